@@ -1,0 +1,57 @@
+"""Amounts of money: whole minor units inside, decimals in major units outside, never a float."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
+
+from iso4217 import Currency
+
+from evbilling.errors import BadInput
+
+
+@lru_cache(maxsize=1)
+def _minor_units() -> dict[str, int]:
+    return {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
+
+
+def minor_unit(currency: object) -> int | None:
+    """How many decimals ISO 4217 gives `currency` (JPY 0, EUR 2, KWD 3); None if it isn't a currency in use."""
+    return _minor_units().get(currency) if isinstance(currency, str) else None
+
+
+def decimals(amount: Decimal) -> int:
+    """How many decimals `amount` really needs: 5.10 needs one, 100 none."""
+    exponent = amount.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def to_minor(amount: Decimal, decimals_of_currency: int) -> int:
+    """`amount` in whole minor units; raises `BadInput` if it has more decimals than the currency."""
+    if decimals(amount) > decimals_of_currency:
+        raise BadInput(
+            f"{amount} has more decimals than its currency's {decimals_of_currency}",
+            fix="give an amount that can be paid exactly",
+        )
+    return int(amount.scaleb(decimals_of_currency))
+
+
+def from_minor(minor: int, decimals_of_currency: int) -> Decimal:
+    """Minor units as a decimal in major units, with exactly the currency's decimals."""
+    return Decimal(minor).scaleb(-decimals_of_currency)
+
+
+def tax_minor(net_minor: int, tax_rate: Decimal) -> int:
+    """Tax on a statement's net amount, rounded half-up once, in minor units."""
+    return int((Decimal(net_minor) * tax_rate).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def parse_decimal(text: str) -> Decimal:
+    """The exact decimal that `text` writes in plain digits; raises `BadInput` for anything else (1e3, NaN, 1,50)."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite() or "e" in text.lower() or "_" in text or text != text.strip():
+        raise BadInput(f"{text!r} is not a decimal number", fix="write it in plain digits, for example 4.50")
+    return amount

@@ -1,0 +1,63 @@
+"""The billing month, written `YYYY-MM`, and the instant at which an account's connectors are counted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from evbilling.errors import BadInput
+
+_FORM = re.compile(r"(\d{4})-(\d{2})")
+
+
+@lru_cache(maxsize=1)
+def _known_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def is_time_zone(name: object) -> bool:
+    """True if `name` is a zone of the IANA time zone database, spelt exactly so."""
+    return isinstance(name, str) and name in _known_zones()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """One billing month. Sorts in time; prints as `YYYY-MM`, the only form it has outside this class."""
+
+    year: int
+    month: int
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """The period that `text` names; raises `BadInput` for anything but `YYYY-MM` of a real month."""
+        found = _FORM.fullmatch(text) if isinstance(text, str) else None
+        if found and 1 <= int(found[2]) <= 12 and int(found[1]) >= 1900:
+            return cls(int(found[1]), int(found[2]))
+        raise BadInput(f"{text!r} is not a billing period", fix="write it as YYYY-MM, for example 2026-11")
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+    @property
+    def first_day(self) -> date:
+        """The 1st of the month: the day of the count and of the connector statement."""
+        return date(self.year, self.month, 1)
+
+    def shifted(self, months: int) -> Period:
+        """The period `months` later, or earlier if negative."""
+        index = self.year * 12 + self.month - 1 + months
+        return Period(index // 12, index % 12 + 1)
+
+    def count_instant(self, time_zone: str) -> datetime:
+        """00:00 on the 1st in `time_zone`, as UTC; the first moment of that day where clocks skip midnight.
+
+        Raises `BadInput` if the zone is unknown.
+        """
+        if not is_time_zone(time_zone):
+            raise BadInput(f"{time_zone!r} is not an IANA time zone", fix="use a name such as Europe/Berlin")
+        local = datetime(self.year, self.month, 1, tzinfo=ZoneInfo(time_zone))
+        return local.astimezone(UTC)

@@ -1,0 +1,1 @@
+"""Billing settings of an account: effective-dated by period, append-only, with who and when."""

@@ -1,0 +1,28 @@
+-- The demo's stand-in for a charging platform's database: the five tables of the input contract
+-- (include/evbilling/inventory/contract.py). No keys or foreign keys on purpose: a real platform isn't ours, and what
+-- can be wrong there must be possible here. Read by the pipeline as `platform_reader`; filled by `evbilling platform`.
+create schema if not exists platform;
+
+create table if not exists platform.account (
+    account_id text, name text, country text, time_zone text, currency text
+);
+create table if not exists platform.app_user (
+    user_id text, account_id text, full_name text, email text, active boolean,
+    payment_customer text, payment_method text
+);
+create table if not exists platform.charger (
+    charger_id text, account_id text, name text, site text, scope_status text,
+    valid_from timestamptz, valid_to timestamptz
+);
+create table if not exists platform.connector (
+    charger_id text, connector_id integer, standard text, power_type text, status text,
+    valid_from timestamptz, valid_to timestamptz
+);
+create table if not exists platform.account_charge (
+    charge_id text, account_id text, user_id text, kind text, description text,
+    occurred_at timestamptz, net_amount numeric, tax_amount numeric, currency text, settled_amount numeric
+);
+
+create index if not exists charger_account on platform.charger (account_id);
+create index if not exists connector_charger on platform.connector (charger_id);
+create index if not exists account_charge_account on platform.account_charge (account_id, occurred_at);
