@@ -1,0 +1,45 @@
+"""The `evbilling` command. Each package brings its own subcommands; a refusal is one message and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from evbilling import __version__
+from evbilling.errors import EvbillingError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, with a `run` function as each subcommand's default."""
+    from evbilling.platform import commands as platform_commands
+    from evbilling.settings import commands as settings_commands
+    from evbilling.stack import commands as stack_commands
+    from evbilling.warehouse import commands as warehouse_commands
+
+    parser = argparse.ArgumentParser(prog="evbilling", description=__doc__.split(". ", maxsplit=1)[0] + ".")
+    parser.add_argument("--version", action="version", version=f"evbilling {__version__}")
+    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for commands in (stack_commands, warehouse_commands, platform_commands, settings_commands):
+        commands.register(subcommands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 it ran and found something wrong, 2 refused."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except EvbillingError as error:
+        print(f"evbilling: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        print("evbilling: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
