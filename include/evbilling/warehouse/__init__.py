@@ -1,0 +1,1 @@
+"""All that talks to the Postgres warehouse: migrations, runs, staging, publishing."""

@@ -1,0 +1,56 @@
+"""Connections to Postgres that fail with a message a person can act on, and what our own error codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import errors
+
+from evbilling.errors import EvbillingError, NotReady, StaleTry, TransientError
+
+# Raised by the functions of sql/migrations/0002_publishing.sql.
+_OUR_ERRORS: dict[str, type[EvbillingError]] = {"EV001": StaleTry, "EV003": TransientError}
+
+
+def shown(url: str) -> str:
+    """`url` without user name, password and options, fit for messages and logs."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "local socket") + (f":{parts.port}" if parts.port else "")
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+@contextmanager
+def connected(url: str, *, what: str, autocommit: bool = False) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that commits at the end of the block and rolls back on an exception.
+
+    Raises `TransientError` if `what` (named in the message) can't be reached or goes away, `StaleTry` if a newer try
+    holds the step.
+    """
+    try:
+        connection = psycopg.connect(url, autocommit=autocommit, connect_timeout=10, application_name="evbilling")
+    except psycopg.OperationalError as error:
+        raise TransientError(
+            f"can't connect: {str(error).strip()}",
+            where=f"{what} ({shown(url)})",
+            fix="check that it runs, and the host, user and password of its connection",
+        ) from None
+    try:
+        with connection:
+            yield connection
+    except psycopg.Error as error:
+        raise _explained(error, f"{what} ({shown(url)})") from error
+
+
+def _explained(error: psycopg.Error, where: str) -> Exception:
+    message = (error.diag.message_primary or str(error)).strip()
+    if error.sqlstate in _OUR_ERRORS:
+        return _OUR_ERRORS[error.sqlstate](message, where=where, fix=error.diag.message_hint)
+    if isinstance(error, (errors.UndefinedTable, errors.InvalidSchemaName)) and "billing" in message:
+        return NotReady(message, where=where, fix="run `evbilling migrate`")
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or error.sqlstate in {"40001", "40P01"}:
+        return TransientError(message, where=where, fix="try again; if it stays, look at the server's log")
+    return error
