@@ -34,10 +34,10 @@ class Table:
         return tuple(column.name for column in self.columns)
 
 
-def _table(name: str, **columns: str) -> Table:
+def _table(table: str, /, **columns: str) -> Table:
     """A table from `column="type"` pairs; a type that ends with `!` is required."""
     return Table(
-        name,
+        table,
         tuple(Column(c, t.rstrip("!"), required=t.endswith("!")) for c, t in columns.items()),  # type: ignore[arg-type]
     )
 
