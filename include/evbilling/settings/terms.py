@@ -12,8 +12,9 @@ from evbilling.period import Period
 class BillingTerms:
     """The settings of one account from `effective_from` on.
 
-    Fees are in major units of the account's currency, which only the platform knows: whether a fee has too many
-    decimals for it is judged when the month is billed. `fee_per_dc_connector` None means the same fee as for AC.
+    Fees are in major units of the account's currency, which only the platform knows: whether a fee has too
+    many decimals for it is judged when the month is billed. `fee_per_dc_connector` None means the same fee as
+    for AC.
     `tax_rate` is a fraction: 0.07 is 7 %.
     """
 

@@ -1,0 +1,1 @@
+"""The charging platform's five tables as files or as the demo database: read, checked, loaded, made up."""

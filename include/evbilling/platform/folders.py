@@ -1,0 +1,214 @@
+"""Where the five files lie: a local folder, an object store (Arrow's file systems), or behind HTTP.
+
+An HTTP folder can't be listed, so there the known names are tried. The standard library's client does HTTP:
+it needs nothing installed, and a cut connection is noticed by the promised length; a short CSV looks complete.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import pyarrow as pa
+import pyarrow.fs as arrow_fs
+
+from evbilling.errors import BadInput, TransientError
+
+_TIMEOUT = 60.0
+
+
+class Folder(Protocol):
+    """A folder of files. Network trouble is a `TransientError`; what isn't there is never guessed."""
+
+    @property
+    def url(self) -> str:
+        """The folder as the user gave it."""
+
+    def existing(self, names: list[str]) -> list[str]:
+        """Those of `names` that are files of this folder, in the order given."""
+
+    def open_stream(self, name: str) -> IO[bytes]:
+        """The file's bytes from the start."""
+
+    def open_seekable(self, name: str) -> IO[bytes]:
+        """The file's bytes with random access."""
+
+
+def open_folder(folder_url: str) -> Folder:
+    """The folder at a local path, `file://`, `s3://`, `gs://`, `http://` or `https://` URL.
+
+    Raises `BadInput` for another scheme or a local folder that doesn't exist, `TransientError` if a store
+    is silent.
+    """
+    scheme = urlsplit(folder_url).scheme if "://" in folder_url else ""
+    if scheme in {"http", "https"}:
+        return HttpFolder(folder_url)
+    if scheme in {"", "file"}:
+        return _local(folder_url)
+    if scheme in {"s3", "gs", "gcs"}:
+        try:
+            filesystem, root = arrow_fs.FileSystem.from_uri(folder_url)
+        except pa.ArrowInvalid as error:
+            raise BadInput(f"is not a usable folder URL: {error}", where=folder_url) from None
+        except OSError as error:
+            raise TransientError(f"doesn't answer: {error}", where=folder_url) from error
+        return ArrowFolder(folder_url, filesystem, root)
+    raise BadInput(
+        f"{scheme}:// is not a folder that can be read",
+        where=folder_url,
+        fix="give a local folder, or a file://, s3://, gs://, http:// or https:// URL",
+    )
+
+
+def _local(folder_url: str) -> ArrowFolder:
+    path = Path(urllib.request.url2pathname(urlsplit(folder_url).path) if "://" in folder_url else folder_url)
+    if not path.is_dir():
+        what = "is a file, not a folder" if path.exists() else "there is no such folder"
+        raise BadInput(what, where=str(path), fix="give the folder that holds the five tables' files")
+    return ArrowFolder(folder_url, arrow_fs.LocalFileSystem(), str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowFolder:
+    """A folder in one of Arrow's file systems."""
+
+    url: str
+    filesystem: Any
+    root: str
+
+    def _path(self, name: str) -> str:
+        return f"{self.root.rstrip('/')}/{name}"
+
+    def existing(self, names: list[str]) -> list[str]:
+        try:
+            infos = self.filesystem.get_file_info([self._path(name) for name in names])
+        except OSError as error:
+            raise self._trouble(error, self.url) from error
+        return [name for name, info in zip(names, infos, strict=True) if info.type == arrow_fs.FileType.File]
+
+    def open_stream(self, name: str) -> IO[bytes]:
+        try:
+            stream: IO[bytes] = self.filesystem.open_input_stream(self._path(name), compression=None)
+        except OSError as error:
+            raise self._trouble(error, self._path(name)) from error
+        return stream
+
+    def open_seekable(self, name: str) -> IO[bytes]:
+        try:
+            file: IO[bytes] = self.filesystem.open_input_file(self._path(name))
+        except OSError as error:
+            raise self._trouble(error, self._path(name)) from error
+        return file
+
+    def _trouble(self, error: OSError, where: str) -> BadInput | TransientError:
+        if isinstance(error, PermissionError | FileNotFoundError) or "ACCESS_DENIED" in str(error):
+            return BadInput(f"can't be read: {error}", where=where, fix="check the name and who may read it")
+        return TransientError(f"can't be read now: {error}", where=where)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFolder:
+    """A folder behind HTTP; a query (a signature, say) is kept for every file."""
+
+    url: str
+
+    def _file_url(self, name: str) -> str:
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}"))
+
+    def existing(self, names: list[str]) -> list[str]:
+        return [name for name in names if self._is_there(name)]
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            for method in ("HEAD", "GET"):
+                response = self._request(name, method)
+                if response is not None:
+                    response.close()
+                    return True
+        except FileNotFoundError:
+            return False
+        return False
+
+    def open_stream(self, name: str) -> IO[bytes]:
+        try:
+            response = self._request(name, "GET")
+        except FileNotFoundError:
+            response = None
+        if response is None:
+            raise TransientError("was there a moment ago and is gone", where=self._file_url(name))
+        return _WholeResponse(response, self._file_url(name))  # type: ignore[return-value]
+
+    def open_seekable(self, name: str) -> IO[bytes]:
+        # Whoever reads it closes it.
+        spool = tempfile.TemporaryFile()  # ruff: ignore[open-file-with-context-handler]
+        try:
+            with self.open_stream(name) as source:
+                shutil.copyfileobj(source, spool, 1 << 20)
+        except BaseException:
+            spool.close()
+            raise
+        spool.seek(0)
+        return spool
+
+    def _request(self, name: str, method: str) -> http.client.HTTPResponse | None:
+        """The open response; None if the server doesn't do `method`; raises `FileNotFoundError`."""
+        url = self._file_url(name)
+        # Only http and https get here, see open_folder.
+        request = urllib.request.Request(url, method=method)  # ruff: ignore[suspicious-url-open-usage]
+        try:
+            response: http.client.HTTPResponse = urllib.request.urlopen(  # ruff: ignore[suspicious-url-open-usage]
+                request, timeout=_TIMEOUT
+            )
+        except urllib.error.HTTPError as error:
+            error.close()
+            self._refused(error.code, method, url)
+            return None
+        except (OSError, http.client.HTTPException) as error:
+            raise TransientError(f"doesn't answer: {error}", where=url) from error
+        return response
+
+    @staticmethod
+    def _refused(code: int, method: str, url: str) -> None:
+        """Raise what `code` means, unless it only means that the server doesn't do HEAD."""
+        if code in {404, 410}:
+            raise FileNotFoundError(url)
+        if (code >= 500 and code != 501) or code in {408, 425, 429}:
+            raise TransientError(f"the server answers {code}", where=url)
+        if method == "GET":
+            raise BadInput(f"the server refuses it ({code})", where=url, fix="check the URL and the access")
+
+
+class _WholeResponse(io.RawIOBase):
+    """A response that must be as long as it promised; http.client ends a cut one as if it were complete."""
+
+    def __init__(self, response: http.client.HTTPResponse, url: str) -> None:
+        super().__init__()
+        self._response = response
+        self._url = url
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            data = self._response.read(None if size is None or size < 0 else size)
+        except (OSError, http.client.HTTPException) as error:
+            raise TransientError(f"the transfer broke off: {error}", where=self._url) from error
+        if not data and size != 0 and self._response.length:
+            raise TransientError(
+                f"the transfer broke off {self._response.length:,} bytes before the end", where=self._url
+            )
+        return data
+
+    def close(self) -> None:
+        self._response.close()
+        super().close()

@@ -1,0 +1,74 @@
+"""What a billing setting may say, field by field: texts in, typed values out. No file, no database."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from evbilling.errors import BadInput
+from evbilling.money import decimals, parse_decimal
+from evbilling.period import Period
+
+# No currency has more; whether a fee suits its account's own currency is judged when the month is billed.
+FEE_DECIMALS = 4
+FEE_LIMIT = Decimal(1_000_000)
+TAX_DECIMALS = 6
+
+
+def parse_account_id(text: str) -> str:
+    """The account's id as given; raises `BadInput` if it is empty or blank."""
+    if not text.strip():
+        raise BadInput("is empty, but is required")
+    return text
+
+
+def parse_effective_from(text: str) -> Period:
+    """The first period the setting counts for; raises `BadInput` if it isn't `YYYY-MM`."""
+    try:
+        return Period.parse(text)
+    except BadInput as error:
+        raise BadInput(f"{error.what}; {error.fix}") from None
+
+
+def parse_flag(text: str) -> bool:
+    """True for `true`, False for `false`; raises `BadInput` for anything else."""
+    if text not in {"true", "false"}:
+        raise BadInput(f"{text!r} is not true or false")
+    return text == "true"
+
+
+def parse_fee(text: str) -> Decimal:
+    """A monthly fee in major units, 0 to 1,000,000 with at most 4 decimals; raises `BadInput` otherwise."""
+    fee = _plain(text)
+    if fee < 0:
+        raise BadInput(f"{text} is below zero")
+    if fee > FEE_LIMIT:
+        raise BadInput(
+            f"{text} is above {FEE_LIMIT:,}; a fee is a month's price of one connector in major units"
+        )
+    if decimals(fee) > FEE_DECIMALS:
+        raise BadInput(f"{text} has more than {FEE_DECIMALS} decimals, more than any currency")
+    return fee
+
+
+def parse_tax_rate(text: str) -> Decimal:
+    """A tax rate as a fraction, 0 <= rate < 1, with at most 6 decimals; raises `BadInput` otherwise."""
+    rate = _plain(text)
+    if rate < 0:
+        raise BadInput(f"{text} is below zero")
+    if rate >= 1:
+        raise BadInput(f"{text} is not a fraction below 1; {text} % is written {rate.scaleb(-2):f}")
+    if decimals(rate) > TAX_DECIMALS:
+        raise BadInput(f"{text} has more than {TAX_DECIMALS} decimals")
+    return rate
+
+
+def _plain(text: str) -> Decimal:
+    if not text:
+        raise BadInput("is empty, but is required")
+    # Decimal reads digits of every script; a file means 0 to 9.
+    if not text.isascii():
+        raise BadInput(f"{text!r} is not a decimal number; write it in plain digits, for example 4.50")
+    try:
+        return parse_decimal(text)
+    except BadInput as error:
+        raise BadInput(f"{error.what}; {error.fix}") from None
