@@ -1,0 +1,98 @@
+"""The demo: a made-up platform, a month billed by the real scheduler, and what finance then sees."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+
+from evbilling.errors import BadInput
+from evbilling.period import Period
+from evbilling.stack import airflow
+from evbilling.stack.console import step
+from evbilling.stack.dagrun import DagRunner, Progress
+from evbilling.stack.lifecycle import bring_up
+from evbilling.stack.month_report import count_rows, print_month
+from evbilling.stack.state import StackState
+
+DAG_ID = "connector_statements"
+SEED = 1
+
+
+def run_demo(accounts: int) -> int:
+    """Bill the last complete month of a made-up platform and print what came of it; the stack keeps running.
+
+    Returns 0, or 1 if the run failed. Raises `BadInput` if this stack holds another sample, or if real
+    databases replace its own.
+    """
+    airflow.require_embedded_services(os.environ)
+    state = bring_up()
+    _load_sample(state, accounts)
+    period = Period(*_today().timetuple()[:2]).shifted(-1)
+    if not _bill(state, period):
+        return 1
+    print_month(state.url("finance"), period)
+    _print_next_steps(state, period)
+    return 0
+
+
+def _load_sample(state: StackState, accounts: int) -> None:
+    from evbilling.platform.sample import sample_settings, write_sample
+    from evbilling.settings.store import record_settings
+
+    with step("Sample", f"making a platform of {accounts} accounts") as line:
+        wanted = {"accounts": str(accounts), "seed": str(SEED)}
+        loaded = {key: state.sample.get(key) for key in wanted}
+        if state.sample and loaded != wanted:
+            held = state.sample["accounts"]
+            raise BadInput(
+                f"this stack already holds a sample of {held} accounts, not of {accounts}",
+                where=str(state.home),
+                fix=f"ask for --accounts {held}, or take another folder: EVBILLING_HOME=…",
+            )
+        if state.sample:
+            line.result = f"the sample of {accounts} accounts (seed {SEED}) is already loaded"
+        else:
+            made = write_sample(state.url("platform"), accounts=accounts, seed=SEED, today=_today())
+            line.result = (
+                f"{made.accounts:,} accounts, {made.users:,} users, {made.chargers:,} chargers, "
+                f"{made.connectors:,} connectors, {made.charges:,} charges"
+            )
+            state.sample = wanted | {"today": _today().isoformat()}
+            state.save()
+    with step("Settings", "recording the accounts' billing settings") as line:
+        # The day of the sample, not today's, so that a demo of next month records the very same settings.
+        made_on = date.fromisoformat(state.sample["today"])
+        terms = sample_settings(accounts=accounts, seed=SEED, today=made_on)
+        recorded = record_settings(state.url("warehouse"), terms, actor="evbilling demo")
+        line.result = f"{recorded.added:,} recorded, {recorded.unchanged:,} unchanged"
+
+
+def _bill(state: StackState, period: Period) -> bool:
+    runner = DagRunner(airflow.api(state), DAG_ID)
+    before = count_rows(state.url("finance"), period)
+    print(f"\nBilling {period}: DAG {DAG_ID}, partition key {period}")
+    with Progress() as progress:
+        run_id, outcome = runner.run(str(period), progress)
+    link = f"{airflow.base_url(state)}/dags/{DAG_ID}/runs/{run_id}"
+    if outcome == "success":
+        written = count_rows(state.url("finance"), period) - before
+        print(f"The run succeeded and wrote {written:,} rows: {link}")
+        return True
+    print(f"The run failed: {link}")
+    for task in runner.tasks(run_id):
+        if task.state == "failed":
+            print(f"\nTask {task.label} failed on try {task.try_number}; its log ends with:")
+            print(runner.log_tail(run_id, task))
+    return False
+
+
+def _print_next_steps(state: StackState, period: Period) -> None:
+    print("\nWhere to look next")
+    print(f"  Airflow     {airflow.base_url(state)}   login admin / {state.airflow_passwords['admin']}")
+    query = f"select * from finance.statements where period = '{period}'"  # ruff: ignore[hardcoded-sql-expression]
+    print(f"""  Finance     eval "$(evbilling env)"; psql "$FINANCE_URL" -c "{query}\"""")
+    print("  Stop        evbilling down        (the data stays; a second demo writes 0 rows)")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

@@ -1,0 +1,124 @@
+"""Bringing the local stack up and down, and looking at what runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evbilling.stack import airflow, databases
+from evbilling.stack.console import step
+from evbilling.stack.home import stack_home
+from evbilling.stack.ports import free_port
+from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.stack.state import StackState, only_one
+
+POSTGRES = "postgres"
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One part of the stack. `is_wanted`: the last `up` started it and no `down` came since."""
+
+    name: str
+    is_wanted: bool
+    pid: int | None
+    where: str
+    log: Path
+
+
+def postgres_of(state: StackState) -> EmbeddedPostgres:
+    """The stack's Postgres, running or not."""
+    return EmbeddedPostgres(
+        state.home / "postgres", password=state.role_passwords["postgres"], port=state.postgres_port
+    )
+
+
+def bring_up(with_airflow: bool = True) -> StackState:
+    """Start whatever of the stack doesn't run, printing a line for each thing; returns its state.
+
+    Safe to repeat. Raises `NotReady` if a part doesn't come up.
+    """
+    home = stack_home()
+    with only_one(home):
+        state = StackState.load(home) or StackState.create(home)
+        state.wanted = sorted({*state.wanted, POSTGRES, *(airflow.COMPONENTS if with_airflow else ())})
+        _bring_up_postgres(state)
+        if with_airflow:
+            _bring_up_airflow(state)
+    return state
+
+
+def take_down() -> bool:
+    """Stop the stack, printing a line for each thing; False if there is no stack here."""
+    home = stack_home()
+    if StackState.load(home) is None:
+        return False
+    with only_one(home):
+        state = StackState.load(home)
+        if state is None:
+            return False
+        state.wanted = []
+        state.save()
+        with step("Airflow", "stopping") as line:
+            stopped = airflow.stop_components(state)
+            line.result = f"stopped {', '.join(stopped)}" if stopped else "wasn't running"
+        with step("Postgres", "stopping") as line:
+            server = postgres_of(state)
+            line.result = "stopped" if server.is_running() else "wasn't running"
+            server.stop()
+    return True
+
+
+def look(state: StackState) -> list[PartStatus]:
+    """Every part of the stack as it is now."""
+    server = postgres_of(state)
+    pid = server.pid()
+    parts = [PartStatus(POSTGRES, POSTGRES in state.wanted, pid, f"127.0.0.1:{server.port}", server.log)]
+    for name in airflow.COMPONENTS:
+        record = airflow.component_record(state, name)
+        parts.append(
+            PartStatus(
+                name,
+                name in state.wanted,
+                record.pid if record and record.is_alive() else None,
+                airflow.base_url(state) if name == "api-server" else "",
+                airflow.log_file(state, name),
+            )
+        )
+    return parts
+
+
+def _bring_up_postgres(state: StackState) -> None:
+    server = postgres_of(state)
+    with step("Postgres", "starting") as line:
+        was_running = server.is_running()
+        server.start()
+        state.postgres_port = server.port
+        state.save()
+        line.result = f"{'already running' if was_running else 'running'} on 127.0.0.1:{server.port}"
+    with step("Databases", "making what is missing") as line:
+        new = databases.make_databases(server, state)
+        databases.make_platform_tables(state)
+        line.result = f"made {', '.join(new)}" if new else "all there"
+    with step("Warehouse", "migrating") as line:
+        applied = databases.migrate_warehouse(server, state)
+        line.result = f"migrated: {', '.join(applied)}" if applied else "up to date"
+
+
+def _bring_up_airflow(state: StackState) -> None:
+    if not airflow.is_running(state, "api-server"):
+        state.airflow_port = free_port(state.airflow_port)
+        state.save()
+    airflow.write_files(state)
+    with step("Airflow", "migrating its metadata database (10 s at the first start)") as line:
+        line.result = "metadata database up to date"
+        if not databases.airflow_is_migrated(state, airflow.installed_version()):
+            airflow.migrate_metadata(state)
+            line.result = f"metadata database migrated to {airflow.installed_version()}"
+    with step("Airflow", "waiting until every component is healthy (about 30 s)") as line:
+        started = airflow.start_components(state)
+        airflow.wait_until_healthy(state)
+        line.result = f"healthy on {airflow.base_url(state)}" + ("" if started else ", already running")
+    with step("DAGs", "waiting until all are parsed") as line:
+        problems = airflow.wait_until_parsed(state)
+        line.result = "parsed" if not problems else "NOT all parsed:\n  " + "\n  ".join(problems)
