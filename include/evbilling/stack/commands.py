@@ -101,9 +101,10 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _print_where(state: StackState) -> None:
     from evbilling.stack.airflow import base_url
+    from evbilling.stack.console import command
 
     print()
     if "api-server" in state.wanted:
         print(f"Airflow     {base_url(state)}   login admin / {state.airflow_passwords['admin']}")
-    print('Warehouse   eval "$(evbilling env)"; psql "$FINANCE_URL"')
-    print("Stop        evbilling down")
+    print(f'Warehouse   eval "$({command()} env)"; psql "$FINANCE_URL"')
+    print(f"Stop        {command()} down")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import sys
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 
 class Step:
@@ -44,3 +47,13 @@ def step(name: str, waiting_for: str) -> Generator[Step]:
 def _took(began: float) -> str:
     seconds = time.monotonic() - began
     return f" ({seconds:.1f} s)" if seconds >= 0.5 else ""
+
+
+def command() -> str:
+    """How to call `evbilling` from this shell: by name if that finds this one, else by path."""
+    # Not resolved: a virtual environment's real interpreter lies elsewhere, without our programs beside it.
+    ours = Path(sys.executable).parent / "evbilling"
+    if shutil.which("evbilling") == str(ours):
+        return "evbilling"
+    relative = os.path.relpath(ours)
+    return str(ours) if relative.startswith("..") else relative

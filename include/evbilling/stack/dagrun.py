@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evbilling.errors import NotReady, TransientError
@@ -44,20 +44,29 @@ class DagRunner:
     def run(self, period: str, watch: Callable[[list[TaskState]], None]) -> tuple[str, str]:
         """Bill `period` and wait for the end; returns (run id, `success` or `failed`).
 
-        A DAG that was paused is paused again afterwards, and its schedule has added no run of its own.
+        A DAG that was paused is paused again afterwards, and its schedule has added no run meanwhile.
         """
-        was_paused = bool(self._api.get(self._path)["is_paused"])
-        run_id = f"demo__{period}__{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        self._api.post(
-            f"{self._path}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "partition_key": period}
-        )
-        if was_paused:
-            self._release_only_this_run()
+        details = self._api.get(f"{self._path}/details")
+        now = datetime.now(UTC)
+        run_id = f"demo__{period}__{now:%Y%m%dT%H%M%S}"
+        held = []
         try:
+            if details["is_paused"]:
+                # Un-pausing makes Airflow bill the month its schedule missed last, too: this one. It doesn't
+                # while the DAG has all the active runs it may have, and runs of tomorrow count as active.
+                for number in range(int(details["max_active_runs"])):
+                    held.append(f"demo-hold-{number}__{period}__{now:%Y%m%dT%H%M%S}")
+                    self._ask(held[-1], period, now + timedelta(days=1))
+            self._ask(run_id, period, now)
+            if held:
+                self._wait_for_parse(details)
+                self._api.patch(self._path, {"is_paused": False})
             state = self._watch(run_id, watch)
         finally:
-            if was_paused:
-                self._pause_again()
+            if held:
+                self._api.patch(self._path, {"is_paused": True})
+            for hold in held:
+                self._api.delete(f"{self._path}/dagRuns/{hold}")
         return run_id, state
 
     def tasks(self, run_id: str) -> list[TaskState]:
@@ -78,32 +87,25 @@ class DagRunner:
             map_index=task.map_index,
             full_content="true",
         )
-        said = [line for entry in log["content"] for line in _log_lines(entry)]
+        said = [line for entry in log["content"] for line in _log_lines(entry) if not line.startswith("::")]
         return "\n".join(f"    {line}" for line in said[-lines:])
 
-    def _release_only_this_run(self) -> None:
-        # Un-pausing makes Airflow create the most recent run that the schedule missed, this month's, which
-        # would even start before ours. It doesn't while the DAG is known to have all the active runs it may
-        # have (max_active_runs=1), and a parse with our run queued is what notes that down.
-        before = self._api.get(f"{self._path}/details")
+    def _ask(self, run_id: str, period: str, run_after: datetime) -> None:
+        wanted = {"dag_run_id": run_id, "partition_key": period, "run_after": run_after.isoformat()}
+        self._api.post(f"{self._path}/dagRuns", wanted | {"logical_date": None})
+
+    def _wait_for_parse(self, before: dict[str, Any]) -> None:
+        # Only a parse notes down that the DAG has all the runs it may have.
         self._api.put(f"/api/v2/parseDagFile/{before['file_token']}")
         deadline = time.monotonic() + _PARSE_PATIENCE
-        while self._api.get(f"{self._path}/details")["last_parsed_time"] == before["last_parsed_time"]:
+        while self._api.get(self._path)["last_parsed_time"] == before["last_parsed_time"]:
             if time.monotonic() > deadline:
                 raise NotReady(
                     f"the DAG {self._dag_id} isn't parsed any more",
                     where=before["fileloc"],
-                    fix="look into the dag-processor's log: `evbilling status` names it",
+                    fix="look into the dag-processor's log: `evbilling status` says where",
                 )
             time.sleep(_POLL_SECONDS)
-        self._api.patch(self._path, {"is_paused": False})
-
-    def _pause_again(self) -> None:
-        self._api.patch(self._path, {"is_paused": True})
-        # The scheduler may have been quicker; a run of its own that hasn't begun would wait here for ever.
-        waiting = self._api.get(f"{self._path}/dagRuns", state="queued", run_type="scheduled", limit=100)
-        for run in waiting["dag_runs"]:
-            self._api.delete(f"{self._path}/dagRuns/{run['dag_run_id']}")
 
     def _watch(self, run_id: str, watch: Callable[[list[TaskState]], None]) -> str:
         silent = 0
@@ -181,5 +183,6 @@ def _log_lines(entry: Any) -> list[str]:
         return entry.splitlines()
     lines = str(entry.get("event", "")).splitlines()
     for error in entry.get("error_detail") or []:
+        lines += [f"  {f['filename']}:{f['lineno']} in {f['name']}" for f in error.get("frames", [])[-3:]]
         lines += f"{error.get('exc_type')}: {error.get('exc_value')}".splitlines()
     return lines

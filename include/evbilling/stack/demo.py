@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from evbilling.errors import BadInput
 from evbilling.period import Period
 from evbilling.stack import airflow
-from evbilling.stack.console import step
+from evbilling.stack.console import command, step
 from evbilling.stack.dagrun import DagRunner, Progress
 from evbilling.stack.lifecycle import bring_up
 from evbilling.stack.month_report import count_rows, print_month
@@ -16,6 +16,7 @@ from evbilling.stack.state import StackState
 
 DAG_ID = "connector_statements"
 SEED = 1
+_LOGS_SHOWN = 3
 
 
 def run_demo(accounts: int) -> int:
@@ -52,6 +53,7 @@ def _load_sample(state: StackState, accounts: int) -> None:
         if state.sample:
             line.result = f"the sample of {accounts} accounts (seed {SEED}) is already loaded"
         else:
+            _require_empty_platform(state)
             made = write_sample(state.url("platform"), accounts=accounts, seed=SEED, today=_today())
             line.result = (
                 f"{made.accounts:,} accounts, {made.users:,} users, {made.chargers:,} chargers, "
@@ -67,6 +69,19 @@ def _load_sample(state: StackState, accounts: int) -> None:
         line.result = f"{recorded.added:,} recorded, {recorded.unchanged:,} unchanged"
 
 
+def _require_empty_platform(state: StackState) -> None:
+    import psycopg
+
+    with psycopg.connect(state.url("platform")) as connection:
+        found = connection.execute("select exists (select from platform.account)").fetchone()
+    if found == (True,):
+        raise BadInput(
+            "the platform database holds data that isn't the demo's, and a sample would replace it",
+            where=str(state.home),
+            fix="run the demo in another folder: EVBILLING_HOME=… evbilling demo",
+        )
+
+
 def _bill(state: StackState, period: Period) -> bool:
     runner = DagRunner(airflow.api(state), DAG_ID)
     before = count_rows(state.url("finance"), period)
@@ -79,10 +94,10 @@ def _bill(state: StackState, period: Period) -> bool:
         print(f"The run succeeded and wrote {written:,} rows: {link}")
         return True
     print(f"The run failed: {link}")
-    for task in runner.tasks(run_id):
-        if task.state == "failed":
-            print(f"\nTask {task.label} failed on try {task.try_number}; its log ends with:")
-            print(runner.log_tail(run_id, task))
+    failed = [task for task in runner.tasks(run_id) if task.state == "failed"]
+    for task in failed[:_LOGS_SHOWN]:
+        print(f"\nTask {task.label} failed on try {task.try_number}; its log ends with:")
+        print(runner.log_tail(run_id, task))
     return False
 
 
@@ -90,8 +105,9 @@ def _print_next_steps(state: StackState, period: Period) -> None:
     print("\nWhere to look next")
     print(f"  Airflow     {airflow.base_url(state)}   login admin / {state.airflow_passwords['admin']}")
     query = f"select * from finance.statements where period = '{period}'"  # ruff: ignore[hardcoded-sql-expression]
-    print(f"""  Finance     eval "$(evbilling env)"; psql "$FINANCE_URL" -c "{query}\"""")
-    print("  Stop        evbilling down        (the data stays; a second demo writes 0 rows)")
+    print(f"""  Finance     eval "$({command()} env)"; psql "$FINANCE_URL" -c "{query}\"""")
+    print(f"  Go live     un-pause {DAG_ID} in Airflow: it bills this month at once, then on each 1st")
+    print(f"  Stop        {command()} down        (the data stays; a second demo writes 0 rows)")
 
 
 def _today() -> date:

@@ -110,12 +110,11 @@ def _bring_up_airflow(state: StackState) -> None:
         state.airflow_port = free_port(state.airflow_port)
         state.save()
     airflow.write_files(state)
-    with step("Airflow", "migrating its metadata database (10 s at the first start)") as line:
-        line.result = "metadata database up to date"
-        if not databases.airflow_is_migrated(state, airflow.installed_version()):
+    if not databases.airflow_is_migrated(state, airflow.installed_version()):
+        with step("Airflow", "migrating its metadata database (about 10 s)") as line:
             airflow.migrate_metadata(state)
             line.result = f"metadata database migrated to {airflow.installed_version()}"
-    with step("Airflow", "waiting until every component is healthy (about 30 s)") as line:
+    with step("Airflow", "waiting until every component is healthy") as line:
         started = airflow.start_components(state)
         airflow.wait_until_healthy(state)
         line.result = f"healthy on {airflow.base_url(state)}" + ("" if started else ", already running")

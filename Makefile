@@ -1,0 +1,57 @@
+# `make` tells what there is. Needs Python 3.11 or newer and make; all else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+UV_VERSION := 0.13.9
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test check bench lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install everything into .venv, as pinned in requirements.lock
+	@echo "All is installed: $(VENV)/bin/evbilling --help"
+
+demo: $(INSTALLED) ## bill a made-up month from beginning to end, in a local stack that keeps running
+	@$(VENV)/bin/evbilling demo
+
+up: $(INSTALLED) ## start the local stack: Postgres and Airflow
+	@$(VENV)/bin/evbilling up
+
+down: $(INSTALLED) ## stop the local stack; its data stays
+	@$(VENV)/bin/evbilling down
+
+status: $(INSTALLED) ## what of the local stack runs, and where
+	@$(VENV)/bin/evbilling status
+
+check: $(INSTALLED) ## lint, format, types, import rules
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+test: check ## all checks and all tests
+	$(VENV)/bin/pytest
+
+bench: ## speed against hand-written SQL (not there yet)
+	@echo "The benchmark comes with the work on scale; there is nothing to measure yet." >&2
+	@exit 1
+
+lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
+	$(VENV)/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --group dev pyproject.toml \
+		--custom-compile-command "make lock" --output-file requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "  -> install one and name it: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) can't make virtual environments: its venv and ensurepip modules are missing." >&2; \
+		echo "  -> install them (Debian and Ubuntu: the package python3-venv), then run make again" >&2; exit 1; }
+	@test -x $(VENV)/bin/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing what requirements.lock pins into $(VENV) (a minute or two the first time)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
