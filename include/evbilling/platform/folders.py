@@ -1,7 +1,8 @@
 """Where the five files lie: a local folder, an object store (Arrow's file systems), or behind HTTP.
 
-An HTTP folder can't be listed, so there the known names are tried. The standard library's client does HTTP:
-it needs nothing installed, and a cut connection is noticed by the promised length; a short CSV looks complete.
+An HTTP folder can't be listed, so there the known names are tried. The standard library's client does
+HTTP: it needs nothing installed, and a cut connection is noticed by the promised length (a short CSV looks
+complete).
 """
 
 from __future__ import annotations

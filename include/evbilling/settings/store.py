@@ -54,7 +54,7 @@ def record_settings(
     """Add `terms` in one transaction, less those that are the latest of their account and period already.
 
     Each added one gets an audit event `set_account_billing` by `actor` with `reason`. Raises `BadInput` if an
-    account and period come twice or `actor` or `reason` is blank, `NotReady` if the warehouse wasn't migrated.
+    account and period come twice or `actor` or `reason` is blank, `NotReady` without the warehouse's tables.
     """
     if not actor.strip() or not reason.strip():
         raise BadInput("a setting is recorded with who and why", fix="give --actor and --reason")
