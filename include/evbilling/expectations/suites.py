@@ -1,0 +1,184 @@
+"""What must hold before a month is published, and what is merely odd.
+
+Critical expectations stop the run; warnings go into its record. Each carries in `meta["says"]` the sentence that a person
+reads. Values known only at run time come in as `$PARAMETER`s.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from great_expectations import ExpectationSuite
+from great_expectations import expectations as gxe
+
+from evbilling.inventory.contract import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
+from evbilling.scope.rules import RULE_REASONS
+
+# More odd rows than this and it is the set that is wrong, not some account.
+_MOSTLY = 0.95
+
+
+def _says(text: str) -> dict[str, str]:
+    return {"says": text}
+
+
+def _parameter(name: str) -> dict[str, str]:
+    return {"$PARAMETER": name}
+
+
+def inventory_suite() -> ExpectationSuite:
+    """For one shard of the inventory as extracted: a row per connector. Parameter: extracted_rows."""
+    expectations: list[Any] = [
+        gxe.ExpectTableRowCountToEqual(
+            value=_parameter("extracted_rows"),
+            severity="critical",
+            meta=_says("The stored evidence has as many connectors as the source reported"),
+        ),
+        gxe.ExpectColumnValuesToNotBeNull(
+            column="charger_id", severity="critical", meta=_says("Every connector names its charger")
+        ),
+        gxe.ExpectColumnValuesToNotBeNull(
+            column="account_id", severity="critical", meta=_says("Every connector is counted at an account")
+        ),
+    ]
+    for column, values in (
+        ("scope_status", SCOPE_STATUSES), ("status", CONNECTOR_STATUSES), ("power_type", POWER_TYPES),
+    ):  # fmt: skip
+        known = list(values)
+        expectations += [
+            gxe.ExpectColumnValuesToBeInSet(
+                column=column,
+                value_set=known,
+                mostly=_MOSTLY,
+                severity="critical",
+                meta=_says(f"At least {_MOSTLY:.0%} of the connectors have a known {column}"),
+            ),
+            gxe.ExpectColumnValuesToBeInSet(
+                column=column, value_set=known, severity="warning", meta=_says(f"Every connector has a known {column}")
+            ),
+        ]
+    return ExpectationSuite("inventory", expectations=expectations)
+
+
+def decisions_suite() -> ExpectationSuite:
+    """For the staged decisions: a row per account, rule, power type and price, with its number of connectors."""
+    billed = 'rule_id == "billed"'
+    return ExpectationSuite(
+        "decisions",
+        expectations=[
+            gxe.ExpectColumnValuesToBeInSet(
+                column="rule_id",
+                value_set=["billed", *RULE_REASONS],
+                severity="critical",
+                meta=_says("Every connector is billed or excluded by a known rule"),
+            ),
+            gxe.ExpectColumnValuesToBeInSet(
+                column="power_type",
+                value_set=list(POWER_TYPES),
+                row_condition=billed,
+                condition_parser="pandas",
+                severity="critical",
+                meta=_says("Every billed connector is AC or DC"),
+            ),
+            gxe.ExpectColumnPairValuesToBeEqual(
+                column_A="unit_price_minor",
+                column_B="agreed_price_minor",
+                row_condition=billed,
+                condition_parser="pandas",
+                severity="critical",
+                meta=_says("Every billed connector has its account's fee as price"),
+            ),
+            gxe.ExpectColumnValuesToBeNull(
+                column="unit_price_minor",
+                row_condition='rule_id != "billed"',
+                condition_parser="pandas",
+                severity="critical",
+                meta=_says("No excluded connector has a price"),
+            ),
+            gxe.ExpectColumnValuesToBeInSet(
+                column="is_quarantined",
+                value_set=[False],
+                mostly=0.5,
+                severity="warning",
+                meta=_says("Most of the staged rows belong to accounts without a fault"),
+            ),
+        ],
+    )
+
+
+def accounts_suite() -> ExpectationSuite:
+    """For the accounts with billing on: a row per account, its counts over all shards and as staged."""
+    return ExpectationSuite(
+        "accounts",
+        expectations=[
+            gxe.ExpectColumnValuesToBeUnique(
+                column="account_id", severity="critical", meta=_says("Each account is settled once")
+            ),
+            gxe.ExpectColumnPairValuesToBeEqual(
+                column_A="extracted",
+                column_B="decided",
+                severity="critical",
+                meta=_says("Each account: billed and excluded connectors add up to those extracted"),
+            ),
+            gxe.ExpectColumnPairValuesToBeEqual(
+                column_A="decided",
+                column_B="staged",
+                row_condition="is_quarantined == False",
+                condition_parser="pandas",
+                severity="critical",
+                meta=_says("Each account: as many decisions are staged as were made"),
+            ),
+            gxe.ExpectColumnPairValuesToBeEqual(
+                column_A="net_minor",
+                column_B="staged_net_minor",
+                row_condition="is_quarantined == False",
+                condition_parser="pandas",
+                severity="critical",
+                meta=_says("Each account: the staged lines add up to the statement's net amount"),
+            ),
+            gxe.ExpectColumnValuesToBeBetween(
+                column="tax_minor", min_value=0, severity="critical", meta=_says("No tax is negative")
+            ),
+            gxe.ExpectColumnValuesToBeInSet(
+                column="is_quarantined",
+                value_set=[False],
+                mostly=_MOSTLY,
+                severity="warning",
+                meta=_says(f"At least {_MOSTLY:.0%} of the accounts are without a fault"),
+            ),
+        ],
+    )
+
+
+def period_suite() -> ExpectationSuite:
+    """For the period as a whole: one row. Parameters: change_limit (percent), orphan_limit."""
+    return ExpectationSuite(
+        "period",
+        expectations=[
+            gxe.ExpectColumnValuesToBeBetween(
+                column="extracted",
+                min_value=1,
+                severity="critical",
+                meta=_says("The inventory isn't empty"),
+            ),
+            gxe.ExpectColumnPairValuesToBeEqual(
+                column_A="extracted",
+                column_B="decided",
+                severity="critical",
+                meta=_says("All connectors extracted have a decision"),
+            ),
+            gxe.ExpectColumnValuesToBeBetween(
+                column="orphans",
+                max_value=_parameter("orphan_limit"),
+                severity="critical",
+                meta=_says("No more connectors under no known charger than the limit"),
+            ),
+            gxe.ExpectColumnValuesToBeBetween(
+                column="change_percent",
+                min_value=_parameter("lower_change_limit"),
+                max_value=_parameter("change_limit"),
+                severity="critical",
+                meta=_says("The connector count is within the limit of the month before, where that is known"),
+            ),
+        ],
+    )

@@ -1,0 +1,54 @@
+"""Files as a source: copied once per run into the warehouse's staging schema, then read as any Postgres source.
+
+One reader means one meaning of history, whatever form the inventory comes in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from evbilling.inventory import contract
+from evbilling.inventory.postgres import PostgresSource
+from evbilling.platform.copying import copy_batches
+from evbilling.platform.files import open_tables
+from evbilling.warehouse.connect import connected
+
+_TYPES = {"text": "text", "boolean": "boolean", "integer": "integer", "timestamp": "timestamptz", "amount": "numeric"}
+
+
+def copied_source(folder_url: str, warehouse_url: str, run_id: int) -> PostgresSource:
+    """The five files of `folder_url` as copied for this run; copies them if that wasn't done yet.
+
+    Raises `BadInput` that names file, line, column and reason if a file breaks the contract, `TransientError` if the
+    folder's server doesn't answer.
+    """
+    prefix = f"platform_{run_id}_"
+    with connected(warehouse_url, what="warehouse") as connection:
+        # Shards of one run ask at the same time: the first copies, the others wait for its commit.
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (prefix,))
+        present = connection.execute("select to_regclass(%s)", (f"staging.{prefix}connector",)).fetchone()
+        if present and present[0] is None:
+            _copy(connection, folder_url, prefix)
+    return PostgresSource(warehouse_url, schema="staging", prefix=prefix, label=folder_url)
+
+
+def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str) -> None:
+    for file in open_tables(folder_url).values():
+        table = replace(file.table, name=prefix + file.table.name)
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(_TYPES[column.type])) for column in table.columns
+        )
+        # Unlogged: a copy of files that can be copied again; a database crash empties it and the row counts tell.
+        connection.execute(
+            sql.SQL("create unlogged table {} ({})").format(sql.Identifier("staging", table.name), columns)
+        )
+        copy_batches(connection, "staging", table, file.batches())
+        connection.execute(sql.SQL("analyze {}").format(sql.Identifier("staging", table.name)))
+        if file.table in (contract.CHARGER, contract.CONNECTOR):
+            connection.execute(
+                sql.SQL("create index on {} (charger_id)").format(sql.Identifier("staging", table.name))
+            )

@@ -1,0 +1,67 @@
+"""What the pipeline needs from a source of inventory, wherever the five tables lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class CountWindow:
+    """First and last count instant of a period over all its accounts (UTC)."""
+
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Facts of the inventory as a set. `orphans` are connectors around the count whose charger the source lacks."""
+
+    connector_rows: int
+    history_begins: datetime | None
+    orphans: int
+    orphan_examples: tuple[str, ...]
+    nameless_chargers: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `count` (a power of two) parts of an inventory, by hash of charger_id."""
+
+    number: int
+    count: int
+
+
+class InventorySource(Protocol):
+    """The five tables behind one interface. Every method raises `TransientError` if the source doesn't answer."""
+
+    label: str
+
+    def check_contract(self) -> None:
+        """Raise `BadInput` that names every missing table and column."""
+
+    def read_accounts(self) -> pd.DataFrame:
+        """The account table, a row per account."""
+
+    def read_users(self, user_ids: Sequence[str]) -> pd.DataFrame:
+        """The app_user rows with these ids."""
+
+    def survey(self, window: CountWindow) -> Survey:
+        """Facts of the set around the count."""
+
+    def read_shard(
+        self, shard: Shard, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
+    ) -> pa.Table:
+        """One row per connector of these accounts, each as of its account's instant.
+
+        Columns account_id, charger_id, power_type, status, scope_status (dictionaries), connector_id (int32, -1 if
+        the source has none) and conflict: null, `duplicate` or `overlap` where history rows contradict each other.
+        Raises `SetFault` if fewer or more rows arrived than the source says it sent.
+        """

@@ -1,0 +1,1 @@
+"""Which connectors an account is billed for: rules and faults as data, applied to frames; no database, no clock."""

@@ -1,0 +1,144 @@
+"""Step 5: number and publish the statements of accounts that have none yet, in one short transaction."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+import psycopg
+
+from evbilling.errors import NotReady, StaleTry
+from evbilling.money import from_minor
+from evbilling.statements.services import Services
+from evbilling.statements.settle import FEE_ZERO, Settlement, settle
+from evbilling.statements.settling import read_summary
+from evbilling.warehouse import runs, staging
+
+log = logging.getLogger(__name__)
+
+_DRAFT_COLUMNS = [
+    "account_id", "account_name", "financial_admin_id", "time_zone", "count_instant", "currency", "minor_unit",
+    "setting_id", "fee_minor", "dc_fee_minor", "exclude_closed", "exclude_private", "tax_rate", "ac_count", "dc_count",
+    "net_minor", "tax_minor", "total_minor",
+]  # fmt: skip
+
+# So many differing accounts are named in the run's record; their number is given in full.
+_NAMED_DIFFERENCES = 100
+
+
+def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
+    """Publish a run; returns {"outcome", "statements", "decisions", "unbilled", "differing"}.
+
+    Outcomes: `issued`; `unchanged`, if everything was published already and is the same; `differs`, if what is issued
+    is no longer the truth (nothing is written: corrections are their own DAG); `superseded`, if a newer run of the
+    period took over (nothing is written).
+    """
+    with services.recording_failure(run_id):
+        try:
+            return _issue(services, run_id)
+        except StaleTry as stale:
+            with services.warehouse() as connection:
+                runs.mark_superseded(connection, run_id)
+            log.warning("run %s writes nothing: a newer run of the same period has taken over (%s)", run_id, stale.what)
+            return {"outcome": "superseded", "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
+
+
+def _issue(services: Services, run_id: int) -> dict[str, Any]:
+    with services.warehouse() as connection:
+        run = runs.get_run(connection, run_id)
+        shards = runs.get_shards(connection, run_id)
+        if not staging.has_stage(connection, run_id, run.shard_count):
+            if run.is_settled:
+                log.info("0 rows written: run %s has settled %s already (%s)", run_id, run.period, run.state)
+                return {"outcome": run.state, "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
+            raise NotReady(f"the decisions of run {run_id} are not staged", fix="clear the task apply_scope_rules too")
+        epoch = connection.execute("select billing.raise_fence(%s)", (f"issue {run.period}",)).fetchone()[0]  # type: ignore[index]
+    accounts, summary = services.accounts(run), read_summary(services, run, shards)
+    with services.warehouse() as connection:
+        changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run_id,))}
+        if changed:
+            summary = _recounted(connection, run_id, summary, changed)
+        settlement = settle(accounts, summary)
+        connection.execute(
+            "select billing.settle_stage(%s, %s, %s, %s)",
+            (run_id, settlement.quarantined, settlement.nothing_owed, FEE_ZERO),
+        )
+        drafts = settlement.statements.assign(tax_rate=_tax_rates(settlement.statements))
+        staging.fill_drafts(connection, run_id, drafts[_DRAFT_COLUMNS], settlement.unbilled)
+        differences = _differences(connection, run, settlement)
+    return _publish(services, run, epoch, settlement, differences)
+
+
+def _publish(
+    services: Services, run: runs.Run, epoch: int, settlement: Settlement, differences: list[dict[str, Any]]
+) -> dict[str, Any]:
+    with services.warehouse() as connection:
+        statements, decisions, unbilled = connection.execute(
+            "select * from billing.publish_connector_statements(%s, %s, %s, %s)",
+            (run.run_id, epoch, run.actor, f"connector statements of {run.period}"),
+        ).fetchone()  # type: ignore[misc]
+        outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
+        facts = {"statements": statements, "decisions": decisions, "unbilled": unbilled, "differing": len(differences)}
+        facts["held"] = _held(connection, run.period, settlement)
+        runs.mark_settled(
+            connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES]
+        )
+    if outcome == "issued":
+        log.info("%s issued: %s statements, %s decisions, %s unbilled accounts", run.period, statements, decisions, unbilled)
+    else:
+        log.info("0 rows written: %s is already issued%s", run.period, "" if differences else ", with the same truth")
+    for difference in differences[:_NAMED_DIFFERENCES]:
+        log.warning("%s differs from the inventory now: %s", difference["statement_id"], difference["says"])
+    if differences:
+        log.warning("%s issued statements differ; correct them with the DAG correct_statements", len(differences))
+    return {"outcome": outcome, **{k: facts[k] for k in ("statements", "decisions", "unbilled", "differing")}}
+
+
+def _recounted(
+    connection: psycopg.Connection[Any], run_id: int, summary: pd.DataFrame, changed: set[str]
+) -> pd.DataFrame:
+    """The summary with the counts of `changed` accounts as they now lie staged."""
+    staged = staging.staged_counts(connection, run_id)
+    staged = staged[staged["account_id"].isin(changed)].rename(columns={"rule_id": "item"})
+    stays = ~summary["account_id"].isin(changed) | summary["item"].str.startswith("fault:")
+    fresh = staged[["account_id", "item", "power_type", "connectors"]].assign(detail=None)
+    return pd.concat([summary[stays], fresh], ignore_index=True)
+
+
+def _tax_rates(statements: pd.DataFrame) -> list[str]:
+    return [str(from_minor(int(rate), 6)) for rate in statements["tax_rate_e6"]]
+
+
+def _differences(
+    connection: psycopg.Connection[Any], run: runs.Run, settlement: Settlement
+) -> list[dict[str, Any]]:
+    """Issued statements that this run would issue otherwise, each with a sentence that says how."""
+    columns, rows = staging.query_rows(
+        connection, "compare_with_issued", period=run.period, **staging.relations(run.run_id)
+    )
+    held = set(settlement.quarantined)
+    differences = []
+    for row in rows:
+        difference = dict(zip(columns, row, strict=True))
+        difference["says"] = (
+            "its account is at fault now and would be quarantined"
+            if difference["account_id"] in held
+            else f"{difference['issued_connectors']} connectors issued, {difference['connectors']} now; total "
+            f"{difference['issued_total_minor']} minor units issued, {difference['total_minor']} now; lines: "
+            f"{difference['lines_added']} added, {difference['lines_gone']} gone, {difference['lines_changed']} changed"
+        )
+        differences.append(difference)
+    return differences
+
+
+def _held(connection: psycopg.Connection[Any], period: str, settlement: Settlement) -> int:
+    """Connectors of quarantined accounts that have no statement: extracted, but nowhere among the decisions."""
+    issued = {
+        row[0]
+        for row in connection.execute(
+            "select account_id from billing.statement where kind = 'connector' and period = %s", (period,)
+        )
+    }
+    counts = settlement.counts
+    return int(counts.loc[counts["is_quarantined"] & ~counts["account_id"].isin(issued), "extracted"].sum())

@@ -1,0 +1,71 @@
+"""What every step of a month works with, and how a step's failure is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from evbilling.errors import EvbillingError
+from evbilling.inventory.evidence import EvidenceStore
+from evbilling.warehouse import runs
+from evbilling.warehouse.connect import connected
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import pandas as pd
+    import psycopg
+
+    from evbilling.inventory.source import InventorySource
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Where the platform, the warehouse (as writer) and the evidence lie."""
+
+    platform_url: str
+    warehouse_url: str
+    evidence_url: str
+
+    @property
+    def evidence(self) -> EvidenceStore:
+        return EvidenceStore(self.evidence_url)
+
+    def warehouse(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """One transaction on the warehouse."""
+        return connected(self.warehouse_url, what="warehouse")
+
+    def source(self, run_id: int) -> InventorySource:
+        """The inventory that run `run_id` reads; files are first copied beside the warehouse's staging tables."""
+        if urlsplit(self.platform_url).scheme in {"postgresql", "postgres"}:
+            from evbilling.inventory.postgres import PostgresSource
+
+            return PostgresSource(self.platform_url)
+        from evbilling.inventory.filecopy import copied_source
+
+        return copied_source(self.platform_url, self.warehouse_url, run_id)
+
+    def accounts(self, run: runs.Run) -> pd.DataFrame:
+        """The accounts of a run, as `evbilling.scope.accounts` made them when it was opened."""
+        return self.evidence.get_table(run.accounts_uri, run.accounts_sha256).to_pandas()  # type: ignore[no-any-return]
+
+    @contextmanager
+    def recording_failure(self, run_id: int) -> Iterator[None]:
+        """Record why the block failed in the run's record, then let the error go on."""
+        try:
+            yield
+        except Exception as error:
+            try:
+                with self.warehouse() as connection:
+                    runs.mark_failed(connection, run_id, str(error))
+            except EvbillingError:
+                pass  # The warehouse is what fails: the error itself says so.
+            raise
+
+
+def evidence_folder(period: str, run_id: int) -> str:
+    """Where a run's evidence lies in the store."""
+    return f"{period}/run-{run_id}"

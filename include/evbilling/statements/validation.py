@@ -1,0 +1,122 @@
+"""Step 4: Great Expectations on the inventory, the staged decisions, the accounts and the period as a whole."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pandas as pd
+import psycopg
+
+from evbilling.expectations import suites
+from evbilling.expectations.page import validation_page
+from evbilling.expectations.validate import Finding, Validator, stop_if_critical
+from evbilling.statements.services import Services, evidence_folder
+from evbilling.statements.settle import Settlement
+from evbilling.statements.settling import settle_run
+from evbilling.warehouse import runs, staging
+
+log = logging.getLogger(__name__)
+
+
+def validate(services: Services, run_id: int) -> dict[str, Any]:
+    """Validate a run; returns {"expectations", "warnings", "page"}, all results kept in the warehouse.
+
+    Raises `SetFault` that names every critical failure, after they are recorded: nothing is published then.
+    """
+    with services.recording_failure(run_id):
+        with services.warehouse() as connection:
+            run = runs.get_run(connection, run_id)
+            shards = runs.get_shards(connection, run_id)
+            is_staged = staging.has_stage(connection, run_id, run.shard_count)
+            staged = staging.staged_counts(connection, run_id) if is_staged else None
+        settlement = settle_run(services, run, shards)
+        validator = Validator()
+        findings: list[Finding] = []
+        for shard in shards:
+            frame = services.evidence.get_table(shard.inventory_uri, shard.inventory_sha256).to_pandas()
+            findings += validator.validate(
+                frame, suites.inventory_suite(), shard=shard.shard, extracted_rows=shard.extracted_rows
+            )
+        if staged is not None:
+            staged = staged.merge(_agreed(services.accounts(run), settlement), on="account_id", how="left")
+            findings += validator.validate(_priced(staged), suites.decisions_suite())
+            findings += validator.validate(_accounts_frame(settlement, staged), suites.accounts_suite())
+        findings += _validate_period(validator, run, settlement)
+
+        page = services.evidence.put_text(
+            evidence_folder(run.period, run_id), "validation", "html", validation_page(run.period, run_id, findings)
+        )
+        warnings = [finding.sentence() for finding in findings if not finding.success and not finding.is_stopping]
+        with services.warehouse() as connection:
+            _record(connection, run_id, findings)
+            extracted = int(settlement.counts["extracted"].sum())
+            facts = {"extracted": extracted, "validation_page": page.key, "validation_sha256": page.sha256}
+            runs.add_facts(connection, run_id, facts, warnings)
+        stop_if_critical(findings, run.period)
+    for warning in warnings:
+        log.warning(warning)
+    if not is_staged:
+        log.info("run %s has published its decisions already: only its evidence was validated", run_id)
+    log.info("%s expectations on %s connectors hold, %s warnings", len(findings), extracted, len(warnings))
+    return {"expectations": len(findings), "warnings": len(warnings), "page": page.key}
+
+
+def _agreed(accounts: pd.DataFrame, settlement: Settlement) -> pd.DataFrame:
+    faulty = settlement.counts.set_index("account_id")["is_quarantined"]
+    return accounts[["account_id", "fee_minor", "dc_fee_minor"]].assign(
+        is_quarantined=accounts["account_id"].map(faulty)
+    )
+
+
+def _priced(staged: pd.DataFrame) -> pd.DataFrame:
+    agreed = staged["dc_fee_minor"].where(staged["power_type"] == "DC", staged["fee_minor"])
+    # Plain floats with NaN: Great Expectations compares columns by numpy, which doesn't know nullable integers.
+    return staged.assign(agreed_price_minor=agreed.astype(float), unit_price_minor=staged["unit_price_minor"].astype(float))
+
+
+def _accounts_frame(settlement: Settlement, staged: pd.DataFrame) -> pd.DataFrame:
+    """Counts per account from the evidence beside those that really lie staged."""
+    net = (staged["connectors"] * staged["unit_price_minor"].fillna(0)).groupby(staged["account_id"]).sum()
+    rows = staged.groupby("account_id")["connectors"].sum()
+    counts = settlement.counts
+    return counts.assign(
+        decided=counts["billed"] + counts["excluded"],
+        staged=counts["account_id"].map(rows).fillna(0).astype("int64"),
+        staged_net_minor=counts["account_id"].map(net).fillna(0).astype("int64"),
+    )
+
+
+def _validate_period(validator: Validator, run: runs.Run, settlement: Settlement) -> list[Finding]:
+    counts, previous = settlement.counts, run.facts.get("previous_extracted")
+    extracted = int(counts["extracted"].sum())
+    limit = float(run.facts["max_count_change_percent"])
+    frame = pd.DataFrame({
+        "extracted": [extracted],
+        "decided": [int(counts["billed"].sum() + counts["excluded"].sum())],
+        "orphans": [int(run.facts["orphans"])],
+        "change_percent": [round(100 * (extracted - previous) / previous, 2) if previous else None],
+    }).astype({"change_percent": float})  # fmt: skip
+    return validator.validate(
+        frame,
+        suites.period_suite(),
+        change_limit=limit,
+        lower_change_limit=-limit,
+        orphan_limit=int(run.facts["max_orphan_connectors"]),
+    )
+
+
+def _record(connection: psycopg.Connection[Any], run_id: int, findings: list[Finding]) -> None:
+    rows = [
+        (run_id, f.suite, f.shard, f.expectation, f.says, f.severity, f.success, f.observed, f.unexpected_count,
+         json.dumps(f.sample))
+        for f in findings
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """insert into billing.validation_result
+                   (run_id, suite, shard, expectation, says, severity, success, observed, unexpected_count, sample)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            rows,
+        )

@@ -1,0 +1,171 @@
+"""The run record: what a run read, what became of it, and the evidence it registered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from evbilling.errors import NotReady
+
+SETTLED_STATES = ("issued", "unchanged", "differs")
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredShard:
+    """One shard's evidence. The summary is null until its decisions were staged."""
+
+    shard: int
+    inventory_uri: str
+    inventory_sha256: str
+    extracted_rows: int
+    summary_uri: str | None
+    summary_sha256: str | None
+    stage_table: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as recorded. `facts` holds the figures by which the set is judged."""
+
+    run_id: int
+    period: str
+    state: str
+    actor: str
+    shard_count: int
+    accounts_uri: str
+    accounts_sha256: str
+    facts: dict[str, Any]
+    differences: list[dict[str, Any]]
+
+    @property
+    def is_settled(self) -> bool:
+        """True if the run has published or found nothing to publish."""
+        return self.state in SETTLED_STATES
+
+
+def insert_run(
+    connection: psycopg.Connection[Any],
+    *,
+    dag_id: str,
+    airflow_run_id: str,
+    period: str,
+    actor: str,
+    code_version: str,
+    source: str,
+) -> int:
+    """Record that a run begins; returns its id."""
+    row = connection.execute(
+        """insert into billing.run (dag_id, airflow_run_id, period, actor, code_version, source, shard_count)
+           values (%s, %s, %s, %s, %s, %s, 1) returning run_id""",
+        (dag_id, airflow_run_id, period, actor, code_version, source),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def plan_run(
+    connection: psycopg.Connection[Any], run_id: int, *, shards: int, accounts: tuple[str, str], facts: dict[str, Any]
+) -> None:
+    """Record how the run is split, its accounts' evidence (uri, sha256) and its facts."""
+    connection.execute(
+        """update billing.run set shard_count = %s, accounts_uri = %s, accounts_sha256 = %s, facts = %s
+           where run_id = %s""",
+        (shards, *accounts, Jsonb(facts), run_id),
+    )
+
+
+def get_run(connection: psycopg.Connection[Any], run_id: int) -> Run:
+    """The run's record; raises `NotReady` if there is none."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            """select run_id, period, state, actor, shard_count, accounts_uri, accounts_sha256, facts, differences
+               from billing.run where run_id = %s""",
+            (run_id,),
+        ).fetchone()
+    if row is None:
+        raise NotReady(f"there is no run {run_id} in this warehouse", fix="start the DAG run anew")
+    return Run(**row)
+
+
+def get_shards(connection: psycopg.Connection[Any], run_id: int) -> list[RegisteredShard]:
+    """The shards that the run has registered, in order."""
+    rows = connection.execute(
+        """select shard, inventory_uri, inventory_sha256, extracted_rows, summary_uri, summary_sha256, stage_table
+           from billing.run_shard where run_id = %s order by shard""",
+        (run_id,),
+    )
+    return [RegisteredShard(*row) for row in rows]
+
+
+def get_shard(connection: psycopg.Connection[Any], run_id: int, shard: int) -> RegisteredShard:
+    """One registered shard; raises `NotReady` if it wasn't extracted yet."""
+    for registered in get_shards(connection, run_id):
+        if registered.shard == shard:
+            return registered
+    raise NotReady(f"shard {shard} of run {run_id} was not extracted", fix="clear the task extract_inventory too")
+
+
+def register_inventory(
+    connection: psycopg.Connection[Any], run_id: int, shard: int, uri: str, sha256: str, rows: int
+) -> None:
+    """Register a shard's extracted inventory; a later extraction of the same shard takes its place."""
+    connection.execute(
+        """insert into billing.run_shard as s (run_id, shard, inventory_uri, inventory_sha256, extracted_rows)
+           values (%s, %s, %s, %s, %s)
+           on conflict (run_id, shard) do update
+           set inventory_uri = excluded.inventory_uri, inventory_sha256 = excluded.inventory_sha256,
+               extracted_rows = excluded.extracted_rows
+           where s.inventory_sha256 <> excluded.inventory_sha256""",
+        (run_id, shard, uri, sha256, rows),
+    )
+
+
+def latest_settled_run(connection: psycopg.Connection[Any], period: str) -> Run | None:
+    """The newest run of `period` that published it or found it unchanged: the keeper of its snapshot."""
+    row = connection.execute(
+        """select max(run_id) from billing.run
+           where period = %s and state in ('issued', 'unchanged') and accounts_uri is not null""",
+        (period,),
+    ).fetchone()
+    return get_run(connection, row[0]) if row and row[0] is not None else None
+
+
+def mark_failed(connection: psycopg.Connection[Any], run_id: int, failure: str) -> None:
+    """Record why an open run stopped; a settled run stays as it is."""
+    connection.execute(
+        "update billing.run set state = 'failed', failure = %s where run_id = %s and state in ('open', 'failed')",
+        (failure, run_id),
+    )
+
+
+def mark_superseded(connection: psycopg.Connection[Any], run_id: int) -> None:
+    """Record that a newer run took over before this one published."""
+    connection.execute("update billing.run set state = 'superseded' where run_id = %s and state = 'open'", (run_id,))
+
+
+def mark_settled(
+    connection: psycopg.Connection[Any],
+    run_id: int,
+    state: str,
+    *,
+    facts: dict[str, Any],
+    differences: Sequence[dict[str, Any]],
+) -> None:
+    """Record the outcome in the transaction that publishes it; `facts` are added to those known."""
+    connection.execute(
+        """update billing.run set state = %s, facts = facts || %s, differences = %s, failure = null, settled_at = now()
+           where run_id = %s""",
+        (state, Jsonb(facts), Jsonb(list(differences)), run_id),
+    )
+
+
+def add_facts(connection: psycopg.Connection[Any], run_id: int, facts: dict[str, Any], warnings: Sequence[str]) -> None:
+    """Add facts to the run's record and set its warnings."""
+    connection.execute(
+        "update billing.run set facts = facts || %s, warnings = %s where run_id = %s",
+        (Jsonb(facts), Jsonb(list(warnings)), run_id),
+    )
