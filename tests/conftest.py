@@ -1,0 +1,78 @@
+"""What all tests share: one real Postgres server a session, and fresh databases on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from evbilling.sqlfiles import load_sql
+from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.warehouse.migrate import migrate
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "us-2020-10"
+PASSWORD = "test"
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class WarehouseDb:
+    """A migrated warehouse and the URLs of its three logins."""
+
+    admin_url: str
+    writer_url: str
+    finance_url: str
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A running server with an empty `warehouse_template` (migrated) and `platform_template`."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False)
+    server.start()
+    try:
+        for name in ("warehouse_template", "platform_template"):
+            server.create_database(name)
+        migrate(server.url(database="warehouse_template"))
+        for role in ("evbilling_writer", "finance_reader"):
+            server.set_password(role, PASSWORD)
+        with psycopg.connect(server.url(database="platform_template")) as connection:
+            connection.execute(load_sql("platform/tables.sql").encode())
+        yield server
+    finally:
+        server.stop()
+
+
+def _fresh(server: EmbeddedPostgres, template: str) -> str:
+    name = f"{template.removesuffix('_template')}_{next(_numbers)}"
+    server.create_database(name, template=template)
+    return name
+
+
+@pytest.fixture
+def platform_db(postgres: EmbeddedPostgres) -> str:
+    """URL of a fresh platform database: the five tables, empty."""
+    return postgres.url(database=_fresh(postgres, "platform_template"))
+
+
+@pytest.fixture
+def warehouse_db(postgres: EmbeddedPostgres) -> WarehouseDb:
+    """A fresh warehouse. Cloned from a migrated one: what `migrate` sets on the database itself isn't copied."""
+    name = _fresh(postgres, "warehouse_template")
+    return WarehouseDb(
+        admin_url=postgres.url(database=name),
+        writer_url=postgres.url("evbilling_writer", name, password=PASSWORD),
+        finance_url=postgres.url("finance_reader", name, password=PASSWORD),
+    )
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of the real US inventory; skips where the project's shared data isn't at hand."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the real inventory isn't at hand: it lies beside the checkout, not in it")
+    return REAL_DATA
