@@ -116,7 +116,8 @@ def _terms(row: dict[str, str], line: int, file: str, problems: Problems) -> Bil
 def write_settings(path: Path, terms: Iterable[BillingTerms]) -> None:
     """Write `terms` as the CSV file that `read_settings` reads back to the same settings."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # The standard line end: with a bare \n, Python before 3.13 would leave a \r inside a field unquoted.
+        writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(COLUMNS)
         writer.writerows([_text(getattr(row, name)) for name in COLUMNS] for row in terms)
 

@@ -1,0 +1,107 @@
+"""Loading the demo platform database: all or nothing, and the real data in full."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from evbilling.errors import BadInput, NotReady, TransientError
+from evbilling.inventory.contract import TABLES
+from evbilling.platform.files import copy_into
+from evbilling.platform.load import load_folder
+from evbilling.platform.sample import sample_settings, write_sample, write_sample_files
+
+pytestmark = pytest.mark.postgres
+
+REAL_DATA = Path(__file__).parents[3] / "shared" / "data" / "us-2020-10"
+TODAY = date(2026, 11, 23)
+
+needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real data at {REAL_DATA.name}")
+
+
+def counts(url: str, schema: str = "platform") -> list[int]:
+    with psycopg.connect(url) as connection:
+        return [
+            connection.execute(f"select count(*) from {schema}.{table.name}").fetchone()[0]
+            for table in TABLES
+        ]
+
+
+def everything(url: str) -> list[set[tuple[object, ...]]]:
+    with psycopg.connect(url) as connection:
+        return [set(connection.execute(f"select * from platform.{t.name}").fetchall()) for t in TABLES]
+
+
+@needs_real_data
+def test_the_real_data_loads_in_full_and_again(platform_db: str) -> None:
+    for _ in range(2):
+        loaded = load_folder(platform_db, str(REAL_DATA))
+        assert loaded.rows == dict(
+            zip((t.name for t in TABLES), (495, 990, 30_787, 100_877, 3_760), strict=True)
+        )
+        assert counts(platform_db) == list(loaded.rows.values())
+    with psycopg.connect(platform_db) as connection:
+        charged = connection.execute("select sum(net_amount) from platform.account_charge").fetchone()[0]
+        nulls = connection.execute("select count(*) from platform.charger where valid_to is null").fetchone()[
+            0
+        ]
+    lines = (REAL_DATA / "account_charge.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert charged == sum(Decimal(line.split(",")[6]) for line in lines)
+    rows = gzip.decompress((REAL_DATA / "charger.csv.gz").read_bytes()).decode().splitlines()
+    assert nulls == sum(row.endswith(",") for row in rows)
+
+
+def test_a_bad_row_leaves_everything_as_it_was(platform_db: str, tmp_path: Path) -> None:
+    write_sample(platform_db, 5, 1, TODAY)
+    before = counts(platform_db)
+    write_sample_files(tmp_path, 3, 2, TODAY)
+    with (tmp_path / "account_charge.csv").open("a", encoding="utf-8") as file:
+        file.write("c,a,,,,2020-01-01T00:00:00Z,1e3,0,EUR,0\n")
+    with pytest.raises(BadInput, match=r"account_charge\.csv, line \d+, column net_amount: '1e3'"):
+        load_folder(platform_db, str(tmp_path))
+    assert counts(platform_db) == before
+
+
+def test_files_and_database_hold_the_same_sample(platform_db: str, tmp_path: Path) -> None:
+    made = write_sample(platform_db, 60, 4, TODAY)
+    direct = everything(platform_db)
+    assert write_sample_files(tmp_path, 60, 4, TODAY) == made
+    load_folder(platform_db, str(tmp_path))
+    loaded = everything(platform_db)
+    assert loaded == direct
+    assert made.settings == len(sample_settings(60, 4, TODAY))
+
+
+def test_copy_into_another_schema_keeps_the_callers_transaction(platform_db: str, tmp_path: Path) -> None:
+    write_sample_files(tmp_path, 3, 2, TODAY)
+    with psycopg.connect(platform_db) as connection:
+        connection.execute("create schema scratch")
+        for table in TABLES:
+            connection.execute(f"create table scratch.{table.name} (like platform.{table.name})")
+        rows = copy_into(connection, str(tmp_path), "scratch")
+        shutil.copy(tmp_path / "charger.csv", tmp_path / "charger.csv.gz")
+        with pytest.raises(BadInput, match="is there beside"):
+            copy_into(connection, str(tmp_path), "scratch")
+        (tmp_path / "charger.csv.gz").unlink()
+        (tmp_path / "connector.csv").write_text("charger_id\n", encoding="utf-8")
+        with pytest.raises(BadInput, match="column connector_id: is missing"):
+            copy_into(connection, str(tmp_path), "scratch")
+    assert counts(platform_db, "scratch") == list(rows.values())
+
+
+def test_missing_tables_and_silent_servers_are_told_apart(platform_db: str, tmp_path: Path) -> None:
+    write_sample_files(tmp_path, 1, 1, TODAY)
+    with pytest.raises(TransientError, match="doesn't answer"):
+        load_folder("postgresql://127.0.0.1:9/nowhere", str(tmp_path))
+    with pytest.raises(BadInput, match="not a database URL"):
+        load_folder("nonsense", str(tmp_path))
+    with psycopg.connect(platform_db) as connection:
+        connection.execute("drop schema platform cascade")
+    with pytest.raises(NotReady, match="lacks its tables"):
+        load_folder(platform_db, str(tmp_path))

@@ -1,0 +1,130 @@
+"""Billing settings in the warehouse: append-only, audited, and the right one in force."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from evbilling.cli import main
+from evbilling.errors import BadInput, TransientError
+from evbilling.period import Period
+from evbilling.settings.csvfile import COLUMNS, read_settings
+from evbilling.settings.store import RecordedSettings, effective_settings, record_settings, recorded_settings
+from evbilling.settings.terms import BillingTerms
+
+pytestmark = pytest.mark.postgres
+
+REAL_DATA = Path(__file__).parents[3] / "shared" / "data" / "us-2020-10"
+JANUARY = Period(2020, 1)
+TERMS = BillingTerms("a", JANUARY, True, "u", Decimal("4.5"), None, False, True, Decimal("0.07"))
+
+
+def in_force(warehouse_db: Any, period: Period) -> list[BillingTerms]:
+    with psycopg.connect(warehouse_db.writer_url) as connection:
+        return effective_settings(connection, period)
+
+
+def audit(warehouse_db: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(warehouse_db.admin_url) as connection:
+        return connection.execute(
+            "select actor, action, subject_id, reason from billing.audit_event order by event_id"
+        ).fetchall()
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="no real data at us-2020-10")
+def test_the_real_settings_are_recorded_once(warehouse_db: Any) -> None:
+    terms = read_settings(REAL_DATA / "billing_settings.csv")
+    assert record_settings(warehouse_db.writer_url, terms, "ann") == RecordedSettings(546, 0)
+    assert record_settings(warehouse_db.writer_url, terms, "bob") == RecordedSettings(0, 546)
+    assert len(audit(warehouse_db)) == 546
+    latest = {t.account_id: t for t in sorted(terms, key=lambda t: t.effective_from)}
+    assert {t.account_id: t for t in in_force(warehouse_db, Period(2020, 10))} == latest
+
+
+def test_the_latest_period_and_then_the_latest_record_count(warehouse_db: Any) -> None:
+    url = warehouse_db.writer_url
+    later = replace(TERMS, effective_from=Period(2020, 3), fee_per_connector=Decimal(6))
+    record_settings(url, [TERMS, later, replace(TERMS, account_id="b")], "ann", "opening")
+    assert in_force(warehouse_db, Period(2019, 12)) == []
+    assert in_force(warehouse_db, Period(2020, 2)) == [TERMS, replace(TERMS, account_id="b")]
+    assert in_force(warehouse_db, Period(2020, 3))[0] == later
+    corrected = replace(TERMS, fee_per_dc_connector=Decimal(9))
+    assert record_settings(url, [corrected], "bob", "agreed by phone") == RecordedSettings(1, 0)
+    assert in_force(warehouse_db, Period(2020, 2))[0] == corrected
+    assert in_force(warehouse_db, Period(2020, 3))[0] == later
+    # Back to the first: it is in the history, but not in force, so it is recorded again.
+    assert record_settings(url, [TERMS], "bob", "no, it wasn't") == RecordedSettings(1, 0)
+    assert in_force(warehouse_db, Period(2020, 2))[0] == TERMS
+    assert audit(warehouse_db)[3:] == [
+        ("bob", "set_account_billing", "a", "agreed by phone"),
+        ("bob", "set_account_billing", "a", "no, it wasn't"),
+    ]
+    with psycopg.connect(url) as connection:
+        history = recorded_settings(connection, None, "a")
+    assert [(row.terms, row.actor) for row in history] == [
+        (TERMS, "ann"), (corrected, "bob"), (TERMS, "bob"), (later, "ann"),
+    ]  # fmt: skip
+
+
+def test_two_at_once_record_a_setting_once(warehouse_db: Any) -> None:
+    def record(_: int) -> int:
+        return record_settings(warehouse_db.writer_url, [TERMS], "ann").added
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(record, range(8))) == 1
+    assert len(audit(warehouse_db)) == 1
+
+
+def test_refusals(warehouse_db: Any) -> None:
+    with pytest.raises(BadInput, match="twice"):
+        record_settings(warehouse_db.writer_url, [TERMS, TERMS], "ann")
+    with pytest.raises(BadInput, match="who and why"):
+        record_settings(warehouse_db.writer_url, [TERMS], " ")
+    with pytest.raises(TransientError, match="doesn't answer"):
+        record_settings("postgresql://127.0.0.1:9/x", [TERMS], "ann")
+    assert record_settings(warehouse_db.writer_url, [], "ann") == RecordedSettings(0, 0)
+
+
+def test_commands(
+    warehouse_db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_URL", warehouse_db.writer_url)
+    path = tmp_path / "s.csv"
+    path.write_text(f"{','.join(COLUMNS)}\na,2020-01,true,u,4.5,,false,true,0.07\n", encoding="utf-8")
+    assert main(["settings", "load", str(path), "--actor", "ann"]) == 0
+    assert "1 settings added, 0 were in force already" in capsys.readouterr().out
+    assert audit(warehouse_db) == [("ann", "set_account_billing", "a", "settings load s.csv")]
+    change = [
+        "settings",
+        "set",
+        "a",
+        "--from",
+        "2020-05",
+        "--fee",
+        "5",
+        "--dc-fee",
+        "none",
+        "--no-exclude-private",
+    ]
+    assert main([*change, "--actor", "bob", "--reason", "new contract"]) == 0
+    assert in_force(warehouse_db, Period(2020, 5)) == [
+        replace(TERMS, effective_from=Period(2020, 5), fee_per_connector=Decimal(5), exclude_private=False)
+    ]
+    capsys.readouterr()
+    assert main(["settings", "set", "a", "--from", "2020-02", "--tax-rate", "0.08", "--reason", "law"]) == 0
+    assert "note: this ends at 2020-05" in capsys.readouterr().err
+    assert main(["settings", "show", "a"]) == 0
+    assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == [
+        "From", "2020-01", "2020-02", "2020-05",
+    ]  # fmt: skip
+    assert main(["settings", "show", "nobody"]) == 1
+    assert main(["settings", "set", "b", "--from", "2020-02", "--fee", "1", "--reason", "new"]) == 2
+    assert "give --charge or --no-charge, --admin" in capsys.readouterr().err
+    assert main(["settings", "set", "a", "--from", "2020-02", "--tax-rate", "8", "--reason", "x"]) == 2
+    assert "--tax-rate: 8 is not a fraction below 1; 8 % is written 0.08" in capsys.readouterr().err

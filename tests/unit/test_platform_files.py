@@ -1,0 +1,259 @@
+"""Files of the platform tables: what is read, and how exactly a bad one is refused."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import http.server
+import io
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evbilling.errors import BadInput, TransientError
+from evbilling.inventory.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, Table
+from evbilling.platform.careful import read_carefully
+from evbilling.platform.files import check_files, open_table, open_tables
+from evbilling.platform.problems import Problems
+
+CONNECTOR_HEADER = "charger_id,connector_id,standard,power_type,status,valid_from,valid_to\n"
+
+
+def rows(folder: Path | str, table: Table) -> list[dict[str, object]]:
+    return [row for batch in open_table(str(folder), table).batches() for row in batch.to_pylist()]
+
+
+def refusal(folder: Path | str, table: Table) -> str:
+    with pytest.raises(BadInput) as caught:
+        rows(folder, table)
+    return str(caught.value)
+
+
+def write(folder: Path, table: Table, *lines: str, name: str | None = None) -> None:
+    header = ",".join(table.column_names)
+    content = "\n".join([header, *lines]) + "\n"
+    (folder / (name or f"{table.name}.csv")).write_bytes(content.encode())
+
+
+def test_empty_is_null_and_quotes_and_line_breaks_are_kept(tmp_path: Path) -> None:
+    write(tmp_path, ACCOUNT, 'a,"Say ""hi""\nthere",,"",NULL')
+    assert rows(tmp_path, ACCOUNT) == [
+        {"account_id": "a", "name": 'Say "hi"\nthere', "country": None, "time_zone": None, "currency": "NULL"}
+    ]
+
+
+def test_byte_order_mark_crlf_gzip_and_extra_columns(tmp_path: Path) -> None:
+    text = "﻿currency,account_id,name,country,time_zone,note\r\nEUR,a,Ä,DE,Europe/Berlin,x\r\n"
+    (tmp_path / "account.csv.gz").write_bytes(gzip.compress(text.encode()))
+    file = open_table(tmp_path.as_uri(), ACCOUNT)
+    assert file.ignored_columns() == ("note",)
+    assert [batch.to_pylist()[0]["name"] for batch in file.batches()] == ["Ä"]
+
+
+def test_header_only_is_an_empty_table(tmp_path: Path) -> None:
+    write(tmp_path, CHARGER)
+    assert rows(tmp_path, CHARGER) == []
+
+
+def test_meaning_is_not_judged_here(tmp_path: Path) -> None:
+    write(tmp_path, ACCOUNT, "a,A,XX,Mars/Olympus,ZZZ", "a,A,XX,Mars/Olympus,ZZZ")
+    assert len(rows(tmp_path, ACCOUNT)) == 2
+
+
+def test_lines_are_those_of_the_file_beyond_quoted_line_breaks_and_blank_lines(tmp_path: Path) -> None:
+    write(
+        tmp_path, CONNECTOR,
+        'c,1,"two\r\nlines",,,2020-01-01T00:00:00Z,', "", "c,x,,,,2020-01-01T00:00:00Z,",
+        "c,1,,,,,", "c,1,,,,2020-01-02T00:00:00Z,2020-01-02T00:00:00Z", "c,1",
+    )  # fmt: skip
+    message = refusal(tmp_path, CONNECTOR)
+    assert "connector.csv, line 5, column connector_id: 'x' is not a whole number" in message
+    assert "connector.csv, line 6, column valid_from: is empty, but is required" in message
+    assert "line 7, column valid_to: 2020-01-02T00:00:00Z is not after valid_from" in message
+    assert "connector.csv, line 8: has 2 fields where the header has 7" in message
+    assert message.startswith("4 problems")
+
+
+def test_the_first_twenty_problems_are_said_and_all_are_counted(tmp_path: Path) -> None:
+    write(tmp_path, CONNECTOR, *[f"c,x{n},,,,2020-01-01T00:00:00Z," for n in range(50_000)])
+    message = refusal(tmp_path, CONNECTOR)
+    assert message.startswith("50,000 problems")
+    assert "line 21, column" in message
+    assert "line 22, column" not in message
+    assert "and 49980 more" in message
+
+
+HEAD = b"account_id,name,country,time_zone,currency\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "account.csv: is empty: not even a header"),
+        (b"\xef\xbb\xbf", "account.csv: is empty: not even a header"),
+        ("account_id,name\n".encode("utf-16"), "is it UTF-16"),
+        (b"account_id;name;country;time_zone;currency\n", "line 1, column account_id: is missing"),
+        (b"account_id,name,name,country,time_zone,currency\n", "line 1, column name: stands there twice"),
+        (HEAD + b"a,\xff,,,\n", "line 2, column name: is not UTF-8: b'\\xff'"),
+        (HEAD + b"a,x\x00y,,,\n", "line 2, column name: has a NUL byte"),
+        (HEAD + b'a,"x,,,\nb,,,,\n', "line 2: opens a quote that is never"),
+        (HEAD + b'a,"x,,,\nb,"y,,,\nc,,,,\n', "line 2: has text after a clos"),
+    ],
+)  # fmt: skip
+def test_broken_files(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "account.csv").write_bytes(content)
+    assert reason in refusal(tmp_path, ACCOUNT)
+
+
+def test_a_lone_quote_in_plain_text_is_fine(tmp_path: Path) -> None:
+    write(tmp_path, ACCOUNT, 'a,5" pipe,,,')
+    assert rows(tmp_path, ACCOUNT)[0]["name"] == '5" pipe'
+
+
+def test_damaged_gzip_files(tmp_path: Path) -> None:
+    packed = gzip.compress(b"account_id,name,country,time_zone,currency\n" + b"a,,,,\n" * 100_000)
+    (tmp_path / "account.csv.gz").write_bytes(packed[:-20])
+    assert "account.csv.gz: ends in the middle: it was cut off" in refusal(tmp_path, ACCOUNT)
+    (tmp_path / "account.csv.gz").write_bytes(b"account_id,name,country,time_zone,currency\n")
+    assert "account.csv.gz: is not a good gzip file" in refusal(tmp_path, ACCOUNT)
+
+
+def test_every_missing_and_double_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path, ACCOUNT)
+    write(tmp_path, ACCOUNT, name="account.csv.gz")
+    write(tmp_path, CHARGER)
+    with pytest.raises(BadInput) as caught:
+        open_tables(str(tmp_path))
+    message = str(caught.value)
+    assert "account.csv: is there beside account.csv.gz" in message
+    for name in ("app_user", "connector", "account_charge"):
+        assert f"{name}.csv: is missing" in message
+    assert "charger.csv" not in message
+
+
+def test_problems_of_all_files_are_said_together(tmp_path: Path) -> None:
+    write(tmp_path, ACCOUNT, ",,,,")
+    write(tmp_path, APP_USER, "u,,,,yes,,")
+    for table in (CHARGER, CONNECTOR, ACCOUNT_CHARGE):
+        write(tmp_path, table)
+    with pytest.raises(BadInput, match=r"(?s)2 problems.*account\.csv, line 2.*app_user\.csv, line 2"):
+        check_files(str(tmp_path))
+
+
+def test_no_such_folder_and_unknown_scheme(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no such folder"):
+        open_table(str(tmp_path / "nowhere"), ACCOUNT)
+    with pytest.raises(BadInput, match="ftp:// is not a folder"):
+        open_table("ftp://host/x", ACCOUNT)
+
+
+def charge_table(**changed: pa.Array) -> pa.Table:
+    moment = pa.array([datetime(2020, 1, 1, tzinfo=UTC)], pa.timestamp("ns", "UTC"))
+    values = {c.name: pa.array(["x"]) for c in ACCOUNT_CHARGE.columns} | {"occurred_at": moment}
+    amounts = {n: pa.array([Decimal("1.10")]) for n in ("net_amount", "tax_amount", "settled_amount")}
+    return pa.table(values | amounts | changed)
+
+
+def test_parquet_types_are_brought_to_the_contract(tmp_path: Path) -> None:
+    kinds = {"kind": pa.array(["x"]).dictionary_encode(), "description": pa.array([None])}
+    pq.write_table(charge_table(**kinds, tax_amount=pa.array(["0.5"])), tmp_path / "account_charge.parquet")
+    (row,) = rows(tmp_path, ACCOUNT_CHARGE)
+    assert (row["net_amount"], row["tax_amount"], row["kind"]) == (Decimal("1.10"), Decimal("0.5"), "x")
+    assert row["occurred_at"] == datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def test_parquet_refusals_name_column_and_row(tmp_path: Path) -> None:
+    path = tmp_path / "account_charge.parquet"
+    pq.write_table(charge_table(net_amount=pa.array([1.1])), path)
+    assert "column net_amount: is of type double" in refusal(tmp_path, ACCOUNT_CHARGE)
+    pq.write_table(charge_table(tax_amount=pa.array(["1e3"])), path)
+    assert "row 1, column tax_amount: '1e3' is not an amount" in refusal(tmp_path, ACCOUNT_CHARGE)
+    path.write_bytes(b"PAR1 or not")
+    assert "is not a Parquet file" in refusal(tmp_path, ACCOUNT_CHARGE)
+
+
+class _Cutting(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; of `app_user.csv` it sends less than it promised, of `charger` only 503."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/app_user.csv"):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write((",".join(APP_USER.column_names) + "\n").encode())
+        else:
+            super().do_GET()
+
+    def do_HEAD(self) -> None:
+        if "charger" in self.path:
+            self.send_error(503)
+        elif self.path.endswith("/app_user.csv"):
+            self.send_response(200)
+            self.end_headers()
+        else:
+            super().do_HEAD()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Cutting, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_folder_behind_http(tmp_path: Path, served: str) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in", ACCOUNT, "a,A,DE,Europe/Berlin,EUR")
+    pq.write_table(charge_table(), tmp_path / "in" / "account_charge.parquet")
+    assert rows(f"{served}/in/", ACCOUNT)[0]["currency"] == "EUR"
+    assert len(rows(f"{served}/in", ACCOUNT_CHARGE)) == 1
+    assert "connector.csv: is missing" in refusal(f"{served}/in", CONNECTOR)
+
+
+def test_http_trouble_may_be_tried_again(served: str) -> None:
+    with pytest.raises(TransientError, match="503"):
+        rows(served, CHARGER)
+    with pytest.raises(TransientError, match="broke off"):
+        rows(served, APP_USER)
+    with pytest.raises(TransientError, match="doesn't answer"):
+        rows("http://127.0.0.1:9/x", ACCOUNT)
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
+
+
+@given(st.lists(st.tuples(TEXTS.filter(bool), TEXTS), max_size=8))
+def test_both_readers_give_what_was_written(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("both")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+    writer.writerow(ACCOUNT.column_names)
+    writer.writerows([a, b, "", "", "x"] for a, b in pairs)
+    (folder / "account.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
+    expected = [(a, b or None) for a, b in pairs]
+    assert [(row["account_id"], row["name"]) for row in rows(folder, ACCOUNT)] == expected
+    problems = Problems()
+    careful = read_carefully(
+        io.BytesIO(text.getvalue().encode()), ACCOUNT, list(ACCOUNT.column_names), "account.csv", problems
+    )
+    found = [(row["account_id"], row["name"]) for numbered in careful for row in numbered.batch.to_pylist()]
+    assert found == expected
+    assert problems.count == 0

@@ -1,0 +1,90 @@
+"""Texts of a platform file become exact values, or are refused one by one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evbilling.platform.values import parse
+
+
+def one(kind: str, text: str) -> tuple[object, bool]:
+    values, unread = parse(kind, pa.array([text, None], pa.string()))  # type: ignore[arg-type]
+    assert values[1].as_py() is None
+    return values[0].as_py(), bool(unread is not None and unread[0].as_py())
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("timestamp", "2020-10-31T23:59:59Z", datetime(2020, 10, 31, 23, 59, 59, tzinfo=UTC)),
+        ("timestamp", "2020-10-31 23:59:59+00:00", datetime(2020, 10, 31, 23, 59, 59, tzinfo=UTC)),
+        ("timestamp", "2020-10-31T23:59:59", datetime(2020, 10, 31, 23, 59, 59, tzinfo=UTC)),
+        ("timestamp", "2020-11-01T01:00:00+02:00", datetime(2020, 10, 31, 23, tzinfo=UTC)),
+        ("timestamp", "2020-10-31T23:59:59.1234569", datetime(2020, 10, 31, 23, 59, 59, 123456, tzinfo=UTC)),
+        ("boolean", "True", True),
+        ("boolean", "f", False),
+        ("boolean", "0", False),
+        ("integer", "007", 7),
+        ("integer", "-2147483648", -(2**31)),
+        ("amount", "-0.000001", Decimal("-0.000001")),
+        ("amount", "999999999999.999999", Decimal("999999999999.999999")),
+        ("text", "NULL", "NULL"),
+        ("text", "NA", "NA"),
+        ("text", "", None),
+    ],
+)
+def test_reads(kind: str, text: str, value: object) -> None:
+    assert one(kind, text) == (value, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("timestamp", "2020-10-31"),
+        ("timestamp", "2020-02-30T00:00:00Z"),
+        ("timestamp", "31.10.2020 00:00"),
+        ("timestamp", "0000-01-01T00:00:00Z"),
+        ("timestamp", "9999-12-31T23:59:59-01:00"),
+        ("boolean", "yes"),
+        ("boolean", "2"),
+        ("integer", "1.0"),
+        ("integer", "0x10"),
+        ("integer", " 1"),
+        ("integer", "2147483648"),
+        ("integer", "99999999999999999999"),
+        ("amount", "1e3"),
+        ("amount", "1,50"),
+        ("amount", "NaN"),
+        ("amount", "1.1234567"),
+        ("amount", "٣"),
+        ("text", "a\x00b"),
+    ],
+)
+def test_refuses(kind: str, text: str) -> None:
+    assert one(kind, text)[1]
+
+
+def test_one_bad_time_leaves_its_neighbours_as_they_are() -> None:
+    values, unread = parse("timestamp", pa.array(["2020-01-01T00:00:00", "x", "2020-01-02T00:00:00Z", None]))
+    assert unread.to_pylist() == [False, True, False, False]
+    assert [value and value.day for value in values.to_pylist()] == [1, None, 2, None]
+
+
+@given(st.decimals(min_value=-(10**11), max_value=10**11, places=6))
+def test_amounts_are_exact(amount: Decimal) -> None:
+    assert one("amount", f"{amount:f}") == (amount, False)
+
+
+@given(
+    st.datetimes(min_value=datetime(1000, 1, 3), max_value=datetime(9999, 12, 29)),  # ruff: ignore[call-datetime-without-tzinfo]
+    st.integers(-14 * 60, 14 * 60),
+)
+def test_times_with_any_offset_are_the_same_instant(naive: datetime, minutes: int) -> None:
+    moment = naive.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    assert one("timestamp", moment.isoformat()) == (moment.astimezone(UTC), False)
