@@ -52,13 +52,15 @@ class StackState:
             raise NotReady(
                 f"the stack's state can't be read: {error}",
                 where=str(path),
-                fix="run `evbilling down`'s work by hand, remove the folder and run `evbilling up`",
+                fix="end its processes, remove the folder and run `evbilling up`; its data is lost then",
             ) from error
 
     @classmethod
     def create(cls, home: Path) -> Self:
         """A new state with fresh passwords and secrets, already saved."""
         home.mkdir(parents=True, exist_ok=True)
+        for folder in ("airflow", "evidence", "logs", "run"):
+            (home / folder).mkdir(mode=0o700, exist_ok=True)
         state = cls(
             home=home,
             role_passwords={role: secrets.token_urlsafe(24) for role in ROLES},
