@@ -1,0 +1,89 @@
+"""
+### Connector statements
+
+Counts the connectors of every account with per-connector billing at 00:00 on the 1st in the account's own time zone,
+and issues a connector statement (`A-…`, *Account Chargers*) to its financial admin.
+
+**When**: 12:00 UTC on the 1st, when every inhabited zone has got there. The period is the run's partition key
+(`2026-11`), or the Param `period`; never the date of the run.
+
+**What it does**: open run → extract inventory → apply scope rules → validate → issue statements → close run.
+All is staged first; one short transaction publishes it. Readers never see half a month.
+
+**Re-run**: as often as you like, whole or any task. What is issued stays: the same truth writes 0 rows; accounts that
+were quarantined and have been mended get their statements; where the truth has changed the run says so and writes
+nothing. Another month: `airflow backfill create --dag-id connector_statements --from-date … --to-date …`, or trigger
+it with that partition key.
+
+**A failure means**: `open_run`, the source can't be reached or its inventory can't be right; `validate`, an
+expectation that guards the money failed (see *Validation results* on the task). Nothing is published then; the
+message says what to do. A faulty account doesn't fail the run: see `finance.unbilled_accounts`.
+
+**Runbook**: `docs/runbooks/monthly-run.md`
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
+
+from evbilling_airflow import month
+from evbilling_airflow.assets import CONNECTOR_STATEMENTS
+from evbilling_airflow.defaults import DEFAULT_ARGS, MONTH_PARAMS, Tag
+from evbilling_airflow.links import ValidationResultsLink, with_link
+
+
+@dag(
+    schedule=CronPartitionTimetable("0 12 1 * *", timezone="UTC", run_offset=0, key_format="%Y-%m"),
+    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    params=MONTH_PARAMS,
+    tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
+    doc_md=__doc__,
+)
+def connector_statements() -> None:
+    @task
+    def open_run() -> dict[str, Any]:
+        """Check period and source, fix the accounts and their terms, split the inventory into shards."""
+        return month.open_run(get_current_context())
+
+    @task(map_index_template="shard {{ ti.map_index }}")
+    def extract_inventory(run: dict[str, Any], shard: int) -> dict[str, Any]:
+        """Read one shard as of each account's count and keep it as hashed Parquet evidence."""
+        return month.extract_inventory(run, shard)
+
+    @task(map_index_template="shard {{ ti.map_index }}")
+    def apply_scope_rules(run: dict[str, Any], extracted: dict[str, Any]) -> dict[str, Any]:
+        """Decide on every connector of one shard and stage the decisions."""
+        return month.apply_scope_rules(run, extracted["shard"])
+
+    @task
+    def validate(run: dict[str, Any]) -> dict[str, Any]:
+        """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
+        return month.validate(run)
+
+    @task
+    def issue_statements(run: dict[str, Any]) -> dict[str, Any]:
+        """Number the statements and publish the month in one short transaction."""
+        return month.issue_statements(run)
+
+    @task(outlets=[CONNECTOR_STATEMENTS])
+    def close_run(run: dict[str, Any]) -> dict[str, Any]:
+        """Write the tie-out, drop the staging tables, tell the asset's followers."""
+        return month.close_run(run)
+
+    run = open_run()
+    extracted = extract_inventory.partial(run=run).expand(shard=run["shards"])
+    decided = apply_scope_rules.partial(run=run).expand(extracted=extracted)
+    validated = with_link(validate(run), ValidationResultsLink())
+    decided >> validated >> issue_statements(run) >> close_run(run)
+
+
+connector_statements()

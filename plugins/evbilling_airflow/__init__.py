@@ -1,0 +1,1 @@
+"""Between Airflow and the product: the period of a run, connections, defaults, assets, links."""

@@ -1,0 +1,36 @@
+"""What a task may know of its run: the period it is for, and who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evbilling.errors import BadInput
+from evbilling.period import Period
+
+
+def billing_period(context: Mapping[str, Any]) -> Period:
+    """The run's period: its partition key, or the Param `period`.
+
+    Never a date and never the clock, so the schedule, a backfill, the API and `dags test` all mean the same month.
+    Raises `BadInput` if there is neither, or if the two disagree.
+    """
+    key = context.get("partition_key") or getattr(context.get("dag_run"), "partition_key", None)
+    param = (context.get("params") or {}).get("period")
+    if not key and not param:
+        raise BadInput(
+            "no billing period given",
+            where="this DAG run",
+            fix="trigger it with a partition key such as 2026-11, or with the Param period",
+        )
+    if key and param and key != param:
+        raise BadInput(
+            f"the partition key says {key}, the Param period says {param}", where="this DAG run", fix="give one of them"
+        )
+    return Period.parse(key or param)
+
+
+def actor(context: Mapping[str, Any]) -> str:
+    """Who caused the run: the signed-in user, or the kind of run (`airflow:scheduled`)."""
+    run = context["dag_run"]
+    return getattr(run, "triggering_user_name", None) or f"airflow:{getattr(run.run_type, 'value', run.run_type)}"
