@@ -23,6 +23,7 @@ from evbilling.errors import BadInput, TransientError
 from evbilling.inventory.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, Table
 from evbilling.platform.careful import read_carefully
 from evbilling.platform.files import check_files, open_table, open_tables
+from evbilling.platform.folders import public_name
 from evbilling.platform.problems import Problems
 
 CONNECTOR_HEADER = "charger_id,connector_id,standard,power_type,status,valid_from,valid_to\n"
@@ -257,3 +258,10 @@ def test_both_readers_give_what_was_written(
     found = [(row["account_id"], row["name"]) for numbered in careful for row in numbered.batch.to_pylist()]
     assert found == expected
     assert problems.count == 0
+
+
+def test_messages_keep_secrets_to_themselves() -> None:
+    assert public_name("s3://KEY:SECRET@bucket/in?region=x") == "s3://bucket/in"
+    with pytest.raises(TransientError) as caught:
+        open_table("http://u:hidden@127.0.0.1:9/x?sig=hidden", ACCOUNT)
+    assert "hidden" not in str(caught.value)

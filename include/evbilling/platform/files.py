@@ -16,7 +16,7 @@ from evbilling.errors import BadInput
 from evbilling.inventory.contract import TABLES, Table
 from evbilling.platform.copying import copy_batches
 from evbilling.platform.csvfile import CsvFile
-from evbilling.platform.folders import Folder, open_folder
+from evbilling.platform.folders import Folder, open_folder, public_name
 from evbilling.platform.parquetfile import ParquetFile
 from evbilling.platform.problems import BadFiles, Problem, Problems
 
@@ -65,7 +65,7 @@ def _find(folder: Folder, table: Table) -> TableFile:
         problems.add(Problem(found[0], f"is there beside {' and '.join(found[1:])}; keep one file a table"))
     else:
         problems.add(Problem(names[0], f"is missing ({' or '.join(names[1:])} would also do)"))
-    raise problems.error(folder.url)
+    raise problems.error(public_name(folder.url))
 
 
 def _content(folder: Folder, name: str, table: Table) -> CsvFile | ParquetFile:
@@ -122,7 +122,7 @@ def open_tables(folder_url: str) -> dict[str, TableFile]:
         except BadFiles as error:
             problems.merge(error.problems)
     if problems.count:
-        raise problems.error(folder_url)
+        raise problems.error(public_name(folder_url))
     return files
 
 
@@ -137,7 +137,7 @@ def check_files(folder_url: str) -> dict[str, TableFile]:
         except BadFiles as error:
             problems.merge(error.problems)
     if problems.count:
-        raise problems.error(folder_url)
+        raise problems.error(public_name(folder_url))
     return files
 
 

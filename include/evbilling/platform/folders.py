@@ -43,6 +43,14 @@ class Folder(Protocol):
         """The file's bytes with random access."""
 
 
+def public_name(folder_url: str) -> str:
+    """`folder_url` without user, password and query: what may stand in a message or a log."""
+    if "://" not in folder_url:
+        return folder_url
+    parts = urlsplit(folder_url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
 def open_folder(folder_url: str) -> Folder:
     """The folder at a local path, `file://`, `s3://`, `gs://`, `http://` or `https://` URL.
 
@@ -58,13 +66,13 @@ def open_folder(folder_url: str) -> Folder:
         try:
             filesystem, root = arrow_fs.FileSystem.from_uri(folder_url)
         except pa.ArrowInvalid as error:
-            raise BadInput(f"is not a usable folder URL: {error}", where=folder_url) from None
+            raise BadInput(f"is not a usable folder URL: {error}", where=public_name(folder_url)) from None
         except OSError as error:
-            raise TransientError(f"doesn't answer: {error}", where=folder_url) from error
+            raise TransientError(f"doesn't answer: {error}", where=public_name(folder_url)) from error
         return ArrowFolder(folder_url, filesystem, root)
     raise BadInput(
         f"{scheme}:// is not a folder that can be read",
-        where=folder_url,
+        where=public_name(folder_url),
         fix="give a local folder, or a file://, s3://, gs://, http:// or https:// URL",
     )
 
@@ -92,7 +100,7 @@ class ArrowFolder:
         try:
             infos = self.filesystem.get_file_info([self._path(name) for name in names])
         except OSError as error:
-            raise self._trouble(error, self.url) from error
+            raise self._trouble(error, public_name(self.url)) from error
         return [name for name, info in zip(names, infos, strict=True) if info.type == arrow_fs.FileType.File]
 
     def open_stream(self, name: str) -> IO[bytes]:
@@ -145,7 +153,9 @@ class HttpFolder:
         except FileNotFoundError:
             response = None
         if response is None:
-            raise TransientError("was there a moment ago and is gone", where=self._file_url(name))
+            raise TransientError(
+                "was there a moment ago and is gone", where=public_name(self._file_url(name))
+            )
         return _WholeResponse(response, self._file_url(name))  # type: ignore[return-value]
 
     def open_seekable(self, name: str) -> IO[bytes]:
@@ -174,7 +184,7 @@ class HttpFolder:
             self._refused(error.code, method, url)
             return None
         except (OSError, http.client.HTTPException) as error:
-            raise TransientError(f"doesn't answer: {error}", where=url) from error
+            raise TransientError(f"doesn't answer: {error}", where=public_name(url)) from error
         return response
 
     @staticmethod
@@ -183,9 +193,11 @@ class HttpFolder:
         if code in {404, 410}:
             raise FileNotFoundError(url)
         if (code >= 500 and code != 501) or code in {408, 425, 429}:
-            raise TransientError(f"the server answers {code}", where=url)
+            raise TransientError(f"the server answers {code}", where=public_name(url))
         if method == "GET":
-            raise BadInput(f"the server refuses it ({code})", where=url, fix="check the URL and the access")
+            raise BadInput(
+                f"the server refuses it ({code})", where=public_name(url), fix="check the URL and the access"
+            )
 
 
 class _WholeResponse(io.RawIOBase):
@@ -203,10 +215,11 @@ class _WholeResponse(io.RawIOBase):
         try:
             data = self._response.read(None if size is None or size < 0 else size)
         except (OSError, http.client.HTTPException) as error:
-            raise TransientError(f"the transfer broke off: {error}", where=self._url) from error
+            raise TransientError(f"the transfer broke off: {error}", where=public_name(self._url)) from error
         if not data and size != 0 and self._response.length:
             raise TransientError(
-                f"the transfer broke off {self._response.length:,} bytes before the end", where=self._url
+                f"the transfer broke off {self._response.length:,} bytes before the end",
+                where=public_name(self._url),
             )
         return data
 
