@@ -50,40 +50,39 @@ from evbilling_airflow.links import ValidationResultsLink, with_link
 )
 def connector_statements() -> None:
     @task
-    def open_run() -> dict[str, Any]:
+    def open_run() -> list[dict[str, Any]]:
         """Check period and source, fix the accounts and their terms, split the inventory into shards."""
         return month.open_run(get_current_context())
 
     @task(map_index_template="shard {{ ti.map_index }}")
-    def extract_inventory(run: dict[str, Any], shard: int) -> dict[str, Any]:
+    def extract_inventory(shard: dict[str, Any]) -> dict[str, Any]:
         """Read one shard as of each account's count and keep it as hashed Parquet evidence."""
-        return month.extract_inventory(run, shard)
+        return month.extract_inventory(shard)
 
     @task(map_index_template="shard {{ ti.map_index }}")
-    def apply_scope_rules(run: dict[str, Any], extracted: dict[str, Any]) -> dict[str, Any]:
+    def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
         """Decide on every connector of one shard and stage the decisions."""
-        return month.apply_scope_rules(run, extracted["shard"])
+        return month.apply_scope_rules(extracted)
 
     @task
-    def validate(run: dict[str, Any]) -> dict[str, Any]:
+    def validate(decided: list[dict[str, Any]]) -> dict[str, Any]:
         """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
-        return month.validate(run)
+        return month.validate(decided)
 
     @task
-    def issue_statements(run: dict[str, Any]) -> dict[str, Any]:
+    def issue_statements(validated: dict[str, Any]) -> dict[str, Any]:
         """Number the statements and publish the month in one short transaction."""
-        return month.issue_statements(run)
+        return month.issue_statements(validated)
 
     @task(outlets=[CONNECTOR_STATEMENTS])
-    def close_run(run: dict[str, Any]) -> dict[str, Any]:
+    def close_run(issued: dict[str, Any]) -> dict[str, Any]:
         """Write the tie-out, drop the staging tables, tell the asset's followers."""
-        return month.close_run(run)
+        return month.close_run(issued)
 
-    run = open_run()
-    extracted = extract_inventory.partial(run=run).expand(shard=run["shards"])
-    decided = apply_scope_rules.partial(run=run).expand(extracted=extracted)
-    validated = with_link(validate(run), ValidationResultsLink())
-    decided >> validated >> issue_statements(run) >> close_run(run)
+    extracted = extract_inventory.expand(shard=open_run())
+    decided = apply_scope_rules.expand(extracted=extracted)
+    validated = with_link(validate(decided), ValidationResultsLink())
+    close_run(issue_statements(validated))
 
 
 connector_statements()

@@ -15,9 +15,10 @@ class ValidationResultsLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The page's address. Called in the worker when the task ends, with the running task instance."""
-        run = ti_key.xcom_pull(task_ids="open_run") or {}
+        shards = ti_key.xcom_pull(task_ids="open_run") or []
+        run_id = shards[0]["run_id"] if shards else 0
         base = conf.get("api", "base_url", fallback="").rstrip("/") + "/"
-        return urljoin(base, f"evbilling/validation/{run.get('run_id', 0)}")
+        return urljoin(base, f"evbilling/validation/{run_id}")
 
 
 def with_link(task: XComArg, link: BaseOperatorLink) -> XComArg:

@@ -5,53 +5,54 @@ The product is imported inside the functions: whoever parses a DAG file needs ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from evbilling_airflow.context import actor, billing_period
 
 
-def open_run(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Open a run of this DAG run's period; returns {"run_id", "shards"}."""
+def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Open a run of this DAG run's period; returns its shards, each {"run_id", "shard"}."""
     from evbilling.statements.opening import RunRequest, open_run
     from evbilling_airflow.connections import services
 
-    period = billing_period(context)
     params = context["params"]
     request = RunRequest(
-        period=period,
+        period=billing_period(context),
         dag_id=context["dag_run"].dag_id,
         airflow_run_id=context["dag_run"].run_id,
         actor=actor(context),
         max_count_change_percent=float(params["max_count_change_percent"]),
         max_orphan_connectors=int(params["max_orphan_connectors"]),
     )
-    return open_run(services(), request, now=datetime.now(UTC))
+    opened = open_run(services(), request, now=datetime.now(UTC))
+    return [{"run_id": opened["run_id"], "shard": shard} for shard in opened["shards"]]
 
 
-def extract_inventory(run: Mapping[str, Any], shard: int) -> dict[str, Any]:
-    """Extract one shard; returns its counts."""
+def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Extract one shard; returns its counts with the run and shard they belong to."""
     from evbilling.statements.extraction import extract_inventory
     from evbilling_airflow.connections import services
 
-    return extract_inventory(services(), run["run_id"], shard)
+    return {"run_id": part["run_id"], **extract_inventory(services(), part["run_id"], part["shard"])}
 
 
-def apply_scope_rules(run: Mapping[str, Any], shard: int) -> dict[str, Any]:
-    """Decide and stage one shard; returns its counts."""
+def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Decide and stage one shard; returns its counts with the run and shard they belong to."""
     from evbilling.statements.decisions import apply_scope_rules
     from evbilling_airflow.connections import services
 
-    return apply_scope_rules(services(), run["run_id"], shard)
+    return {"run_id": part["run_id"], **apply_scope_rules(services(), part["run_id"], part["shard"])}
 
 
-def validate(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Validate the run; fails, after keeping the results, if anything critical doesn't hold."""
+def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Validate the run of these shards; fails, after keeping the results, if anything critical doesn't hold."""
     from evbilling.statements.validation import validate
     from evbilling_airflow.connections import services
 
-    return validate(services(), run["run_id"])
+    run_id = parts[0]["run_id"]
+    return {"run_id": run_id, **validate(services(), run_id)}
 
 
 def issue_statements(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def issue_statements(run: Mapping[str, Any]) -> dict[str, Any]:
     from evbilling.statements.issuing import issue_statements
     from evbilling_airflow.connections import services
 
-    return issue_statements(services(), run["run_id"])
+    return {"run_id": run["run_id"], **issue_statements(services(), run["run_id"])}
 
 
 def close_run(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,4 +68,4 @@ def close_run(run: Mapping[str, Any]) -> dict[str, Any]:
     from evbilling.statements.closing import close_run
     from evbilling_airflow.connections import services
 
-    return close_run(services(), run["run_id"])
+    return {"run_id": run["run_id"], **close_run(services(), run["run_id"])}

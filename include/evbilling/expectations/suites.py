@@ -10,6 +10,7 @@ from typing import Any
 
 from great_expectations import ExpectationSuite
 from great_expectations import expectations as gxe
+from great_expectations.expectations.row_conditions import Column
 
 from evbilling.inventory.contract import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
 from evbilling.scope.rules import RULE_REASONS
@@ -62,7 +63,7 @@ def inventory_suite() -> ExpectationSuite:
 
 def decisions_suite() -> ExpectationSuite:
     """For the staged decisions: a row per account, rule, power type and price, with its number of connectors."""
-    billed = 'rule_id == "billed"'
+    billed, excluded = Column("rule_id") == "billed", Column("rule_id") != "billed"
     return ExpectationSuite(
         "decisions",
         expectations=[
@@ -76,7 +77,6 @@ def decisions_suite() -> ExpectationSuite:
                 column="power_type",
                 value_set=list(POWER_TYPES),
                 row_condition=billed,
-                condition_parser="pandas",
                 severity="critical",
                 meta=_says("Every billed connector is AC or DC"),
             ),
@@ -84,14 +84,12 @@ def decisions_suite() -> ExpectationSuite:
                 column_A="unit_price_minor",
                 column_B="agreed_price_minor",
                 row_condition=billed,
-                condition_parser="pandas",
                 severity="critical",
                 meta=_says("Every billed connector has its account's fee as price"),
             ),
             gxe.ExpectColumnValuesToBeNull(
                 column="unit_price_minor",
-                row_condition='rule_id != "billed"',
-                condition_parser="pandas",
+                row_condition=excluded,
                 severity="critical",
                 meta=_says("No excluded connector has a price"),
             ),
@@ -108,6 +106,7 @@ def decisions_suite() -> ExpectationSuite:
 
 def accounts_suite() -> ExpectationSuite:
     """For the accounts with billing on: a row per account, its counts over all shards and as staged."""
+    is_sound = Column("is_quarantined") == False  # noqa: E712  # builds a condition
     return ExpectationSuite(
         "accounts",
         expectations=[
@@ -123,16 +122,14 @@ def accounts_suite() -> ExpectationSuite:
             gxe.ExpectColumnPairValuesToBeEqual(
                 column_A="decided",
                 column_B="staged",
-                row_condition="is_quarantined == False",
-                condition_parser="pandas",
+                row_condition=is_sound,
                 severity="critical",
                 meta=_says("Each account: as many decisions are staged as were made"),
             ),
             gxe.ExpectColumnPairValuesToBeEqual(
                 column_A="net_minor",
                 column_B="staged_net_minor",
-                row_condition="is_quarantined == False",
-                condition_parser="pandas",
+                row_condition=is_sound,
                 severity="critical",
                 meta=_says("Each account: the staged lines add up to the statement's net amount"),
             ),

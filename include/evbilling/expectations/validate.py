@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +46,6 @@ class Validator:
     """An in-memory Great Expectations context; keeps nothing, sends nothing."""
 
     def __init__(self) -> None:
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False}
         source = self._context.data_sources.add_pandas("month")
