@@ -54,27 +54,27 @@ def connector_statements() -> None:
         """Check period and source, fix the accounts and their terms, split the inventory into shards."""
         return month.open_run(get_current_context())
 
-    @task(map_index_template="shard {{ ti.map_index }}")
+    @task(multiple_outputs=True, map_index_template="shard {{ ti.map_index }}")
     def extract_inventory(shard: dict[str, Any]) -> dict[str, Any]:
         """Read one shard as of each account's count and keep it as hashed Parquet evidence."""
         return month.extract_inventory(shard)
 
-    @task(map_index_template="shard {{ ti.map_index }}")
+    @task(multiple_outputs=True, map_index_template="shard {{ ti.map_index }}")
     def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
         """Decide on every connector of one shard and stage the decisions."""
         return month.apply_scope_rules(extracted)
 
-    @task
+    @task(multiple_outputs=True)
     def validate(decided: list[dict[str, Any]]) -> dict[str, Any]:
         """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
         return month.validate(decided)
 
-    @task
+    @task(multiple_outputs=True)
     def issue_statements(validated: dict[str, Any]) -> dict[str, Any]:
         """Number the statements and publish the month in one short transaction."""
         return month.issue_statements(validated)
 
-    @task(outlets=[CONNECTOR_STATEMENTS])
+    @task(multiple_outputs=True, outlets=[CONNECTOR_STATEMENTS])
     def close_run(issued: dict[str, Any]) -> dict[str, Any]:
         """Write the tie-out, drop the staging tables, tell the asset's followers."""
         return month.close_run(issued)

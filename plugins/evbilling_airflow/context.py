@@ -25,7 +25,9 @@ def billing_period(context: Mapping[str, Any]) -> Period:
         )
     if key and param and key != param:
         raise BadInput(
-            f"the partition key says {key}, the Param period says {param}", where="this DAG run", fix="give one of them"
+            f"the partition key says {key}, the Param period says {param}",
+            where="this DAG run",
+            fix="give one of them",
         )
     return Period.parse(key or param)
 

@@ -22,7 +22,11 @@ _HEADERS = {
 def create_app() -> FastAPI:
     """The guarded app, with no documentation routes: those would be open."""
     app = FastAPI(
-        title="evbilling", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(may_see_runs)]
+        title="evbilling",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(may_see_runs)],
     )
     app.add_exception_handler(HTTPException, to_login_or_error)
 

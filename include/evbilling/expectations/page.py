@@ -13,7 +13,10 @@ from evbilling.expectations.validate import Finding
 def validation_page(period: str, run_id: int, findings: Sequence[Finding]) -> str:
     """HTML with every finding, failures first within each suite."""
     environment = Environment(
-        loader=PackageLoader("evbilling.expectations"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("evbilling.expectations"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     ordered = sorted(findings, key=lambda f: (f.suite, f.shard or 0, f.success))
     suites = [(suite, list(group)) for suite, group in groupby(ordered, key=lambda f: f.suite)]

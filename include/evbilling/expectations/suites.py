@@ -1,7 +1,7 @@
 """What must hold before a month is published, and what is merely odd.
 
-Critical expectations stop the run; warnings go into its record. Each carries in `meta["says"]` the sentence that a person
-reads. Values known only at run time come in as `$PARAMETER`s.
+Critical expectations stop the run; warnings go into its record. Each carries in `meta["says"]` the sentence that a
+person reads. Values known only at run time come in as `$PARAMETER`s.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def inventory_suite() -> ExpectationSuite:
                 meta=_says(f"At least {_MOSTLY:.0%} of the connectors have a known {column}"),
             ),
             gxe.ExpectColumnValuesToBeInSet(
-                column=column, value_set=known, severity="warning", meta=_says(f"Every connector has a known {column}")
+                column=column,
+                value_set=known,
+                severity="warning",
+                meta=_says(f"Every connector has a known {column}"),
             ),
         ]
     return ExpectationSuite("inventory", expectations=expectations)
@@ -106,7 +109,7 @@ def decisions_suite() -> ExpectationSuite:
 
 def accounts_suite() -> ExpectationSuite:
     """For the accounts with billing on: a row per account, its counts over all shards and as staged."""
-    is_sound = Column("is_quarantined") == False  # noqa: E712  # builds a condition
+    is_sound = Column("is_quarantined") == False  # ruff: ignore[true-false-comparison]  # builds a condition
     return ExpectationSuite(
         "accounts",
         expectations=[

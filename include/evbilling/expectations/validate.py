@@ -52,7 +52,12 @@ class Validator:
         self._batches = source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("whole")
 
     def validate(
-        self, frame: pd.DataFrame, suite: gx.ExpectationSuite, *, shard: int | None = None, **parameters: object
+        self,
+        frame: pd.DataFrame,
+        suite: gx.ExpectationSuite,
+        *,
+        shard: int | None = None,
+        **parameters: object,
     ) -> list[Finding]:
         """Every expectation of `suite` on `frame`. An expectation that can't be evaluated counts as failed."""
         batch = self._batches.get_batch(batch_parameters={"dataframe": frame})

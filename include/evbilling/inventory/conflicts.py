@@ -29,7 +29,7 @@ def overlapping(history: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     latest_end = groups["end"].cummax().groupby([rows[k] for k in key], sort=False, dropna=False).shift()
     rows["same_start"] = groups["begin"].shift() == rows["begin"]
     clash = rows[latest_end > rows["begin"]]
-    return clash.groupby(key, sort=False, dropna=False, as_index=False)["same_start"].any()
+    return clash.groupby(key, sort=False, dropna=False).agg(same_start=("same_start", "any")).reset_index()
 
 
 def connector_keys(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -39,6 +39,8 @@ def connector_keys(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]
     return np.asarray((codes << 32) | (connector & 0xFFFFFFFF))
 
 
-def is_repeated(keys: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def is_repeated(
+    keys: np.ndarray[tuple[int], np.dtype[np.int64]],
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """True for every row whose key occurs more than once."""
     return pd.Series(keys).duplicated(keep=False).to_numpy()

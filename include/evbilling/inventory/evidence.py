@@ -33,7 +33,9 @@ class EvidenceStore:
             else:
                 self._files, self._root = pa.fs.LocalFileSystem(), url
         except (pa.ArrowInvalid, OSError) as error:
-            raise BadInput(str(error), where=f"evidence store {url}", fix="give a folder or an s3:// or gs:// URL") from None
+            raise BadInput(
+                str(error), where=f"evidence store {url}", fix="give a folder or an s3:// or gs:// URL"
+            ) from None
 
     def put_table(self, folder: str, name: str, table: pa.Table) -> Stored:
         """Store `table` as `<folder>/<name>-<hash>.parquet`."""
@@ -59,7 +61,9 @@ class EvidenceStore:
                 if target != path:
                     self._files.move(target, path)
         except OSError as error:
-            raise TransientError(str(error), where=f"evidence store {self.url}", fix="check that it can be written") from error
+            raise TransientError(
+                str(error), where=f"evidence store {self.url}", fix="check that it can be written"
+            ) from error
         return Stored(key, digest, data.size)
 
     def get_table(self, key: str, sha256: str, columns: list[str] | None = None) -> pa.Table:
@@ -68,7 +72,7 @@ class EvidenceStore:
 
     def get_text(self, key: str, sha256: str) -> str:
         """The text stored under `key`, its hash checked."""
-        return self._get(key, sha256).to_pybytes().decode()
+        return bytes(self._get(key, sha256)).decode()
 
     def _get(self, key: str, sha256: str) -> Any:
         try:
@@ -76,10 +80,14 @@ class EvidenceStore:
                 data = stream.read_buffer()
         except FileNotFoundError:
             raise NotReady(
-                f"{key} is not there", where=f"evidence store {self.url}", fix="restore it, or run the period again from the start"
+                f"{key} is not there",
+                where=f"evidence store {self.url}",
+                fix="restore it, or run the period again from the start",
             ) from None
         except OSError as error:
-            raise TransientError(str(error), where=f"evidence store {self.url}", fix="check that it can be read") from error
+            raise TransientError(
+                str(error), where=f"evidence store {self.url}", fix="check that it can be read"
+            ) from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise BadInput(
                 f"{key} has changed since it was stored",

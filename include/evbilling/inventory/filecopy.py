@@ -17,7 +17,13 @@ from evbilling.platform.copying import copy_batches
 from evbilling.platform.files import open_tables
 from evbilling.warehouse.connect import connected
 
-_TYPES = {"text": "text", "boolean": "boolean", "integer": "integer", "timestamp": "timestamptz", "amount": "numeric"}
+_TYPES = {
+    "text": "text",
+    "boolean": "boolean",
+    "integer": "integer",
+    "timestamp": "timestamptz",
+    "amount": "numeric",
+}
 
 
 def copied_source(folder_url: str, warehouse_url: str, run_id: int) -> PostgresSource:
@@ -40,7 +46,8 @@ def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str) -> 
     for file in open_tables(folder_url).values():
         table = replace(file.table, name=prefix + file.table.name)
         columns = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(_TYPES[column.type])) for column in table.columns
+            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(_TYPES[column.type]))
+            for column in table.columns
         )
         # Unlogged: a copy of files that can be copied again; a database crash empties it and the row counts tell.
         connection.execute(
@@ -49,6 +56,4 @@ def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str) -> 
         copy_batches(connection, "staging", table, file.batches())
         connection.execute(sql.SQL("analyze {}").format(sql.Identifier("staging", table.name)))
         if file.table in (contract.CHARGER, contract.CONNECTOR):
-            connection.execute(
-                sql.SQL("create index on {} (charger_id)").format(sql.Identifier("staging", table.name))
-            )
+            connection.execute(sql.SQL("create index on {} (charger_id)").format(sql.Identifier("staging", table.name)))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
 from evbilling.errors import BadInput, SetFault, TransientError
@@ -27,16 +29,14 @@ _HASH_SEED = 0x7A5B22367996DCFD
 _HASH_SHIFT = 0x49A0F4DD15E5A8E3
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
-INVENTORY_SCHEMA = pa.schema(
-    {
-        "account_id": _WORD,
-        "charger_id": _WORD,
-        "connector_id": pa.int32(),
-        "power_type": _WORD,
-        "status": _WORD,
-        "scope_status": _WORD,
-    }
-)
+INVENTORY_SCHEMA = pa.schema({
+    "account_id": _WORD,
+    "charger_id": _WORD,
+    "connector_id": pa.int32(),
+    "power_type": _WORD,
+    "status": _WORD,
+    "scope_status": _WORD,
+})
 _COLUMNS = sql.SQL("at.account_id, ch.charger_id, co.connector_id, co.power_type, co.status, ch.scope_status")
 
 
@@ -61,10 +61,8 @@ class PostgresSource:
         Literals, because the bulk driver and COPY take no bound arrays; psycopg does the quoting.
         """
         tables = {table.name: self._relation(table) for table in _READ_TABLES}
-        values = {
-            key: part if isinstance(part, sql.Composable) else sql.Literal(part) for key, part in parts.items()
-        }
-        return sql.SQL(load_sql(f"queries/{name}.sql")).format(**tables, **values).as_string(None)  # type: ignore[arg-type]
+        values = {key: part if isinstance(part, sql.Composable) else sql.Literal(part) for key, part in parts.items()}
+        return sql.SQL(load_sql(f"queries/{name}.sql")).format(**tables, **values).as_string(None)
 
     def check_contract(self) -> None:
         faults = []
@@ -84,7 +82,9 @@ class PostgresSource:
                     faults.append(f"table {relation} has no column {', '.join(missing)}")
         if faults:
             raise BadInput(
-                "; ".join(faults), where=self.label, fix="give it the tables of the input contract (docs/contract.md)"
+                "; ".join(faults),
+                where=self.label,
+                fix="give it the tables of the input contract (docs/contract.md)",
             )
 
     def read_accounts(self) -> pd.DataFrame:
@@ -110,7 +110,9 @@ class PostgresSource:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             rows, begins, orphans = connection.execute(self._query("survey_inventory", **bounds)).fetchone()
-            examples = [row[0] for row in connection.execute(self._query("survey_orphans", **bounds))] if orphans else []
+            examples = (
+                [row[0] for row in connection.execute(self._query("survey_orphans", **bounds))] if orphans else []
+            )
             nameless = dict(connection.execute(self._query("survey_nameless_chargers", **bounds)).fetchall())
         return Survey(rows, begins, orphans, tuple(examples), nameless)
 
@@ -119,7 +121,11 @@ class PostgresSource:
     ) -> pa.Table:
         bounds = {"first": window.first, "last": window.last}
         in_shard = _in_shard(shard)
-        asked = {"accounts": list(account_ids), "instants": [i.isoformat() for i in instants], "in_shard": in_shard}
+        asked = {
+            "accounts": list(account_ids),
+            "instants": [i.isoformat() for i in instants],
+            "in_shard": in_shard,
+        }
         with self._snapshot() as cursor:
             cursor.execute(self._query("extract_inventory", columns=_COLUMNS, **asked))
             table = _encoded(cursor.fetch_record_batch())
@@ -140,7 +146,7 @@ class PostgresSource:
         return _with_conflicts(table, shared, history)
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Any]:
+    def _snapshot(self) -> Generator[Any, None, None]:
         """A bulk-driver cursor whose queries all see the database at one moment."""
         from adbc_driver_manager import Error
         from adbc_driver_postgresql import dbapi
@@ -151,7 +157,9 @@ class PostgresSource:
                 yield cursor
         except Error as error:
             raise TransientError(
-                str(error).strip(), where=f"charging platform ({shown(self._url)})", fix="check that it answers"
+                str(error).strip(),
+                where=f"charging platform ({shown(self._url)})",
+                fix="check that it answers",
             ) from error
 
 
@@ -175,16 +183,17 @@ def _in_shard(shard: Shard) -> sql.Composable:
 
 
 def _with_conflicts(table: pa.Table, shared: pd.DataFrame, history: pd.DataFrame) -> pa.Table:
-    """`table` with column `conflict`."""
-    conflict = pd.Series(None, index=range(table.num_rows), dtype=object)
-    if len(shared) or len(history):
-        keys = table.select(["charger_id", "connector_id"]).to_pandas()
-        keys["charger_id"] = keys["charger_id"].astype(object)
-        conflict[keys["charger_id"].isin(overlapping(shared, ["charger_id"])["charger_id"])] = "overlap"
+    """`table` with column `conflict`; only the rows of suspicious chargers are looked at one by one."""
+    suspicious = pa.array(pd.concat([shared["charger_id"], history["charger_id"]]).unique(), type=pa.string())
+    rows = np.flatnonzero(pc.is_in(table.column("charger_id").cast(pa.string()), suspicious).to_numpy())
+    conflict = np.full(table.num_rows, None, dtype=object)
+    if len(rows):
+        keys = table.select(["charger_id", "connector_id"]).take(rows).to_pandas()
+        keys["charger_id"] = keys["charger_id"].astype(str)
         clashes = overlapping(history, ["charger_id", "connector_id"])
-        for same_start, kind in ((False, "overlap"), (True, "duplicate")):
-            clash = clashes.loc[clashes["same_start"] == same_start, ["charger_id", "connector_id"]]
-            hit = pd.MultiIndex.from_frame(keys).isin(pd.MultiIndex.from_frame(clash)) if len(clash) else []
-            if len(clash):
-                conflict[hit] = kind
+        keys = keys.merge(clashes, on=["charger_id", "connector_id"], how="left")
+        kinds = keys["same_start"].map({True: "duplicate", False: "overlap"}).astype(object)
+        shared_at_once = keys["charger_id"].isin(overlapping(shared, ["charger_id"])["charger_id"])
+        kinds = kinds.where(kinds.notna() | ~shared_at_once, "overlap")
+        conflict[rows] = kinds.where(kinds.notna(), None).to_numpy(dtype=object)
     return table.append_column("conflict", pa.array(conflict, type=pa.string()).dictionary_encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -37,11 +38,11 @@ ACCOUNT_FAULTS: tuple[AccountFault, ...] = (
     AccountFault(
         "ACCOUNT-REPEATED",
         "the platform has several rows for account {account_id}; keep one",
-        lambda a: a["is_repeated"],
+        operator.itemgetter("is_repeated"),
     ),
     AccountFault(
         "TIME-ZONE-UNKNOWN",
-        "time zone {time_zone!r} is not an IANA time zone, so nobody can say when the count is due; mend it in the platform",
+        "time zone {time_zone!r} is not an IANA time zone, so the count has no instant; mend it in the platform",
         lambda a: a["is_known"] & ~a["time_zone"].map(is_time_zone).astype(bool),
     ),
     AccountFault(
@@ -51,7 +52,8 @@ ACCOUNT_FAULTS: tuple[AccountFault, ...] = (
     ),
     AccountFault(
         "FEE-DECIMALS",
-        "a fee of {fee} / {dc_fee} (DC) has more decimals than {currency} has ({minor_unit}); set one that can be paid exactly",
+        "a fee of {fee} / {dc_fee} (DC) has more decimals than {currency} has ({minor_unit}); "
+        "set one that can be paid exactly",
         lambda a: (a["minor_unit"] >= 0) & (_remainder(a, "fee_e4") | _remainder(a, "dc_fee_e4")),
     ),
     AccountFault(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BILLED = 0
 _ELSEWHERE = len(RULES) + 1
-RULE_IDS: tuple[str | None, ...] = (None, *(rule.rule_id for rule in RULES), BILLED_ELSEWHERE)
+EXCLUDED_BY: tuple[str, ...] = (*(rule.rule_id for rule in RULES), BILLED_ELSEWHERE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def decide(inventory: pa.Table, accounts: pd.DataFrame) -> Decided:
     billed = codes == BILLED
     price = np.where(frame["power_type"] == "DC", frame["dc_fee_minor"], frame["fee_minor"])
     decisions = frame.loc[keep, ["account_id", "charger_id", "connector_id", "power_type"]].reset_index(drop=True)
-    decisions["rule_id"] = pd.Categorical.from_codes(codes[keep].astype(int) - 1, categories=list(RULE_IDS[1:]))
+    decisions["rule_id"] = pd.Categorical.from_codes(codes[keep].astype(np.int64) - 1, categories=pd.Index(EXCLUDED_BY))
     decisions["unit_price_minor"] = pd.array(price[keep], dtype="Int64")
     decisions.loc[~billed[keep], "unit_price_minor"] = pd.NA
     return Decided(decisions, summary)
@@ -98,11 +98,11 @@ def _counted(frame: pd.DataFrame, codes: np.ndarray[tuple[int], np.dtype[np.int8
     """Connectors per account, rule and power type, counted by one pass over integer codes."""
     names = frame["account_id"].cat.categories
     is_dc = (frame["power_type"] == "DC").to_numpy().astype(np.int64)
-    kinds = 2 * len(RULE_IDS)
+    kinds = 2 * (1 + len(EXCLUDED_BY))
     cell = frame["account_id"].cat.codes.to_numpy().astype(np.int64) * kinds + codes.astype(np.int64) * 2 + is_dc
     counts = np.bincount(cell, minlength=len(names) * kinds)
     hit = np.flatnonzero(counts)
-    items = np.array(["billed", *RULE_IDS[1:]], dtype=object)
+    items = np.array(["billed", *EXCLUDED_BY], dtype=object)
     return pd.DataFrame({
         "account_id": names.to_numpy()[hit // kinds],
         "item": items[(hit % kinds) // 2],

@@ -6,6 +6,7 @@ exclude_closed, exclude_private and is_free. Ids are stable: finance filters by 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ RULES: tuple[Rule, ...] = (
         "The charger is Private and the account excludes private chargers",
         lambda c: (c["scope_status"] == "Private") & c["exclude_private"],
     ),
-    Rule("FEE-ZERO", "The account's fees come to nothing", lambda c: c["is_free"]),
+    Rule("FEE-ZERO", "The account's fees come to nothing", operator.itemgetter("is_free")),
 )
 
 # Not predicates on a row of its own: these are found by looking at other rows of the same connector.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess  # ruff: ignore[suspicious-subprocess-import]  # argument lists of our own only
+import subprocess  # argument lists of our own only
 import sys
 import time
 from collections.abc import Callable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
-import subprocess  # ruff: ignore[suspicious-subprocess-import]  # argument lists of our own only
+import subprocess  # argument lists of our own only
 import tempfile
 from pathlib import Path
 from types import TracebackType

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-import subprocess  # ruff: ignore[suspicious-subprocess-import]  # argument lists of our own only
+import subprocess  # argument lists of our own only
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -27,7 +27,14 @@ def close_run(services: Services, run_id: int) -> dict[str, Any]:
     not_ok = [check for check in checks if check[2] != check[4]]
     for check_id, left, left_value, right, right_value in not_ok:
         log.error("tie-out %s: %s %s, but %s %s", check_id, left, left_value, right, right_value)
-    log.info("run %s of %s closed (%s): %s tie-out checks, %s not ok", run_id, run.period, run.state, len(checks), len(not_ok))
+    log.info(
+        "run %s of %s closed (%s): %s tie-out checks, %s not ok",
+        run_id,
+        run.period,
+        run.state,
+        len(checks),
+        len(not_ok),
+    )
     return {"outcome": run.state, "checks": len(checks), "not_ok": [check[0] for check in not_ok]}
 
 

@@ -40,7 +40,12 @@ def apply_scope_rules(services: Services, run_id: int, shard: int) -> dict[str, 
                 (run_id, shard, epoch, staged, summary.key, summary.sha256),
             )
     billed = int(decided.decisions["rule_id"].isna().sum())
-    result = {"shard": shard, "billed": billed, "excluded": staged - billed, "held": inventory.num_rows - staged}
+    result = {
+        "shard": shard,
+        "billed": billed,
+        "excluded": staged - billed,
+        "held": inventory.num_rows - staged,
+    }
     log.info(
         "shard %s of %s: %s billed, %s excluded, %s held with accounts at fault",
         shard, run.shard_count, billed, result["excluded"], result["held"],

@@ -27,9 +27,7 @@ def extract_inventory(services: Services, run_id: int, shard: int) -> dict[str, 
         else:
             connection.commit()  # no transaction stays open on the warehouse while the source is read
             table = _read(services, run, shard)
-            stored = services.evidence.put_table(
-                evidence_folder(run.period, run_id), f"inventory-{shard:03d}", table
-            )
+            stored = services.evidence.put_table(evidence_folder(run.period, run_id), f"inventory-{shard:03d}", table)
             key, sha256, rows = stored.key, stored.sha256, table.num_rows
         runs.register_inventory(connection, run_id, shard, key, sha256, rows)
     log.info("shard %s of %s: %s connectors extracted, evidence %s", shard, run.shard_count, rows, key)

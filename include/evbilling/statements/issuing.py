@@ -40,7 +40,11 @@ def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
         except StaleTry as stale:
             with services.warehouse() as connection:
                 runs.mark_superseded(connection, run_id)
-            log.warning("run %s writes nothing: a newer run of the same period has taken over (%s)", run_id, stale.what)
+            log.warning(
+                "run %s writes nothing: a newer run of the same period has taken over (%s)",
+                run_id,
+                stale.what,
+            )
             return {"outcome": "superseded", "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
 
 
@@ -79,15 +83,28 @@ def _publish(
             (run.run_id, epoch, run.actor, f"connector statements of {run.period}"),
         ).fetchone()  # type: ignore[misc]
         outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
-        facts = {"statements": statements, "decisions": decisions, "unbilled": unbilled, "differing": len(differences)}
+        facts = {
+            "statements": statements,
+            "decisions": decisions,
+            "unbilled": unbilled,
+            "differing": len(differences),
+        }
         facts["held"] = _held(connection, run.period, settlement)
-        runs.mark_settled(
-            connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES]
-        )
+        runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES])
     if outcome == "issued":
-        log.info("%s issued: %s statements, %s decisions, %s unbilled accounts", run.period, statements, decisions, unbilled)
+        log.info(
+            "%s issued: %s statements, %s decisions, %s unbilled accounts",
+            run.period,
+            statements,
+            decisions,
+            unbilled,
+        )
     else:
-        log.info("0 rows written: %s is already issued%s", run.period, "" if differences else ", with the same truth")
+        log.info(
+            "0 rows written: %s is already issued%s",
+            run.period,
+            "" if differences else ", with the same truth",
+        )
     for difference in differences[:_NAMED_DIFFERENCES]:
         log.warning("%s differs from the inventory now: %s", difference["statement_id"], difference["says"])
     if differences:
@@ -110,9 +127,7 @@ def _tax_rates(statements: pd.DataFrame) -> list[str]:
     return [str(from_minor(int(rate), 6)) for rate in statements["tax_rate_e6"]]
 
 
-def _differences(
-    connection: psycopg.Connection[Any], run: runs.Run, settlement: Settlement
-) -> list[dict[str, Any]]:
+def _differences(connection: psycopg.Connection[Any], run: runs.Run, settlement: Settlement) -> list[dict[str, Any]]:
     """Issued statements that this run would issue otherwise, each with a sentence that says how."""
     columns, rows = staging.query_rows(
         connection, "compare_with_issued", period=run.period, **staging.relations(run.run_id)

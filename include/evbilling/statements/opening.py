@@ -89,7 +89,8 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
     if window.last > now:
         waiting = int((accounts["count_instant"] > pd.Timestamp(now)).sum())
         raise BadInput(
-            f"{period} has not begun yet for {waiting} of {len(accounts)} accounts (the last at {window.last:%Y-%m-%d %H:%M} UTC)",
+            f"{period} has not begun yet for {waiting} of {len(accounts)} accounts"
+            f" (the last count is at {window.last:%Y-%m-%d %H:%M} UTC)",
             where="period",
             fix="run it when the 1st has come everywhere; the schedule does at 12:00 UTC",
         )
@@ -144,7 +145,8 @@ def _judge(
             return snapshot
         begins = f"begins {survey.history_begins.astimezone(UTC):%Y-%m-%d}" if survey.history_begins else "is empty"
         raise SetFault(
-            f"the history of its chargers {begins}, after the count of {request.period}, and no snapshot of that month is stored",
+            f"the history of its chargers {begins}, after the count of {request.period},"
+            " and no snapshot of that month is stored",
             where=source.label,
             fix="a month can only be billed from its own inventory: restore the source's history, or bill it by hand",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ class Services:
         return self.evidence.get_table(run.accounts_uri, run.accounts_sha256).to_pandas()  # type: ignore[no-any-return]
 
     @contextmanager
-    def recording_failure(self, run_id: int) -> Iterator[None]:
+    def recording_failure(self, run_id: int) -> Generator[None, None, None]:
         """Record why the block failed in the run's record, then let the error go on."""
         try:
             yield

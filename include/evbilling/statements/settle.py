@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,23 +34,20 @@ class Settlement:
     @property
     def quarantined(self) -> list[str]:
         """Accounts held back for a fault."""
-        return self.unbilled.loc[self.unbilled["is_quarantined"], "account_id"].unique().tolist()
+        return [str(account) for account in self.unbilled.loc[self.unbilled["is_quarantined"], "account_id"].unique()]
 
     @property
     def nothing_owed(self) -> list[str]:
         """Accounts with connectors to bill but fees that come to nothing."""
-        return self.unbilled.loc[self.unbilled["reason_id"] == FEE_ZERO, "account_id"].tolist()
+        return [str(account) for account in self.unbilled.loc[self.unbilled["reason_id"] == FEE_ZERO, "account_id"]]
 
 
 def settle(accounts: pd.DataFrame, summary: pd.DataFrame) -> Settlement:
-    """Settle every account of `accounts` by the decision counts of all shards in `summary`.
-
-    Raises `OverflowError` if an account's amount is beyond what can be computed exactly.
-    """
+    """Settle every account of `accounts` by the decision counts of all shards in `summary`."""
     # What was known when the run was opened gives way to the faults found since.
     frame = _with_counts(accounts.drop(columns="is_quarantined"), summary)
     frame = _with_amounts(frame)
-    faults = pd.concat([account_faults(accounts), _connector_faults(summary)], ignore_index=True)
+    faults = pd.concat([account_faults(accounts), _connector_faults(summary), _amount_faults(frame)], ignore_index=True)
     is_faulty = frame["account_id"].isin(faults["account_id"])
     owes = ~is_faulty & (frame["net_minor"] > 0)
     statements = frame.loc[owes].reset_index(drop=True)
@@ -62,13 +61,21 @@ def settle(accounts: pd.DataFrame, summary: pd.DataFrame) -> Settlement:
     unbilled["expected_amount"] = [_expected_amount(row) for row in unbilled.to_dict("records")]
     unbilled = unbilled.rename(columns={"billed": "expected_connector_count"})
     unbilled = unbilled[
-        ["account_id", "reason_id", "detail", "is_quarantined", "expected_connector_count", "expected_amount", "currency"]
+        [
+            "account_id",
+            "reason_id",
+            "detail",
+            "is_quarantined",
+            "expected_connector_count",
+            "expected_amount",
+            "currency",
+        ]
     ].sort_values(["account_id", "reason_id"], ignore_index=True)
     counts = frame[["account_id", "extracted", "billed", "excluded", "ac_count", "dc_count", "net_minor", "tax_minor"]]
     return Settlement(statements, unbilled, counts.assign(is_quarantined=is_faulty))
 
 
-def round_half_up(amount: np.ndarray, divisor: int) -> np.ndarray:  # type: ignore[type-arg]
+def round_half_up(amount: np.ndarray, divisor: int) -> np.ndarray:
     """`amount / divisor` of non-negative integers, rounded half-up, exactly."""
     return (2 * amount + divisor) // (2 * divisor)
 
@@ -93,15 +100,13 @@ def _with_counts(accounts: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 
 def _with_amounts(frame: pd.DataFrame) -> pd.DataFrame:
     net = frame["ac_count"] * frame["fee_minor"] + frame["dc_count"] * frame["dc_fee_minor"]
-    if (net.astype(float) > _LARGEST_NET).any():
-        worst = frame.loc[net.idxmax(), "account_id"]
-        raise OverflowError(f"account {worst} would owe {net.max()} minor units: check its fee")
-    tax = round_half_up((net * frame["tax_rate_e6"]).to_numpy(), 1_000_000)
+    taxable = net.clip(upper=_LARGEST_NET)  # what lies beyond is quarantined, not taxed
+    tax = round_half_up((taxable * frame["tax_rate_e6"]).to_numpy(), 1_000_000)
     return frame.assign(net_minor=net, tax_minor=tax, total_minor=net + tax)
 
 
 def _connector_faults(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per account and kind of fault over all shards; the words are the first shard's, with the others' count."""
+    """One row per account and kind of fault over all shards: the first shard's words, and how many in all."""
     faults = summary[summary["item"].str.startswith("fault:")]
     grouped = faults.groupby(["account_id", "item"], observed=True, as_index=False).agg(
         detail=("detail", "first"), shards=("detail", "size"), connectors=("connectors", "sum")
@@ -112,6 +117,15 @@ def _connector_faults(summary: pd.DataFrame) -> pd.DataFrame:
     )
     grouped["reason_id"] = grouped["item"].astype(str).str.removeprefix("fault:")
     return grouped[["account_id", "reason_id", "detail"]]
+
+
+def _amount_faults(frame: pd.DataFrame) -> pd.DataFrame:
+    too_large = frame[frame["net_minor"] > _LARGEST_NET]
+    return pd.DataFrame({
+        "account_id": too_large["account_id"],
+        "reason_id": "AMOUNT-TOO-LARGE",
+        "detail": "it would owe " + too_large["net_minor"].astype(str) + " minor units in a month; check its fee",
+    })  # fmt: skip
 
 
 def _nothing(frame: pd.DataFrame) -> pd.DataFrame:
@@ -131,11 +145,11 @@ def _nothing(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _expected_amount(row: dict[str, object]) -> str | None:
+def _expected_amount(row: Mapping[Hashable, Any]) -> str | None:
     """Total with tax as a decimal text in major units; with four decimals where the currency is unknown."""
-    unit = int(str(row["minor_unit"]))
-    net = int(str(row["ac_count"])) * int(str(row["fee_e4"])) + int(str(row["dc_count"])) * int(str(row["dc_fee_e4"]))
-    total = net * (1_000_000 + int(str(row["tax_rate_e6"])))
+    unit = int(row["minor_unit"])
+    net = int(row["ac_count"]) * int(row["fee_e4"]) + int(row["dc_count"]) * int(row["dc_fee_e4"])
+    total = net * (1_000_000 + int(row["tax_rate_e6"]))
     decimals = unit if unit >= 0 else 4
     scale = 10 ** (10 - decimals)
     minor = (2 * total + scale) // (2 * scale)

@@ -22,7 +22,9 @@ def read_summary(services: Services, run: Run, shards: list[RegisteredShard]) ->
             f"{run.shard_count - len(done)} of {run.shard_count} shards of run {run.run_id} are not decided",
             fix="clear the task apply_scope_rules too",
         )
-    frames = [services.evidence.get_table(s.summary_uri or "", s.summary_sha256 or "").to_pandas() for s in done]
+    frames: list[pd.DataFrame] = [
+        services.evidence.get_table(s.summary_uri or "", s.summary_sha256 or "").to_pandas() for s in done
+    ]
     return pd.concat(frames, ignore_index=True)
 
 

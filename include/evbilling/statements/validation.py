@@ -46,7 +46,10 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
         findings += _validate_period(validator, run, settlement)
 
         page = services.evidence.put_text(
-            evidence_folder(run.period, run_id), "validation", "html", validation_page(run.period, run_id, findings)
+            evidence_folder(run.period, run_id),
+            "validation",
+            "html",
+            validation_page(run.period, run_id, findings),
         )
         warnings = [finding.sentence() for finding in findings if not finding.success and not finding.is_stopping]
         with services.warehouse() as connection:
@@ -73,7 +76,9 @@ def _agreed(accounts: pd.DataFrame, settlement: Settlement) -> pd.DataFrame:
 def _priced(staged: pd.DataFrame) -> pd.DataFrame:
     agreed = staged["dc_fee_minor"].where(staged["power_type"] == "DC", staged["fee_minor"])
     # Plain floats with NaN: Great Expectations compares columns by numpy, which doesn't know nullable integers.
-    return staged.assign(agreed_price_minor=agreed.astype(float), unit_price_minor=staged["unit_price_minor"].astype(float))
+    return staged.assign(
+        agreed_price_minor=agreed.astype(float), unit_price_minor=staged["unit_price_minor"].astype(float)
+    )
 
 
 def _accounts_frame(settlement: Settlement, staged: pd.DataFrame) -> pd.DataFrame:

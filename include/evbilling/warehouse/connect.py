@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ def shown(url: str) -> str:
 
 
 @contextmanager
-def connected(url: str, *, what: str, autocommit: bool = False) -> Iterator[psycopg.Connection[Any]]:
+def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psycopg.Connection[Any], None, None]:
     """A connection that commits at the end of the block and rolls back on an exception.
 
     Raises `TransientError` if `what` (named in the message) can't be reached or goes away, `StaleTry` if a newer try
@@ -51,6 +51,9 @@ def _explained(error: psycopg.Error, where: str) -> Exception:
         return _OUR_ERRORS[error.sqlstate](message, where=where, fix=error.diag.message_hint)
     if isinstance(error, (errors.UndefinedTable, errors.InvalidSchemaName)) and "billing" in message:
         return NotReady(message, where=where, fix="run `evbilling migrate`")
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or error.sqlstate in {"40001", "40P01"}:
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or error.sqlstate in {
+        "40001",
+        "40P01",
+    }:
         return TransientError(message, where=where, fix="try again; if it stays, look at the server's log")
     return error

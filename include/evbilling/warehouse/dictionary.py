@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from itertools import groupby
 
 from evbilling.sqlfiles import load_sql
@@ -18,7 +19,15 @@ def data_dictionary(warehouse_url: str) -> str:
         "The views of schema `finance`: the contract with everybody who reads billing figures. Columns are only ever",
         "added. Made by `evbilling dictionary` from the comments in `sql/views/`; don't edit it by hand.",
     ]
-    for (view, comment), columns in groupby(rows, key=lambda row: (row[0], row[1])):
-        out += ["", f"## finance.{view}", "", f"{comment}.", "", "| column | type | meaning |", "| --- | --- | --- |"]
+    for (view, comment), columns in groupby(rows, key=operator.itemgetter(0, 1)):
+        out += [
+            "",
+            f"## finance.{view}",
+            "",
+            f"{comment}.",
+            "",
+            "| column | type | meaning |",
+            "| --- | --- | --- |",
+        ]
         out += [f"| `{name}` | {kind} | {meaning} |" for _, _, name, kind, meaning in columns]
     return "\n".join(out) + "\n"

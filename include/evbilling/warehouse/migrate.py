@@ -54,7 +54,7 @@ def _current(connection: object) -> str | None:
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection
 
-    assert isinstance(connection, Connection)  # noqa: S101  # for the type checker; migrate() made it
+    assert isinstance(connection, Connection)  # ruff: ignore[assert]  # for the type checker; migrate() made it
     context = MigrationContext.configure(
         connection, opts={"version_table": "schema_version", "version_table_schema": "public"}
     )

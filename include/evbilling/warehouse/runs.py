@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import psycopg
@@ -68,7 +69,12 @@ def insert_run(
 
 
 def plan_run(
-    connection: psycopg.Connection[Any], run_id: int, *, shards: int, accounts: tuple[str, str], facts: dict[str, Any]
+    connection: psycopg.Connection[Any],
+    run_id: int,
+    *,
+    shards: int,
+    accounts: tuple[str, str],
+    facts: dict[str, Any],
 ) -> None:
     """Record how the run is split, its accounts' evidence (uri, sha256) and its facts."""
     connection.execute(
@@ -98,7 +104,7 @@ def get_shards(connection: psycopg.Connection[Any], run_id: int) -> list[Registe
            from billing.run_shard where run_id = %s order by shard""",
         (run_id,),
     )
-    return [RegisteredShard(*row) for row in rows]
+    return list(starmap(RegisteredShard, rows))
 
 
 def get_shard(connection: psycopg.Connection[Any], run_id: int, shard: int) -> RegisteredShard:

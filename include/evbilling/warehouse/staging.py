@@ -28,24 +28,22 @@ def copy_frame(connection: psycopg.Connection[Any], table: sql.Identifier, frame
     arrow = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
     columns = sql.SQL(", ").join(map(sql.Identifier, arrow.column_names))
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(table, columns)
-    plain = pa.schema(
-        [(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in arrow.schema]
-    )
+    plain = pa.schema([(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in arrow.schema])
     options = csv.WriteOptions(include_header=False)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for batch in arrow.to_batches(max_chunksize=_BLOCK):
             block = io.BytesIO()
             csv.write_csv(pa.Table.from_batches([batch]).cast(plain), block, options)
             copy.write(block.getbuffer())
-    return arrow.num_rows
+    return int(arrow.num_rows)
 
 
 def has_stage(connection: psycopg.Connection[Any], run_id: int, shards: int) -> bool:
     """True if all shards of the run lie staged and in place, not yet published or dropped."""
     row = connection.execute(
         """select count(*) from billing.run_shard rs
-           join pg_class c on c.relname = rs.stage_table and c.relnamespace = 'staging'::regnamespace and c.relispartition
-           where rs.run_id = %s""",
+           join pg_class c on c.relname = rs.stage_table and c.relnamespace = 'staging'::regnamespace
+           where rs.run_id = %s and c.relispartition""",
         (run_id,),
     ).fetchone()
     return bool(row and row[0] == shards)
@@ -74,7 +72,7 @@ def query_rows(
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows of a query file whose {parts} are identifiers (given as such) or literals."""
     composed = {k: v if isinstance(v, sql.Composable) else sql.Literal(v) for k, v in parts.items()}
-    cursor = connection.execute(sql.SQL(load_sql(f"queries/{name}.sql")).format(**composed))  # type: ignore[arg-type]
+    cursor = connection.execute(sql.SQL(load_sql(f"queries/{name}.sql")).format(**composed))
     return [column.name for column in cursor.description or ()], cursor.fetchall()
 
 
