@@ -17,7 +17,9 @@ def build_parser() -> argparse.ArgumentParser:
     from evbilling.stack import commands as stack_commands
     from evbilling.warehouse import commands as warehouse_commands
 
-    parser = argparse.ArgumentParser(prog="evbilling", description=__doc__.split(". ", maxsplit=1)[0] + ".")
+    parser = argparse.ArgumentParser(
+        prog="evbilling", description="Bill charge-point operators' accounts per connector, month by month."
+    )
     parser.add_argument("--version", action="version", version=f"evbilling {__version__}")
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for commands in (stack_commands, warehouse_commands, platform_commands, settings_commands):

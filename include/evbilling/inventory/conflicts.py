@@ -23,6 +23,8 @@ def overlapping(history: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     rows = history[key].copy()
     rows["begin"] = pd.to_datetime(history["valid_from"], utc=True).fillna(_ALWAYS)
     rows["end"] = pd.to_datetime(history["valid_to"], utc=True).fillna(_FOR_EVER)
+    # A row that ends where it begins, or before, never held: it contradicts nothing.
+    rows = rows[rows["begin"] < rows["end"]]
     rows = rows.sort_values([*key, "begin", "end"], ignore_index=True)
     groups = rows.groupby(key, sort=False, dropna=False)
     # The latest end so far, not the previous row's: a long row may cover several short ones.

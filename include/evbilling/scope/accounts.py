@@ -103,9 +103,9 @@ def billed_accounts(
     ids = frame["account_id"]
     frame["is_known"] = ids.isin(known.index)
     frame["is_repeated"] = ids.isin(accounts.loc[accounts["account_id"].duplicated(), "account_id"])
-    frame["account_name"] = ids.map(known["name"])
-    frame["time_zone"] = ids.map(known["time_zone"])
-    frame["currency"] = ids.map(known["currency"])
+    for name, column in (("account_name", "name"), ("time_zone", "time_zone"), ("currency", "currency")):
+        # As objects: a column that is empty throughout would turn to float.
+        frame[name] = ids.map(known[column]).astype(object)
     units = {code: minor_unit(code) for code in frame["currency"].dropna().unique()}
     frame["minor_unit"] = frame["currency"].map({c: -1 if u is None else u for c, u in units.items()}).fillna(-1)
     frame["minor_unit"] = frame["minor_unit"].astype(np.int64)

@@ -78,7 +78,7 @@ def find_faults(connectors: pd.DataFrame) -> pd.DataFrame:
         if hits.empty:
             continue
         for account_id, group in hits.groupby("account_id", observed=True):
-            first = group.iloc[0]
+            first = _first(group, fault.column)
             shown = "" if fault.column == "conflict" else f" ({_shown(first[fault.column])})"
             found.append({
                 "account_id": account_id,
@@ -88,6 +88,14 @@ def find_faults(connectors: pd.DataFrame) -> pd.DataFrame:
                 f"first {first['charger_id']}/{first['connector_id']}; {fault.fix}",
             })  # fmt: skip
     return pd.DataFrame(found, columns=["account_id", "reason_id", "connectors", "detail"])
+
+
+def _first(connectors: pd.DataFrame, column: str) -> pd.Series:
+    """The first row by id, not by place: a source gives rows in any order, and a re-run must say the same of them."""
+    chargers = connectors["charger_id"].astype(object)
+    rows = connectors[chargers == chargers.min()]
+    order = pd.DataFrame({"connector_id": rows["connector_id"], "shown": rows[column].astype(object).astype(str)})
+    return rows.loc[order.sort_values(["connector_id", "shown"]).index[0]]
 
 
 def _shown(value: object) -> str:

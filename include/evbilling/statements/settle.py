@@ -59,7 +59,7 @@ def settle(accounts: pd.DataFrame, summary: pd.DataFrame) -> Settlement:
         ignore_index=True,
     )
     unbilled["expected_amount"] = [_expected_amount(row) for row in unbilled.to_dict("records")]
-    unbilled = unbilled.rename(columns={"billed": "expected_connector_count"})
+    unbilled = unbilled.rename(columns={"billable": "expected_connector_count"})
     unbilled = unbilled[
         [
             "account_id",
@@ -81,7 +81,10 @@ def round_half_up(amount: np.ndarray, divisor: int) -> np.ndarray:
 
 
 def _with_counts(accounts: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """`accounts` with extracted, billed, excluded, ac_count and dc_count (0 where the inventory has none)."""
+    """`accounts` with extracted, billed, excluded, ac_count, dc_count (0 where the inventory has none).
+
+    `billable` are those billed and those that only a fee of zero excludes.
+    """
     items = summary[~summary["item"].str.startswith("fault:")]
     billed = items[items["item"] == "billed"]
 
@@ -93,6 +96,7 @@ def _with_counts(accounts: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         extracted=per_account(items),
         billed=per_account(billed),
         excluded=per_account(items[items["item"] != "billed"]),
+        billable=per_account(items[items["item"].isin(["billed", FEE_ZERO])]),
         ac_count=per_account(billed[billed["power_type"] == "AC"]),
         dc_count=per_account(billed[billed["power_type"] == "DC"]),
     )
@@ -130,7 +134,7 @@ def _amount_faults(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _nothing(frame: pd.DataFrame) -> pd.DataFrame:
     """Accounts without a fault that owe nothing, with the reason in plain words."""
-    has_connectors = (frame["billed"] > 0) | (frame["is_free"] & (frame["extracted"] > 0))
+    has_connectors = frame["billable"] > 0
     detail = np.where(
         has_connectors,
         "the fees of its connectors come to nothing",

@@ -1,4 +1,4 @@
-"""`evbilling migrate` and `evbilling dictionary`."""
+"""`evbilling migrate`, and the references that are made from the warehouse and the rules."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def register(subcommands: Subcommands) -> None:
     dictionary = subcommands.add_parser("dictionary", help="print the data dictionary of the finance views")
     dictionary.add_argument("--url", help="libpq URL of the warehouse (default: the local stack's)")
     dictionary.set_defaults(run=_dictionary)
+    rules = subcommands.add_parser("rules", help="print the reference of scope rules and reasons")
+    rules.set_defaults(run=_rules)
 
 
 def _migrate(args: argparse.Namespace) -> int:
@@ -33,4 +35,11 @@ def _dictionary(args: argparse.Namespace) -> int:
     from evbilling.warehouse.dictionary import data_dictionary
 
     print(data_dictionary(args.url or resolve_url("warehouse")), end="")
+    return 0
+
+
+def _rules(args: argparse.Namespace) -> int:
+    from evbilling.scope.reference import rules_reference
+
+    print(rules_reference(), end="")
     return 0
