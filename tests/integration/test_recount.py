@@ -1,0 +1,174 @@
+"""The real inventory counted a second time by plain Python that knows DESIGN §2 and §3 and not one product function."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from month_helpers import bill, one, rows
+
+from evbilling.platform.files import copy_into
+from evbilling.settings.csvfile import read_settings
+from evbilling.settings.store import record_settings
+from evbilling.statements.services import Services
+
+pytestmark = pytest.mark.postgres
+
+MONTHS = [f"2020-{month:02d}" for month in range(1, 11)]
+CENT = Decimal("0.01")
+Amounts = dict[str, tuple[int, Decimal, Decimal, Decimal]]
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files as read, times as datetimes."""
+
+    accounts: dict[str, dict[str, str]]
+    users: dict[str, dict[str, str]]
+    chargers: dict[str, list[dict[str, str]]]
+    connectors: list[tuple[dict[str, str], datetime, datetime | None]]
+    settings: list[dict[str, str]]
+
+
+def _read(folder: Path, name: str) -> Iterator[dict[str, str]]:
+    packed = folder / f"{name}.csv.gz"
+    if packed.exists():
+        with gzip.open(packed, "rt", encoding="utf-8", newline="") as lines:
+            yield from csv.DictReader(lines)
+    else:
+        with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+            yield from csv.DictReader(lines)
+
+
+def _time(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _files(folder: Path) -> Files:
+    chargers: dict[str, list[dict[str, str]]] = {}
+    for row in _read(folder, "charger"):
+        chargers.setdefault(row["charger_id"], []).append(row)
+    return Files(
+        accounts={row["account_id"]: row for row in _read(folder, "account")},
+        users={row["user_id"]: row for row in _read(folder, "app_user")},
+        chargers=chargers,
+        connectors=[
+            (r, datetime.fromisoformat(r["valid_from"]), _time(r["valid_to"])) for r in _read(folder, "connector")
+        ],
+        settings=list(_read(folder, "billing_settings")),
+    )
+
+
+def _terms(files: Files, period: str) -> dict[str, dict[str, str]]:
+    """Of each account the latest setting that is effective by the period, if billing is on in it."""
+    latest: dict[str, dict[str, str]] = {}
+    for row in files.settings:
+        known = latest.get(row["account_id"])
+        if row["effective_from"] <= period and (known is None or row["effective_from"] >= known["effective_from"]):
+            latest[row["account_id"]] = row
+    return {account: row for account, row in latest.items() if row["charge_connectors"] == "true"}
+
+
+def _recount(files: Files, period: str) -> Amounts:
+    """Connectors, net, tax and total of each account that gets a statement."""
+    terms = _terms(files, period)
+    instants, held = {}, set()
+    for account, row in terms.items():
+        zone = ZoneInfo(files.accounts[account]["time_zone"])
+        instants[account] = datetime(int(period[:4]), int(period[5:]), 1, tzinfo=zone).astimezone(UTC)
+        admin = files.users.get(row["financial_admin_id"])
+        fees = [Decimal(row["fee_per_connector"]), Decimal(row["fee_per_dc_connector"] or row["fee_per_connector"])]
+        if admin is None or admin["account_id"] != account or admin["active"].lower() != "true":
+            held.add(account)
+        if any(fee != fee.quantize(CENT) for fee in fees):  # every account's currency is USD
+            held.add(account)
+
+    seen: Counter[tuple[str, str, str]] = Counter()
+    would_bill: dict[tuple[str, str], list[tuple[datetime, str, str]]] = {}
+    for row, begins, ends in files.connectors:
+        for charger in files.chargers.get(row["charger_id"], []):
+            account = charger["account_id"]
+            if account not in terms:
+                continue
+            instant, closes = instants[account], _time(charger["valid_to"])
+            if datetime.fromisoformat(charger["valid_from"]) > instant or (closes is not None and closes <= instant):
+                continue
+            if begins > instant or (ends is not None and ends <= instant):
+                continue
+            seen[account, row["charger_id"], row["connector_id"]] += 1
+            if charger["scope_status"] not in {"Public", "Private", "Closed"}:
+                held.add(account)
+            if row["connector_id"] == "0" or row["status"] != "in_service":
+                continue
+            if charger["scope_status"] == "Closed" and terms[account]["exclude_closed"] == "true":
+                continue
+            if charger["scope_status"] == "Private" and terms[account]["exclude_private"] == "true":
+                continue
+            rivals = would_bill.setdefault((row["charger_id"], row["connector_id"]), [])
+            rivals.append((instant, account, row["power_type"]))
+    held |= {account for (account, _, _), times in seen.items() if times > 1}
+
+    lines: dict[str, list[Decimal]] = {}
+    for rivals in would_bill.values():
+        _, account, power = min(rivals)
+        fee = terms[account]["fee_per_connector"]
+        lines.setdefault(account, []).append(Decimal((power == "DC" and terms[account]["fee_per_dc_connector"]) or fee))
+    amounts = {}
+    for account, prices in lines.items():
+        net = sum(prices, Decimal(0))
+        tax = (net * Decimal(terms[account]["tax_rate"])).quantize(CENT, ROUND_HALF_UP)
+        if account not in held and net:
+            amounts[account] = (len(prices), net, tax, net + tax)
+    return amounts
+
+
+def _statements(finance_url: str, period: str) -> Amounts:
+    query = """select account_id, connector_count, net_amount, tax_amount, total_amount
+               from finance.statements where kind = 'connector' and period = %s"""
+    return {row[0]: row[1:] for row in rows(finance_url, query, period)}
+
+
+def _settings(warehouse_url: str, folder: Path) -> None:
+    record_settings(warehouse_url, read_settings(folder / "billing_settings.csv"), "ann")
+
+
+def test_ten_real_months_equal_a_plain_recount(
+    platform_db: str, warehouse_db: Any, real_data: Path, tmp_path: Path
+) -> None:
+    """Connectors, net, tax and total of every account agree to the cent with the recount, and counts grow monthly."""
+    with psycopg.connect(platform_db) as connection:
+        copy_into(connection, str(real_data), "platform")
+    _settings(warehouse_db.writer_url, real_data)
+    services = Services(platform_db, warehouse_db.writer_url, str(tmp_path))
+    files = _files(real_data)
+    counts = []
+    for month in MONTHS:
+        billed = bill(services, month)
+        expected = _recount(files, month)
+        assert len(expected) > 400
+        assert _statements(warehouse_db.finance_url, month) == expected
+        assert billed.closed["not_ok"] == []
+        counts.append(sum(count for count, *_ in expected.values()))
+    assert counts == sorted(set(counts))
+    assert one(warehouse_db.finance_url, "select bool_and(is_ok) from finance.tie_out")
+
+
+def test_the_folder_itself_as_source_gives_the_same_month(warehouse_db: Any, real_data: Path, tmp_path: Path) -> None:
+    """Files are read as they lie, and give the same statements as the recount; nothing of them stays in staging."""
+    _settings(warehouse_db.writer_url, real_data)
+    billed = bill(Services(str(real_data), warehouse_db.writer_url, str(tmp_path)), "2020-10")
+    assert _statements(warehouse_db.finance_url, "2020-10") == _recount(_files(real_data), "2020-10")
+    assert billed.closed["not_ok"] == []
+    assert (
+        one(warehouse_db.admin_url, "select count(*) from pg_class where relnamespace = 'staging'::regnamespace") == 0
+    )

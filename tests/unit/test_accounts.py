@@ -1,0 +1,119 @@
+"""The accounts of a month: each fault of an account is found, named and leaves the others alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from evbilling.period import Period
+from evbilling.scope.accounts import ACCOUNT_FAULTS, COLUMNS, account_faults, billed_accounts
+
+PERIOD = Period(2026, 11)
+ACCOUNT = {"account_id": "a", "name": "Alpha", "country": "DE", "time_zone": "Europe/Berlin", "currency": "EUR"}
+USER = {"user_id": "u", "account_id": "a", "active": True}
+TERMS: dict[str, Any] = {
+    "account_id": "a", "setting_id": 1, "financial_admin_id": "u", "fee_e4": 45_000, "dc_fee_e4": 90_000,
+    "exclude_closed": False, "exclude_private": False, "tax_rate_e6": 190_000,
+}  # fmt: skip
+
+
+def _billed(
+    accounts: list[dict[str, Any]] | None = None,
+    users: list[dict[str, Any]] | None = None,
+    nameless: dict[str, int] | None = None,
+    **changes: Any,
+) -> pd.DataFrame:
+    platform = pd.DataFrame([ACCOUNT] if accounts is None else accounts, columns=list(ACCOUNT), dtype=object)
+    people = pd.DataFrame([USER] if users is None else users, columns=list(USER), dtype=object)
+    return billed_accounts(platform, people, pd.DataFrame([TERMS | changes]), PERIOD, nameless or {})
+
+
+def _faults(frame: pd.DataFrame) -> dict[str, str]:
+    found = account_faults(frame)
+    return dict(zip(found["reason_id"], found["detail"], strict=True))
+
+
+def test_an_account_in_good_order_has_no_fault_and_its_terms_in_minor_units() -> None:
+    """Fees are whole minor units, the count instant is midnight there, and nothing is at fault."""
+    frame = _billed()
+    (row,) = frame.to_dict("records")
+    assert list(frame.columns) == list(COLUMNS)
+    assert (row["fee_minor"], row["dc_fee_minor"], row["minor_unit"]) == (450, 900, 2)
+    assert row["count_instant"] == datetime(2026, 10, 31, 23, tzinfo=UTC)
+    assert not row["is_quarantined"]
+    assert _faults(frame) == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "situation"),
+    [
+        ("ACCOUNT-UNKNOWN", "no such account", {"accounts": []}),
+        ("ACCOUNT-REPEATED", "several rows for account a", {"accounts": [ACCOUNT, ACCOUNT]}),
+        ("TIME-ZONE-UNKNOWN", "'Mars/Olympus'", {"accounts": [ACCOUNT | {"time_zone": "Mars/Olympus"}]}),
+        ("TIME-ZONE-UNKNOWN", "None", {"accounts": [ACCOUNT | {"time_zone": None}]}),
+        ("CURRENCY-UNKNOWN", "'EURO'", {"accounts": [ACCOUNT | {"currency": "EURO"}]}),
+        ("CURRENCY-UNKNOWN", "None", {"accounts": [ACCOUNT | {"currency": None}]}),
+        ("FEE-DECIMALS", "4.125 / 9", {"fee_e4": 41_250}),
+        ("FEE-DECIMALS", "JPY has (0)", {"accounts": [ACCOUNT | {"currency": "JPY"}]}),
+        ("FEE-DECIMALS", "4.5 / 4.125", {"dc_fee_e4": 41_250}),
+        ("ADMIN-MISSING", "no financial admin", {"financial_admin_id": None}),
+        ("ADMIN-UNKNOWN", "financial admin u is not a user", {"users": []}),
+        ("ADMIN-OF-ANOTHER-ACCOUNT", "a user of account b", {"users": [USER | {"account_id": "b"}]}),
+        ("ADMIN-OF-ANOTHER-ACCOUNT", "a user of account None", {"users": [USER | {"account_id": None}]}),
+        ("ADMIN-INACTIVE", "u is inactive", {"users": [USER | {"active": False}]}),
+        ("ADMIN-INACTIVE", "u is inactive", {"users": [USER | {"active": None}]}),
+        ("CHARGER-ID-MISSING", "2 of the account's chargers", {"nameless": {"a": 2}}),
+    ],
+)
+def test_each_fault_of_an_account_is_found_alone(reason: str, said: str, situation: dict[str, Any]) -> None:
+    """One thing wrong gives just that reason, in words that show what is wrong, and a quarantined account."""
+    frame = _billed(**situation)
+    faults = _faults(frame)
+    assert list(faults) == [reason]
+    assert said in faults[reason]
+    assert frame["is_quarantined"].tolist() == [True]
+
+
+def test_every_fault_has_a_situation_here() -> None:
+    """No fault of the list goes without a test of its own."""
+    (mark,) = test_each_fault_of_an_account_is_found_alone.pytestmark  # type: ignore[attr-defined]
+    assert {case[0] for case in mark.args[1]} == {fault.reason_id for fault in ACCOUNT_FAULTS}
+
+
+def test_several_faults_are_all_told() -> None:
+    """Who mends an account sees all that is wrong at once."""
+    frame = _billed([ACCOUNT | {"time_zone": "nowhere", "currency": "???"}], [], nameless={"a": 1})
+    assert set(_faults(frame)) == {"TIME-ZONE-UNKNOWN", "CURRENCY-UNKNOWN", "ADMIN-UNKNOWN", "CHARGER-ID-MISSING"}
+
+
+def test_one_account_s_fault_leaves_the_others_alone() -> None:
+    """Of two accounts only the one at fault is quarantined; both are listed, in order."""
+    accounts = pd.DataFrame([ACCOUNT | {"account_id": "b", "currency": None}, ACCOUNT], dtype=object)
+    users = pd.DataFrame([USER, {"user_id": "v", "account_id": "b", "active": True}], dtype=object)
+    terms = pd.DataFrame([TERMS | {"account_id": "b", "financial_admin_id": "v"}, TERMS])
+    frame = billed_accounts(accounts, users, terms, PERIOD, {})
+    assert frame["account_id"].tolist() == ["a", "b"]
+    assert frame["is_quarantined"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("currency", "minor"), [("JPY", 4), ("EUR", 400), ("KWD", 4000), ("CLF", 40_000)])
+def test_fees_follow_the_currency_s_decimals(currency: str, minor: int) -> None:
+    """A fee of 4 is 4 yen, 400 cents, 4000 fils, and as many of the smallest unit wherever."""
+    frame = _billed([ACCOUNT | {"currency": currency}], fee_e4=40_000, dc_fee_e4=40_000)
+    assert frame["fee_minor"].tolist() == [minor]
+    assert not frame["is_quarantined"].any()
+
+
+def test_an_account_with_an_unknown_zone_is_counted_at_midnight_utc() -> None:
+    """So that the money it was expected to bring can be told all the same."""
+    frame = _billed([ACCOUNT | {"time_zone": "nowhere"}])
+    assert frame["count_instant"].tolist() == [pd.Timestamp("2026-11-01", tz="UTC")]
+
+
+@pytest.mark.parametrize(("fee", "dc_fee", "is_free"), [(0, 0, True), (0, 1, False), (1, 0, False)])
+def test_an_account_is_free_only_if_both_fees_are_zero(fee: int, dc_fee: int, is_free: bool) -> None:
+    """One fee above zero makes an account worth counting."""
+    assert _billed(fee_e4=fee * 10_000, dc_fee_e4=dc_fee * 10_000)["is_free"].tolist() == [is_free]
