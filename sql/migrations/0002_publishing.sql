@@ -39,7 +39,8 @@ begin
 end
 $$;
 
--- Makes the staging tables of a run, empty; earlier ones of ended runs of the same period go.
+-- Makes the staging tables of a run, empty; those of earlier runs of the same period that have ended, or were
+-- abandoned a week ago, go.
 create function billing.open_stage(p_run_id bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -47,7 +48,8 @@ declare
     v_stage text := 'run_' || p_run_id;
 begin
     select period into strict v_period from billing.run where run_id = p_run_id;
-    perform billing.drop_stage(run_id) from billing.run where period = v_period and run_id < p_run_id and state <> 'open';
+    perform billing.drop_stage(run_id) from billing.run where period = v_period and run_id < p_run_id
+       and (state <> 'open' or opened_at < now() - interval '7 days');
     if to_regclass('staging.' || v_stage) is not null then
         return;
     end if;
@@ -150,10 +152,21 @@ $$;
 create function billing.settle_stage(p_run_id bigint, p_quarantined text[], p_nothing_owed text[], p_rule_id text)
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_stage text := 'run_' || p_run_id;
+    v_period text;
 begin
-    execute format('delete from staging.%I where account_id = any($1)', 'run_' || p_run_id) using p_quarantined;
-    execute format('update staging.%I set rule_id = $2, unit_price_minor = null
-                    where account_id = any($1) and rule_id is null', 'run_' || p_run_id) using p_nothing_owed, p_rule_id;
+    -- The key begins with the period: naming it lets a few accounts be found among millions of rows.
+    select period into strict v_period from billing.run where run_id = p_run_id;
+    if cardinality(p_quarantined) > 0 then
+        execute format('delete from staging.%I where period = $1 and account_id = any($2)', v_stage)
+        using v_period, p_quarantined;
+    end if;
+    if cardinality(p_nothing_owed) > 0 then
+        execute format('update staging.%I set rule_id = $3, unit_price_minor = null
+                        where period = $1 and account_id = any($2) and rule_id is null', v_stage)
+        using v_period, p_nothing_owed, p_rule_id;
+    end if;
 end
 $$;
 

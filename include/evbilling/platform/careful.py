@@ -51,9 +51,7 @@ def read_carefully(
         fields = [row[place] for place in places]
         faults = list(_unstorable(fields, table.column_names))
         if faults:
-            problems.add_many(
-                (Problem(file, reason, f"line {line}", column) for column, reason in faults), len(faults)
-            )
+            problems.add_many((Problem(file, reason, f"line {line}", column) for column, reason in faults), len(faults))
             continue
         rows.append([value or None for value in fields])
         lines.append(line)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def register(subcommands: SubParsers) -> None:
     """Add `platform` with `load` and `sample`."""
-    platform = subcommands.add_parser(
-        "platform", help="the demo platform database: load files, make a sample"
-    )
+    platform = subcommands.add_parser("platform", help="the demo platform database: load files, make a sample")
     leaves = platform.add_subparsers(title="commands", metavar="COMMAND", required=True)
     load_help = "replace the five tables by a folder's files: all, or nothing if one row is wrong"
     load = leaves.add_parser("load", help=load_help, description=f"{load_help.capitalize()}.")
@@ -35,9 +33,7 @@ def _add_sample(leaves: SubParsers) -> None:
     sample = leaves.add_parser("sample", help=text, description=f"{text.capitalize()}.")
     sample.add_argument("--accounts", type=int, required=True, metavar="N")
     sample.add_argument("--seed", type=int, default=1, metavar="S", help="(default: 1)")
-    sample.add_argument(
-        "--today", type=_day, metavar="YYYY-MM-DD", help="the history ends here (default: today)"
-    )
+    sample.add_argument("--today", type=_day, metavar="YYYY-MM-DD", help="the history ends here (default: today)")
     sample.add_argument("--connectors-per-account", type=int, default=100, metavar="C", help="(default: 100)")
     sample.add_argument("--settings-out", type=Path, metavar="FILE.csv", help="also write the settings there")
     sample.add_argument("--out", type=Path, metavar="DIR", help="write files there and no database")
@@ -85,9 +81,7 @@ def run_sample(args: argparse.Namespace) -> int | None:
         warehouse = None if args.no_settings else args.warehouse_url or resolve_url("warehouse")
         summary = write_sample(url, *size)
         if warehouse:
-            record_settings(
-                warehouse, sample_settings(*size), "evbilling platform sample", "made-up platform"
-            )
+            record_settings(warehouse, sample_settings(*size), "evbilling platform sample", "made-up platform")
     if args.settings_out:
         write_settings(args.settings_out, sample_settings(*size))
     _print_summary(summary)

@@ -13,9 +13,7 @@ from psycopg import sql
 from evbilling.inventory.contract import Table
 
 
-def copy_batches(
-    connection: psycopg.Connection, schema: str, table: Table, batches: Iterable[pa.RecordBatch]
-) -> int:
+def copy_batches(connection: psycopg.Connection, schema: str, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
     """COPY batches in contract types into `<schema>.<table>`; returns how many rows. Nulls stay null."""
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
         sql.Identifier(schema, table.name),

@@ -150,10 +150,7 @@ def copy_into(connection: psycopg.Connection, folder_url: str, schema: str) -> d
     files = open_tables(folder_url)
     try:
         with connection.transaction():
-            return {
-                name: copy_batches(connection, schema, file.table, file.batches())
-                for name, file in files.items()
-            }
+            return {name: copy_batches(connection, schema, file.table, file.batches()) for name, file in files.items()}
     except BadInput as first:
         check_files(folder_url)  # names the other files' problems too
         raise first

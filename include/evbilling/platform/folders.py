@@ -153,9 +153,7 @@ class HttpFolder:
         except FileNotFoundError:
             response = None
         if response is None:
-            raise TransientError(
-                "was there a moment ago and is gone", where=public_name(self._file_url(name))
-            )
+            raise TransientError("was there a moment ago and is gone", where=public_name(self._file_url(name)))
         return _WholeResponse(response, self._file_url(name))  # type: ignore[return-value]
 
     def open_seekable(self, name: str) -> IO[bytes]:

@@ -42,9 +42,7 @@ def connect(database_url: str) -> psycopg.Connection:
     try:
         return psycopg.connect(database_url.replace("postgresql+psycopg://", "postgresql://", 1))
     except psycopg.ProgrammingError as error:
-        raise BadInput(
-            f"is not a database URL: {error}", fix="write postgresql://user@host:port/name"
-        ) from None
+        raise BadInput(f"is not a database URL: {error}", fix="write postgresql://user@host:port/name") from None
     except psycopg.OperationalError as error:
         raise TransientError(
             f"the platform database doesn't answer: {error}", fix="start it, or check --url"

@@ -48,9 +48,7 @@ def _add_set(leaves: SubParsers) -> None:
     change.add_argument("--charge", dest="charge_connectors", action=flag, help="bill its connectors")
     change.add_argument("--admin", dest="financial_admin_id", metavar="USER", help="who is charged")
     change.add_argument("--fee", dest="fee_per_connector", metavar="X", help="a month, in major units")
-    change.add_argument(
-        "--dc-fee", dest="fee_per_dc_connector", metavar="Y", help="a fee, or none for the same"
-    )
+    change.add_argument("--dc-fee", dest="fee_per_dc_connector", metavar="Y", help="a fee, or none for the same")
     change.add_argument("--exclude-closed", action=flag, help="don't bill closed chargers")
     change.add_argument("--exclude-private", action=flag, help="don't bill private chargers")
     change.add_argument("--tax-rate", metavar="R", help="a fraction: 7 %% is 0.07")
@@ -109,9 +107,7 @@ def run_set(args: argparse.Namespace) -> int | None:
         print("nothing recorded: just this was in force already", file=sys.stderr)
     later = sorted({r.terms.effective_from for r in history if r.terms.effective_from > effective_from})
     if later:
-        print(
-            f"note: this ends at {later[0]}, from where an earlier recorded setting counts", file=sys.stderr
-        )
+        print(f"note: this ends at {later[0]}, from where an earlier recorded setting counts", file=sys.stderr)
     return None
 
 

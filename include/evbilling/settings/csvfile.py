@@ -34,9 +34,7 @@ def read_settings(path: Path) -> list[BillingTerms]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BadInput(
-            f"can't be read: {error.strerror}", where=str(path), fix="check the file's name"
-        ) from None
+        raise BadInput(f"can't be read: {error.strerror}", where=str(path), fix="check the file's name") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

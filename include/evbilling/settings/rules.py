@@ -42,9 +42,7 @@ def parse_fee(text: str) -> Decimal:
     if fee < 0:
         raise BadInput(f"{text} is below zero")
     if fee > FEE_LIMIT:
-        raise BadInput(
-            f"{text} is above {FEE_LIMIT:,}; a fee is a month's price of one connector in major units"
-        )
+        raise BadInput(f"{text} is above {FEE_LIMIT:,}; a fee is a month's price of one connector in major units")
     if decimals(fee) > FEE_DECIMALS:
         raise BadInput(f"{text} has more than {FEE_DECIMALS} decimals, more than any currency")
     return fee

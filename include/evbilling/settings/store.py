@@ -43,9 +43,7 @@ def connect(warehouse_url: str) -> psycopg.Connection:
     except psycopg.ProgrammingError as error:
         raise BadInput(f"not a database URL: {error}", fix="write postgresql://user@host:port/name") from None
     except psycopg.OperationalError as error:
-        raise TransientError(
-            f"the warehouse doesn't answer: {error}", fix="start it, or check --url"
-        ) from error
+        raise TransientError(f"the warehouse doesn't answer: {error}", fix="start it, or check --url") from error
 
 
 def record_settings(

@@ -76,9 +76,7 @@ def settings(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url(state)}/execution/",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.replace("postgresql:", "postgresql+psycopg:"),
         # Without this Airflow wants asyncpg for its asynchronous part, a driver that nothing else here needs.
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata.replace(
-            "postgresql:", "postgresql+psycopg_async:"
-        ),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata.replace("postgresql:", "postgresql+psycopg_async:"),
         "AIRFLOW__API__BASE_URL": base_url(state),
         "AIRFLOW__API__HOST": LOOPBACK,
         "AIRFLOW__API__PORT": str(state.airflow_port),

@@ -31,9 +31,7 @@ class AirflowApi:
             answer = self._http.get("/api/v2/monitor/health", timeout=5).json()
         except (httpx.HTTPError, ValueError):
             return ["api-server"]
-        return [
-            name for key, name in _HEALTH_PARTS.items() if (answer.get(key) or {}).get("status") != "healthy"
-        ]
+        return [name for key, name in _HEALTH_PARTS.items() if (answer.get(key) or {}).get("status") != "healthy"]
 
     def get(self, path: str, **query: Any) -> Any:
         """The decoded JSON at `path`."""
@@ -70,7 +68,5 @@ class AirflowApi:
         if answer.status_code >= 500:
             raise TransientError(f"Airflow's API failed with {answer.status_code}", where=path)
         if answer.is_error:
-            raise EvbillingError(
-                f"Airflow's API refused it with {answer.status_code}: {answer.text[:500]}", where=path
-            )
+            raise EvbillingError(f"Airflow's API refused it with {answer.status_code}: {answer.text[:500]}", where=path)
         return answer.json() if answer.content else None

@@ -74,9 +74,7 @@ class DagRunner:
         found = self._api.get(f"{self._path}/dagRuns/{run_id}/taskInstances", limit=1000)["task_instances"]
         found.sort(key=lambda ti: (ti["start_date"] is None, ti["start_date"] or "", ti["map_index"]))
         return [
-            TaskState(
-                ti["task_id"], ti["map_index"], ti["state"] or "waiting", ti["try_number"], ti["duration"]
-            )
+            TaskState(ti["task_id"], ti["map_index"], ti["state"] or "waiting", ti["try_number"], ti["duration"])
             for ti in found
         ]
 

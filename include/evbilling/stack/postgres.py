@@ -65,9 +65,7 @@ class EmbeddedPostgres:
     after `start`. `durable=False` is for tests: a crash of the machine may lose the cluster.
     """
 
-    def __init__(
-        self, directory: Path, *, password: str | None = None, port: int = 0, durable: bool = True
-    ) -> None:
+    def __init__(self, directory: Path, *, password: str | None = None, port: int = 0, durable: bool = True) -> None:
         self.directory = directory.absolute()
         self.data = self.directory / "data"
         self.log = self.directory / "server.log"
@@ -111,9 +109,7 @@ class EmbeddedPostgres:
         if not self.is_running():
             return
         for mode in ("fast", "immediate"):
-            code, output = self._run(
-                "pg_ctl", "stop", "-w", "-t", "60", "-s", "-m", mode, "-D", str(self.data)
-            )
+            code, output = self._run("pg_ctl", "stop", "-w", "-t", "60", "-s", "-m", mode, "-D", str(self.data))
             if code == 0 or not self.is_running():
                 return
         raise NotReady(f"the embedded Postgres didn't stop: {output}", where=str(self.data))

@@ -53,9 +53,7 @@ def start_process(
         )
     # It is meant to outlive us, so nobody waits for it and Python needn't complain.
     process.returncode = 0
-    record = ProcessRecord(
-        name, process.pid, _since_boot(psutil.Process(process.pid)), fingerprint(environment)
-    )
+    record = ProcessRecord(name, process.pid, _since_boot(psutil.Process(process.pid)), fingerprint(environment))
     write_private(run_folder / f"{name}.json", json.dumps(asdict(record)))
     return record
 

@@ -78,9 +78,11 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         columns, rows = query_rows(connection, "terms_in_force", period=period)
         snapshot = runs.latest_settled_run(connection, period)
         previous = _previous_count(connection, request.period)
+        first_setting = connection.execute("select min(effective_from) from billing.account_setting").fetchone()
     if not rows:
         raise NotReady(
-            f"no account is billed per connector in {period}",
+            f"no account is billed per connector in {period}"
+            + (f"; the first setting takes effect in {first_setting[0]}" if first_setting and first_setting[0] else ""),
             where="billing settings",
             fix="load settings with `evbilling settings load FILE.csv`",
         )

@@ -51,13 +51,9 @@ class Sample:
 
     def __post_init__(self) -> None:
         if not 1 <= self.accounts <= MOST_ACCOUNTS:
-            raise BadInput(
-                f"a sample has 1 to {MOST_ACCOUNTS:,} accounts, not {self.accounts}", where="--accounts"
-            )
+            raise BadInput(f"a sample has 1 to {MOST_ACCOUNTS:,} accounts, not {self.accounts}", where="--accounts")
         if not 1 <= self.connectors_per_account <= 10_000:
-            raise BadInput(
-                "an account has 1 to 10,000 connectors on average", where="--connectors-per-account"
-            )
+            raise BadInput("an account has 1 to 10,000 connectors on average", where="--connectors-per-account")
         if self.seed < 0:
             raise BadInput("a seed is not negative", where="--seed")
 

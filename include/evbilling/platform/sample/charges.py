@@ -39,9 +39,7 @@ def _month_rows(accounts: Accounts, draws: Draws, month: Period, today: date) ->
     length = min(seconds(month.shifted(1).first_day), seconds(today)) - start
     per_account = draws.below(3, len(accounts)) * (length > 0)
     of = np.repeat(np.arange(len(accounts), dtype=np.int64), per_account)
-    place_in = np.arange(len(of), dtype=np.int64) - np.repeat(
-        np.cumsum(per_account) - per_account, per_account
-    )
+    place_in = np.arange(len(of), dtype=np.int64) - np.repeat(np.cumsum(per_account) - per_account, per_account)
     kind = draws.pick((70, 15, 10, 5), len(of))
     net = 500 + draws.below(50_000, len(of))
     tax = _half_up(net * _tax_millionths()[accounts.place[of]])

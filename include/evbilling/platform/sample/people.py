@@ -34,9 +34,7 @@ def user_rows(accounts: Accounts) -> pa.RecordBatch:
     draws = accounts.draws(Topic.PEOPLE)
     per_account = 2 + draws.below(4, len(accounts))
     of = np.repeat(np.arange(len(accounts), dtype=np.int64), per_account)
-    place_in = np.arange(len(of), dtype=np.int64) - np.repeat(
-        np.cumsum(per_account) - per_account, per_account
-    )
+    place_in = np.arange(len(of), dtype=np.int64) - np.repeat(np.cumsum(per_account) - per_account, per_account)
     is_admin = place_in == 0
     inactive_admin = accounts.is_faulty("inactive financial admin")[of]
     active = np.where(is_admin, ~inactive_admin, draws.below(100, len(of)) < 90)
@@ -44,9 +42,7 @@ def user_rows(accounts: Accounts) -> pa.RecordBatch:
     person = pc.take(people, pa.array(accounts.place[of] * 4 + draws.below(4, len(of))))
     method = draws.pick(tuple(weight for _, weight in PAYMENT_METHODS), len(of))
     none = len(PAYMENT_METHODS) - 1
-    methods = pc.take(
-        pa.array([name for name, _ in PAYMENT_METHODS]), pa.array(np.where(is_admin, method, none))
-    )
+    methods = pc.take(pa.array([name for name, _ in PAYMENT_METHODS]), pa.array(np.where(is_admin, method, none)))
     number = pc.take(accounts.numbers(), pa.array(of))
     customer = pc.binary_join_element_wise("cus_", padded(draws.below(10**9, len(of)), 9), number, "")
     return pa.record_batch(

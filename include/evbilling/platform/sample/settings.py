@@ -18,9 +18,7 @@ _BAD_FEE = Decimal("4.9999")
 _FEES = {0: (400, 800, 10), 2: (300, 700, 1), 3: (1000, 2000, 50)}
 
 
-def sample_settings(
-    accounts: int, seed: int, today: date, connectors_per_account: int = 100
-) -> list[BillingTerms]:
+def sample_settings(accounts: int, seed: int, today: date, connectors_per_account: int = 100) -> list[BillingTerms]:
     """The settings of the sample that `write_sample` makes from the same arguments, by account and period."""
     sample = Sample(accounts, seed, connectors_per_account)
     this_month = Period(today.year, today.month)
@@ -50,9 +48,7 @@ def _block_settings(accounts: Accounts, this_month: Period) -> list[BillingTerms
             effective_from=this_month.shifted(-months_back),
             charge_connectors=not (is_small and start_roll >= 900),
             financial_admin_id=_admin(admins[at], fault),
-            fee_per_connector=_BAD_FEE
-            if fault == "fee with too many decimals"
-            else from_minor(fee_minor, decimals),
+            fee_per_connector=_BAD_FEE if fault == "fee with too many decimals" else from_minor(fee_minor, decimals),
             fee_per_dc_connector=None if dc_minor is None else from_minor(dc_minor, decimals),
             exclude_closed=closed_roll < 700,
             exclude_private=private_roll < 400,
@@ -60,9 +56,7 @@ def _block_settings(accounts: Accounts, this_month: Period) -> list[BillingTerms
         )
         found.append(first)
         if rise_roll < 300 and months_back == _FIRST_MONTHS_BACK and fault is None:
-            found.append(
-                _raised(first, this_month.shifted(-(rise_roll % 18)), fee_minor + step * 5, decimals)
-            )
+            found.append(_raised(first, this_month.shifted(-(rise_roll % 18)), fee_minor + step * 5, decimals))
     return found
 
 
