@@ -54,14 +54,21 @@ def connector_statements() -> None:
         """Check period and source, fix the accounts and their terms, split the inventory into shards."""
         return month.open_run(get_current_context())
 
-    @task(multiple_outputs=True, map_index_template="shard {{ ti.map_index }}")
+    # Airflow shows a docstring as a task's documentation, but not that of a mapped task.
+    @task(
+        multiple_outputs=True,
+        map_index_template="shard {{ ti.map_index }}",
+        doc_md="Read one shard as of each account's count and keep it as hashed Parquet evidence.",
+    )
     def extract_inventory(shard: dict[str, Any]) -> dict[str, Any]:
-        """Read one shard as of each account's count and keep it as hashed Parquet evidence."""
         return month.extract_inventory(shard)
 
-    @task(multiple_outputs=True, map_index_template="shard {{ ti.map_index }}")
+    @task(
+        multiple_outputs=True,
+        map_index_template="shard {{ ti.map_index }}",
+        doc_md="Decide on every connector of one shard and stage the decisions.",
+    )
     def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
-        """Decide on every connector of one shard and stage the decisions."""
         return month.apply_scope_rules(extracted)
 
     @task(multiple_outputs=True)

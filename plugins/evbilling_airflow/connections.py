@@ -67,5 +67,8 @@ def _postgres_url(connection: Connection) -> str:
     port = f":{connection.port}" if connection.port else ""
     # Airflow keeps libpq's own options (sslmode, host of a socket, …) in the extra field.
     options = {k: v for k, v in connection.extra_dejson.items() if isinstance(v, str | int) and k != "__extra__"}
-    query = f"?{urlencode(options)}" if options else ""
-    return f"postgresql://{at}{connection.host or ''}{port}/{connection.schema or ''}{query}"
+    # libpq takes a plus sign for itself, not for a blank.
+    query = f"?{urlencode(options, quote_via=quote)}" if options else ""
+    host = connection.host or ""
+    host = f"[{host}]" if ":" in host and "," not in host else host
+    return f"postgresql://{at}{host}{port}/{quote(connection.schema or '', safe='')}{query}"

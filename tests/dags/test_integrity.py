@@ -1,0 +1,264 @@
+"""Every DAG file as Airflow parses it: complete, documented, careful by default, cheap to parse."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow_settings import DAGS, PLUGINS
+
+pytestmark = [
+    pytest.mark.airflow,
+    # Airflow itself reads .airflowignore by a pattern class that pathspec has renamed.
+    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
+    # Airflow's own API imports what Starlette's test client calls deprecated.
+    pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
+]
+
+DAG_IDS = {"connector_statements"}
+STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run"]
+MAPPED = {"extract_inventory", "apply_scope_rules"}
+MOST_TASK_INSTANCES = 8
+
+dag_ids = pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+
+
+@pytest.fixture
+def month(dag_bag: Any) -> Any:
+    return dag_bag.dags["connector_statements"]
+
+
+def serialised(dag: Any) -> dict[str, Any]:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return dict(DagSerialization.to_dict(dag))
+
+
+def plain(serialised_dag: dict[str, Any]) -> str:
+    return json.dumps(serialised_dag, sort_keys=True, default=str)
+
+
+def test_exactly_the_expected_dags_are_there(dag_bag: Any) -> None:
+    """Every file in dags/ imports, without a warning, and brings exactly the DAGs that this test names."""
+    assert dag_bag.import_errors == {}
+    assert dag_bag.captured_warnings == {}
+    assert set(dag_bag.dags) == DAG_IDS
+    assert {Path(dag.fileloc).stem for dag in dag_bag.dags.values()} == {path.stem for path in DAGS.glob("*.py")}
+
+
+@dag_ids
+def test_a_dag_says_when_what_rerun_and_what_a_failure_means(dag_bag: Any, dag_id: str) -> None:
+    """The page of a DAG in Airflow answers an operator's four questions and leads to a runbook."""
+    doc = dag_bag.dags[dag_id].doc_md
+    for heading in ("When", "What it does", "Re-run", "A failure means"):
+        assert f"**{heading}**" in doc
+    runbook = doc.split("**Runbook**: `")[1].split("`")[0]
+    assert runbook.startswith("docs/runbooks/")
+    assert runbook.endswith(".md")
+
+
+@dag_ids
+def test_a_dag_is_careful_by_default(dag_bag: Any, dag_id: str) -> None:
+    """Nothing bills because a DAG was deployed: paused, no catch-up, one run at a time, from a fixed date."""
+    dag = dag_bag.dags[dag_id]
+    assert dag.is_paused_upon_creation is True
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+    assert timedelta(0) < dag.dagrun_timeout <= timedelta(hours=24)
+    assert dag.start_date.utcoffset() == timedelta(0)
+    assert dag.start_date.timetuple()[:6] == (2015, 1, 1, 0, 0, 0)
+    assert dag.timezone.name == "UTC"
+    # An implicit schedule would be None: a DAG either names a timetable or says None in its file.
+    assert "schedule=" in Path(dag.fileloc).read_text(encoding="utf-8")
+
+
+@dag_ids
+def test_a_dag_has_known_tags_and_an_impact(dag_bag: Any, dag_id: str) -> None:
+    """All tags come from the enum `Tag`, and one says how bad a failure is."""
+    from evbilling_airflow.defaults import Tag
+
+    tags = dag_bag.dags[dag_id].tags
+    assert tags <= {str(tag) for tag in Tag}
+    assert len([tag for tag in tags if tag.startswith("impact:")]) == 1
+
+
+@dag_ids
+def test_a_task_has_an_owner_retries_an_end_and_a_doc(dag_bag: Any, dag_id: str) -> None:
+    """Every task says what it does, belongs to somebody, ends, and is retried by our policy only."""
+    from evbilling_airflow.defaults import RETRY_POLICY
+
+    for task in dag_bag.dags[dag_id].tasks:
+        values = task.partial_kwargs if task.is_mapped else vars(task)
+        assert task.doc_md, task.task_id
+        assert task.doc_md.strip().endswith("."), task.task_id
+        assert task.owner == "billing", task.task_id
+        assert values["retries"] == 3, task.task_id
+        assert values["retry_policy"] is RETRY_POLICY, task.task_id
+        assert values["retry_delay"] >= timedelta(seconds=10), task.task_id
+        assert timedelta(0) < values["execution_timeout"] < dag_bag.dags[dag_id].dagrun_timeout, task.task_id
+
+
+@dag_ids
+def test_a_param_has_a_title_and_a_description(dag_bag: Any, dag_id: str) -> None:
+    """The trigger form explains each of its fields."""
+    params = {name: dag_bag.dags[dag_id].params.get_param(name) for name in dag_bag.dags[dag_id].params}
+    assert params
+    for name, param in params.items():
+        assert param.schema.get("title"), name
+        assert param.description, name
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [(None, True), ("2026-11", True), ("2026-13", False), ("2026-00", False), ("2026-1", False), ("2026-11-01", False)],
+)
+def test_the_form_takes_only_months(month: Any, value: str | None, fits: bool) -> None:
+    """The Param `period` takes a month or nothing; anything else is refused before a run begins."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    param = copy.deepcopy(month.params.get_param("period"))  # `resolve` keeps the value
+    if fits:
+        assert param.resolve(value) == value
+    else:
+        with pytest.raises(ParamValidationError):
+            param.resolve(value)
+
+
+def test_the_steps_of_a_month_follow_each_other(month: Any) -> None:
+    """open → extract → decide → validate → issue → close: nothing is issued that wasn't validated."""
+    chain = [[task.task_id for task in month.topological_sort()]]
+    assert chain == [STEPS]
+    for earlier, later in itertools.pairwise(STEPS):
+        assert month.get_task(later).upstream_task_ids == {earlier}
+    assert {task.task_id: task.trigger_rule for task in month.tasks} == dict.fromkeys(STEPS, "all_success")
+    assert {task.task_id for task in month.tasks if task.is_mapped} == MAPPED
+
+
+def test_a_month_of_one_shard_is_few_tasks(month: Any) -> None:
+    """A small operator's month is one task instance a step, at most eight."""
+    assert len(month.tasks) <= MOST_TASK_INSTANCES
+
+
+def test_only_closing_tells_the_followers(month: Any) -> None:
+    """The asset is updated by the last step alone, so whoever follows it sees a finished month."""
+    outlets = {task.task_id: [asset.name for asset in task.outlets] for task in month.tasks if task.outlets}
+    assert outlets == {"close_run": ["connector_statements"]}
+
+
+def test_validate_has_the_button_to_its_results(month: Any) -> None:
+    """The task that can stop a month for its data leads to the data."""
+    assert [link.name for link in month.get_task("validate").operator_extra_links] == ["Validation results"]
+
+
+@pytest.mark.parametrize(
+    ("tick", "key"),
+    [
+        (datetime(2026, 11, 1, 12, tzinfo=UTC), "2026-11"),
+        (datetime(2027, 1, 1, 12, tzinfo=UTC), "2027-01"),
+        (datetime(2024, 2, 1, 12, tzinfo=UTC), "2024-02"),
+    ],
+)
+def test_a_tick_bills_its_own_month(month: Any, tick: datetime, key: str) -> None:
+    """The run at 12:00 UTC on the 1st has that very month as its partition key, also when asked for by backfill."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    timetable = DagSerialization.from_dict(serialised(month)).timetable
+    day = timedelta(days=1)
+    ticks = list(timetable.iter_partition_dagrun_infos(earliest=tick - 3 * day, latest=tick + 20 * day))
+    assert [(info.run_after, info.partition_key) for info in ticks] == [(tick, key)]
+    assert timetable.serialize()["run_offset"] == 0
+
+
+def test_the_schedule_itself_makes_the_key(month: Any) -> None:
+    """A scheduled run's key is the month of the tick at which it runs."""
+    import pendulum
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import TimeRestriction
+
+    timetable = DagSerialization.from_dict(serialised(month)).timetable
+    restriction = TimeRestriction(earliest=pendulum.datetime(2030, 3, 2, tz="UTC"), latest=None, catchup=True)
+    first = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    second = timetable.next_dagrun_info_v2(last_dagrun_info=first, restriction=restriction)
+    assert (first.run_after, first.partition_key) == (datetime(2030, 4, 1, 12, tzinfo=UTC), "2030-04")
+    assert (second.run_after, second.partition_key) == (datetime(2030, 5, 1, 12, tzinfo=UTC), "2030-05")
+
+
+def test_parsing_twice_gives_the_same_dag(dag_bag: Any) -> None:
+    """Nothing in a DAG file depends on the time or on chance, so Airflow stores no new version by itself."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    again = DagBag(str(DAGS))
+    for dag_id in DAG_IDS:
+        assert plain(serialised(again.dags[dag_id])) == plain(serialised(dag_bag.dags[dag_id]))
+
+
+# Airflow's own imports come first, then these names are barred: what fails is an import of ours.
+_PARSE = """
+import sys
+from airflow.sdk import *
+from airflow.sdk import Asset, CronPartitionTimetable, XComArg, dag, get_current_context, task
+import airflow.providers.standard.decorators.python, airflow.sdk.definitions.retry_policy, airflow.timetables.base
+import airflow.serialization.definitions.assets, airflow.serialization.dag_dependency
+barred = "pandas great_expectations sqlalchemy pyarrow psycopg numpy fsspec"
+sys.modules.update(dict.fromkeys(barred.split()))
+import importlib.util
+spec = importlib.util.spec_from_file_location("parsed_dag_file", sys.argv[1])
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+print(*sorted(name for name in sys.modules if name.split(".")[0].startswith("evbilling")))
+"""
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
+def test_parsing_imports_nothing_heavy(path: Path) -> None:
+    """A fresh interpreter parses the file without pandas, Great Expectations, SQLAlchemy, Arrow or a driver."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _PARSE, str(path)],
+        env=dict(os.environ), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ours = done.stdout.split()
+    assert "evbilling_airflow.defaults" in ours
+    assert not [name for name in ours if name.startswith(("evbilling.warehouse", "evbilling.statements"))]
+
+
+def test_a_dag_file_is_short_and_absolute() -> None:
+    """A DAG file is wiring: at most 120 lines, no relative import, no look into include/ past the adapters."""
+    for path in DAGS.glob("*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 120, path.name
+        assert not [
+            line for line in lines if line.lstrip().startswith(("from .", "from evbilling.", "import evbilling."))
+        ]
+
+
+def test_airflow_executes_one_plugin_file_only() -> None:
+    """Airflow runs every .py in plugins/ under its bare name: only evbilling_plugin.py is there for that."""
+    assert [path.name for path in PLUGINS.glob("*.py")] == ["evbilling_plugin.py"]
+    packages = {path.parent.name for path in PLUGINS.glob("*/__init__.py")}
+    barred = (PLUGINS / ".airflowignore").read_text(encoding="utf-8").split("\n")
+    assert packages == {"evbilling_airflow", "evbilling_web"}
+    assert {f"{name}/" for name in packages} <= set(barred)
+    assert not packages & set(sys.stdlib_module_names)
+
+
+def test_airflow_loads_our_plugin_and_it_alone() -> None:
+    """Airflow finds the plugin, finds no error in the folder, and leaves no module of ours under a bare name."""
+    script = (
+        "import sys; from airflow import plugins_manager as m; plugins, errors = m._get_plugins();"
+        "print([p.name for p in plugins if (p.source is not None and 'evbilling_plugin' in str(p.source))], errors,"
+        " sorted({'month', 'links', 'context', 'connections', 'defaults', 'assets', 'guard'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        env=dict(os.environ), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "['evbilling'] {} []"
