@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Path, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -37,7 +38,7 @@ def create_app() -> FastAPI:
         return response
 
     @app.get("/validation/{run_id}")
-    def validation(run_id: int) -> HTMLResponse:
+    def validation(run_id: Annotated[int, Path(ge=0, lt=2**63)]) -> HTMLResponse:
         """The page with every expectation of a run, as it was stored with the run's evidence."""
         return HTMLResponse(_validation_page(run_id))
 
