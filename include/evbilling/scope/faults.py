@@ -6,6 +6,7 @@ Each sees the same frame as the rules, with column `conflict` (null, `duplicate`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -90,12 +91,13 @@ def find_faults(connectors: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["account_id", "reason_id", "connectors", "detail"])
 
 
-def _first(connectors: pd.DataFrame, column: str) -> pd.Series:
+def _first(connectors: pd.DataFrame, column: str) -> pd.Series[Any]:
     """The first row by id, not by place: a source gives rows in any order, and a re-run must say the same of them."""
     chargers = connectors["charger_id"].astype(object)
     rows = connectors[chargers == chargers.min()]
     order = pd.DataFrame({"connector_id": rows["connector_id"], "shown": rows[column].astype(object).astype(str)})
-    return rows.loc[order.sort_values(["connector_id", "shown"]).index[0]]
+    first: pd.Series[Any] = rows.loc[order.sort_values(["connector_id", "shown"]).index[0]]
+    return first
 
 
 def _shown(value: object) -> str:

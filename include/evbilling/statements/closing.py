@@ -16,12 +16,13 @@ log = logging.getLogger(__name__)
 def close_run(services: Services, run_id: int) -> dict[str, Any]:
     """Write the period's tie-out and drop the run's stage; returns {"outcome", "checks", "not_ok"}.
 
-    A run that published nothing because what is issued differs, or because a newer run took over, leaves the tie-out
-    as it is: it belongs to the run that published.
+    The tie-out belongs to the newest run that published the period or found it unchanged: one that found differences,
+    was superseded, or is closed again after a newer one, leaves it as it is.
     """
     with services.recording_failure(run_id), services.warehouse() as connection:
         run = runs.get_run(connection, run_id)
-        checks = _tie_out(connection, run) if run.state in {"issued", "unchanged"} else []
+        latest = runs.latest_settled_run(connection, run.period)
+        checks = _tie_out(connection, run) if latest and latest.run_id == run_id else []
         connection.execute("select billing.drop_stage(%s)", (run_id,))
         connection.execute("update billing.run set closed_at = coalesce(closed_at, now()) where run_id = %s", (run_id,))
     not_ok = [check for check in checks if check[2] != check[4]]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from evbilling.scope.decide import decide
-from evbilling.statements.services import Services, evidence_folder
+from evbilling.statements.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs, staging
 
 log = logging.getLogger(__name__)
@@ -18,12 +18,14 @@ log = logging.getLogger(__name__)
 def apply_scope_rules(services: Services, run_id: int, shard: int) -> dict[str, Any]:
     """Stage one shard's decisions and register their summary; returns {"shard", "billed", "excluded", "held"}.
 
-    `held` are connectors of accounts with a fault: decided, but not staged. Raises `StaleTry` if a newer try has taken
-    the shard over meanwhile.
+    `held` are connectors of accounts with a fault: decided, but not staged. A settled run is left as it is. Raises
+    `StaleTry` if a newer try has taken the shard over meanwhile.
     """
     with services.recording_failure(run_id):
         with services.warehouse() as connection:
             run = runs.get_run(connection, run_id)
+            if stands(run):
+                return {"shard": shard, "outcome": run.state}
             registered = runs.get_shard(connection, run_id, shard)
             table, epoch = connection.execute("select * from billing.open_shard(%s, %s)", (run_id, shard)).fetchone()  # type: ignore[misc]
         inventory = services.evidence.get_table(registered.inventory_uri, registered.inventory_sha256)

@@ -10,7 +10,7 @@ import psycopg
 
 from evbilling.errors import NotReady, StaleTry
 from evbilling.money import from_minor
-from evbilling.statements.services import Services
+from evbilling.statements.services import Services, stands
 from evbilling.statements.settle import FEE_ZERO, Settlement, settle
 from evbilling.statements.settling import read_summary
 from evbilling.warehouse import runs, staging
@@ -51,11 +51,10 @@ def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
 def _issue(services: Services, run_id: int) -> dict[str, Any]:
     with services.warehouse() as connection:
         run = runs.get_run(connection, run_id)
+        if stands(run):
+            return {"outcome": run.state, "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
         shards = runs.get_shards(connection, run_id)
         if not staging.has_stage(connection, run_id, run.shard_count):
-            if run.is_settled:
-                log.info("0 rows written: run %s has settled %s already (%s)", run_id, run.period, run.state)
-                return {"outcome": run.state, "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
             raise NotReady(f"the decisions of run {run_id} are not staged", fix="clear the task apply_scope_rules too")
         epoch = connection.execute("select billing.raise_fence(%s)", (f"issue {run.period}",)).fetchone()[0]  # type: ignore[index]
     accounts, summary = services.accounts(run), read_summary(services, run, shards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import psycopg
 
     from evbilling.inventory.source import InventorySource
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,17 @@ class Services:
             except EvbillingError:
                 pass  # The warehouse is what fails: the error itself says so.
             raise
+
+
+def stands(run: runs.Run) -> bool:
+    """True, and said in the log, if `run` has settled: its evidence and decisions are final, so a step leaves them."""
+    if run.is_settled:
+        log.info(
+            "0 rows written: run %s has settled %s already (%s); to look at the inventory anew, clear open_run too "
+            "or trigger the period again",
+            run.run_id, run.period, run.state,
+        )  # fmt: skip
+    return run.is_settled
 
 
 def evidence_folder(period: str, run_id: int) -> str:

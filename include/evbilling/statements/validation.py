@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 import psycopg
 
+from evbilling.errors import NotReady
 from evbilling.expectations import suites
 from evbilling.expectations.page import validation_page
 from evbilling.expectations.validate import Finding, Validator, stop_if_critical
-from evbilling.statements.services import Services, evidence_folder
+from evbilling.statements.services import Services, evidence_folder, stands
 from evbilling.statements.settle import Settlement
 from evbilling.statements.settling import settle_run
 from evbilling.warehouse import runs, staging
@@ -28,9 +29,14 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
     with services.recording_failure(run_id):
         with services.warehouse() as connection:
             run = runs.get_run(connection, run_id)
+            if stands(run):
+                return {"expectations": 0, "warnings": 0, "page": run.facts["validation_page"]}
             shards = runs.get_shards(connection, run_id)
-            is_staged = staging.has_stage(connection, run_id, run.shard_count)
-            staged = staging.staged_counts(connection, run_id) if is_staged else None
+            if not staging.has_stage(connection, run_id, run.shard_count):
+                raise NotReady(
+                    f"the decisions of run {run_id} are not staged", fix="clear the task apply_scope_rules too"
+                )
+            staged = staging.staged_counts(connection, run_id)
         settlement = settle_run(services, run, shards)
         validator = Validator()
         findings: list[Finding] = []
@@ -39,10 +45,9 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
             findings += validator.validate(
                 frame, suites.inventory_suite(), shard=shard.shard, extracted_rows=shard.extracted_rows
             )
-        if staged is not None:
-            staged = staged.merge(_agreed(services.accounts(run), settlement), on="account_id", how="left")
-            findings += validator.validate(_priced(staged), suites.decisions_suite())
-            findings += validator.validate(_accounts_frame(settlement, staged), suites.accounts_suite())
+        staged = staged.merge(_agreed(services.accounts(run), settlement), on="account_id", how="left")
+        findings += validator.validate(_priced(staged), suites.decisions_suite())
+        findings += validator.validate(_accounts_frame(settlement, staged), suites.accounts_suite())
         findings += _validate_period(validator, run, settlement)
 
         page = services.evidence.put_text(
@@ -60,8 +65,6 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
         stop_if_critical(findings, run.period)
     for warning in warnings:
         log.warning(warning)
-    if not is_staged:
-        log.info("run %s has published its decisions already: only its evidence was validated", run_id)
     log.info("%s expectations on %s connectors hold, %s warnings", len(findings), extracted, len(warnings))
     return {"expectations": len(findings), "warnings": len(warnings), "page": page.key}
 
