@@ -96,13 +96,6 @@ def decisions_suite() -> ExpectationSuite:
                 severity="critical",
                 meta=_says("No excluded connector has a price"),
             ),
-            gxe.ExpectColumnValuesToBeInSet(
-                column="is_quarantined",
-                value_set=[False],
-                mostly=0.5,
-                severity="warning",
-                meta=_says("Most of the staged rows belong to accounts without a fault"),
-            ),
         ],
     )
 

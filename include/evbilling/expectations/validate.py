@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,8 +98,14 @@ def _finding(suite: str, shard: int | None, result: Any) -> Finding:
         success=bool(result.success),
         observed=None if observed is None else str(observed),
         unexpected_count=None if count is None else int(count),
-        sample=tuple(str(value) for value in details.get("partial_unexpected_list") or [])[:_SAMPLE],
+        sample=_examples(details.get("partial_unexpected_list") or []),
     )
+
+
+def _examples(values: Sequence[object]) -> tuple[str, ...]:
+    """Different values, as people read them; a mere true or false is no example of anything."""
+    shown = dict.fromkeys(map(str, values))
+    return tuple(value for value in shown if value not in {"True", "False"})[:_SAMPLE]
 
 
 def _exception_message(info: Mapping[str, Any] | None) -> str | None:

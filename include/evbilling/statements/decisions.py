@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
 from evbilling.scope.decide import decide
@@ -29,7 +31,10 @@ def apply_scope_rules(services: Services, run_id: int, shard: int) -> dict[str, 
             registered = runs.get_shard(connection, run_id, shard)
             table, epoch = connection.execute("select * from billing.open_shard(%s, %s)", (run_id, shard)).fetchone()  # type: ignore[misc]
         inventory = services.evidence.get_table(registered.inventory_uri, registered.inventory_sha256)
-        decided = decide(inventory, services.accounts(run))
+        accounts = services.accounts(run)
+        if "snapshot_of_run" in run.facts:
+            inventory = _of_accounts(inventory, accounts["account_id"])
+        decided = decide(inventory, accounts)
         summary = services.evidence.put_table(
             evidence_folder(run.period, run_id),
             f"decisions-{shard:03d}",
@@ -53,3 +58,11 @@ def apply_scope_rules(services: Services, run_id: int, shard: int) -> dict[str, 
         shard, run.shard_count, billed, result["excluded"], result["held"],
     )  # fmt: skip
     return result
+
+
+def _of_accounts(inventory: pa.Table, account_ids: pd.Series[str]) -> pa.Table:
+    """A snapshot without the accounts whose billing was switched off since it was taken."""
+    at = inventory.schema.get_field_index("account_id")
+    accounts = inventory.column(at).cast(pa.string())
+    wanted = pc.is_in(accounts, pa.array(account_ids, pa.string()))
+    return inventory.filter(wanted).set_column(at, "account_id", accounts.filter(wanted).dictionary_encode())

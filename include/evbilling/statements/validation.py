@@ -45,7 +45,9 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
             findings += validator.validate(
                 frame, suites.inventory_suite(), shard=shard.shard, extracted_rows=shard.extracted_rows
             )
-        staged = staged.merge(_agreed(services.accounts(run), settlement), on="account_id", how="left")
+        staged = staged.merge(
+            services.accounts(run)[["account_id", "fee_minor", "dc_fee_minor"]], on="account_id", how="left"
+        )
         findings += validator.validate(_priced(staged), suites.decisions_suite())
         findings += validator.validate(_accounts_frame(settlement, staged), suites.accounts_suite())
         findings += _validate_period(validator, run, settlement)
@@ -67,13 +69,6 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
         log.warning(warning)
     log.info("%s expectations on %s connectors hold, %s warnings", len(findings), extracted, len(warnings))
     return {"expectations": len(findings), "warnings": len(warnings), "page": page.key}
-
-
-def _agreed(accounts: pd.DataFrame, settlement: Settlement) -> pd.DataFrame:
-    faulty = settlement.counts.set_index("account_id")["is_quarantined"]
-    return accounts[["account_id", "fee_minor", "dc_fee_minor"]].assign(
-        is_quarantined=accounts["account_id"].map(faulty)
-    )
 
 
 def _priced(staged: pd.DataFrame) -> pd.DataFrame:
