@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,8 @@ class Validator:
     """An in-memory Great Expectations context; keeps nothing, sends nothing."""
 
     def __init__(self) -> None:
+        # This module of theirs sets its own level, to tell of a temporary folder that nobody asked about.
+        logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False}
         source = self._context.data_sources.add_pandas("month")
