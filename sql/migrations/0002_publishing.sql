@@ -29,6 +29,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_table regclass;
 begin
+    -- One at a time: runs of one period drop the same abandoned stage, and shards of one run open the same new one.
+    perform pg_advisory_xact_lock(hashtext('evbilling stage'));
     for v_table in
         select c.oid from pg_class c
         where c.relnamespace = 'staging'::regnamespace and c.relkind in ('p', 'r') and not c.relispartition
@@ -47,6 +49,7 @@ declare
     v_period text;
     v_stage text := 'run_' || p_run_id;
 begin
+    perform pg_advisory_xact_lock(hashtext('evbilling stage'));
     select period into strict v_period from billing.run where run_id = p_run_id;
     perform billing.drop_stage(run_id) from billing.run where period = v_period and run_id < p_run_id
        and (state <> 'open' or opened_at < now() - interval '7 days');
@@ -206,6 +209,10 @@ begin
                                format('connector_decision_%s_%s', replace(v_period, '-', '_'), v_leaf.shard));
                 execute format('alter table staging.%I set schema billing',
                                format('connector_decision_%s_%s', replace(v_period, '-', '_'), v_leaf.shard));
+                -- Statement triggers aren't inherited: emptying a partition by its own name must be refused there.
+                execute format('create trigger decision_is_not_emptied before truncate on billing.%I
+                                for each statement execute function billing.refuse_change()',
+                               format('connector_decision_%s_%s', replace(v_period, '-', '_'), v_leaf.shard));
             end loop;
             execute format('alter table staging.%I rename to %I', v_stage,
                            'connector_decision_' || replace(v_period, '-', '_'));
@@ -213,14 +220,19 @@ begin
                            'connector_decision_' || replace(v_period, '-', '_'));
             execute format('alter table billing.connector_decision attach partition billing.%I for values in (%L)',
                            'connector_decision_' || replace(v_period, '-', '_'), v_period);
+            execute format('create trigger decision_is_not_emptied before truncate on billing.%I
+                            for each statement execute function billing.refuse_change()',
+                           'connector_decision_' || replace(v_period, '-', '_'));
         else
             decisions := 0;
         end if;
     else
         -- A re-run: only accounts without a statement, and of these only what differs, so the same truth writes nothing.
+        -- Those found unbilled before are among them: one whose billing was switched off since has no decisions any more.
         execute format(
             'with open_account as (
                  select account_id from staging.%1$I union select account_id from staging.%2$I
+                 union select account_id from billing.unbilled_account where period = %3$L
                  except select account_id from billing.statement where kind = ''connector'' and period = %3$L),
              gone as (
                  delete from billing.connector_decision p using open_account o
@@ -236,6 +248,7 @@ begin
         execute format(
             'with open_account as (
                  select account_id from staging.%1$I union select account_id from staging.%2$I
+                 union select account_id from billing.unbilled_account where period = %3$L
                  except select account_id from billing.statement where kind = ''connector'' and period = %3$L),
              added as (
                  insert into billing.connector_decision

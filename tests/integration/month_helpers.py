@@ -1,4 +1,4 @@
-"""What the tests of a whole month share: a hand-written platform, settings, the chain of steps, and looks at the result."""
+"""What the tests of a whole month share: a hand-written platform, settings, the chain of steps, looks at the result."""
 
 from __future__ import annotations
 

@@ -111,6 +111,8 @@ faulty = st.builds(
     scope_status=st.sampled_from(["Public", "Closed", "Nobody", None]),
     conflict=st.sampled_from([None, None, None, "duplicate", "overlap"]),
 )
+# What comes twice has a conflict; how many of it would have been billed is then anybody's guess.
+any_inventory = st.lists(sound | faulty, max_size=30, unique_by=lambda c: (c.account_id, c.charger_id, c.connector_id))
 
 
 @st.composite
@@ -178,7 +180,7 @@ def test_no_connector_is_billed_twice(connectors: list[Connector], terms: list[T
 
 
 @settings(max_examples=60)
-@given(st.lists(sound | faulty, max_size=30), all_terms(), st.randoms(use_true_random=False))
+@given(any_inventory, all_terms(), st.randoms(use_true_random=False))
 def test_the_order_of_the_inventory_makes_no_difference(
     connectors: list[Connector], terms: list[Terms], dice: random.Random
 ) -> None:
@@ -241,7 +243,7 @@ def test_every_rule_has_a_case_here() -> None:
 
 
 def test_a_moved_charger_is_billed_where_the_count_came_first() -> None:
-    """Auckland counts before Honolulu, so Honolulu's decision is BILLED-ELSEWHERE, whatever the order of rows or ids."""
+    """Auckland counts before Honolulu, so Honolulu's decision is BILLED-ELSEWHERE, whatever the order."""
     connectors = [Connector("honolulu"), Connector("auckland")]
     terms = [Terms("auckland", instant=0), Terms("honolulu", instant=23)]
     assert {row[0]: row[3] for row in _rows(_decide(connectors, terms))} == {
@@ -260,15 +262,35 @@ def test_an_account_that_excludes_a_moved_charger_does_not_keep_it_from_the_othe
 @pytest.mark.parametrize(
     ("reason_id", "connector", "detail"),
     [
-        ("CONNECTOR-ID-INVALID", Connector("a", connector_id=-1), "1 connector with no valid connector_id (empty), first x/-1"),
-        ("SCOPE-UNKNOWN", Connector("a", scope_status="Nobody"), "1 connector with an unknown scope status ('Nobody'), first x/1"),
-        ("SCOPE-UNKNOWN", Connector("a", scope_status=None), "1 connector with an unknown scope status (empty), first x/1"),
+        (
+            "CONNECTOR-ID-INVALID",
+            Connector("a", connector_id=-1),
+            "1 connector with no valid connector_id (empty), first x/-1",
+        ),
+        (
+            "SCOPE-UNKNOWN",
+            Connector("a", scope_status="Nobody"),
+            "1 connector with an unknown scope status ('Nobody'), first x/1",
+        ),
+        (
+            "SCOPE-UNKNOWN",
+            Connector("a", scope_status=None),
+            "1 connector with an unknown scope status (empty), first x/1",
+        ),
         ("STATUS-UNKNOWN", Connector("a", status="broken"), "1 connector with an unknown status ('broken'), first x/1"),
-        ("POWER-TYPE-UNKNOWN", Connector("a", power_type="ac"), "1 connector with an unknown power type ('ac'), first x/1"),
-        ("DUPLICATE-CONNECTOR", Connector("a", conflict="duplicate"), "1 connector with the same connector twice, first x/1"),
+        (
+            "POWER-TYPE-UNKNOWN",
+            Connector("a", power_type="ac"),
+            "1 connector with an unknown power type ('ac'), first x/1",
+        ),
+        (
+            "DUPLICATE-CONNECTOR",
+            Connector("a", conflict="duplicate"),
+            "1 connector with the same connector twice, first x/1",
+        ),
         ("OVERLAPPING-HISTORY", Connector("a", conflict="overlap"), "history rows that overlap in time, first x/1"),
     ],
-)  # fmt: skip
+)
 def test_each_fault_is_found_alone_with_its_first_connector(reason_id: str, connector: Connector, detail: str) -> None:
     """One thing wrong gives just that reason, with the value and the connector where it is; a sound one isn't named."""
     decided = _decide([connector, Connector("a", "y", 2), Connector("b", "z")], [Terms("a"), Terms("b")])

@@ -48,8 +48,9 @@ def test_tax_is_half_up_in_both_its_forms(net: int, rate_e6: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("net", "rate", "tax"), [(50, "0.01", 1), (49, "0.01", 0), (150, "0.01", 2), (250, "0.01", 3), (1, "0.499999", 0), (1, "0.5", 1)]
-)  # fmt: skip
+    ("net", "rate", "tax"),
+    [(50, "0.01", 1), (49, "0.01", 0), (150, "0.01", 2), (250, "0.01", 3), (1, "0.499999", 0), (1, "0.5", 1)],
+)
 def test_a_half_goes_up(net: int, rate: str, tax: int) -> None:
     """Halves go up, also where half-even would go down."""
     assert tax_minor(net, Decimal(rate)) == tax
@@ -57,8 +58,19 @@ def test_a_half_goes_up(net: int, rate: str, tax: int) -> None:
 
 @pytest.mark.parametrize(
     ("code", "unit"),
-    [("JPY", 0), ("USD", 2), ("EUR", 2), ("KWD", 3), ("CLF", 4), ("usd", None), ("XXX", None), ("", None), (None, None), (978, None)],
-)  # fmt: skip
+    [
+        ("JPY", 0),
+        ("USD", 2),
+        ("EUR", 2),
+        ("KWD", 3),
+        ("CLF", 4),
+        ("usd", None),
+        ("XXX", None),
+        ("", None),
+        (None, None),
+        (978, None),
+    ],
+)
 def test_minor_units_are_iso_4217_s(code: object, unit: int | None) -> None:
     """Currencies have the decimals of the standard; what isn't a currency with a unit has none."""
     assert minor_unit(code) == unit

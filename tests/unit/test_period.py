@@ -30,8 +30,8 @@ def test_a_period_is_read_back_from_what_it_prints(period: Period) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        "2026-13", "2026-00", "2026-1", "2026-11-01", "26-11", "2026/11", "202611", " 2026-11", "2026-11\n", "1899-12", "",
-        None, 202611, date(2026, 11, 1), "now", "-026-11", "2026-1a",
+        "2026-13", "2026-00", "2026-1", "2026-11-01", "26-11", "2026/11", "202611", " 2026-11", "2026-11\n", "1899-12",
+        "", None, 202611, date(2026, 11, 1), "now", "-026-11", "2026-1a",
     ],
 )  # fmt: skip
 def test_anything_but_year_and_month_is_refused_with_the_form_to_use(bad: object) -> None:

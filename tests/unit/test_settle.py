@@ -27,7 +27,8 @@ def _accounts(*given: dict[str, Any]) -> pd.DataFrame:
         users.append((f"u{number}", account_id, changes.get("active", True)))
         terms.append({
             "account_id": account_id, "setting_id": number + 1, "financial_admin_id": f"u{number}",
-            "fee_e4": changes.get("fee_e4", 50_000), "dc_fee_e4": changes.get("dc_fee_e4", changes.get("fee_e4", 50_000)),
+            "fee_e4": changes.get("fee_e4", 50_000),
+            "dc_fee_e4": changes.get("dc_fee_e4", changes.get("fee_e4", 50_000)),
             "exclude_closed": False, "exclude_private": False, "tax_rate_e6": changes.get("tax_rate_e6", 190_000),
         })  # fmt: skip
     return billed_accounts(
@@ -57,8 +58,12 @@ def _unbilled(settlement: Settlement) -> list[tuple[Any, ...]]:
 @settings(max_examples=40)
 @given(
     st.sampled_from(["JPY", "EUR", "KWD"]),
-    st.integers(0, 100_000), st.integers(0, 100_000), st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 999_999),
-)  # fmt: skip
+    st.integers(0, 100_000),
+    st.integers(0, 100_000),
+    st.integers(0, 5000),
+    st.integers(0, 5000),
+    st.integers(0, 999_999),
+)
 def test_lines_add_up_to_the_net_and_tax_is_rounded_once(
     currency: str, fee: int, dc_fee: int, ac: int, dc: int, rate_e6: int
 ) -> None:

@@ -46,7 +46,17 @@ def inventory_suite() -> ExpectationSuite:
         ("scope_status", SCOPE_STATUSES), ("status", CONNECTOR_STATUSES), ("power_type", POWER_TYPES),
     ):  # fmt: skip
         known = list(values)
+        # Sets are only looked for among values that are there, so that none is missing is an expectation of its own;
+        # connector 0 stands for the station and needs no power type.
+        where = {"row_condition": Column("connector_id") > 0} if column == "power_type" else {}
         expectations += [
+            gxe.ExpectColumnValuesToNotBeNull(
+                column=column,
+                mostly=_MOSTLY,
+                severity="critical",
+                meta=_says(f"At least {_MOSTLY:.0%} of the connectors have a {column}"),
+                **where,
+            ),
             gxe.ExpectColumnValuesToBeInSet(
                 column=column,
                 value_set=known,

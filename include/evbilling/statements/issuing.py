@@ -55,6 +55,8 @@ def _issue(services: Services, run_id: int) -> dict[str, Any]:
             return {"outcome": run.state, "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
         shards = runs.get_shards(connection, run_id)
         if not staging.has_stage(connection, run_id, run.shard_count):
+            if run.state == "superseded":
+                return {"outcome": run.state, "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
             raise NotReady(f"the decisions of run {run_id} are not staged", fix="clear the task apply_scope_rules too")
         epoch = connection.execute("select billing.raise_fence(%s)", (f"issue {run.period}",)).fetchone()[0]  # type: ignore[index]
     accounts, summary = services.accounts(run), read_summary(services, run, shards)

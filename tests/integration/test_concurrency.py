@@ -1,0 +1,207 @@
+"""Shards, stale tries and runs that race: each month is published once, whole, and without gaps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from month_helpers import (
+    NOW,
+    Platform,
+    bill,
+    contents,
+    one,
+    published,
+    request,
+    rows,
+    settle_terms,
+    stage,
+    staging_tables,
+    terms,
+)
+
+from evbilling.errors import StaleTry, TransientError
+from evbilling.period import Period
+from evbilling.statements.closing import close_run
+from evbilling.statements.decisions import apply_scope_rules
+from evbilling.statements.extraction import extract_inventory
+from evbilling.statements.issuing import issue_statements
+from evbilling.statements.opening import open_run
+from evbilling.statements.services import Services
+from evbilling.statements.validation import validate
+
+pytestmark = pytest.mark.postgres
+
+RACES = 20
+
+
+def _services(platform_url: str, warehouse: Any, evidence: Path, *, accounts: int = 4, chargers: int = 30) -> Services:
+    """A platform of a few hundred connectors in good order, billed per connector."""
+    platform = Platform(platform_url)
+    names = [f"account-{n:02d}" for n in range(accounts)]
+    for name in names:
+        platform.plain_account(name)
+        for charger in range(chargers):
+            platform.station(f"{name}-c{charger}", name, connectors=2 + charger % 3)
+    platform.save()
+    settle_terms(warehouse.writer_url, *[terms(name) for name in names])
+    return Services(platform_url, warehouse.writer_url, str(evidence))
+
+
+def _together(*deeds: Callable[[], Any]) -> list[Any]:
+    """All deeds begun at one moment, each in a thread of its own; raises what any of them raises."""
+    start = threading.Barrier(len(deeds))
+
+    def run(deed: Callable[[], Any]) -> Any:
+        start.wait()
+        return deed()
+
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        return [future.result() for future in [pool.submit(run, deed) for deed in deeds]]
+
+
+def test_many_shards_come_to_the_same_month_as_one(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+    """Split sixteen ways, each connector lies in its partition once, and one shard finds nothing to change."""
+    services = _services(platform_db, warehouse_db, tmp_path)
+    many = bill(services, shard_rows=25)
+    assert len(many.shards) == 16
+    parts = rows(
+        warehouse_db.admin_url,
+        """select tableoid::regclass::text, count(*) from billing.connector_decision group by 1 order by 1""",
+    )
+    assert {name for name, _ in parts} == {f"billing.connector_decision_2026_11_{n}" for n in range(16)}
+    assert sum(count for _, count in parts) == sum(shard["billed"] for shard in many.decided)
+    before = published(warehouse_db.admin_url)
+    one_shard = bill(services)
+    assert (one_shard.shards, one_shard.issued["outcome"]) == ([0], "unchanged")
+    assert published(warehouse_db.admin_url) == before
+
+
+def test_the_shards_of_a_run_are_staged_side_by_side(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+    """Tasks of one run that begin at one moment all succeed, from a folder's copy to the staged decisions."""
+    services = _services(platform_db, warehouse_db, tmp_path, accounts=2, chargers=10)
+    for _ in range(5):
+        opened = open_run(services, request(), now=NOW, shard_rows=8)
+        run_id, shards = opened["run_id"], opened["shards"]
+        assert len(shards) >= 8
+        _together(*[partial(extract_inventory, services, run_id, shard) for shard in shards])
+        _together(*[partial(apply_scope_rules, services, run_id, shard) for shard in shards])
+    validate(services, run_id)
+    assert issue_statements(services, run_id)["statements"] == 2
+
+
+def test_numbers_are_gapless_in_every_period(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+    """Each period counts from 1 without a gap, also when its accounts are issued by several runs."""
+    services = _services(platform_db, warehouse_db, tmp_path, chargers=1)
+    with psycopg.connect(platform_db) as connection:
+        connection.execute("update platform.app_user set active = user_id like '%00'")
+    bill(services, "2026-10")
+    bill(services, "2026-11")
+    with psycopg.connect(platform_db) as connection:
+        connection.execute("update platform.app_user set active = true")
+    bill(services, "2026-10")
+    query = "select period, number from billing.statement order by 1, 2"
+    expected = [("2026-10", n) for n in (1, 2, 3, 4)] + [("2026-11", 1)]
+    assert rows(warehouse_db.admin_url, query) == expected
+
+
+def test_a_stale_epoch_publishes_nothing(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+    """A try whose step was taken over fails at the fence, and no row of it stays."""
+    services = _services(platform_db, warehouse_db, tmp_path, chargers=1)
+    run_id, _, _ = stage(services)
+    before = contents(warehouse_db.admin_url)
+    with services.warehouse() as connection:
+        epoch = connection.execute("select billing.raise_fence('issue 2026-11')").fetchone()[0]  # type: ignore[index]
+        connection.execute("select billing.raise_fence('issue 2026-11')")
+    query = "select * from billing.publish_connector_statements(%s, %s, 'ann', 'late')"
+    with pytest.raises(StaleTry, match="a newer try holds issue 2026-11"), services.warehouse() as connection:
+        connection.execute(query, (run_id, epoch))
+    after = contents(warehouse_db.admin_url)
+    assert {name for name in after if after[name] != before[name]} == {"fence"}
+
+
+def test_a_stale_try_of_a_shard_is_refused(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+    """Of two tries at one shard the first can't put its table in place any more; the second can."""
+    services = _services(platform_db, warehouse_db, tmp_path, chargers=1)
+    run_id, _, _ = stage(services)
+    close = "select billing.close_shard(%s, 0, %s, 0, 'uri', 'sha')"
+    with services.warehouse() as connection:
+        tries = [
+            connection.execute("select epoch from billing.open_shard(%s, 0)", (run_id,)).fetchone()[0] for _ in "12"
+        ]  # type: ignore[index]
+    with pytest.raises(StaleTry, match=f"a newer try holds run {run_id} shard 0"), services.warehouse() as connection:
+        connection.execute(close, (run_id, tries[0]))
+    with services.warehouse() as connection:
+        connection.execute(close, (run_id, tries[1]))
+
+
+def test_a_shard_that_lost_rows_is_refused(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+    """A staged shard with another number of rows than were written is tried again, not published."""
+    services = _services(platform_db, warehouse_db, tmp_path, chargers=1)
+    run_id, _, _ = stage(services)
+    with services.warehouse() as connection:
+        epoch = connection.execute("select epoch from billing.open_shard(%s, 0)", (run_id,)).fetchone()[0]  # type: ignore[index]
+    close = "select billing.close_shard(%s, 0, %s, 7, 'uri', 'sha')"
+    with pytest.raises(TransientError, match="holds 0 rows, 7 were written"), services.warehouse() as connection:
+        connection.execute(close, (run_id, epoch))
+
+
+def test_a_connector_in_the_wrong_shard_is_refused(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+    """A staged shard with a charger of another can't be attached."""
+    services = _services(platform_db, warehouse_db, tmp_path, chargers=8)
+    run_id, shards, _ = stage(services, shard_rows=10)
+    assert len(shards) > 1
+    with services.warehouse() as connection:
+        table, epoch = connection.execute("select * from billing.open_shard(%s, 1)", (run_id,)).fetchone()  # type: ignore[misc]
+        count = connection.execute(
+            f"""insert into staging.{table} (account_id, charger_id, connector_id, power_type, unit_price_minor)
+                select account_id, charger_id, connector_id, power_type, unit_price_minor
+                from staging.run_{run_id} where tableoid::regclass::text like '%%shard_0_%%'"""
+        ).rowcount
+    close = "select billing.close_shard(%s, 1, %s, %s, 'uri', 'sha')"
+    with pytest.raises(psycopg.errors.CheckViolation), services.warehouse() as connection:
+        connection.execute(close, (run_id, epoch, count))
+
+
+def test_two_runs_that_issue_at_once_publish_one_month(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+    """Of two runs of a period that issue at one moment one publishes, the other writes nothing, and neither fails."""
+    services = _services(platform_db, warehouse_db, tmp_path, accounts=2, chargers=1)
+    seen = set()
+    for number in range(RACES):
+        period = Period(2022, 1).shifted(number)
+        runs = [stage(services, period)[0] for _ in "12"]
+        results = _together(*[partial(issue_statements, services, run) for run in runs])
+        outcomes = sorted(result["outcome"] for result in results)
+        seen.add(tuple(outcomes))
+        assert outcomes in (["issued", "superseded"], ["issued", "unchanged"]), period
+        assert sum(result["statements"] for result in results) == 2
+        again = [issue_statements(services, run)["outcome"] for run in runs]
+        assert again.count("issued") == 1, again
+        query = "select number from billing.statement where period = %s order by 1"
+        assert rows(warehouse_db.admin_url, query, str(period)) == [(1,), (2,)]
+    assert seen
+    assert one(warehouse_db.admin_url, "select count(*) from billing.audit_event where action like 'issue%%'") == RACES
+
+
+def test_runs_that_close_and_open_at_once_do_not_trip_over_each_other(
+    platform_db: str, warehouse_db: Any, tmp_path: Path
+) -> None:
+    """A run that drops its stage while the next ones, which clear away what has ended, begin: nothing fails."""
+    services = _services(platform_db, warehouse_db, tmp_path, accounts=1, chargers=1)
+    for number in range(5):
+        period = Period(2022, 1).shifted(number)
+        first = stage(services, period)[0]
+        validate(services, first)
+        issue_statements(services, first)
+        _together(
+            partial(close_run, services, first),
+            partial(stage, services, period),
+            partial(stage, services, period),
+        )
+    assert [name for name in staging_tables(warehouse_db.admin_url) if name == f"run_{first}"] == []
