@@ -31,6 +31,9 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
 # In every connection that we make up, so that one left over in a shell is never taken for the user's own.
 _OURS = "evbilling local stack"
 
+# Airflow's own deprecations, which would head the log of every task.
+_QUIET = ("ignore:GitWildMatchPattern", "ignore:Using `httpx` with")
+
 _HEALTH_PATIENCE = 180.0
 _PARSE_PATIENCE = 90.0
 
@@ -100,6 +103,7 @@ def environment(state: StackState) -> dict[str, str]:
     return (
         dict(os.environ)
         | {"EVBILLING_HOME": str(state.home), "NO_PROXY": direct, "no_proxy": direct, "PYTHONUNBUFFERED": "1"}
+        | {"PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS", ""), *_QUIET]))}
         | settings(state, os.environ)
     )
 

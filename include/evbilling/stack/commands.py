@@ -25,16 +25,15 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     env.set_defaults(run=_env)
 
     demo = subcommands.add_parser("demo", help="bill a made-up month from beginning to end")
-    demo.add_argument("--accounts", type=_count, default=200, help="how many accounts to make up (200)")
+    demo.add_argument("--accounts", type=_count, default=200, metavar="N", help="how many accounts to make up (200)")
     demo.add_argument("--down", action="store_true", help="stop the stack afterwards")
     demo.set_defaults(run=_demo)
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1 account is needed")
-    return number
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of accounts; at least 1 is needed")
+    return int(text)
 
 
 def _up(args: argparse.Namespace) -> int:

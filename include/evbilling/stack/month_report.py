@@ -25,6 +25,12 @@ select (select count(distinct account_id)
        (select count(*) from finance.unbilled_accounts where period = %(period)s)
 """
 
+_EXTRACTED = """
+select coalesce((select left_value::bigint from finance.tie_out
+                  where period = %(period)s and check_id = 'connectors-decided'),
+                (select count(*) from finance.connector_decisions where period = %(period)s))
+"""
+
 _EXCLUDED = """
 select rule_id, count(*) from finance.connector_decisions
  where period = %(period)s and not is_billed group by rule_id order by count(*) desc, rule_id
@@ -58,8 +64,10 @@ def print_month(finance_url: str, period: Period) -> None:
     """Print what the finance views say about `period`: counts, totals, who wasn't billed, the tie-out."""
     accounts, decided, billed, statements, unbilled = _read(finance_url, _SUMMARY, period)[0]
     excluded = _read(finance_url, _EXCLUDED, period)
-    counted = [("accounts", accounts), ("connectors decided", decided), ("  billed", billed)]
+    ((extracted,),) = _read(finance_url, _EXTRACTED, period)
+    counted = [("accounts", accounts), ("connectors counted", extracted), ("  billed", billed)]
     counted += [(f"  excluded: {rule}", count) for rule, count in excluded]
+    counted += [("  held: their account is at fault", extracted - decided)] if extracted != decided else []
     counted += [("connector statements", statements), ("accounts not billed", unbilled)]
     _print_table(f"The month {period}", ("", "count"), counted)
     _print_table(
@@ -101,7 +109,10 @@ def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_text(value) for value in row))
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    # Padding to the full width would wrap wherever the lines are pasted.
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _text(value: Any) -> str:
