@@ -1,0 +1,297 @@
+"""A month through the real scheduler, API and command line, on one local stack: billed, repeated, broken, mended.
+
+The tests run in this order and share the stack; each bills months of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from evbilling.errors import EvbillingError
+from evbilling.stack import airflow
+from evbilling.stack.dagrun import DagRunner, TaskState
+from evbilling.stack.state import StackState
+
+pytestmark = pytest.mark.e2e
+
+DAG_ID = "connector_statements"
+PATH = f"/api/v2/dags/{DAG_ID}"
+STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run"]
+PUBLISHED = ("statements", "statement_lines", "connector_decisions", "unbilled_accounts", "tie_out", "audit_events")
+MONTH = "2026-10"
+PATIENCE = 240.0
+
+
+def command(home: Path, *args: str, timeout: float = 300) -> str:
+    """What an `evbilling` command of this stack prints; it must succeed."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW") and not k.endswith("_URL")}
+    done = subprocess.run(
+        [sys.executable, "-m", "evbilling.cli", *args],
+        env=inherited | {"EVBILLING_HOME": str(home)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and last words of a process, which is killed if it doesn't end."""
+    try:
+        said, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, _ = process.communicate()
+    return process.returncode, said[-4000:]
+
+
+class Stack:
+    """The stack under test: what is asked of it and what is seen in it."""
+
+    def __init__(self, home: Path) -> None:
+        state = StackState.load(home)
+        assert state is not None
+        self.state = state
+        self.api = airflow.api(state)
+        self.runner = DagRunner(self.api, DAG_ID)
+
+    def environment(self) -> dict[str, str]:
+        """What an `airflow` command of this stack needs."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+        return inherited | airflow.settings(self.state, {}) | {"EVBILLING_HOME": str(self.state.home)}
+
+    def airflow(self, *args: str) -> subprocess.Popen[str]:
+        """An `airflow` command under way."""
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "airflow", *args],
+            env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True,
+        )  # fmt: skip
+
+    def trigger(self, run_id: str, **body: Any) -> str:
+        self.api.post(f"{PATH}/dagRuns", {"dag_run_id": run_id, "logical_date": None} | body)
+        return run_id
+
+    def finish(self, run_id: str) -> str:
+        """The state in which the run ends; fails the test if it doesn't."""
+        deadline = time.monotonic() + PATIENCE
+        while (state := self.api.get(f"{PATH}/dagRuns/{run_id}")["state"]) not in {"success", "failed"}:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{run_id} is {state} after {PATIENCE:.0f} s: {self.runner.tasks(run_id)}")
+            time.sleep(0.5)
+        return str(state)
+
+    def bill(self, run_id: str, period: str) -> str:
+        return self.finish(self.trigger(run_id, partition_key=period))
+
+    def clear(self, run_id: str, task_id: str) -> None:
+        body = {"dag_run_id": run_id, "task_ids": [task_id], "dry_run": False, "only_failed": False}
+        cleared = self.api.post(f"{PATH}/clearTaskInstances", body)
+        assert [ti["task_id"] for ti in cleared["task_instances"]] == [task_id]
+
+    def tasks(self, run_id: str) -> dict[str, TaskState]:
+        return {task.task_id: task for task in self.runner.tasks(run_id)}
+
+    def log(self, run_id: str, task_id: str) -> str:
+        return self.runner.log_tail(run_id, self.tasks(run_id)[task_id], lines=2000)
+
+    def finance(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.state.url("finance")) as connection:
+            return connection.execute(query.encode(), values or None).fetchall()
+
+    def published(self) -> dict[str, list[str]]:
+        """All that finance sees, row by row."""
+        return {
+            view: [row for (row,) in self.finance(f"select t::text from finance.{view} t order by 1")]
+            for view in PUBLISHED
+        }
+
+    def statements(self, period: str) -> int:
+        query = "select count(*), count(distinct account_id) from finance.statements where period = %s"
+        ((count, accounts),) = self.finance(query, period)
+        assert count == accounts
+        return int(count)
+
+    def admin(self, database: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser; returns its rows if it has any."""
+        with psycopg.connect(self.state.role_url("postgres", database)) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def web(self, url: str, **headers: str) -> httpx.Response:
+        return httpx.get(url, headers=headers, timeout=30, trust_env=False)
+
+    def token(self, user: str) -> str:
+        login = {"username": user, "password": self.state.airflow_passwords[user]}
+        answer = httpx.post(f"{airflow.base_url(self.state)}/auth/token", json=login, timeout=30, trust_env=False)
+        return f"Bearer {answer.json()['access_token']}"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A whole stack of its own with a platform of 60 accounts, its DAG un-paused, and no run under way."""
+    home = tmp_path_factory.mktemp("e2e") / "home"
+    try:
+        command(home, "up")
+        command(home, "platform", "sample", "--accounts", "60", "--seed", "7", "--today", "2026-11-20")
+        stack = Stack(home)
+        stack.api.patch(PATH, {"is_paused": False})
+        yield stack
+    finally:
+        command(home, "down", timeout=120)
+
+
+@pytest.fixture(scope="module")
+def billed(stack: Stack) -> str:
+    """The id of a finished run of `MONTH`."""
+    assert stack.bill("first", MONTH) == "success"
+    return "first"
+
+
+def test_a_partition_key_bills_its_month(stack: Stack, billed: str) -> None:
+    """A run asked for with a key issues the month's statements, in few tasks, and all its figures agree."""
+    assert stack.statements(MONTH) > 30
+    checks = stack.finance("select check_id, is_ok from finance.tie_out where period = %s", MONTH)
+    assert checks
+    assert [check for check, is_ok in checks if not is_ok] == []
+    found = stack.api.get(f"{PATH}/dagRuns/{billed}/taskInstances")["task_instances"]
+    assert len(found) <= 8
+    assert {ti["task_id"]: ti["state"] for ti in found} == dict.fromkeys(STEPS, "success")
+    assert {ti["rendered_map_index"] for ti in found if ti["map_index"] >= 0} == {"shard 0"}
+    assert {ti["try_number"] for ti in found} == {1}
+
+
+def test_the_button_leads_to_the_results(stack: Stack, billed: str) -> None:
+    """The link on `validate` opens the page of this run for a viewer, and for nobody without a login."""
+    link = stack.api.get(f"{PATH}/dagRuns/{billed}/taskInstances/validate/links")["extra_links"]["Validation results"]
+    page = stack.web(link, authorization=stack.token("viewer"))
+    assert page.status_code == 200
+    assert MONTH in page.text
+    assert stack.web(link).status_code == 401
+    assert stack.web(link, authorization="Bearer garbage").status_code in {401, 403}
+    to_login = stack.web(link, accept="text/html")
+    assert to_login.status_code == 303
+    assert "/auth/login" in to_login.headers["location"]
+
+
+def test_the_same_month_again_changes_nothing(stack: Stack, billed: str) -> None:
+    """A second run of an issued month succeeds and leaves every row that finance sees as it was."""
+    before = stack.published()
+    assert stack.bill("again", MONTH) == "success"
+    assert stack.published() == before
+    assert "0 rows written" in stack.log("again", "issue_statements")
+
+
+@pytest.mark.parametrize("task_id", STEPS[::-1])
+def test_any_task_of_a_finished_run_can_be_cleared(stack: Stack, billed: str, task_id: str) -> None:
+    """Clearing one task alone runs it again with success and changes nothing that finance sees."""
+    before, tries = stack.published(), stack.tasks(billed)[task_id].try_number
+    stack.clear(billed, task_id)
+    assert stack.finish(billed) == "success"
+    assert stack.tasks(billed)[task_id].try_number == tries + 1
+    assert stack.published() == before
+
+
+def test_two_runs_of_a_month_at_once_bill_it_once(stack: Stack) -> None:
+    """`airflow dags test` beside the scheduler: both succeed, and each account is billed once."""
+    beside = stack.airflow("dags", "test", DAG_ID, "-c", json.dumps({"period": "2026-08"}))
+    try:
+        by_scheduler = stack.bill("beside", "2026-08")
+    finally:
+        code, said = ended(beside)
+    assert by_scheduler == "success"
+    assert code == 0, said
+    assert stack.statements("2026-08") > 30
+    states = stack.admin("warehouse", "select state from billing.run where period = '2026-08' order by 1")
+    assert len(states) == 2
+    assert [state for (state,) in states].count("issued") == 1
+    assert {state for (state,) in states} - {"issued"} <= {"unchanged", "superseded"}
+    query = "select sum(net_amount) from finance.{} where period = '2026-08'"
+    assert stack.finance(query.format("statements")) == stack.finance(query.format("statement_lines"))
+
+
+def test_a_backfill_bills_each_of_its_months(stack: Stack) -> None:
+    """`airflow backfill create` over three months: three runs by the scheduler, a set of statements a month."""
+    window = ("--from-date", "2026-04-01", "--to-date", "2026-06-30")
+    code, said = ended(stack.airflow("backfill", "create", "--dag-id", DAG_ID, *window))
+    assert code == 0, said
+    runs = stack.api.get(f"{PATH}/dagRuns", run_type="backfill")["dag_runs"]
+    assert sorted(run["partition_key"] for run in runs) == ["2026-04", "2026-05", "2026-06"]
+    assert [stack.finish(run["dag_run_id"]) for run in runs] == ["success"] * 3
+    assert all(stack.statements(period) > 20 for period in ("2026-04", "2026-05", "2026-06"))
+
+
+def test_no_period_fails_at_once_and_says_so(stack: Stack) -> None:
+    """A run with neither key nor Param bills no month, isn't tried again, and its log says what to give."""
+    before = stack.published()
+    assert stack.finish(stack.trigger("no-period")) == "failed"
+    assert stack.tasks("no-period")["open_run"].try_number == 1
+    assert "no billing period given" in stack.log("no-period", "open_run")
+    assert stack.published() == before
+
+
+@pytest.mark.parametrize("body", [{"partition_key": "2026-13"}, {"conf": {"period": "2026-13"}}])
+def test_what_is_no_month_is_refused_at_the_trigger(stack: Stack, body: dict[str, Any]) -> None:
+    """Airflow's API refuses a month that there isn't with status 400; no run is made."""
+    with pytest.raises(EvbillingError, match="400"):
+        stack.trigger("no-month", **body)
+    with pytest.raises(EvbillingError, match="404"):
+        stack.api.get(f"{PATH}/dagRuns/no-month")
+
+
+def test_a_column_gone_from_the_platform_is_named(stack: Stack) -> None:
+    """A platform that lacks a column stops the run before anything is read; mended, the same month is billed."""
+    before = stack.published()
+    stack.admin("platform", "alter table platform.charger rename scope_status to scope_state")
+    try:
+        assert stack.bill("no-column", "2026-02") == "failed"
+    finally:
+        stack.admin("platform", "alter table platform.charger rename scope_state to scope_status")
+    log = stack.log("no-column", "open_run")
+    assert "charger" in log
+    assert "has no column scope_status" in log
+    assert stack.tasks("no-column")["open_run"].try_number == 1
+    assert stack.published() == before
+
+
+def test_a_failed_expectation_publishes_nothing(stack: Stack) -> None:
+    """A critical expectation stops the run at `validate`; its page tells why; mended, the month is billed after all."""
+    before = stack.published()
+    some = "where abs(hashtext(charger_id)) % 5 = 0"
+    stack.admin("platform", f"update platform.charger set scope_status = 'Was ' || scope_status {some}")
+    try:
+        assert stack.bill("nonsense", "2026-02") == "failed"
+    finally:
+        stack.admin("platform", f"update platform.charger set scope_status = substr(scope_status, 5) {some}")
+    states = {task_id: task.state for task_id, task in stack.tasks("nonsense").items()}
+    assert states["validate"] == "failed"
+    assert states["issue_statements"] == states["close_run"] == "upstream_failed"
+    assert "known scope_status" in stack.log("nonsense", "validate")
+    assert stack.published() == before
+
+    link = stack.api.get(f"{PATH}/dagRuns/nonsense/taskInstances/validate/links")["extra_links"]["Validation results"]
+    page = stack.web(link, authorization=stack.token("viewer"))
+    assert page.status_code == 200
+    assert "known scope_status" in page.text
+
+    assert stack.bill("mended", "2026-02") == "success"
+    assert stack.statements("2026-02") > 20
+
+
+def test_nothing_is_left_behind(stack: Stack) -> None:
+    """After all of this every published figure still agrees, and no component has written an error of its own."""
+    assert stack.finance("select period, check_id from finance.tie_out where not is_ok") == []
+    twice = "select period, account_id from finance.statements group by 1, 2 having count(*) > 1"
+    assert stack.finance(twice) == []
+    assert stack.api.get("/api/v2/importErrors")["import_errors"] == []
+    assert stack.api.unhealthy_parts() == []
