@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from evbilling.errors import BadInput
 
-_FORM = re.compile(r"(\d{4})-(\d{2})")
+_FORM = re.compile(r"([0-9]{4})-([0-9]{2})")
 
 
 @lru_cache(maxsize=1)

@@ -189,8 +189,8 @@ def test_no_settings_is_said_with_the_command_that_loads_them(world: World) -> N
 
 @pytest.mark.parametrize("value", ["Somewhere", None])
 def test_too_many_unknown_scope_statuses_stop_before_publishing(world: World, value: str | None) -> None:
-    """10 % without a known scope status is a fault of the set: the results are recorded, and nothing can be issued."""
-    world.platform.station("odd", "a", value, connectors=5)
+    """Hardly any known scope status is a fault of the set: the results are recorded, and nothing can be issued."""
+    world.platform.station("odd", "a", value, connectors=1_000)
     world.platform.save()
     said = world.refusal(SetFault)
     assert "validation failed; nothing is published" in said
@@ -206,8 +206,8 @@ def test_too_many_unknown_scope_statuses_stop_before_publishing(world: World, va
 
 
 def test_a_single_unknown_scope_status_is_the_account_s_fault_only(world: World) -> None:
-    """Few odd rows quarantine their account, with a warning in the run's record, and the month goes on."""
-    world.platform.station("odd", "a", "Somewhere")
+    """Odd rows quarantine their account, with a warning in the run's record, and the month goes on."""
+    world.platform.station("odd", "a", "Somewhere", connectors=100)
     world.platform.save()
     assert bill(world.services).issued["statements"] == 1
     (warnings,) = rows(world.admin_url, "select warnings from billing.run")[0]

@@ -391,7 +391,6 @@ def test_a_connector_billed_already_stays_where_it_was_billed(world: World) -> N
 def test_a_past_month_is_billed_from_its_snapshot(world: World) -> None:
     """Without the source's history a re-run reads the stored snapshot: unchanged, or the missing statements from it."""
     world.fill()
-    world.platform.execute("update platform.charger set charger_id = 'named' where charger_id is null")
     world.bill()
     before = world.billing()
     world.platform.execute("update platform.charger set valid_from = '2026-12-01', valid_to = null")
@@ -418,6 +417,20 @@ def test_a_snapshot_serves_though_an_account_s_billing_was_switched_off_since(wo
     again = world.bill(max_count_change_percent=100)
     assert again.issued["outcome"] == "differs"
     assert again.issued["differing"] == 1
+
+
+def test_a_snapshot_can_t_bill_an_account_that_it_lacks(world: World) -> None:
+    """An account switched on for a month whose history is gone is set aside: nobody knows its connectors then."""
+    for name in ("plain", "newcomer"):
+        world.platform.plain_account(name)
+    world.platform.save()
+    settle_terms(world.warehouse.writer_url, terms("plain"))
+    world.bill()
+    settle_terms(world.warehouse.writer_url, terms("newcomer"))
+    world.platform.execute("update platform.charger set valid_from = '2026-12-01'")
+    assert world.bill().issued["statements"] == 0
+    query = "select account_id, reason_id, is_quarantined from finance.unbilled_accounts"
+    assert world.finance(query) == [("newcomer", "SNAPSHOT-WITHOUT-ACCOUNT", True)]
 
 
 def test_a_past_month_without_history_and_snapshot_is_refused(world: World) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from evbilling.period import Period
-from evbilling.scope.accounts import ACCOUNT_FAULTS, COLUMNS, account_faults, billed_accounts
+from evbilling.scope.accounts import ACCOUNT_FAULTS, COLUMNS, account_faults, as_of_snapshot, billed_accounts
 
 PERIOD = Period(2026, 11)
 ACCOUNT = {"account_id": "a", "name": "Alpha", "country": "DE", "time_zone": "Europe/Berlin", "currency": "EUR"}
@@ -24,11 +24,15 @@ def _billed(
     accounts: list[dict[str, Any]] | None = None,
     users: list[dict[str, Any]] | None = None,
     nameless: dict[str, int] | None = None,
+    snapshot: list[str] | None = None,
     **changes: Any,
 ) -> pd.DataFrame:
     platform = pd.DataFrame([ACCOUNT] if accounts is None else accounts, columns=list(ACCOUNT), dtype=object)
     people = pd.DataFrame([USER] if users is None else users, columns=list(USER), dtype=object)
-    return billed_accounts(platform, people, pd.DataFrame([TERMS | changes]), PERIOD, nameless or {})
+    frame = billed_accounts(platform, people, pd.DataFrame([TERMS | changes]), PERIOD, nameless or {})
+    if snapshot is None:
+        return frame
+    return as_of_snapshot(frame, pd.DataFrame({"account_id": snapshot, "nameless_chargers": 0}))
 
 
 def _faults(frame: pd.DataFrame) -> dict[str, str]:
@@ -66,6 +70,7 @@ def test_an_account_in_good_order_has_no_fault_and_its_terms_in_minor_units() ->
         ("ADMIN-INACTIVE", "u is inactive", {"users": [USER | {"active": False}]}),
         ("ADMIN-INACTIVE", "u is inactive", {"users": [USER | {"active": None}]}),
         ("CHARGER-ID-MISSING", "2 of the account's chargers", {"nameless": {"a": 2}}),
+        ("SNAPSHOT-WITHOUT-ACCOUNT", "a was not billed when", {"snapshot": ["b"]}),
     ],
 )
 def test_each_fault_of_an_account_is_found_alone(reason: str, said: str, situation: dict[str, Any]) -> None:
@@ -81,6 +86,11 @@ def test_every_fault_has_a_situation_here() -> None:
     """No fault of the list goes without a test of its own."""
     (mark,) = test_each_fault_of_an_account_is_found_alone.pytestmark  # type: ignore[attr-defined]
     assert {case[0] for case in mark.args[1]} == {fault.reason_id for fault in ACCOUNT_FAULTS}
+
+
+def test_a_snapshot_s_own_faults_count_not_today_s() -> None:
+    """Chargers that lost their id since the snapshot was taken say nothing about the month it holds."""
+    assert _faults(_billed(nameless={"a": 2}, snapshot=["a"])) == {}
 
 
 def test_several_faults_are_all_told() -> None:

@@ -61,18 +61,10 @@ def test_small_samples_have_no_faults() -> None:
 def test_only_the_named_accounts_are_faulty(tmp_path: Path) -> None:
     made = write_sample_files(tmp_path, 50, 1, TODAY)
     faulty = {name: account for account, name in made.faulty.items()}
-    accounts = {
-        row["account_id"]: row
-        for b in open_table(str(tmp_path), TABLES[0]).batches()
-        for row in b.to_pylist()
-    }
-    assert [a for a, row in accounts.items() if not is_time_zone(row["time_zone"])] == [
-        faulty["unknown time zone"]
-    ]
+    accounts = {row["account_id"]: row for b in open_table(str(tmp_path), TABLES[0]).batches() for row in b.to_pylist()}
+    assert [a for a, row in accounts.items() if not is_time_zone(row["time_zone"])] == [faulty["unknown time zone"]]
     chargers = [row for b in open_table(str(tmp_path), CHARGER).batches() for row in b.to_pylist()]
-    odd = {
-        row["account_id"] for row in chargers if row["scope_status"] not in {"Public", "Private", "Closed"}
-    }
+    odd = {row["account_id"] for row in chargers if row["scope_status"] not in {"Public", "Private", "Closed"}}
     assert odd == {faulty["unknown scope status"]}
     overlapping = {
         b["account_id"]
@@ -96,9 +88,7 @@ def test_the_count_grows_smoothly(tmp_path: Path, accounts: int) -> None:
     write_sample_files(tmp_path, accounts, 5, TODAY)
     rows = [b for b in open_table(str(tmp_path), TABLES[3]).batches()]
     starts = np.concatenate([pc.cast(b.column("valid_from"), "int64").to_numpy() for b in rows])
-    months = [
-        np.datetime64(f"{2025 + m // 12}-{m % 12 + 1:02d}-01", "us").astype(np.int64) for m in range(10, 23)
-    ]
+    months = [np.datetime64(f"{2025 + m // 12}-{m % 12 + 1:02d}-01", "us").astype(np.int64) for m in range(10, 23)]
     counts = [int((starts <= month).sum()) for month in months]
     assert all(before < after < before * 1.15 for before, after in pairwise(counts))
 

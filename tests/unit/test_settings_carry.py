@@ -16,9 +16,7 @@ NOW = BillingTerms("a", Period(2020, 1), True, "u", Decimal(4), Decimal(9), Fals
 
 def test_what_is_not_given_carries_over() -> None:
     later = carry_over(NOW, "a", Period(2020, 5), {"fee_per_connector": Decimal(5)})
-    assert later == BillingTerms(
-        "a", Period(2020, 5), True, "u", Decimal(5), Decimal(9), False, True, Decimal("0.07")
-    )
+    assert later == BillingTerms("a", Period(2020, 5), True, "u", Decimal(5), Decimal(9), False, True, Decimal("0.07"))
 
 
 def test_none_is_a_value_too() -> None:

@@ -111,9 +111,7 @@ TERMS = st.builds(
 
 
 @given(st.lists(TERMS, max_size=5, unique_by=lambda terms: (terms.account_id, terms.effective_from)))
-def test_what_is_written_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, terms: list[BillingTerms]
-) -> None:
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, terms: list[BillingTerms]) -> None:
     path = tmp_path_factory.mktemp("settings") / "s.csv"
     write_settings(path, terms)
     assert read_settings(path) == terms

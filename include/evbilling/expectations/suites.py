@@ -15,8 +15,13 @@ from great_expectations.expectations.row_conditions import Column
 from evbilling.inventory.contract import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
 from evbilling.scope.rules import RULE_REASONS
 
-# More odd rows than this and it is the set that is wrong, not some account.
-_MOSTLY = 0.95
+# A warning if less than this share of the accounts is without a fault.
+_MOST_ACCOUNTS = 0.95
+
+# An unknown value quarantines its account. But if hardly any value of a column is known, it is the column that is wrong,
+# not the accounts; with few rows that can't be told.
+_HARDLY_ANY = 0.5
+_ENOUGH_TO_TELL = 1_000
 
 
 def _says(text: str) -> dict[str, str]:
@@ -27,11 +32,11 @@ def _parameter(name: str) -> dict[str, str]:
     return {"$PARAMETER": name}
 
 
-def inventory_suite() -> ExpectationSuite:
-    """For one shard of the inventory as extracted: a row per connector. Parameter: extracted_rows."""
+def inventory_suite(rows: int) -> ExpectationSuite:
+    """For one shard of the inventory as extracted, which has `rows` rows: one per connector."""
     expectations: list[Any] = [
         gxe.ExpectTableRowCountToEqual(
-            value=_parameter("extracted_rows"),
+            value=rows,
             severity="critical",
             meta=_says("The stored evidence has as many connectors as the source reported"),
         ),
@@ -45,33 +50,22 @@ def inventory_suite() -> ExpectationSuite:
     for column, values in (
         ("scope_status", SCOPE_STATUSES), ("status", CONNECTOR_STATUSES), ("power_type", POWER_TYPES),
     ):  # fmt: skip
-        known = list(values)
-        # Sets are only looked for among values that are there, so that none is missing is an expectation of its own;
-        # connector 0 stands for the station and needs no power type.
+        # Connector 0 stands for the station and needs no power type.
         where = {"row_condition": Column("connector_id") > 0} if column == "power_type" else {}
-        expectations += [
-            gxe.ExpectColumnValuesToNotBeNull(
-                column=column,
-                mostly=_MOSTLY,
-                severity="critical",
-                meta=_says(f"At least {_MOSTLY:.0%} of the connectors have a {column}"),
-                **where,
-            ),
-            gxe.ExpectColumnValuesToBeInSet(
-                column=column,
-                value_set=known,
-                mostly=_MOSTLY,
-                severity="critical",
-                meta=_says(f"At least {_MOSTLY:.0%} of the connectors have a known {column}"),
-            ),
-            gxe.ExpectColumnValuesToBeInSet(
-                column=column,
-                value_set=known,
-                severity="warning",
-                meta=_says(f"Every connector has a known {column}"),
-            ),
-        ]
+        expectations += _known(column, list(values), "warning", 1.0, f"Every connector has a known {column}", where)
+        if rows >= _ENOUGH_TO_TELL:
+            says = f"At least {_HARDLY_ANY:.0%} of the connectors have a known {column}"
+            expectations += _known(column, list(values), "critical", _HARDLY_ANY, says, where)
     return ExpectationSuite("inventory", expectations=expectations)
+
+
+def _known(column: str, values: list[str], severity: str, mostly: float, says: str, where: dict[str, Any]) -> list[Any]:
+    """Two expectations: a set is only looked for among values that are there, so that they are there is its own."""
+    options = {"column": column, "mostly": mostly, "severity": severity, **where}
+    return [
+        gxe.ExpectColumnValuesToNotBeNull(meta=_says(f"{says} (not empty)"), **options),
+        gxe.ExpectColumnValuesToBeInSet(value_set=values, meta=_says(says), **options),
+    ]
 
 
 def decisions_suite() -> ExpectationSuite:
@@ -145,9 +139,9 @@ def accounts_suite() -> ExpectationSuite:
             gxe.ExpectColumnValuesToBeInSet(
                 column="is_quarantined",
                 value_set=[False],
-                mostly=_MOSTLY,
+                mostly=_MOST_ACCOUNTS,
                 severity="warning",
-                meta=_says(f"At least {_MOSTLY:.0%} of the accounts are without a fault"),
+                meta=_says(f"At least {_MOST_ACCOUNTS:.0%} of the accounts are without a fault"),
             ),
         ],
     )
@@ -169,6 +163,12 @@ def period_suite() -> ExpectationSuite:
                 column_B="decided",
                 severity="critical",
                 meta=_says("All connectors extracted have a decision"),
+            ),
+            gxe.ExpectColumnValuesToBeBetween(
+                column="homeless_chargers",
+                max_value=0,
+                severity="warning",
+                meta=_says("Every charger belongs to an account that the platform knows"),
             ),
             gxe.ExpectColumnValuesToBeBetween(
                 column="orphans",

@@ -109,12 +109,12 @@ class PostgresSource:
         with self._connected() as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            rows, begins, orphans = connection.execute(self._query("survey_inventory", **bounds)).fetchone()
+            rows, begins, orphans, homeless = connection.execute(self._query("survey_inventory", **bounds)).fetchone()
             examples = (
                 [row[0] for row in connection.execute(self._query("survey_orphans", **bounds))] if orphans else []
             )
             nameless = dict(connection.execute(self._query("survey_nameless_chargers", **bounds)).fetchall())
-        return Survey(rows, begins, orphans, tuple(examples), nameless)
+        return Survey(rows, begins, orphans, tuple(examples), homeless, nameless)
 
     def read_shard(
         self, shard: Shard, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow

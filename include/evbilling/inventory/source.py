@@ -22,12 +22,17 @@ class CountWindow:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Facts of the inventory as a set. `orphans` are connectors around the count whose charger the source lacks."""
+    """Facts of the inventory as a set.
+
+    `orphans` are connectors around the count whose charger the source lacks, `homeless_chargers` chargers that belong
+    to no account it knows; `nameless_chargers` tells by account how many have no id.
+    """
 
     connector_rows: int
     history_begins: datetime | None
     orphans: int
     orphan_examples: tuple[str, ...]
+    homeless_chargers: int
     nameless_chargers: dict[str, int]
 
 

@@ -16,7 +16,7 @@ COLUMNS = (
     "account_id", "account_name", "time_zone", "currency", "minor_unit", "count_instant", "setting_id",
     "financial_admin_id", "fee_e4", "dc_fee_e4", "fee_minor", "dc_fee_minor", "exclude_closed", "exclude_private",
     "tax_rate_e6", "is_free", "is_known", "is_repeated", "admin_account_id", "admin_is_active", "nameless_chargers",
-    "is_quarantined",
+    "is_covered", "is_quarantined",
 )  # fmt: skip
 
 
@@ -82,6 +82,12 @@ ACCOUNT_FAULTS: tuple[AccountFault, ...] = (
         "mend them in the platform",
         lambda a: a["nameless_chargers"] > 0,
     ),
+    AccountFault(
+        "SNAPSHOT-WITHOUT-ACCOUNT",
+        "the month is billed from its stored snapshot, and {account_id} was not billed when that was taken; "
+        "bill it by hand",
+        lambda a: ~a["is_covered"],
+    ),
 )
 
 
@@ -127,10 +133,29 @@ def billed_accounts(
     # A user whose `active` is empty is known but not active: only an unknown one may stay null here.
     frame["admin_is_active"] = frame["financial_admin_id"].map(user["active"].fillna(False)).astype(object)
     frame["nameless_chargers"] = ids.map(dict(nameless_chargers)).fillna(0).astype(np.int64)
-    frame["is_quarantined"] = False
+    frame["is_covered"] = True
+    return _judged(frame)[list(COLUMNS)].sort_values("account_id", ignore_index=True)
+
+
+def as_of_snapshot(accounts: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """`accounts` for a run that bills from the snapshot of an earlier one, whose accounts were `kept`.
+
+    What the source says of chargers today counts for nothing then, and an account that the snapshot lacks is at fault.
+    """
+    then = kept.set_index("account_id")["nameless_chargers"]
+    return _judged(
+        accounts.assign(
+            nameless_chargers=accounts["account_id"].map(then).fillna(0).astype(np.int64),
+            is_covered=accounts["account_id"].isin(then.index),
+        )
+    )
+
+
+def _judged(accounts: pd.DataFrame) -> pd.DataFrame:
+    is_quarantined = np.zeros(len(accounts), dtype=bool)
     for fault in ACCOUNT_FAULTS:
-        frame["is_quarantined"] |= fault.applies(frame).astype(bool)
-    return frame[list(COLUMNS)].sort_values("account_id", ignore_index=True)
+        is_quarantined |= fault.applies(accounts).to_numpy(dtype=bool)
+    return accounts.assign(is_quarantined=is_quarantined)
 
 
 def account_faults(accounts: pd.DataFrame) -> pd.DataFrame:

@@ -62,6 +62,8 @@ def _issue(services: Services, run_id: int) -> dict[str, Any]:
     accounts, summary = services.accounts(run), read_summary(services, run, shards)
     with services.warehouse() as connection:
         changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run_id,))}
+        # What is staged of a quarantined account is only what lies in shards without its fault: no count of it.
+        changed -= set(settle(accounts, summary).quarantined)
         if changed:
             summary = _recounted(connection, run_id, summary, changed)
         settlement = settle(accounts, summary)

@@ -16,7 +16,7 @@ from evbilling import __version__
 from evbilling.errors import BadInput, NotReady, SetFault
 from evbilling.inventory.source import CountWindow, InventorySource, Survey
 from evbilling.period import Period
-from evbilling.scope.accounts import billed_accounts
+from evbilling.scope.accounts import as_of_snapshot, billed_accounts
 from evbilling.statements.services import Services, evidence_folder
 from evbilling.warehouse import runs
 from evbilling.warehouse.staging import query_rows
@@ -102,6 +102,7 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         "accounts": len(accounts),
         "connector_rows": survey.connector_rows,
         "orphans": survey.orphans,
+        "homeless_chargers": survey.homeless_chargers,
         "first_count": window.first.isoformat(),
         "last_count": window.last.isoformat(),
         "previous_extracted": previous,
@@ -110,6 +111,7 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
     }
     if kept:
         shards, facts["snapshot_of_run"] = kept.shard_count, kept.run_id
+        accounts = as_of_snapshot(accounts, services.accounts(kept))
         log.info("%s lies before the source's history: billing from the snapshot of run %s", period, kept.run_id)
     stored = services.evidence.put_table(
         evidence_folder(period, run_id), "accounts", pa.Table.from_pandas(accounts, preserve_index=False)

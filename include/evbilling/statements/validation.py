@@ -42,9 +42,7 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
         findings: list[Finding] = []
         for shard in shards:
             frame = services.evidence.get_table(shard.inventory_uri, shard.inventory_sha256).to_pandas()
-            findings += validator.validate(
-                frame, suites.inventory_suite(), shard=shard.shard, extracted_rows=shard.extracted_rows
-            )
+            findings += validator.validate(frame, suites.inventory_suite(shard.extracted_rows), shard=shard.shard)
         staged = staged.merge(
             services.accounts(run)[["account_id", "fee_minor", "dc_fee_minor"]], on="account_id", how="left"
         )
@@ -99,6 +97,7 @@ def _validate_period(validator: Validator, run: runs.Run, settlement: Settlement
         "extracted": [extracted],
         "decided": [int(counts["billed"].sum() + counts["excluded"].sum())],
         "orphans": [int(run.facts["orphans"])],
+        "homeless_chargers": [int(run.facts["homeless_chargers"])],
         "change_percent": [round(100 * (extracted - previous) / previous, 2) if previous else None],
     }).astype({"change_percent": float})  # fmt: skip
     return validator.validate(
