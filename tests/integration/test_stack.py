@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess  # ruff: ignore[suspicious-subprocess-import]
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
