@@ -48,9 +48,7 @@ def test_sample_fills_both_databases_and_its_files_load(
     assert count(platform_db, "platform.account") == 1
 
 
-def test_a_refusal_is_one_message(
-    platform_db: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_refusal_is_one_message(platform_db: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["platform", "load", str(tmp_path / "none"), "--url", platform_db]) == 2
     assert "there is no such folder" in capsys.readouterr().err
     assert main([*SAMPLE[:2], "--accounts", "0", "--url", platform_db, "--no-settings"]) == 2

@@ -27,10 +27,7 @@ needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real da
 
 def counts(url: str, schema: str = "platform") -> list[int]:
     with psycopg.connect(url) as connection:
-        return [
-            connection.execute(f"select count(*) from {schema}.{table.name}").fetchone()[0]
-            for table in TABLES
-        ]
+        return [connection.execute(f"select count(*) from {schema}.{table.name}").fetchone()[0] for table in TABLES]
 
 
 def everything(url: str) -> list[set[tuple[object, ...]]]:
@@ -42,15 +39,11 @@ def everything(url: str) -> list[set[tuple[object, ...]]]:
 def test_the_real_data_loads_in_full_and_again(platform_db: str) -> None:
     for _ in range(2):
         loaded = load_folder(platform_db, str(REAL_DATA))
-        assert loaded.rows == dict(
-            zip((t.name for t in TABLES), (495, 990, 30_787, 100_877, 3_760), strict=True)
-        )
+        assert loaded.rows == dict(zip((t.name for t in TABLES), (495, 990, 30_787, 100_877, 3_760), strict=True))
         assert counts(platform_db) == list(loaded.rows.values())
     with psycopg.connect(platform_db) as connection:
         charged = connection.execute("select sum(net_amount) from platform.account_charge").fetchone()[0]
-        nulls = connection.execute("select count(*) from platform.charger where valid_to is null").fetchone()[
-            0
-        ]
+        nulls = connection.execute("select count(*) from platform.charger where valid_to is null").fetchone()[0]
     lines = (REAL_DATA / "account_charge.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert charged == sum(Decimal(line.split(",")[6]) for line in lines)
     rows = gzip.decompress((REAL_DATA / "charger.csv.gz").read_bytes()).decode().splitlines()

@@ -106,9 +106,7 @@ def test_the_pipeline_only_reads_the_platform(homes: tuple[Path, Path]) -> None:
 def test_down_leaves_no_process_and_up_finds_the_data(homes: tuple[Path, Path]) -> None:
     home = homes[0]
     with psycopg.connect(state_of(home).url("platform")) as connection:
-        connection.execute(
-            "insert into platform.account values ('kept', 'Kept', 'DE', 'Europe/Berlin', 'EUR')"
-        )
+        connection.execute("insert into platform.account values ('kept', 'Kept', 'DE', 'Europe/Berlin', 'EUR')")
     assert evbilling(home, "down").returncode == 0
     assert processes_of(home) == []
     assert processes_of(homes[1]) != []

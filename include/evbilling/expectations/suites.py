@@ -18,7 +18,7 @@ from evbilling.scope.rules import RULE_REASONS
 # A warning if less than this share of the accounts is without a fault.
 _MOST_ACCOUNTS = 0.95
 
-# An unknown value quarantines its account. But if hardly any value of a column is known, it is the column that is wrong,
+# An unknown value quarantines its account. But if hardly any value of a column is known, the column is what is wrong,
 # not the accounts; with few rows that can't be told.
 _HARDLY_ANY = 0.5
 _ENOUGH_TO_TELL = 1_000
