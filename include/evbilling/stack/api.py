@@ -25,6 +25,10 @@ class AirflowApi:
         # Airflow is on loopback, where a proxy of the environment has no business.
         self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False)
 
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._http.close()
+
     def unhealthy_parts(self) -> list[str]:
         """The parts of Airflow that don't report to be healthy; empty if all do."""
         try:
