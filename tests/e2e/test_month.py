@@ -203,7 +203,7 @@ def test_any_task_of_a_finished_run_can_be_cleared(stack: Stack, billed: str, ta
     assert stack.published() == before
 
 
-def test_two_runs_of_a_month_at_once_bill_it_once(stack: Stack, tmp_path: Path) -> None:
+def test_two_runs_of_a_month_at_once_bill_it_once(stack: Stack, billed: str, tmp_path: Path) -> None:
     """`airflow dags test` of a second Airflow beside the scheduler: both succeed, and each account is billed once."""
     # On the stack's own metadata database the scheduler would run the tasks of `dags test` too, and deadlock with it.
     own = {
