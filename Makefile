@@ -34,9 +34,8 @@ check: $(INSTALLED) ## lint, format, types, import rules
 test: check ## all checks and all tests
 	$(VENV)/bin/pytest
 
-bench: ## speed against hand-written SQL (not there yet)
-	@echo "The benchmark comes with the work on scale; there is nothing to measure yet." >&2
-	@exit 1
+bench: $(INSTALLED) ## time a month's own work on N connectors (N=100000)
+	@$(VENV)/bin/python tests/benchmarks/month.py --connectors $(or $(N),100000)
 
 lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
 	$(VENV)/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --group dev pyproject.toml \
