@@ -12,8 +12,8 @@ All is staged first; one short transaction publishes it. Readers never see half 
 
 **Re-run**: as often as you like, whole or any task. What is issued stays: the same truth writes 0 rows; accounts that
 were quarantined and have been mended get their statements; where the truth has changed the run says so and writes
-nothing. Another month: `airflow backfill create --dag-id connector_statements --from-date … --to-date …`, or trigger
-it with that partition key.
+nothing. Another month: trigger it with that partition key. Several: `airflow backfill create --dag-id
+connector_statements --from-date … --to-date … --max-active-runs 1`.
 
 **A failure means**: `open_run`, the source can't be reached or its inventory can't be right; `validate`, an
 expectation that guards the money failed (see *Validation results* on the task). Nothing is published then; the

@@ -16,10 +16,13 @@ EVIDENCE = "evidence"
 _POSTGRES = {"postgres", "postgresql"}
 
 
-def services() -> Services:
-    """The services of a month, from the connections charging_platform, warehouse and evidence."""
+def services(*, with_platform: bool = True) -> Services:
+    """The services of a month, from the connections charging_platform, warehouse and evidence.
+
+    Pages that only look at what is kept do without the platform, and work where it isn't defined.
+    """
     return Services(
-        platform_url=_location(CHARGING_PLATFORM),
+        platform_url=_location(CHARGING_PLATFORM) if with_platform else "",
         warehouse_url=_postgres_url(_connection(WAREHOUSE)),
         evidence_url=_location(EVIDENCE),
     )

@@ -24,6 +24,11 @@ RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception=TransientError, action=RetryAction.RETRY, reason="a service did not answer"),
         RetryRule(exception=EvbillingError, action=RetryAction.FAIL, reason="trying again would not help"),
+        RetryRule(
+            exception=[LookupError, TypeError, ValueError, AttributeError],
+            action=RetryAction.FAIL,
+            reason="a fault in the program, which trying again would only repeat",
+        ),
     ]
 )
 
@@ -41,7 +46,7 @@ MONTH_PARAMS: dict[str, Param] = {
     "period": Param(
         None,
         type=["null", "string"],
-        pattern=r"^\d{4}-(0[1-9]|1[0-2])$",
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$",
         title="Billing period",
         description="YYYY-MM. Only for a run without a partition key.",
     ),

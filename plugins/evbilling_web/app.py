@@ -51,11 +51,12 @@ def _validation_page(run_id: int) -> str:
     from evbilling_airflow.connections import services
 
     try:
-        with services().warehouse() as connection:
+        kept = services(with_platform=False)
+        with kept.warehouse() as connection:
             facts = runs.get_run(connection, run_id).facts
         if "validation_page" not in facts:
             raise HTTPException(404, f"Run {run_id} has not been validated.")
-        return services().evidence.get_text(facts["validation_page"], facts["validation_sha256"])
+        return kept.evidence.get_text(facts["validation_page"], facts["validation_sha256"])
     except NotReady as error:
         raise HTTPException(404, error.what) from error
     except EvbillingError as error:

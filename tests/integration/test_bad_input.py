@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from month_helpers import (
     NOW,
@@ -176,6 +177,15 @@ def test_growth_beyond_the_limit_stops_too(world: World) -> None:
     world.platform.station("new", "a", connectors=11, begins="2026-10-15T00:00:00Z")
     world.platform.save()
     assert "for example 27.5" in world.refusal(SetFault)
+
+
+def test_a_warehouse_behind_its_migrations_is_said_at_once(world: World) -> None:
+    """The first step looks at the schema's revision, so nobody meets a missing column at three in the night."""
+    with psycopg.connect(world.admin_url) as connection:
+        connection.execute("update public.schema_version set version_num = '0001'")
+    said = world.refusal(NotReady)
+    assert "its schema is at 0001, this code needs 0002" in said
+    assert "evbilling migrate" in said
 
 
 def test_no_settings_is_said_with_the_command_that_loads_them(world: World) -> None:

@@ -92,7 +92,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def put(facts: dict[str, Any] | Exception) -> None:
         stand_in = Answers(facts)
-        monkeypatch.setattr("evbilling_airflow.connections.services", lambda: stand_in)
+        monkeypatch.setattr("evbilling_airflow.connections.services", lambda *, with_platform: stand_in)
         monkeypatch.setattr("evbilling.warehouse.runs.get_run", stand_in.get_run)
 
     return put

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 from evbilling.errors import NotReady
+from evbilling.stack.state import StackState, UrlKind
 
 REPO_ROOT = Path(__file__).resolve().parents[3]
-
-UrlKind = Literal["warehouse", "finance", "platform", "warehouse_admin"]
-
-# kind: (role, database) on the embedded server
-URL_LOGIN: dict[UrlKind, tuple[str, str]] = {
-    "warehouse": ("evbilling_writer", "warehouse"),
-    "finance": ("finance_reader", "warehouse"),
-    "platform": ("platform", "platform"),
-    "warehouse_admin": ("postgres", "warehouse"),
-}
 
 
 def stack_home() -> Path:
@@ -32,8 +22,6 @@ def resolve_url(kind: UrlKind) -> str:
 
     Raises `NotReady` if neither the variable nor a stack is there. Doesn't connect.
     """
-    from evbilling.stack.state import StackState
-
     variable = f"{kind.upper()}_URL"
     named = os.environ.get(variable)
     if named:

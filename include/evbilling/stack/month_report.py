@@ -7,64 +7,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from evbilling.period import Period
-
-_COUNTS = """
-select (select count(*) from finance.statements where period = %(period)s)
-     + (select count(*) from finance.connector_decisions where period = %(period)s)
-     + (select count(*) from finance.unbilled_accounts where period = %(period)s)
-"""
-
-_SUMMARY = """
-select (select count(distinct account_id)
-          from (select account_id from finance.connector_decisions where period = %(period)s
-                union all
-                select account_id from finance.unbilled_accounts where period = %(period)s) as account),
-       (select count(*) from finance.connector_decisions where period = %(period)s),
-       (select count(*) from finance.connector_decisions where period = %(period)s and is_billed),
-       (select count(*) from finance.statements where period = %(period)s and kind = 'connector'),
-       (select count(*) from finance.unbilled_accounts where period = %(period)s)
-"""
-
-_EXTRACTED = """
-select coalesce((select left_value::bigint from finance.tie_out
-                  where period = %(period)s and check_id = 'connectors-decided'),
-                (select count(*) from finance.connector_decisions where period = %(period)s))
-"""
-
-_EXCLUDED = """
-select rule_id, count(*) from finance.connector_decisions
- where period = %(period)s and not is_billed group by rule_id order by count(*) desc, rule_id
-"""
-
-_TOTALS = """
-select currency, count(*), sum(connector_count), sum(net_amount), sum(tax_amount), sum(total_amount)
-  from finance.statements where period = %(period)s and kind = 'connector' group by currency order by currency
-"""
-
-_UNBILLED = """
-select account_id, reason_id, detail, expected_connector_count, expected_amount, currency
-  from finance.unbilled_accounts
- where period = %(period)s order by expected_amount desc nulls last, account_id
-"""
-
-_TIE_OUT = """
-select check_id, left_label, left_value, right_label, right_value, difference, is_ok
-  from finance.tie_out where period = %(period)s order by check_id, left_label, right_label
-"""
+from evbilling.sqlfiles import load_sql
 
 _UNBILLED_SHOWN = 12
 
 
 def count_rows(finance_url: str, period: Period) -> int:
     """How many statements, decisions and unbilled accounts the finance views hold for `period`."""
-    return int(_read(finance_url, _COUNTS, period)[0][0])
+    return int(_read(finance_url, "month_rows", period)[0][0])
 
 
 def print_month(finance_url: str, period: Period) -> None:
     """Print what the finance views say about `period`: counts, totals, who wasn't billed, the tie-out."""
-    accounts, decided, billed, statements, unbilled = _read(finance_url, _SUMMARY, period)[0]
-    excluded = _read(finance_url, _EXCLUDED, period)
-    ((extracted,),) = _read(finance_url, _EXTRACTED, period)
+    accounts, decided, billed, statements, unbilled = _read(finance_url, "month_summary", period)[0]
+    excluded = _read(finance_url, "month_excluded", period)
+    ((extracted,),) = _read(finance_url, "month_extracted", period)
     counted = [("accounts", accounts), ("connectors counted", extracted), ("  billed", billed)]
     counted += [(f"  excluded: {rule}", count) for rule, count in excluded]
     counted += [("  held: their account is at fault", extracted - decided)] if extracted != decided else []
@@ -73,9 +30,9 @@ def print_month(finance_url: str, period: Period) -> None:
     _print_table(
         "Totals by currency",
         ("currency", "statements", "connectors", "net", "tax", "total"),
-        _read(finance_url, _TOTALS, period),
+        _read(finance_url, "month_totals", period),
     )
-    left_out = _read(finance_url, _UNBILLED, period)
+    left_out = _read(finance_url, "month_unbilled", period)
     if left_out:
         title = "Accounts not billed, and the money expected of them"
         if len(left_out) > _UNBILLED_SHOWN:
@@ -85,7 +42,7 @@ def print_month(finance_url: str, period: Period) -> None:
     _print_table(
         "Tie-out",
         ("check", "left", "value", "right", "value", "difference", "ok"),
-        _read(finance_url, _TIE_OUT, period),
+        _read(finance_url, "month_tie_out", period),
     )
 
 
@@ -93,7 +50,7 @@ def _read(url: str, query: str, period: Period) -> list[tuple[Any, ...]]:
     import psycopg
 
     with psycopg.connect(url) as connection:
-        return connection.execute(query.encode(), {"period": str(period)}).fetchall()
+        return connection.execute(load_sql(f"queries/{query}.sql").encode(), {"period": str(period)}).fetchall()
 
 
 def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from evbilling.errors import NotReady
 from evbilling.stack.airflow import settings
-from evbilling.stack.home import UrlKind, stack_home
+from evbilling.stack.home import stack_home
 from evbilling.stack.postgres import bin_directory
-from evbilling.stack.state import StackState
+from evbilling.stack.state import StackState, UrlKind
 
 # The admin's URL is left out: what a shell exports, everything started from it can read.
 _URLS: tuple[UrlKind, ...] = ("warehouse", "finance", "platform")

@@ -11,10 +11,19 @@ import secrets
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from evbilling.errors import NotReady
-from evbilling.stack.home import URL_LOGIN, UrlKind
+
+UrlKind = Literal["warehouse", "finance", "platform", "warehouse_admin"]
+
+# kind: (role, database) on the embedded server
+URL_LOGIN: dict[UrlKind, tuple[str, str]] = {
+    "warehouse": ("evbilling_writer", "warehouse"),
+    "finance": ("finance_reader", "warehouse"),
+    "platform": ("platform", "platform"),
+    "warehouse_admin": ("postgres", "warehouse"),
+}
 
 ROLES = ("postgres", "airflow", "platform", "platform_reader", "evbilling_writer", "finance_reader")
 AIRFLOW_USERS = ("admin", "op", "user", "viewer")

@@ -19,6 +19,7 @@ from evbilling.period import Period
 from evbilling.scope.accounts import as_of_snapshot, billed_accounts
 from evbilling.statements.services import Services, evidence_folder
 from evbilling.warehouse import runs
+from evbilling.warehouse.schema import require_newest_schema
 from evbilling.warehouse.staging import query_rows
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def open_run(services: Services, request: RunRequest, *, now: datetime, shard_ro
     """
     period = str(request.period)
     with services.warehouse() as connection:
+        require_newest_schema(connection)
         run_id = runs.insert_run(
             connection,
             dag_id=request.dag_id,

@@ -12,6 +12,14 @@ from psycopg import errors
 
 from evbilling.errors import EvbillingError, NotReady, StaleTry, TransientError
 
+_NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
+
+_NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
+
+_MAY_COME_BACK = (
+    psycopg.OperationalError, psycopg.InterfaceError, errors.SerializationFailure, errors.DeadlockDetected,
+)  # fmt: skip
+
 # Raised by the functions of sql/migrations/0002_publishing.sql.
 _OUR_ERRORS: dict[str, type[EvbillingError]] = {"EV001": StaleTry, "EV003": TransientError}
 
@@ -49,11 +57,8 @@ def _explained(error: psycopg.Error, where: str) -> Exception:
     message = (error.diag.message_primary or str(error)).strip()
     if error.sqlstate in _OUR_ERRORS:
         return _OUR_ERRORS[error.sqlstate](message, where=where, fix=error.diag.message_hint)
-    if isinstance(error, (errors.UndefinedTable, errors.InvalidSchemaName)) and "billing" in message:
+    if isinstance(error, _NOT_MIGRATED) and "billing" in message:
         return NotReady(message, where=where, fix="run `evbilling migrate`")
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or error.sqlstate in {
-        "40001",
-        "40P01",
-    }:
+    if isinstance(error, _MAY_COME_BACK):
         return TransientError(message, where=where, fix="try again; if it stays, look at the server's log")
     return error

@@ -35,6 +35,7 @@ def migrate(admin_url: str) -> list[str]:
             before = _current(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            connection.exec_driver_sql("grant select on public.schema_version to evbilling_writer")
             for name in VIEW_FILES:
                 run_script(connection, name)
     except sqlalchemy.exc.OperationalError as error:

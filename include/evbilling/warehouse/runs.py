@@ -167,6 +167,12 @@ def mark_settled(
            where run_id = %s""",
         (state, Jsonb(facts), Jsonb(list(differences)), run_id),
     )
+    # An older run that is still open was cut off or overtaken. Should it go on after all, it finds all published.
+    connection.execute(
+        """update billing.run old set state = 'superseded' from billing.run new
+           where new.run_id = %s and old.period = new.period and old.run_id < new.run_id and old.state = 'open'""",
+        (run_id,),
+    )
 
 
 def add_facts(connection: psycopg.Connection[Any], run_id: int, facts: dict[str, Any], warnings: Sequence[str]) -> None:
