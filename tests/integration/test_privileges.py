@@ -22,7 +22,7 @@ pytestmark = pytest.mark.postgres
 
 _numbers = itertools.count(1)
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)
-# DESIGN §4: at least these columns of the views that a month of connector statements fills.
+# The contract with finance: at least these columns of the views that a month of connector statements fills.
 VIEWS = {
     "statements": "statement_id kind type_label account_id account_name financial_admin_id period statement_date"
     " currency connector_count net_amount tax_amount total_amount paid_amount balance_due status issued_at"

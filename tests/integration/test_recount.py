@@ -1,4 +1,4 @@
-"""The real inventory counted a second time by plain Python that knows DESIGN §2 and §3 and not one product function."""
+"""The real inventory counted a second time by plain Python that knows docs/contract.md and not one product function."""
 
 from __future__ import annotations
 
