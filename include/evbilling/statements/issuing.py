@@ -31,7 +31,7 @@ def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
     """Publish a run; returns {"outcome", "statements", "decisions", "unbilled", "differing"}.
 
     Outcomes: `issued`; `unchanged`, if everything was published already and is the same; `differs`, if what is issued
-    is no longer the truth (nothing is written: corrections are their own DAG); `superseded`, if a newer run of the
+    is no longer the truth (nothing is written: what is issued stays); `superseded`, if a newer run of the
     period took over (nothing is written).
     """
     with services.recording_failure(run_id):
@@ -45,28 +45,27 @@ def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
                 run_id,
                 stale.what,
             )
-            return {"outcome": "superseded", "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
+            return _nothing_written("superseded")
 
 
 def _issue(services: Services, run_id: int) -> dict[str, Any]:
     with services.warehouse() as connection:
         run = runs.get_run(connection, run_id)
         if stands(run):
-            return {"outcome": run.state, "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
+            return _nothing_written(run.state)
         shards = runs.get_shards(connection, run_id)
         if not staging.has_stage(connection, run_id, run.shard_count):
             if run.state == "superseded":
-                return {"outcome": run.state, "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
+                return _nothing_written(run.state)
             raise NotReady(f"the decisions of run {run_id} are not staged", fix="clear the task apply_scope_rules too")
         epoch = connection.execute("select billing.raise_fence(%s)", (f"issue {run.period}",)).fetchone()[0]  # type: ignore[index]
     accounts, summary = services.accounts(run), read_summary(services, run, shards)
     with services.warehouse() as connection:
+        settlement = settle(accounts, summary)
         changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run_id,))}
         # What is staged of a quarantined account is only what lies in shards without its fault: no count of it.
-        changed -= set(settle(accounts, summary).quarantined)
-        if changed:
-            summary = _recounted(connection, run_id, summary, changed)
-        settlement = settle(accounts, summary)
+        if changed := changed.difference(settlement.quarantined):
+            settlement = settle(accounts, _recounted(connection, run_id, summary, changed))
         connection.execute(
             "select billing.settle_stage(%s, %s, %s, %s)",
             (run_id, settlement.quarantined, settlement.nothing_owed, FEE_ZERO),
@@ -75,6 +74,10 @@ def _issue(services: Services, run_id: int) -> dict[str, Any]:
         staging.fill_drafts(connection, run_id, drafts[_DRAFT_COLUMNS], settlement.unbilled)
         differences = _differences(connection, run, settlement)
     return _publish(services, run, epoch, settlement, differences)
+
+
+def _nothing_written(outcome: str) -> dict[str, Any]:
+    return {"outcome": outcome, "statements": 0, "decisions": 0, "unbilled": 0, "differing": 0}
 
 
 def _publish(
@@ -111,7 +114,7 @@ def _publish(
     for difference in differences[:_NAMED_DIFFERENCES]:
         log.warning("%s differs from the inventory now: %s", difference["statement_id"], difference["says"])
     if differences:
-        log.warning("%s issued statements differ; correct them with the DAG correct_statements", len(differences))
+        log.warning("%s issued statements differ; they stay as issued: see billing.run.differences", len(differences))
     return {"outcome": outcome, **{k: facts[k] for k in ("statements", "decisions", "unbilled", "differing")}}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -82,8 +81,3 @@ def relations(run_id: int) -> dict[str, sql.Identifier]:
         "stage": sql.Identifier("staging", stage_name(run_id)),
         "draft": sql.Identifier("staging", stage_name(run_id) + "_statement"),
     }
-
-
-def account_list(values: Sequence[str]) -> list[str]:
-    """`values` as plain strings, for a text[] parameter."""
-    return [str(value) for value in values]
