@@ -86,7 +86,7 @@ def test_refusals(warehouse_db: Any) -> None:
         record_settings(warehouse_db.writer_url, [TERMS, TERMS], "ann")
     with pytest.raises(BadInput, match="who and why"):
         record_settings(warehouse_db.writer_url, [TERMS], " ")
-    with pytest.raises(TransientError, match="doesn't answer"):
+    with pytest.raises(TransientError, match="can't connect"):
         record_settings("postgresql://127.0.0.1:9/x", [TERMS], "ann")
     assert record_settings(warehouse_db.writer_url, [], "ann") == RecordedSettings(0, 0)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from evbilling.errors import BadInput, NotReady, TransientError
+from evbilling.errors import NotReady
 from evbilling.inventory.contract import TABLES
 from evbilling.platform.files import check_files, copy_into
+from evbilling.warehouse.connect import connected
 
 SCHEMA = "platform"
 
@@ -29,24 +30,12 @@ def load_folder(database_url: str, folder_url: str) -> Loaded:
     `TransientError` if the database or the folder's network doesn't answer.
     """
     files = check_files(folder_url)
-    with connect(database_url) as connection:
+    with connected(database_url, what="platform database") as connection:
         truncate(connection)
         rows = copy_into(connection, folder_url, SCHEMA)
         analyze(connection)
     ignored = {file.name: file.ignored_columns() for file in files.values()}
     return Loaded(rows, {name: columns for name, columns in ignored.items() if columns})
-
-
-def connect(database_url: str) -> psycopg.Connection:
-    """A connection to the platform database; raises `TransientError` if silent, `BadInput` if not a URL."""
-    try:
-        return psycopg.connect(database_url.replace("postgresql+psycopg://", "postgresql://", 1))
-    except psycopg.ProgrammingError as error:
-        raise BadInput(f"is not a database URL: {error}", fix="write postgresql://user@host:port/name") from None
-    except psycopg.OperationalError as error:
-        raise TransientError(
-            f"the platform database doesn't answer: {error}", fix="start it, or check --url"
-        ) from error
 
 
 def truncate(connection: psycopg.Connection) -> None:

@@ -87,7 +87,8 @@ def run_set(args: argparse.Namespace) -> int | None:
     from evbilling.settings.carry import carry_over
     from evbilling.settings.rules import parse_account_id
     from evbilling.settings.show import show_settings
-    from evbilling.settings.store import connect, effective_settings, record_settings, recorded_settings
+    from evbilling.settings.store import effective_settings, record_settings, recorded_settings
+    from evbilling.warehouse.connect import connected
 
     effective_from = Period.parse(args.effective_from)
     try:
@@ -96,11 +97,11 @@ def run_set(args: argparse.Namespace) -> int | None:
         raise BadInput(error.what, where="ACCOUNT") from None
     given = _given(args)
     url = _warehouse(args)
-    with connect(url) as connection:
+    with connected(url, what="warehouse") as connection:
         current = effective_settings(connection, effective_from, account_id)
     terms = carry_over(current[0] if current else None, account_id, effective_from, given)
     result = record_settings(url, [terms], args.actor or getpass.getuser(), args.reason)
-    with connect(url) as connection:
+    with connected(url, what="warehouse") as connection:
         show_settings(recorded_settings(connection, effective_from, account_id))
         history = recorded_settings(connection, None, account_id)
     if not result.added:
@@ -147,13 +148,14 @@ def run_show(args: argparse.Namespace) -> int | None:
     from datetime import UTC, datetime
 
     from evbilling.settings.show import show_settings
-    from evbilling.settings.store import connect, recorded_settings
+    from evbilling.settings.store import recorded_settings
+    from evbilling.warehouse.connect import connected
 
     period = Period.parse(args.period) if args.period else None
     if period is None and args.account is None:
         today = datetime.now(UTC)
         period = Period(today.year, today.month)
-    with connect(_warehouse(args)) as connection:
+    with connected(_warehouse(args), what="warehouse") as connection:
         found = recorded_settings(connection, period, args.account)
     if not found:
         whom = f" of {args.account}" if args.account else ""

@@ -9,11 +9,12 @@ from decimal import Decimal
 
 import psycopg
 
-from evbilling.errors import BadInput, NotReady, TransientError
+from evbilling.errors import BadInput
 from evbilling.period import Period
 from evbilling.settings.csvfile import COLUMNS
 from evbilling.settings.terms import BillingTerms
 from evbilling.sqlfiles import load_sql
+from evbilling.warehouse.connect import connected
 
 # Any two that record settings at once would both find a setting missing and both add it.
 _LOCK = "evbilling.record_settings"
@@ -36,16 +37,6 @@ class RecordedTerms:
     recorded_at: datetime
 
 
-def connect(warehouse_url: str) -> psycopg.Connection:
-    """A connection to the warehouse; raises `TransientError` if it is silent, `BadInput` if it is no URL."""
-    try:
-        return psycopg.connect(warehouse_url.replace("postgresql+psycopg://", "postgresql://", 1))
-    except psycopg.ProgrammingError as error:
-        raise BadInput(f"not a database URL: {error}", fix="write postgresql://user@host:port/name") from None
-    except psycopg.OperationalError as error:
-        raise TransientError(f"the warehouse doesn't answer: {error}", fix="start it, or check --url") from error
-
-
 def record_settings(
     warehouse_url: str, terms: Sequence[BillingTerms], actor: str, reason: str = "settings recorded"
 ) -> RecordedSettings:
@@ -59,7 +50,7 @@ def record_settings(
     keys = [(row.account_id, row.effective_from) for row in terms]
     if len(set(keys)) != len(keys):
         raise BadInput("an account is set twice from the same period", fix="give one setting each")
-    with connect(warehouse_url) as connection:
+    with connected(warehouse_url, what="warehouse") as connection:
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
         added = _insert(connection, terms, actor, reason)
     return RecordedSettings(added, len(terms) - added)
@@ -68,12 +59,9 @@ def record_settings(
 def _insert(connection: psycopg.Connection, terms: Sequence[BillingTerms], actor: str, reason: str) -> int:
     arrays: dict[str, object] = {name: [getattr(row, name) for row in terms] for name in COLUMNS}
     arrays["effective_from"] = [str(row.effective_from) for row in terms]
-    try:
-        row = connection.execute(
-            load_sql("queries/settings_record.sql"), {**arrays, "actor": actor, "reason": reason}
-        ).fetchone()
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise _not_migrated(error) from None
+    row = connection.execute(
+        load_sql("queries/settings_record.sql"), {**arrays, "actor": actor, "reason": reason}
+    ).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -100,10 +88,7 @@ def _recorded(
     connection: psycopg.Connection, query: str, period: Period | None, account_id: str | None
 ) -> list[RecordedTerms]:
     parameters = {"period": None if period is None else str(period), "account_id": account_id}
-    try:
-        rows = connection.execute(query, parameters).fetchall()
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise _not_migrated(error) from None
+    rows = connection.execute(query, parameters).fetchall()
     return [_recorded_terms(row) for row in rows]
 
 
@@ -119,10 +104,3 @@ def _recorded_terms(row: tuple[object, ...]) -> RecordedTerms:
 def _shortest(amount: object) -> Decimal | None:
     """Without the zeros that the column's scale added: 4.5000 is 4.5, 100.0000 is 100."""
     return Decimal(f"{amount.normalize():f}") if isinstance(amount, Decimal) else None
-
-
-def _not_migrated(error: psycopg.Error) -> NotReady:
-    return NotReady(
-        f"the warehouse lacks its tables: {error.diag.message_primary}",
-        fix="run `evbilling warehouse migrate`",
-    )

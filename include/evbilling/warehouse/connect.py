@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import errors
 
-from evbilling.errors import EvbillingError, NotReady, StaleTry, TransientError
+from evbilling.errors import BadInput, EvbillingError, NotReady, StaleTry, TransientError
 
 _NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
 
@@ -39,7 +39,13 @@ def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psy
     holds the step.
     """
     try:
-        connection = psycopg.connect(url, autocommit=autocommit, connect_timeout=10, application_name="evbilling")
+        # Airflow and SQLAlchemy name the driver in their URLs; libpq doesn't know it.
+        libpq_url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        connection = psycopg.connect(libpq_url, autocommit=autocommit, connect_timeout=10, application_name="evbilling")
+    except psycopg.ProgrammingError as error:
+        raise BadInput(
+            f"not a database URL: {error}", where=what, fix="write postgresql://user:password@host:port/database"
+        ) from None
     except psycopg.OperationalError as error:
         raise TransientError(
             f"can't connect: {str(error).strip()}",

@@ -12,13 +12,14 @@ import pyarrow as pa
 
 from evbilling.inventory.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, TABLES, Table
 from evbilling.platform.copying import copy_batches, csv_bytes
-from evbilling.platform.load import SCHEMA, analyze, connect, truncate
+from evbilling.platform.load import SCHEMA, analyze, truncate
 from evbilling.platform.sample.accounts import Sample
 from evbilling.platform.sample.charges import charge_rows
 from evbilling.platform.sample.inventory import charger_rows, connector_rows, make_chargers
 from evbilling.platform.sample.people import user_rows
 from evbilling.platform.sample.settings import sample_settings
 from evbilling.settings.csvfile import write_settings
+from evbilling.warehouse.connect import connected
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def write_sample(
     """
     sample = Sample(accounts, seed, connectors_per_account)
     rows: Counter[str] = Counter()
-    with connect(database_url) as connection:
+    with connected(database_url, what="platform database") as connection:
         truncate(connection)
         for table, batches in _tables(sample, today):
             rows[table.name] += copy_batches(connection, SCHEMA, table, batches)
