@@ -44,7 +44,9 @@ def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psy
         connection = psycopg.connect(libpq_url, autocommit=autocommit, connect_timeout=10, application_name="evbilling")
     except psycopg.ProgrammingError as error:
         raise BadInput(
-            f"not a database URL: {error}", where=what, fix="write postgresql://user:password@host:port/database"
+            f"not a database URL: {str(error).strip()}",
+            where=what,
+            fix="write postgresql://user:password@host:port/database",
         ) from None
     except psycopg.OperationalError as error:
         raise TransientError(
