@@ -19,10 +19,7 @@ from evbilling.platform.sample import sample_settings, write_sample, write_sampl
 
 pytestmark = pytest.mark.postgres
 
-REAL_DATA = Path(__file__).parents[3] / "shared" / "data" / "us-2020-10"
 TODAY = date(2026, 11, 23)
-
-needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real data at {REAL_DATA.name}")
 
 
 def counts(url: str, schema: str = "platform") -> list[int]:
@@ -35,18 +32,17 @@ def everything(url: str) -> list[set[tuple[object, ...]]]:
         return [set(connection.execute(f"select * from platform.{t.name}").fetchall()) for t in TABLES]
 
 
-@needs_real_data
-def test_the_real_data_loads_in_full_and_again(platform_db: str) -> None:
+def test_the_real_data_loads_in_full_and_again(platform_db: str, real_data: Path) -> None:
     for _ in range(2):
-        loaded = load_folder(platform_db, str(REAL_DATA))
+        loaded = load_folder(platform_db, str(real_data))
         assert loaded.rows == dict(zip((t.name for t in TABLES), (495, 990, 30_787, 100_877, 3_760), strict=True))
         assert counts(platform_db) == list(loaded.rows.values())
     with psycopg.connect(platform_db) as connection:
         charged = connection.execute("select sum(net_amount) from platform.account_charge").fetchone()[0]
         nulls = connection.execute("select count(*) from platform.charger where valid_to is null").fetchone()[0]
-    lines = (REAL_DATA / "account_charge.csv").read_text(encoding="utf-8").splitlines()[1:]
+    lines = (real_data / "account_charge.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert charged == sum(Decimal(line.split(",")[6]) for line in lines)
-    rows = gzip.decompress((REAL_DATA / "charger.csv.gz").read_bytes()).decode().splitlines()
+    rows = gzip.decompress((real_data / "charger.csv.gz").read_bytes()).decode().splitlines()
     assert nulls == sum(row.endswith(",") for row in rows)
 
 

@@ -20,7 +20,6 @@ from evbilling.settings.terms import BillingTerms
 
 pytestmark = pytest.mark.postgres
 
-REAL_DATA = Path(__file__).parents[3] / "shared" / "data" / "us-2020-10"
 JANUARY = Period(2020, 1)
 TERMS = BillingTerms("a", JANUARY, True, "u", Decimal("4.5"), None, False, True, Decimal("0.07"))
 
@@ -37,9 +36,8 @@ def audit(warehouse_db: Any) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="no real data at us-2020-10")
-def test_the_real_settings_are_recorded_once(warehouse_db: Any) -> None:
-    terms = read_settings(REAL_DATA / "billing_settings.csv")
+def test_the_real_settings_are_recorded_once(warehouse_db: Any, real_data: Path) -> None:
+    terms = read_settings(real_data / "billing_settings.csv")
     assert record_settings(warehouse_db.writer_url, terms, "ann") == RecordedSettings(546, 0)
     assert record_settings(warehouse_db.writer_url, terms, "bob") == RecordedSettings(0, 546)
     assert len(audit(warehouse_db)) == 546
