@@ -13,6 +13,7 @@ from evbilling.errors import EvbillingError
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, with a `run` function as each subcommand's default."""
     from evbilling.platform import commands as platform_commands
+    from evbilling.sandbox import commands as sandbox_commands
     from evbilling.settings import commands as settings_commands
     from evbilling.stack import commands as stack_commands
     from evbilling.warehouse import commands as warehouse_commands
@@ -22,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"evbilling {__version__}")
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for commands in (stack_commands, warehouse_commands, platform_commands, settings_commands):
+    for commands in (stack_commands, warehouse_commands, platform_commands, settings_commands, sandbox_commands):
         commands.register(subcommands)
     return parser
 
