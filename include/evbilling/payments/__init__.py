@@ -1,0 +1,1 @@
+"""Collecting what statements come to: the gateway, attempts, retries, operators' actions, reconciliation."""
