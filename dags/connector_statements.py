@@ -2,22 +2,24 @@
 ### Connector statements
 
 Counts the connectors of every account with per-connector billing at 00:00 on the 1st in the account's own time zone,
-and issues a connector statement (`A-…`, *Account Chargers*) to its financial admin.
+issues a connector statement (`A-…`, *Account Chargers*) to its financial admin and charges it.
 
 **When**: 12:00 UTC on the 1st, when every inhabited zone has got there. The period is the run's partition key
 (`2026-11`), or the Param `period`; never the date of the run.
 
-**What it does**: open run → extract inventory → apply scope rules → validate → issue statements → close run.
+**What it does**: open run → extract inventory → apply scope rules → validate → issue statements → close run → charge.
 All is staged first; one short transaction publishes it. Readers never see half a month.
 
 **Re-run**: as often as you like, whole or any task. What is issued stays: the same truth writes 0 rows; accounts that
 were quarantined and have been mended get their statements; where the truth has changed the run says so and writes
-nothing. Another month: trigger it with that partition key. Several: `airflow backfill create --dag-id
-connector_statements --from-date … --to-date … --max-active-runs 1`.
+nothing. A statement is charged once, however often `charge` runs. Another month: trigger it with that partition key.
+Several: `airflow backfill create --dag-id connector_statements --from-date … --to-date … --max-active-runs 1`.
 
 **A failure means**: `open_run`, the source can't be reached or its inventory can't be right; `validate`, an
 expectation that guards the money failed (see *Validation results* on the task). Nothing is published then; the
-message says what to do. A faulty account doesn't fail the run: see `finance.unbilled_accounts`.
+message says what to do. `charge`, the payment gateway doesn't answer or refuses the key: all is issued, clear the task
+to go on. A faulty account or a declined charge doesn't fail the run: see `finance.unbilled_accounts` and
+`finance.payment_attempts`.
 
 **Runbook**: `docs/runbooks/monthly-run.md`
 """
@@ -32,7 +34,7 @@ from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
 from evbilling_airflow import month
 from evbilling_airflow.assets import CONNECTOR_STATEMENTS
-from evbilling_airflow.defaults import DEFAULT_ARGS, MONTH_PARAMS, Tag
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DEFAULT_ARGS, GATEWAY_POOL, MONTH_PARAMS, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
 
 
@@ -42,7 +44,7 @@ from evbilling_airflow.links import ValidationResultsLink, with_link
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=True,
-    dagrun_timeout=timedelta(hours=12),
+    dagrun_timeout=timedelta(hours=23),
     default_args=DEFAULT_ARGS,
     params=MONTH_PARAMS,
     tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
@@ -86,10 +88,15 @@ def connector_statements() -> None:
         """Write the tie-out, drop the staging tables, tell the asset's followers."""
         return month.close_run(issued)
 
+    @task(multiple_outputs=True, pool=GATEWAY_POOL, execution_timeout=CHARGING_TIMEOUT)
+    def charge(closed: dict[str, Any]) -> dict[str, Any]:
+        """Charge each statement once; a killed task goes on where it was and charges nothing twice."""
+        return month.charge(get_current_context(), closed)
+
     extracted = extract_inventory.expand(shard=open_run())
     decided = apply_scope_rules.expand(extracted=extracted)
     validated = with_link(validate(decided), ValidationResultsLink())
-    close_run(issue_statements(validated))
+    charge(close_run(issue_statements(validated)))
 
 
 connector_statements()

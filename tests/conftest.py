@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
 from evbilling.sqlfiles import load_sql
 from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling.warehouse.migrate import migrate
+
+# A busy machine isn't a fault: no example fails for the time it took.
+hypothesis.settings.register_profile("evbilling", deadline=None)
+hypothesis.settings.load_profile("evbilling")
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "us-2020-10"
 PASSWORD = "test"

@@ -47,3 +47,7 @@ class TransientError(EvbillingError):
 
 class StaleTry(EvbillingError):
     """A newer try or run of the same step has taken over, so this one may write nothing."""
+
+
+class Mismatch(EvbillingError):
+    """Two records that must agree do not: a person has to look, and nothing mends it by itself."""

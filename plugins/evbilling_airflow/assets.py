@@ -9,3 +9,9 @@ CONNECTOR_STATEMENTS = Asset(
     uri="x-evbilling://warehouse/finance/statements/connector",
     group="evbilling",
 )
+
+ACCOUNT_STATEMENTS = Asset(
+    name="account_statements",
+    uri="x-evbilling://warehouse/finance/statements/account",
+    group="evbilling",
+)

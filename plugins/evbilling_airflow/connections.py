@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from airflow.sdk import Connection
@@ -9,9 +12,14 @@ from airflow.sdk import Connection
 from evbilling.errors import BadInput
 from evbilling.statements.services import Services
 
+if TYPE_CHECKING:
+    from evbilling.payments.desk import Desk
+    from evbilling.payments.stripe_gateway import GatewaySettings
+
 CHARGING_PLATFORM = "charging_platform"
 WAREHOUSE = "warehouse"
 EVIDENCE = "evidence"
+PAYMENT_GATEWAY = "payment_gateway"
 
 _POSTGRES = {"postgres", "postgresql"}
 
@@ -26,6 +34,77 @@ def services(*, with_platform: bool = True) -> Services:
         warehouse_url=_postgres_url(_connection(WAREHOUSE)),
         evidence_url=_location(EVIDENCE),
     )
+
+
+@contextmanager
+def desk() -> Generator[Desk, None, None]:
+    """The collector's desk, its gateway paced together with all others; from the connections.
+
+    Raises `BadInput` if the connection payment_gateway is missing or makes no sense.
+    """
+    from evbilling.payments.desk import Desk
+    from evbilling.payments.pacing import Pace
+    from evbilling.payments.planner import Policy
+    from evbilling.payments.stripe_gateway import StripeGateway
+    from evbilling.payments.turns import WarehouseTurns
+
+    found = services()
+    connection = _connection(PAYMENT_GATEWAY)
+    settings = gateway_settings(connection)
+    most = _number(connection.extra_dejson, "most_in_30_days", int, Policy().most_in_30_days)
+    rate = settings.rate_per_second
+    with (
+        WarehouseTurns(found.warehouse_url, rate) as turns,
+        StripeGateway(settings, Pace(turns, rate).wait_turn) as gateway,
+    ):
+        yield Desk(found, gateway, Policy(most_in_30_days=most))
+
+
+def gateway_settings(connection: Connection) -> GatewaySettings:
+    """Key, address and pace from the connection payment_gateway: the key is its password, all else has defaults."""
+    from evbilling.payments.stripe_gateway import GatewaySettings
+
+    key = (connection.password or "").strip()
+    if not key:
+        raise BadInput(
+            "no key is given for the payment gateway",
+            where=f"Airflow connection {PAYMENT_GATEWAY}",
+            fix="give the gateway's secret key as the connection's password",
+        )
+    extra, default = connection.extra_dejson, GatewaySettings(key)
+    return GatewaySettings(
+        key,
+        api_base=_address(connection),
+        timeout_seconds=_number(extra, "timeout_seconds", float, default.timeout_seconds),
+        max_network_retries=_number(extra, "max_network_retries", int, default.max_network_retries),
+        rate_per_second=_number(extra, "rate_per_second", float, default.rate_per_second),
+    )
+
+
+def _address(connection: Connection) -> str | None:
+    if not connection.host:
+        return None
+    host = connection.host.rstrip("/")
+    if "://" not in host:
+        # Airflow keeps the scheme of a URL such as http://https%3A%2F%2Fhost in the schema field, or has none.
+        host = f"{connection.schema or 'https'}://{host}"
+    return f"{host}:{connection.port}" if connection.port else host
+
+
+def _number(extra: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    if name not in extra:
+        return default
+    try:
+        value = kind(str(extra[name]))
+    except ValueError:
+        value = None
+    if value is None or not value >= 0 or (value == 0 and name != "max_network_retries"):
+        raise BadInput(
+            f"{name} is {extra[name]!r}",
+            where=f"Airflow connection {PAYMENT_GATEWAY}, extra",
+            fix=f"give a number such as {default}",
+        )
+    return value
 
 
 def _connection(connection_id: str) -> Connection:

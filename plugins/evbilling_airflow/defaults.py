@@ -16,7 +16,11 @@ class Tag(StrEnum):
 
     BILLING = "billing"
     MONTHLY = "monthly"
+    DAILY = "daily"
+    PAYMENTS = "payments"
+    ACTION = "action"
     TIER_1 = "impact:tier-1"
+    TIER_2 = "impact:tier-2"
 
 
 # A second try at bad data only hides the message; only what is outside and may come back is tried again.
@@ -42,14 +46,35 @@ DEFAULT_ARGS: dict[str, Any] = {
     "execution_timeout": timedelta(hours=2),
 }
 
+# Whoever talks to the gateway takes a slot of this pool; the rate itself is kept in the warehouse, for all workers.
+GATEWAY_POOL = "payment_gateway"
+# Charging a hundred thousand statements at 20 a second takes an hour and a half.
+CHARGING_TIMEOUT = timedelta(hours=10)
+
+PERIOD_PARAM = Param(
+    None,
+    type=["null", "string"],
+    pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$",
+    title="Billing period",
+    description="YYYY-MM. Only for a run without a partition key.",
+)
+
+DRY_RUN_PARAM = Param(
+    False,
+    type="boolean",
+    title="Dry run",
+    description="Only say in the log what would happen; nothing is charged and nothing written.",
+)
+
+REASON_PARAM = Param(
+    type="string",
+    minLength=1,
+    title="Reason",
+    description="Why, in a few words. It is kept in the audit.",
+)
+
 MONTH_PARAMS: dict[str, Param] = {
-    "period": Param(
-        None,
-        type=["null", "string"],
-        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$",
-        title="Billing period",
-        description="YYYY-MM. Only for a run without a partition key.",
-    ),
+    "period": PERIOD_PARAM,
     "max_count_change_percent": Param(
         25,
         type="number",
@@ -63,5 +88,81 @@ MONTH_PARAMS: dict[str, Param] = {
         minimum=0,
         title="Connectors allowed under no known charger",
         description="Nobody can be billed for such connectors. More of them stop the run.",
+    ),
+}
+
+CORRECTION_PARAMS: dict[str, Param] = MONTH_PARAMS | {"reason": REASON_PARAM, "dry_run": DRY_RUN_PARAM}
+
+REBILL_PARAMS: dict[str, Param] = {
+    "statement_ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": "^A-[0-9]{6}-[0-9]{6,}$"},
+        title="Statements",
+        description="Ids of connector statements, one a line: A-202611-000042. Or give account and period.",
+    ),
+    "account_id": Param(
+        None,
+        type=["null", "string"],
+        title="Account",
+        description="Charge all connector statements of this account in the period below.",
+    ),
+    "period": Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$",
+        title="Billing period of the account",
+        description="YYYY-MM. Only with an account.",
+    ),
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+MARK_AS_PAID_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        type="string",
+        pattern="^[A-Z]-[0-9]{6}-[0-9]{6,}$",
+        title="Statement",
+        description="Id of the connector statement: A-202611-000042.",
+    ),
+    "amount": Param(
+        None,
+        type=["null", "string", "number"],
+        title="Amount",
+        description="In major units of the statement's currency, for example 12.50. Empty: all that is due.",
+    ),
+    "currency": Param(
+        None,
+        type=["null", "string"],
+        pattern="^[A-Z]{3}$",
+        title="Currency",
+        description="To be sure of it: must be the statement's. Empty: the statement's.",
+    ),
+    "paid_on": Param(type="string", format="date", title="Paid on", description="The day of the payment, YYYY-MM-DD."),
+    "reference": Param(
+        type="string",
+        minLength=1,
+        title="Reference",
+        description="What identifies the payment: the bank's reference, a cheque's number, the gateway's payment id.",
+    ),
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+RECONCILIATION_PARAMS: dict[str, Param] = {
+    "days": Param(
+        35,
+        type="integer",
+        minimum=1,
+        maximum=400,
+        title="Days to look back",
+        description="Payments of so many days are compared. Charges without an outcome are looked for however old.",
+    ),
+    "min_age_minutes": Param(
+        60,
+        type="integer",
+        minimum=0,
+        title="Minutes until a missing charge counts as not made",
+        description="A charge that the gateway doesn't list may still be on its way for so long.",
     ),
 }

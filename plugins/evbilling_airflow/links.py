@@ -16,7 +16,8 @@ class ValidationResultsLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The page's address. Called in the worker when the task ends, with the running task instance."""
         shards = ti_key.xcom_pull(task_ids="open_run") or []
-        run_id = shards[0]["run_id"] if shards else 0
+        opened = shards[0] if shards else ti_key.xcom_pull(task_ids="assemble") or {}
+        run_id = opened.get("run_id", 0)
         base = conf.get("api", "base_url", fallback="").rstrip("/") + "/"
         return urljoin(base, f"evbilling/validation/{run_id}")
 

@@ -69,3 +69,26 @@ def close_run(run: Mapping[str, Any]) -> dict[str, Any]:
     from evbilling_airflow.connections import services
 
     return {"run_id": run["run_id"], **close_run(services(), run["run_id"])}
+
+
+def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, Any]:
+    """Charge the period's statements; returns how many were collected, declined by class, unknown."""
+    from evbilling.payments.charging import charge_period
+    from evbilling_airflow.connections import desk
+
+    with desk() as open_desk:
+        period = billing_period(context)
+        return {
+            "run_id": closed["run_id"],
+            **charge_period(open_desk, period, actor=actor(context), now=datetime.now(UTC)),
+        }
+
+
+def correct(context: Mapping[str, Any], validated: Mapping[str, Any]) -> dict[str, Any]:
+    """Issue the corrections that the run finds due, or only say them; returns the outcome and the rows written."""
+    from evbilling.statements.correcting import correct_statements
+    from evbilling_airflow.connections import services
+
+    params = context["params"]
+    corrected = correct_statements(services(), validated["run_id"], reason=params["reason"], dry_run=params["dry_run"])
+    return {"run_id": validated["run_id"], **corrected}

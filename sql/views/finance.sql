@@ -17,12 +17,24 @@ select s.statement_id,
        round(s.net_minor / power(10::numeric, s.minor_unit), s.minor_unit) as net_amount,
        round(s.tax_minor / power(10::numeric, s.minor_unit), s.minor_unit) as tax_amount,
        round(s.total_minor / power(10::numeric, s.minor_unit), s.minor_unit) as total_amount,
-       round(0::numeric, s.minor_unit) as paid_amount,
-       round(s.total_minor / power(10::numeric, s.minor_unit), s.minor_unit) as balance_due,
-       'Issued' as status,
+       case s.kind when 'connector'
+            then round(m.paid_minor / power(10::numeric, s.minor_unit), s.minor_unit) end as paid_amount,
+       case s.kind when 'connector'
+            then round(m.balance_minor / power(10::numeric, s.minor_unit), s.minor_unit) end as balance_due,
+       case when s.kind <> 'connector' then 'Issued'
+            when m.balance_minor <= 0 and m.last_way = 'paid_outside' then 'Paid manually'
+            when m.balance_minor <= 0 and h.has_failed then 'Billing failure (resolved)'
+            when m.balance_minor <= 0 then 'Paid'
+            when m.paid_minor > 0 then 'Partly paid'
+            when h.has_failed then 'Billing failure'
+            else 'Issued' end as status,
        s.issued_at,
        s.corrects_statement_id
-from billing.statement s;
+from billing.statement s
+left join billing.receivable m on m.statement_id = s.statement_id
+left join lateral (
+    select bool_or(a.outcome = 'declined') as has_failed
+    from billing.payment_attempt a where a.statement_id = s.statement_id) h on s.kind = 'connector';
 
 create or replace view finance.statement_lines with (security_barrier) as
 select s.statement_id,
@@ -78,6 +90,134 @@ create or replace view finance.audit_events with (security_barrier) as
 select e.event_id, e.occurred_at, e.actor, e.action, e.subject_id, e.reason, e.run_id
 from billing.audit_event e;
 
+create or replace view finance.account_statement_items with (security_barrier) as
+select i.statement_id,
+       i.item_kind,
+       i.item_id,
+       i.occurred_at,
+       i.description,
+       i.currency,
+       round(i.net_minor / power(10::numeric, i.minor_unit), i.minor_unit) as net_amount,
+       round(i.tax_minor / power(10::numeric, i.minor_unit), i.minor_unit) as tax_amount,
+       round(i.total_minor / power(10::numeric, i.minor_unit), i.minor_unit) as total_amount,
+       round(i.settled_minor / power(10::numeric, i.minor_unit), i.minor_unit) as settled_amount,
+       i.account_id
+from billing.account_statement_item i;
+
+create or replace view finance.withheld_account_statements with (security_barrier) as
+select w.period::text as period, w.account_id, w.reason_id, w.detail
+from billing.withheld_account w
+where w.resolved_by_run_id is null;
+
+create or replace view finance.payment_attempts with (security_barrier) as
+select a.attempt_id,
+       a.statement_id,
+       a.attempt_no,
+       a.trigger,
+       a.requested_by,
+       a.requested_at,
+       a.currency,
+       round(a.amount_minor / power(10::numeric, a.minor_unit), a.minor_unit) as amount,
+       a.outcome,
+       a.decline_code,
+       a.gateway_payment_id,
+       a.decline_class,
+       a.payment_method,
+       a.message,
+       a.sent_at,
+       a.settled_at
+from billing.payment_attempt a;
+
+create or replace view finance.payments with (security_barrier) as
+select 'gateway' as paid_by,
+       a.gateway_payment_id as payment_id,
+       a.statement_id,
+       s.account_id,
+       (a.settled_at at time zone 'UTC')::date as paid_on,
+       a.currency,
+       round(a.amount_minor / power(10::numeric, a.minor_unit), a.minor_unit) as amount,
+       a.requested_by as recorded_by,
+       a.settled_at as recorded_at,
+       null::text as reference
+from billing.payment_attempt a join billing.statement s using (statement_id)
+where a.outcome = 'succeeded'
+union all
+select 'outside', 'paid-outside-' || p.paid_outside_id, p.statement_id, s.account_id, p.paid_on, p.currency,
+       round(p.amount_minor / power(10::numeric, p.minor_unit), p.minor_unit), p.actor, p.recorded_at, p.reference
+from billing.paid_outside p join billing.statement s using (statement_id);
+
+create or replace view finance.payment_plans with (security_barrier) as
+select p.statement_id, p.planned_at, p.reason_id, p.detail, p.decided_at
+from billing.payment_plan p join billing.receivable r using (statement_id)
+where p.reason_id <> 'PAID' and r.balance_minor > 0;
+
+create or replace view finance.receivables_by_age with (security_barrier) as
+select r.account_id,
+       r.currency,
+       case when current_date - r.statement_date <= 30 then '0-30 days'
+            when current_date - r.statement_date <= 60 then '31-60 days'
+            when current_date - r.statement_date <= 90 then '61-90 days'
+            else 'over 90 days' end as age,
+       count(*) as statements,
+       sum(round(r.balance_minor / power(10::numeric, r.minor_unit), r.minor_unit)) as balance_due
+from billing.receivable r
+where r.balance_minor <> 0
+group by 1, 2, 3;
+
+create or replace view finance.ledger with (security_barrier) as
+select t.transfer_id,
+       t.posted_at,
+       t.kind,
+       t.statement_id,
+       t.debit_account,
+       t.credit_account,
+       t.currency,
+       round(t.amount_minor / power(10::numeric, s.minor_unit), s.minor_unit) as amount,
+       t.attempt_id,
+       t.correction_id
+from billing.transfer t join billing.statement s using (statement_id);
+
+create or replace view finance.payment_breaks with (security_barrier) as
+select b.break_id,
+       b.kind,
+       b.gateway_payment_id,
+       b.attempt_id,
+       b.statement_id,
+       b.currency,
+       b.recorded_minor,
+       b.gateway_minor,
+       b.detail,
+       b.first_seen_at,
+       b.last_seen_at,
+       b.gone_at is null as is_open
+from billing.payment_break b;
+
+create or replace view finance.correction_lines with (security_barrier) as
+select l.correction_id as statement_id,
+       l.period::text as period,
+       l.account_id,
+       l.charger_id,
+       l.connector_id,
+       l.power_type,
+       round(l.before_minor / power(10::numeric, s.minor_unit), s.minor_unit) as unit_price_before,
+       round(l.after_minor / power(10::numeric, s.minor_unit), s.minor_unit) as unit_price,
+       l.rule_id,
+       round((coalesce(l.after_minor, 0) - coalesce(l.before_minor, 0)) / power(10::numeric, s.minor_unit), s.minor_unit)
+           as net_amount
+from billing.correction_line l join billing.statement s on s.statement_id = l.correction_id;
+
+comment on view finance.correction_lines is 'One row per connector that a correction changes';
+comment on column finance.correction_lines.statement_id is 'Correction (C…) that lists the change';
+comment on column finance.correction_lines.period is 'Billing month of the corrected statement, YYYY-MM';
+comment on column finance.correction_lines.account_id is 'Account corrected';
+comment on column finance.correction_lines.charger_id is 'Charger, as the charging platform names it';
+comment on column finance.correction_lines.connector_id is 'Connector of the charger';
+comment on column finance.correction_lines.power_type is 'AC or DC, as it is now';
+comment on column finance.correction_lines.unit_price_before is 'What was billed for the connector until then; null: nothing';
+comment on column finance.correction_lines.unit_price is 'What is billed for it now; null: nothing';
+comment on column finance.correction_lines.rule_id is 'Rule that excludes it now (see docs/rules.md); null if it is billed, or no longer the account''s';
+comment on column finance.correction_lines.net_amount is 'By how much the line changes the net amount';
+
 comment on view finance.statements is 'One row per issued statement';
 comment on column finance.statements.statement_id is 'Number of the statement: A… connector statement, S… account statement, C… correction; gapless per kind and period';
 comment on column finance.statements.kind is 'connector, account or correction';
@@ -92,9 +232,9 @@ comment on column finance.statements.connector_count is 'Connectors billed on th
 comment on column finance.statements.net_amount is 'Amount before tax, in major units of the currency';
 comment on column finance.statements.tax_amount is 'Tax, rounded half-up once for the whole statement';
 comment on column finance.statements.total_amount is 'Net plus tax: what is charged';
-comment on column finance.statements.paid_amount is 'Collected so far, by whatever way';
-comment on column finance.statements.balance_due is 'Total less what is paid';
-comment on column finance.statements.status is 'Issued: nothing is collected yet';
+comment on column finance.statements.paid_amount is 'Collected so far, by whatever way; null for account statements and corrections, which aren''t collected themselves';
+comment on column finance.statements.balance_due is 'Total and corrections less what is paid, below zero for a credit; null for account statements, which sum up, and corrections, which move the balance of what they correct';
+comment on column finance.statements.status is 'Issued (not collected yet), Paid, Billing failure, Billing failure (resolved): collected after a failure, Paid manually: the last of it was paid by other means, or Partly paid';
 comment on column finance.statements.issued_at is 'When the statement was issued; it never changes afterwards';
 comment on column finance.statements.corrects_statement_id is 'The statement that a correction corrects; null for others';
 
@@ -145,5 +285,94 @@ comment on column finance.audit_events.action is 'What was done, as a verb phras
 comment on column finance.audit_events.subject_id is 'What it was done to: an account, a period or a statement';
 comment on column finance.audit_events.reason is 'Why, in the words of who did it';
 comment on column finance.audit_events.run_id is 'The billing run it belongs to, if any';
+
+comment on view finance.account_statement_items is 'One row per item of an account statement; every item is on exactly one';
+comment on column finance.account_statement_items.statement_id is 'Account statement that lists the item';
+comment on column finance.account_statement_items.item_kind is 'opening_balance, connector_statement, correction, charge, payment or paid_outside';
+comment on column finance.account_statement_items.item_id is 'What it is: a statement, a charge of the platform, a payment; for an opening balance the account statement before';
+comment on column finance.account_statement_items.occurred_at is 'When it came about, in UTC';
+comment on column finance.account_statement_items.description is 'The item in words';
+comment on column finance.account_statement_items.currency is 'ISO 4217 code of every amount in the row';
+comment on column finance.account_statement_items.net_amount is 'Amount before tax, in major units';
+comment on column finance.account_statement_items.tax_amount is 'Tax';
+comment on column finance.account_statement_items.total_amount is 'By how much the item raises the balance; below zero for payments';
+comment on column finance.account_statement_items.settled_amount is 'What of a charge was settled elsewhere before it was listed: the balance rises by the total less this';
+comment on column finance.account_statement_items.account_id is 'Account stated';
+
+comment on view finance.withheld_account_statements is 'One row per reason why an account with something to state has no account statement; its items go on the next one';
+comment on column finance.withheld_account_statements.period is 'Billing month, YYYY-MM';
+comment on column finance.withheld_account_statements.account_id is 'Account without an account statement';
+comment on column finance.withheld_account_statements.reason_id is 'Stable id of the reason (see docs/rules.md)';
+comment on column finance.withheld_account_statements.detail is 'The reason in plain words, with what to mend';
+
+comment on view finance.payment_attempts is 'One row per attempt to collect a connector statement';
+comment on column finance.payment_attempts.attempt_id is 'Number of the attempt, ascending';
+comment on column finance.payment_attempts.statement_id is 'Connector statement to be collected';
+comment on column finance.payment_attempts.attempt_no is 'First, second, ... attempt at the statement';
+comment on column finance.payment_attempts.trigger is 'What called for it: issue (the charge on the 1st), month_end, planned or rebill';
+comment on column finance.payment_attempts.requested_by is 'Who asked for it: a person, or the DAG run for scheduled work';
+comment on column finance.payment_attempts.requested_at is 'When it was opened, before the gateway was called';
+comment on column finance.payment_attempts.currency is 'ISO 4217 code';
+comment on column finance.payment_attempts.amount is 'Amount asked for, in major units';
+comment on column finance.payment_attempts.outcome is 'pending (not answered yet), succeeded, declined, or unknown: only the gateway knows, and reconciliation asks it';
+comment on column finance.payment_attempts.decline_code is 'Why it was declined, as the gateway says it; no_payment_method if there was nothing to charge';
+comment on column finance.payment_attempts.gateway_payment_id is 'The payment''s id at the gateway, if it has one';
+comment on column finance.payment_attempts.decline_class is 'hard (not again with this payment method), soft (may pass), needs_customer, or unknown';
+comment on column finance.payment_attempts.payment_method is 'Payment method charged, as the gateway names it';
+comment on column finance.payment_attempts.message is 'What the gateway said';
+comment on column finance.payment_attempts.sent_at is 'When it was first sent to the gateway; null if it never was';
+comment on column finance.payment_attempts.settled_at is 'When its outcome was recorded';
+
+comment on view finance.payments is 'One row per payment of a connector statement, by whatever way';
+comment on column finance.payments.paid_by is 'gateway, or outside: marked as paid';
+comment on column finance.payments.payment_id is 'The payment''s id at the gateway, or of the record';
+comment on column finance.payments.statement_id is 'Connector statement paid';
+comment on column finance.payments.account_id is 'Account of the statement';
+comment on column finance.payments.paid_on is 'Day of the payment';
+comment on column finance.payments.currency is 'ISO 4217 code';
+comment on column finance.payments.amount is 'Amount in major units';
+comment on column finance.payments.recorded_by is 'Who asked for the charge, or marked it as paid';
+comment on column finance.payments.recorded_at is 'When it was recorded';
+comment on column finance.payments.reference is 'Reference of a payment made outside';
+
+comment on view finance.payment_plans is 'One row per unpaid statement whose collection failed: when it is tried next by itself, or why not';
+comment on column finance.payment_plans.statement_id is 'Connector statement';
+comment on column finance.payment_plans.planned_at is 'Earliest instant of the next automatic try; null: none';
+comment on column finance.payment_plans.reason_id is 'Stable id of the reason (see docs/rules.md)';
+comment on column finance.payment_plans.detail is 'The reason in plain words';
+comment on column finance.payment_plans.decided_at is 'When this was planned';
+
+comment on view finance.receivables_by_age is 'What accounts owe on connector statements, by age; credits are below zero';
+comment on column finance.receivables_by_age.account_id is 'Account that owes';
+comment on column finance.receivables_by_age.currency is 'ISO 4217 code';
+comment on column finance.receivables_by_age.age is 'Days since the statement''s date: 0-30, 31-60, 61-90 or over 90 days';
+comment on column finance.receivables_by_age.statements is 'Connector statements with a balance';
+comment on column finance.receivables_by_age.balance_due is 'Sum of what is due on them, in major units';
+
+comment on view finance.ledger is 'One row per movement of money between two ledger accounts; debit and credit are equal by construction';
+comment on column finance.ledger.transfer_id is 'Number of the transfer, ascending';
+comment on column finance.ledger.posted_at is 'When it was posted';
+comment on column finance.ledger.kind is 'issue, tax, payment, paid_outside, correction or correction_tax';
+comment on column finance.ledger.statement_id is 'Connector statement whose balance it moves';
+comment on column finance.ledger.debit_account is 'Ledger account debited: receivable, revenue, tax, cash or paid_outside';
+comment on column finance.ledger.credit_account is 'Ledger account credited';
+comment on column finance.ledger.currency is 'ISO 4217 code';
+comment on column finance.ledger.amount is 'Amount above zero, in major units';
+comment on column finance.ledger.attempt_id is 'Attempt that brought a payment';
+comment on column finance.ledger.correction_id is 'Correction posted';
+
+comment on view finance.payment_breaks is 'Differences between the gateway and our record that a person must look at';
+comment on column finance.payment_breaks.break_id is 'Number of the break';
+comment on column finance.payment_breaks.kind is 'charged_not_recorded, recorded_not_charged, amount_differs, duplicate or refunded';
+comment on column finance.payment_breaks.gateway_payment_id is 'Payment at the gateway';
+comment on column finance.payment_breaks.attempt_id is 'Attempt concerned, if known';
+comment on column finance.payment_breaks.statement_id is 'Connector statement concerned, if known';
+comment on column finance.payment_breaks.currency is 'ISO 4217 code';
+comment on column finance.payment_breaks.recorded_minor is 'What we have recorded as paid, in minor units';
+comment on column finance.payment_breaks.gateway_minor is 'What the gateway has, in minor units';
+comment on column finance.payment_breaks.detail is 'The difference in words, with what to do';
+comment on column finance.payment_breaks.first_seen_at is 'When it was first found';
+comment on column finance.payment_breaks.last_seen_at is 'When it was last found';
+comment on column finance.payment_breaks.is_open is 'False once a later comparison no longer found it';
 
 grant select on all tables in schema finance to finance_reader, evbilling_writer;

@@ -23,10 +23,22 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
 ]
 
-DAG_IDS = {"connector_statements"}
-STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run"]
+SCHEDULED = {"connector_statements", "account_statements", "payment_retries", "payment_reconciliation"}
+ACTIONS = {"rebill", "mark_as_paid", "correct_statements"}
+DAG_IDS = SCHEDULED | ACTIONS
+STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run", "charge"]
 MAPPED = {"extract_inventory", "apply_scope_rules"}
+MONTH_END = ["assemble", "validate", "issue_statements", "close_run", "plan_retries", "send_retries", "record"]
+CALLS_THE_GATEWAY = {
+    ("connector_statements", "charge"),
+    ("account_statements", "send_retries"), ("account_statements", "record"),
+    ("payment_retries", "send_retries"), ("payment_retries", "record"),
+    ("payment_reconciliation", "ask_gateway"), ("payment_reconciliation", "compare"),
+    ("rebill", "charge_again"),
+}  # fmt: skip
 MOST_TASK_INSTANCES = 8
+
+PAYMENT = {"statement_id": "A-202611-000001", "paid_on": "2026-11-05", "reference": "x", "reason": "r"}
 
 dag_ids = pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
 
@@ -34,6 +46,11 @@ dag_ids = pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
 @pytest.fixture
 def month(dag_bag: Any) -> Any:
     return dag_bag.dags["connector_statements"]
+
+
+@pytest.fixture
+def month_end(dag_bag: Any) -> Any:
+    return dag_bag.dags["account_statements"]
 
 
 def serialised(dag: Any) -> dict[str, Any]:
@@ -67,11 +84,15 @@ def test_a_dag_says_when_what_rerun_and_what_a_failure_means(dag_bag: Any, dag_i
 
 @dag_ids
 def test_a_dag_is_careful_by_default(dag_bag: Any, dag_id: str) -> None:
-    """Nothing bills because a DAG was deployed: paused, no catch-up, one run at a time, from a fixed date."""
+    """Nothing bills because a DAG was deployed: paused, no catch-up, one run at a time, from a fixed date.
+
+    An operator's action has no schedule, so it does nothing unasked and is ready when it is asked for.
+    """
     dag = dag_bag.dags[dag_id]
-    assert dag.is_paused_upon_creation is True
+    assert dag.is_paused_upon_creation is (dag_id in SCHEDULED)
+    assert (dag.schedule is None) is (dag_id in ACTIONS)
     assert dag.catchup is False
-    assert dag.max_active_runs == 1
+    assert dag.max_active_runs == (1 if dag_id in SCHEDULED else 16)
     assert timedelta(0) < dag.dagrun_timeout <= timedelta(hours=24)
     assert dag.start_date.utcoffset() == timedelta(0)
     assert dag.start_date.timetuple()[:6] == (2015, 1, 1, 0, 0, 0)
@@ -133,13 +154,65 @@ def test_the_form_takes_only_months(month: Any, value: str | None, fits: bool) -
 
 
 def test_the_steps_of_a_month_follow_each_other(month: Any) -> None:
-    """open → extract → decide → validate → issue → close: nothing is issued that wasn't validated."""
+    """open → extract → decide → validate → issue → close → charge: nothing is issued that wasn't validated."""
     chain = [[task.task_id for task in month.topological_sort()]]
     assert chain == [STEPS]
     for earlier, later in itertools.pairwise(STEPS):
         assert month.get_task(later).upstream_task_ids == {earlier}
     assert {task.task_id: task.trigger_rule for task in month.tasks} == dict.fromkeys(STEPS, "all_success")
     assert {task.task_id for task in month.tasks if task.is_mapped} == MAPPED
+
+
+def test_the_steps_of_a_months_end_follow_each_other(month_end: Any) -> None:
+    """assemble → validate → issue → close → plan → send → record: what is stated was validated, and stated first."""
+    assert [task.task_id for task in month_end.topological_sort()] == MONTH_END
+    for earlier, later in itertools.pairwise(MONTH_END):
+        assert month_end.get_task(later).upstream_task_ids == {earlier}
+    assert {task.task_id for task in month_end.tasks if task.is_mapped} == {"send_retries"}
+    assert {asset.name for task in month_end.tasks for asset in task.outlets} == {"account_statements"}
+
+
+def test_whoever_calls_the_gateway_takes_a_slot(dag_bag: Any) -> None:
+    """The tasks that talk to the gateway, and they alone, are in its pool."""
+    from evbilling_airflow.defaults import GATEWAY_POOL
+
+    in_pool = {
+        (dag_id, task.task_id)
+        for dag_id, dag in dag_bag.dags.items()
+        for task in dag.tasks
+        if (task.partial_kwargs.get("pool") if task.is_mapped else task.pool) == GATEWAY_POOL
+    }
+    assert in_pool == CALLS_THE_GATEWAY
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "conf", "complaint"),
+    [
+        ("correct_statements", {"period": "2026-11"}, "reason"),
+        ("rebill", {}, "reason"),
+        ("rebill", {"reason": ""}, "reason"),
+        ("rebill", {"reason": "r", "statement_ids": ["S-202611-000001"]}, "statement_ids"),
+        ("rebill", {"reason": "r", "period": "2026-13"}, "period"),
+        ("mark_as_paid", {"statement_id": "A-202611-000001", "paid_on": "2026-11-05", "reference": "x"}, "reason"),
+        ("mark_as_paid", PAYMENT | {"statement_id": "1"}, "statement_id"),
+        ("mark_as_paid", PAYMENT | {"paid_on": "5.11."}, "paid_on"),
+        ("mark_as_paid", PAYMENT | {"reference": ""}, "reference"),
+    ],
+)  # fmt: skip
+def test_an_action_refuses_params_that_make_no_sense(
+    dag_bag: Any, dag_id: str, conf: dict[str, Any], complaint: str
+) -> None:
+    """What an operator forgot or mistyped is said before a run begins, by the Param's name."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = copy.deepcopy(dag_bag.dags[dag_id].params)
+
+    def trigger() -> None:
+        params.update(conf)
+        params.validate()
+
+    with pytest.raises(ParamValidationError, match=complaint):
+        trigger()
 
 
 def test_a_month_of_one_shard_is_few_tasks(month: Any) -> None:
@@ -175,6 +248,25 @@ def test_a_tick_bills_its_own_month(month: Any, tick: datetime, key: str) -> Non
     ticks = list(timetable.iter_partition_dagrun_infos(earliest=tick - 3 * day, latest=tick + 20 * day))
     assert [(info.run_after, info.partition_key) for info in ticks] == [(tick, key)]
     assert timetable.serialize()["run_offset"] == 0
+
+
+@pytest.mark.parametrize(
+    ("tick", "key"),
+    [
+        (datetime(2026, 11, 30, 12, tzinfo=UTC), "2026-11"),
+        (datetime(2026, 12, 31, 12, tzinfo=UTC), "2026-12"),
+        (datetime(2024, 2, 29, 12, tzinfo=UTC), "2024-02"),
+        (datetime(2027, 2, 28, 12, tzinfo=UTC), "2027-02"),
+    ],
+)
+def test_the_last_day_states_its_own_month(month_end: Any, tick: datetime, key: str) -> None:
+    """The run at 12:00 UTC on the last day, leap years too, has that very month as its partition key."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    timetable = DagSerialization.from_dict(serialised(month_end)).timetable
+    day = timedelta(days=1)
+    ticks = list(timetable.iter_partition_dagrun_infos(earliest=tick - 20 * day, latest=tick + 20 * day))
+    assert [(info.run_after, info.partition_key) for info in ticks] == [(tick, key)]
 
 
 def test_the_schedule_itself_makes_the_key(month: Any) -> None:
@@ -226,7 +318,8 @@ def test_parsing_imports_nothing_heavy(path: Path) -> None:
     assert done.returncode == 0, done.stderr
     ours = done.stdout.split()
     assert "evbilling_airflow.defaults" in ours
-    assert not [name for name in ours if name.startswith(("evbilling.warehouse", "evbilling.statements"))]
+    ours_heavy = ("evbilling.warehouse", "evbilling.statements", "evbilling.payments", "evbilling.accounts")
+    assert not [name for name in ours if name.startswith(ours_heavy)]
 
 
 def test_a_dag_file_is_short_and_absolute() -> None:
@@ -254,7 +347,8 @@ def test_airflow_loads_our_plugin_and_it_alone() -> None:
     script = (
         "import sys; from airflow import plugins_manager as m; plugins, errors = m._get_plugins();"
         "print([p.name for p in plugins if (p.source is not None and 'evbilling_plugin' in str(p.source))], errors,"
-        " sorted({'month', 'links', 'context', 'connections', 'defaults', 'assets', 'guard'} & set(sys.modules)))"
+        " sorted({'month', 'links', 'context', 'connections', 'defaults', 'assets', 'guard', 'payments', 'accounts'}"
+        " & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", script],

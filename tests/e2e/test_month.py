@@ -1,162 +1,24 @@
 """A month through the real scheduler, API and command line, on one local stack: billed, repeated, broken, mended.
 
-The tests run in this order and share the stack; each bills months of its own.
+The tests run in this order; each bills months of its own.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
-import psycopg
 import pytest
+from under_test import CONNECTOR_STATEMENTS, MONTH, Stack, ended, path
 
 from evbilling.errors import EvbillingError
-from evbilling.stack import airflow
-from evbilling.stack.dagrun import DagRunner, TaskState
-from evbilling.stack.state import StackState
 
 pytestmark = pytest.mark.e2e
 
-DAG_ID = "connector_statements"
-PATH = f"/api/v2/dags/{DAG_ID}"
-STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run"]
-PUBLISHED = ("statements", "statement_lines", "connector_decisions", "unbilled_accounts", "tie_out", "audit_events")
-MONTH = "2026-10"
-PATIENCE = 240.0
-
-
-def command(home: Path, *args: str, timeout: float = 300) -> str:
-    """What an `evbilling` command of this stack prints; it must succeed."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW") and not k.endswith("_URL")}
-    done = subprocess.run(
-        [sys.executable, "-m", "evbilling.cli", *args],
-        env=inherited | {"EVBILLING_HOME": str(home)},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit code and last words of a process, which is killed if it doesn't end."""
-    try:
-        said, _ = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        said, _ = process.communicate()
-    return process.returncode, said[-4000:]
-
-
-class Stack:
-    """The stack under test: what is asked of it and what is seen in it."""
-
-    def __init__(self, home: Path) -> None:
-        state = StackState.load(home)
-        assert state is not None
-        self.state = state
-        self.api = airflow.api(state)
-        self.runner = DagRunner(self.api, DAG_ID)
-
-    def environment(self) -> dict[str, str]:
-        """What an `airflow` command of this stack needs."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
-        return inherited | airflow.settings(self.state, {}) | {"EVBILLING_HOME": str(self.state.home)}
-
-    def airflow(self, *args: str, **settings: str) -> subprocess.Popen[str]:
-        """An `airflow` command under way; `settings` replace those of the stack."""
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "airflow", *args],
-            env=self.environment() | settings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-
-    def trigger(self, run_id: str, **body: Any) -> str:
-        self.api.post(f"{PATH}/dagRuns", {"dag_run_id": run_id, "logical_date": None} | body)
-        return run_id
-
-    def finish(self, run_id: str) -> str:
-        """The state in which the run ends; fails the test if it doesn't."""
-        deadline = time.monotonic() + PATIENCE
-        while (state := self.api.get(f"{PATH}/dagRuns/{run_id}")["state"]) not in {"success", "failed"}:
-            if time.monotonic() > deadline:
-                pytest.fail(f"{run_id} is {state} after {PATIENCE:.0f} s: {self.runner.tasks(run_id)}")
-            time.sleep(0.5)
-        return str(state)
-
-    def bill(self, run_id: str, period: str) -> str:
-        return self.finish(self.trigger(run_id, partition_key=period))
-
-    def clear(self, run_id: str, task_id: str) -> None:
-        body = {"dag_run_id": run_id, "task_ids": [task_id], "dry_run": False, "only_failed": False}
-        cleared = self.api.post(f"{PATH}/clearTaskInstances", body)
-        assert [ti["task_id"] for ti in cleared["task_instances"]] == [task_id]
-
-    def tasks(self, run_id: str) -> dict[str, TaskState]:
-        return {task.task_id: task for task in self.runner.tasks(run_id)}
-
-    def log(self, run_id: str, task_id: str) -> str:
-        return self.runner.log_tail(run_id, self.tasks(run_id)[task_id], lines=2000)
-
-    def finance(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.state.url("finance")) as connection:
-            return connection.execute(query.encode(), values or None).fetchall()
-
-    def published(self) -> dict[str, list[str]]:
-        """All that finance sees, row by row."""
-        return {
-            view: [row for (row,) in self.finance(f"select t::text from finance.{view} t order by 1")]
-            for view in PUBLISHED
-        }
-
-    def statements(self, period: str) -> int:
-        query = "select count(*), count(distinct account_id) from finance.statements where period = %s"
-        ((count, accounts),) = self.finance(query, period)
-        assert count == accounts
-        return int(count)
-
-    def admin(self, database: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Run a statement as the superuser; returns its rows if it has any."""
-        with psycopg.connect(self.state.role_url("postgres", database)) as connection:
-            cursor = connection.execute(statement.encode(), values or None)
-            return cursor.fetchall() if cursor.description else []
-
-    def web(self, url: str, **headers: str) -> httpx.Response:
-        return httpx.get(url, headers=headers, timeout=30, trust_env=False)
-
-    def token(self, user: str) -> str:
-        login = {"username": user, "password": self.state.airflow_passwords[user]}
-        answer = httpx.post(f"{airflow.base_url(self.state)}/auth/token", json=login, timeout=30, trust_env=False)
-        return f"Bearer {answer.json()['access_token']}"
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A whole stack of its own with a platform of 60 accounts, its DAG un-paused, and no run under way."""
-    home = tmp_path_factory.mktemp("e2e") / "home"
-    try:
-        command(home, "up")
-        command(home, "platform", "sample", "--accounts", "60", "--seed", "7", "--today", "2026-11-20")
-        stack = Stack(home)
-        stack.api.patch(PATH, {"is_paused": False})
-        yield stack
-        stack.api.close()
-    finally:
-        command(home, "down", timeout=120)
-
-
-@pytest.fixture(scope="module")
-def billed(stack: Stack) -> str:
-    """The id of a finished run of `MONTH`."""
-    assert stack.bill("first", MONTH) == "success"
-    return "first"
+PATH = path(CONNECTOR_STATEMENTS)
+STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run", "charge"]
 
 
 def test_a_partition_key_bills_its_month(stack: Stack, billed: str) -> None:
@@ -213,7 +75,7 @@ def test_two_runs_of_a_month_at_once_bill_it_once(stack: Stack, billed: str, tmp
     }
     code, said = ended(stack.airflow("db", "migrate", **own))
     assert code == 0, said
-    beside = stack.airflow("dags", "test", DAG_ID, "-c", json.dumps({"period": "2026-08"}), **own)
+    beside = stack.airflow("dags", "test", CONNECTOR_STATEMENTS, "-c", json.dumps({"period": "2026-08"}), **own)
     runs = "select state, opened_at, closed_at from billing.run where period = '2026-08' order by run_id"
     try:
         while not stack.admin("warehouse", runs) and beside.poll() is None:
@@ -235,7 +97,7 @@ def test_two_runs_of_a_month_at_once_bill_it_once(stack: Stack, billed: str, tmp
 def test_a_backfill_bills_each_of_its_months(stack: Stack) -> None:
     """`airflow backfill create` over three months: three runs by the scheduler, a set of statements a month."""
     window = ("--from-date", "2026-04-01", "--to-date", "2026-06-30")
-    code, said = ended(stack.airflow("backfill", "create", "--dag-id", DAG_ID, *window))
+    code, said = ended(stack.airflow("backfill", "create", "--dag-id", CONNECTOR_STATEMENTS, *window))
     assert code == 0, said
     runs = stack.api.get(f"{PATH}/dagRuns", run_type="backfill")["dag_runs"]
     assert sorted(run["partition_key"] for run in runs) == ["2026-04", "2026-05", "2026-06"]
@@ -287,7 +149,7 @@ def test_a_failed_expectation_publishes_nothing(stack: Stack) -> None:
         stack.admin("platform", f"update platform.charger set scope_status = substr(scope_status, 5) {some}")
     states = {task_id: task.state for task_id, task in stack.tasks("nonsense").items()}
     assert states["validate"] == "failed"
-    assert states["issue_statements"] == states["close_run"] == "upstream_failed"
+    assert states["issue_statements"] == states["close_run"] == states["charge"] == "upstream_failed"
     assert "known scope_status" in stack.log("nonsense", "validate")
     assert stack.published() == before
 
@@ -298,12 +160,3 @@ def test_a_failed_expectation_publishes_nothing(stack: Stack) -> None:
 
     assert stack.bill("mended", "2026-02") == "success"
     assert stack.statements("2026-02") > 20
-
-
-def test_nothing_is_left_behind(stack: Stack) -> None:
-    """After all of this every published figure still agrees, and no component has written an error of its own."""
-    assert stack.finance("select period, check_id from finance.tie_out where not is_ok") == []
-    twice = "select period, account_id from finance.statements group by 1, 2 having count(*) > 1"
-    assert stack.finance(twice) == []
-    assert stack.api.get("/api/v2/importErrors")["import_errors"] == []
-    assert stack.api.unhealthy_parts() == []

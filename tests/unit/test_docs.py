@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from evbilling.accounts.reference import withheld_reference
+from evbilling.payments import planner
+from evbilling.payments.reference import PLAN_REASONS, payments_reference
 from evbilling.scope.reference import NOTHING_TO_BILL, rules_reference
 from evbilling.statements.settle import FEE_ZERO, NO_CONNECTORS
 
@@ -13,7 +16,14 @@ REPO = Path(__file__).resolve().parents[2]
 
 def test_rules_reference_is_current() -> None:
     """docs/rules.md is what `evbilling rules` prints."""
-    assert rules_reference() == (REPO / "docs" / "rules.md").read_text(encoding="utf-8")
+    printed = f"{rules_reference()}\n{withheld_reference()}\n{payments_reference()}"
+    assert printed == (REPO / "docs" / "rules.md").read_text(encoding="utf-8")
+
+
+def test_every_reason_of_a_plan_is_described() -> None:
+    """Whatever the planner gives as a reason stands in the reference, but for what is only ever a refusal."""
+    reasons = {value for name, value in vars(planner).items() if name.isupper() and isinstance(value, str)}
+    assert set(PLAN_REASONS) == reasons - {planner.TOO_SOON}
 
 
 def test_nothing_to_bill_reasons_are_all_described() -> None:

@@ -5,6 +5,7 @@ One reader means one meaning of history, whatever form the inventory comes in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from psycopg import sql
 
 from evbilling.inventory import contract
 from evbilling.inventory.postgres import PostgresSource
+from evbilling.inventory.source import INVENTORY_TABLES
 from evbilling.platform.copying import copy_batches
 from evbilling.platform.files import open_tables
 from evbilling.warehouse.connect import connected
@@ -26,8 +28,13 @@ _TYPES = {
 }
 
 
-def copied_source(folder_url: str, warehouse_url: str, run_id: int) -> PostgresSource:
-    """The five files of `folder_url` as copied for this run; copies them if that wasn't done yet.
+def copied_source(
+    folder_url: str,
+    warehouse_url: str,
+    run_id: int,
+    tables: Sequence[contract.Table] = INVENTORY_TABLES,
+) -> PostgresSource:
+    """The files of `folder_url` as copied for this run; copies those of `tables` that weren't copied yet.
 
     Raises `BadInput` that names file, line, column and reason if a file breaks the contract, `TransientError` if the
     folder's server doesn't answer.
@@ -36,14 +43,20 @@ def copied_source(folder_url: str, warehouse_url: str, run_id: int) -> PostgresS
     with connected(warehouse_url, what="warehouse") as connection:
         # Shards of one run ask at the same time: the first copies, the others wait for its commit.
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (prefix,))
-        present = connection.execute("select to_regclass(%s)", (f"staging.{prefix}connector",)).fetchone()
-        if present and present[0] is None:
-            _copy(connection, folder_url, prefix)
-    return PostgresSource(warehouse_url, schema="staging", prefix=prefix, label=folder_url)
+        missing = [table for table in tables if not _is_copied(connection, prefix + table.name)]
+        if missing:
+            _copy(connection, folder_url, prefix, missing)
+    return PostgresSource(warehouse_url, schema="staging", prefix=prefix, label=folder_url, tables=tables)
 
 
-def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str) -> None:
-    for file in open_tables(folder_url).values():
+def _is_copied(connection: psycopg.Connection[Any], name: str) -> bool:
+    present = connection.execute("select to_regclass(%s) is not null", (f"staging.{name}",)).fetchone()
+    return bool(present and present[0])
+
+
+def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str, tables: Sequence[contract.Table]) -> None:
+    files = open_tables(folder_url)
+    for file in (files[table.name] for table in tables):
         table = replace(file.table, name=prefix + file.table.name)
         columns = sql.SQL(", ").join(
             sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(_TYPES[column.type]))

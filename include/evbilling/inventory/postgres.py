@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,9 @@ from psycopg import sql
 from evbilling.errors import BadInput, SetFault, TransientError
 from evbilling.inventory import contract
 from evbilling.inventory.conflicts import connector_keys, is_repeated, overlapping
-from evbilling.inventory.source import CountWindow, Shard, Survey
+from evbilling.inventory.source import INVENTORY_TABLES, CountWindow, Shard, Survey
 from evbilling.sqlfiles import load_sql
 from evbilling.warehouse.connect import connected, shown
-
-_READ_TABLES = (contract.ACCOUNT, contract.APP_USER, contract.CHARGER, contract.CONNECTOR)
 
 # Postgres places a row of a hash-partitioned table by hashtextextended(key, this seed) plus this constant; of a power
 # of two of partitions only the low bits count. Attaching a wrongly placed shard would fail, never go unnoticed.
@@ -41,10 +39,22 @@ _COLUMNS = sql.SQL("at.account_id, ch.charger_id, co.connector_id, co.power_type
 
 
 class PostgresSource:
-    """The five tables as relations of one Postgres database; `prefix` is what stands before a table's name."""
+    """The five tables as relations of one Postgres database; `prefix` is what stands before a table's name.
 
-    def __init__(self, url: str, *, schema: str = "platform", prefix: str = "", label: str | None = None) -> None:
+    `tables` are those that will be read: the only ones that the contract is checked for.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str = "platform",
+        prefix: str = "",
+        label: str | None = None,
+        tables: Sequence[contract.Table] = INVENTORY_TABLES,
+    ) -> None:
         self.label = label or f"{shown(url)} schema {schema}"
+        self._tables = tables
         self._url = url
         self._schema = schema
         self._prefix = prefix
@@ -60,14 +70,14 @@ class PostgresSource:
 
         Literals, because the bulk driver and COPY take no bound arrays; psycopg does the quoting.
         """
-        tables = {table.name: self._relation(table) for table in _READ_TABLES}
+        tables = {table.name: self._relation(table) for table in contract.TABLES}
         values = {key: part if isinstance(part, sql.Composable) else sql.Literal(part) for key, part in parts.items()}
         return sql.SQL(load_sql(f"queries/{name}.sql")).format(**tables, **values).as_string(None)
 
     def check_contract(self) -> None:
         faults = []
         with self._connected() as connection:
-            for table in _READ_TABLES:
+            for table in self._tables:
                 relation = self._relation(table).as_string(connection)
                 found = {
                     row[0]
@@ -144,6 +154,35 @@ class PostgresSource:
                 fix="run the period again; nothing was published",
             )
         return _with_conflicts(table, shared, history)
+
+    def read_charges(
+        self,
+        account_ids: Sequence[str],
+        since: Sequence[datetime],
+        until: Sequence[datetime],
+        keep: Callable[[pa.Table], object],
+    ) -> pd.DataFrame:
+        asked = {
+            "accounts": list(account_ids),
+            "since": [i.isoformat() for i in since],
+            "until": [i.isoformat() for i in until],
+        }
+        arrived = 0
+        # Charges go on coming in while they are read: what is counted must be what was read.
+        with self._snapshot() as cursor:
+            cursor.execute(self._query("extract_charges", **asked))
+            for batch in cursor.fetch_record_batch():
+                keep(pa.Table.from_batches([batch]))
+                arrived += batch.num_rows
+            cursor.execute(self._query("count_charges", **asked))
+            counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+        if (reported := int(counted["charges"].sum())) != arrived:
+            raise SetFault(
+                f"the source reports {reported:,} charges, {arrived:,} arrived",
+                where=self.label,
+                fix="run the period again; nothing was published",
+            )
+        return counted
 
     @contextmanager
     def _snapshot(self) -> Generator[Any, None, None]:

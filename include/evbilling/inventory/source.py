@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from evbilling.inventory.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+
+# What a month's two DAGs read: the count on the 1st, and the charges at its end.
+INVENTORY_TABLES = (ACCOUNT, APP_USER, CHARGER, CONNECTOR)
+CHARGE_TABLES = (ACCOUNT, APP_USER, ACCOUNT_CHARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +76,20 @@ class InventorySource(Protocol):
         Columns account_id, charger_id, power_type, status, scope_status (dictionaries), connector_id (int32, -1 if
         the source has none) and conflict: null, `duplicate` or `overlap` where history rows contradict each other.
         Raises `SetFault` if fewer or more rows arrived than the source says it sent.
+        """
+
+    def read_charges(
+        self,
+        account_ids: Sequence[str],
+        since: Sequence[datetime],
+        until: Sequence[datetime],
+        keep: Callable[[pa.Table], object],
+    ) -> pd.DataFrame:
+        """Give `keep` the charges of these accounts, part by part, and return what the source itself says of them.
+
+        Each account's charges within its own [since, until), and those without a time, all as of one moment. Parts:
+        one row per charge: account_id, charge_id, kind, description, occurred_at (UTC), net_amount, tax_amount,
+        currency, settled_amount; amounts are decimal text in major units, exact. Returned: one row per account that
+        has charges: account_id, charges (how many), total_amount (net and tax) and settled_amount, as decimal text,
+        summed by the source. Raises `SetFault` if fewer or more rows arrived than it says it has.
         """

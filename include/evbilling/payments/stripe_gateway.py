@@ -99,7 +99,7 @@ class _PacedClient(stripe.RequestsClient):
             yield
         except NotSentError:
             if self._call.sends:
-                raise stripe.APIConnectionError("the time to repeat it was over") from None
+                raise stripe.APIConnectionError("too late to repeat it") from None  # type: ignore[no-untyped-call]
             raise
         finally:
             self._call.lease = None

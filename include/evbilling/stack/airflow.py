@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evbilling.errors import BadInput, NotReady, TransientError
+from evbilling.stack import gateway
 from evbilling.stack.api import AirflowApi
 from evbilling.stack.home import REPO_ROOT
 from evbilling.stack.ports import LOOPBACK
@@ -34,6 +35,10 @@ _OURS = "evbilling local stack"
 # Airflow's own deprecations, which would head the log of every task.
 _QUIET = ("ignore:GitWildMatchPattern", "ignore:Using `httpx` with")
 
+# As the DAGs name it. So many tasks may talk to the gateway at once; the rate itself is kept in the warehouse.
+GATEWAY_POOL = "payment_gateway"
+_GATEWAY_SLOTS = 4
+
 _HEALTH_PATIENCE = 180.0
 _PARSE_PATIENCE = 90.0
 
@@ -49,6 +54,7 @@ def connections(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW_CONN_CHARGING_PLATFORM": _postgres_connection(state, "platform_reader", "platform"),
         "AIRFLOW_CONN_WAREHOUSE": _postgres_connection(state, "evbilling_writer", "warehouse"),
         "AIRFLOW_CONN_EVIDENCE": {"conn_type": "fs", "extra": {"path": str(state.home / "evidence")}},
+        gateway.CONNECTION: gateway.connection(state),
     }
     made = {name: json.dumps(value | {"description": _OURS}) for name, value in embedded.items()}
     return made | {name: caller[name] for name in replaced_connections(caller) if name in made}
@@ -229,6 +235,16 @@ def wait_until_parsed(state: StackState) -> list[str]:
     return problems + [f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}" for e in errors]
 
 
+def make_pools(state: StackState) -> None:
+    """Make the pool of the tasks that talk to the payment gateway; one that is there stays as it is."""
+    client = api(state)
+    if GATEWAY_POOL not in {pool["name"] for pool in client.get("/api/v2/pools", limit=500)["pools"]}:
+        client.post(
+            "/api/v2/pools",
+            {"name": GATEWAY_POOL, "slots": _GATEWAY_SLOTS, "description": "Tasks that talk to the payment gateway"},
+        )
+
+
 def log_file(state: StackState, name: str) -> Path:
     """The log of a component."""
     return state.home / "logs" / f"{name}.log"
@@ -241,11 +257,11 @@ def log_tail(log: Path, lines: int = 20) -> str:
 
 
 def require_embedded_services(caller: Mapping[str, str]) -> None:
-    """Raise `BadInput` if a connection of the caller's replaces an embedded database."""
-    for name in ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_CHARGING_PLATFORM"):
+    """Raise `BadInput` if a connection of the caller's replaces an embedded database or the sandbox."""
+    for name in ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_CHARGING_PLATFORM", gateway.CONNECTION):
         if name in replaced_connections(caller):
             raise BadInput(
-                "the demo fills and bills its own databases only",
+                "the demo bills its own databases and charges its own sandbox only",
                 where=name,
                 fix=f"unset {name}, or trigger the DAGs on `evbilling up` instead",
             )

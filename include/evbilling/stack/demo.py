@@ -1,4 +1,4 @@
-"""The demo: a made-up platform, a month billed by the real scheduler, and what finance then sees."""
+"""The demo: a made-up platform, a month billed and closed by the real scheduler, and what finance then sees."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from datetime import UTC, date, datetime
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.stack import airflow
+from evbilling.stack import airflow, gateway
 from evbilling.stack.console import command, step
 from evbilling.stack.dagrun import DagRunner, Progress
 from evbilling.stack.lifecycle import bring_up
 from evbilling.stack.month_report import count_rows, print_month
 from evbilling.stack.state import StackState
 
-DAG_ID = "connector_statements"
+# The 1st of the month and its last day.
+DAG_IDS = ("connector_statements", "account_statements")
 SEED = 1
 _LOGS_SHOWN = 3
 
 
 def run_demo(accounts: int) -> int:
-    """Bill the last complete month of a made-up platform and print what came of it; the stack keeps running.
+    """Bill and close the last complete month of a made-up platform and print what came of it; the stack keeps running.
 
     Returns 0, or 1 if the run failed. Raises `BadInput` if this stack holds another sample, or if real
     databases replace its own.
@@ -29,8 +30,9 @@ def run_demo(accounts: int) -> int:
     state = bring_up()
     _load_sample(state, accounts)
     period = Period(*_today().timetuple()[:2]).shifted(-1)
-    if not _bill(state, period):
-        return 1
+    for dag_id in DAG_IDS:
+        if not _run(state, dag_id, period):
+            return 1
     print_month(state.url("finance"), period)
     _print_next_steps(state, period)
     return 0
@@ -82,13 +84,13 @@ def _require_empty_platform(state: StackState) -> None:
         )
 
 
-def _bill(state: StackState, period: Period) -> bool:
-    runner = DagRunner(airflow.api(state), DAG_ID)
+def _run(state: StackState, dag_id: str, period: Period) -> bool:
+    runner = DagRunner(airflow.api(state), dag_id)
     before = count_rows(state.url("finance"), period)
-    print(f"\nBilling {period}: DAG {DAG_ID}, partition key {period}")
+    print(f"\nDAG {dag_id}, partition key {period}")
     with Progress() as progress:
         run_id, outcome = runner.run(str(period), progress)
-    link = f"{airflow.base_url(state)}/dags/{DAG_ID}/runs/{run_id}"
+    link = f"{airflow.base_url(state)}/dags/{dag_id}/runs/{run_id}"
     if outcome == "success":
         written = count_rows(state.url("finance"), period) - before
         print(f"The run succeeded and wrote {written:,} rows: {link}")
@@ -106,7 +108,9 @@ def _print_next_steps(state: StackState, period: Period) -> None:
     print(f"  Airflow     {airflow.base_url(state)}   login admin / {state.airflow_passwords['admin']}")
     query = f"select * from finance.statements where period = '{period}'"  # ruff: ignore[hardcoded-sql-expression]
     print(f"""  Finance     eval "$({command()} env)"; psql "$FINANCE_URL" -c "{query}\"""")
-    print(f"  Go live     un-pause {DAG_ID} in Airflow: it bills this month at once, then on each 1st")
+    print(f"  Sandbox     {gateway.url(state)}   what the cards were charged: {gateway.log_file(state)}")
+    print(f"  Go live     un-pause {DAG_IDS[0]} in Airflow: it bills this month at once, then on each 1st;")
+    print("              then account_statements, payment_retries and payment_reconciliation")
     print(f"  Stop        {command()} down        (the data stays; a second demo writes 0 rows)")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from evbilling.stack import airflow, databases
+from evbilling.stack import airflow, databases, gateway
 from evbilling.stack.console import step
 from evbilling.stack.home import stack_home
 from evbilling.stack.ports import free_port
@@ -41,8 +42,11 @@ def bring_up(with_airflow: bool = True) -> StackState:
     home = stack_home()
     with only_one(home):
         state = StackState.load(home) or StackState.create(home)
-        state.wanted = sorted({*state.wanted, POSTGRES, *(airflow.COMPONENTS if with_airflow else ())})
+        parts = [POSTGRES, *(() if _has_own_gateway() else [gateway.SANDBOX])]
+        state.wanted = sorted({*state.wanted, *parts, *(airflow.COMPONENTS if with_airflow else ())})
         _bring_up_postgres(state)
+        if gateway.SANDBOX in parts:
+            _bring_up_sandbox(state)
         if with_airflow:
             _bring_up_airflow(state)
     return state
@@ -62,6 +66,8 @@ def take_down() -> bool:
         with step("Airflow", "stopping") as line:
             stopped = airflow.stop_components(state)
             line.result = f"stopped {', '.join(stopped)}" if stopped else "wasn't running"
+        with step("Sandbox", "stopping") as line:
+            line.result = "stopped" if gateway.stop(state) else "wasn't running"
         with step("Postgres", "stopping") as line:
             server = postgres_of(state)
             line.result = "stopped" if server.is_running() else "wasn't running"
@@ -74,6 +80,16 @@ def look(state: StackState) -> list[PartStatus]:
     server = postgres_of(state)
     pid = server.pid()
     parts = [PartStatus(POSTGRES, POSTGRES in state.wanted, pid, f"127.0.0.1:{server.port}", server.log)]
+    sandbox = gateway.record(state)
+    parts.append(
+        PartStatus(
+            gateway.SANDBOX,
+            gateway.SANDBOX in state.wanted,
+            sandbox.pid if sandbox and sandbox.is_alive() else None,
+            gateway.url(state),
+            gateway.log_file(state),
+        )
+    )
     for name in airflow.COMPONENTS:
         record = airflow.component_record(state, name)
         parts.append(
@@ -105,6 +121,17 @@ def _bring_up_postgres(state: StackState) -> None:
         line.result = f"migrated: {', '.join(applied)}" if applied else "up to date"
 
 
+def _has_own_gateway() -> bool:
+    return gateway.CONNECTION in airflow.replaced_connections(os.environ)
+
+
+def _bring_up_sandbox(state: StackState) -> None:
+    with step("Sandbox", "starting") as line:
+        gateway.prepare(state)
+        started = gateway.start(state)
+        line.result = f"{'running' if started else 'already running'} on {gateway.url(state)}"
+
+
 def _bring_up_airflow(state: StackState) -> None:
     if not airflow.is_running(state, "api-server"):
         state.airflow_port = free_port(state.airflow_port)
@@ -117,6 +144,7 @@ def _bring_up_airflow(state: StackState) -> None:
     with step("Airflow", "waiting until every component is healthy") as line:
         started = airflow.start_components(state)
         airflow.wait_until_healthy(state)
+        airflow.make_pools(state)
         line.result = f"healthy on {airflow.base_url(state)}" + ("" if started else ", already running")
     with step("DAGs", "waiting until all are parsed") as line:
         problems = airflow.wait_until_parsed(state)

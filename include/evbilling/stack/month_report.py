@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +11,19 @@ from evbilling.period import Period
 from evbilling.sqlfiles import load_sql
 
 _UNBILLED_SHOWN = 12
+_CURRENCY = re.compile(r"-[A-Z]{3}$")
 
 
 def count_rows(finance_url: str, period: Period) -> int:
-    """How many statements, decisions and unbilled accounts the finance views hold for `period`."""
+    """How many statements, decisions, unbilled accounts, items and attempts the finance views hold for `period`."""
     return int(_read(finance_url, "month_rows", period)[0][0])
 
 
 def print_month(finance_url: str, period: Period) -> None:
-    """Print what the finance views say about `period`: counts, totals, who wasn't billed, the tie-out."""
+    """Print what the finance views say about `period`: counts, money, who was not billed, the tie-out.
+
+    What has no rows yet is left out.
+    """
     accounts, decided, billed, statements, unbilled = _read(finance_url, "month_summary", period)[0]
     excluded = _read(finance_url, "month_excluded", period)
     ((extracted,),) = _read(finance_url, "month_extracted", period)
@@ -39,11 +44,43 @@ def print_month(finance_url: str, period: Period) -> None:
             title += f" ({_UNBILLED_SHOWN} of {len(left_out)}; all: finance.unbilled_accounts)"
         columns = ("account", "reason", "detail", "connectors", "expected", "currency")
         _print_table(title, columns, left_out[:_UNBILLED_SHOWN])
-    _print_table(
-        "Tie-out",
-        ("check", "left", "value", "right", "value", "difference", "ok"),
-        _read(finance_url, "month_tie_out", period),
-    )
+    _print_money(finance_url, period)
+    _print_tie_out(_read(finance_url, "month_tie_out", period))
+
+
+def _print_money(finance_url: str, period: Period) -> None:
+    attempts = _read(finance_url, "month_attempts", period)
+    columns = ("attempts", "all", "collected", "failed: soft", "hard", "needs customer", "unclear", "no outcome yet")
+    if attempts:
+        _print_table("Charges and retries; failures by class", columns, attempts)
+        _print_table(
+            "Connector statements by status", ("status", "statements"), _read(finance_url, "month_statuses", period)
+        )
+        _print_table(
+            "Collected and outstanding",
+            ("currency", "billed", "collected", "outstanding"),
+            _read(finance_url, "month_collected", period),
+        )
+    if stated := _read(finance_url, "month_accounts", period):
+        columns = (
+            "currency", "statements", "opening", "connector statements", "other charges", "settled elsewhere",
+            "payments", "closing",
+        )  # fmt: skip
+        _print_table("Account statements", columns, stated)
+
+
+def _print_tie_out(checks: Sequence[Sequence[Any]]) -> None:
+    """A line for each check, its figures in all currencies; a check that isn't ok once more in full."""
+    rows: dict[str, list[Any]] = {}
+    for check_id, left, left_value, right, _right_value, _difference, is_ok in checks:
+        family, currency = (check_id[:-4], check_id[-3:]) if _CURRENCY.search(check_id) else (check_id, "")
+        ending = f", {currency}"
+        row = rows.setdefault(family, [family, left.removesuffix(ending), right.removesuffix(ending), "", True])
+        row[3] += f"{'; ' if row[3] else ''}{currency} {left_value:,}".lstrip()
+        row[4] = row[4] and is_ok
+    _print_table("Tie-out", ("check", "figure", "equals", "figures", "ok"), list(rows.values()))
+    if broken := [check for check in checks if not check[6]]:
+        _print_table("NOT OK", ("check", "left", "value", "right", "value", "difference", "ok"), broken)
 
 
 def _read(url: str, query: str, period: Period) -> list[tuple[Any, ...]]:

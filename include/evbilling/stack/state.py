@@ -36,6 +36,7 @@ class StackState:
     home: Path
     postgres_port: int = 0
     airflow_port: int = 0
+    sandbox_port: int = 0
     role_passwords: dict[str, str] = field(default_factory=dict)
     airflow_passwords: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)

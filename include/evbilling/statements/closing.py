@@ -9,6 +9,7 @@ import psycopg
 
 from evbilling.statements.services import Services
 from evbilling.warehouse import runs, staging
+from evbilling.warehouse.tieout import keep_checks
 
 log = logging.getLogger(__name__)
 
@@ -22,24 +23,21 @@ def close_run(services: Services, run_id: int) -> dict[str, Any]:
     with services.recording_failure(run_id), services.warehouse() as connection:
         run = runs.get_run(connection, run_id)
         latest = runs.latest_settled_run(connection, run.period)
-        checks = _tie_out(connection, run) if latest and latest.run_id == run_id else []
+        checks, not_ok = _tie_out(connection, run) if latest and latest.run_id == run_id else (0, [])
         connection.execute("select billing.drop_stage(%s)", (run_id,))
         connection.execute("update billing.run set closed_at = coalesce(closed_at, now()) where run_id = %s", (run_id,))
-    not_ok = [check for check in checks if check[2] != check[4]]
-    for check_id, left, left_value, right, right_value in not_ok:
-        log.error("tie-out %s: %s %s, but %s %s", check_id, left, left_value, right, right_value)
     log.info(
         "run %s of %s closed (%s): %s tie-out checks, %s not ok",
         run_id,
         run.period,
         run.state,
-        len(checks),
+        checks,
         len(not_ok),
     )
-    return {"outcome": run.state, "checks": len(checks), "not_ok": [check[0] for check in not_ok]}
+    return {"outcome": run.state, "checks": checks, "not_ok": not_ok}
 
 
-def _tie_out(connection: psycopg.Connection[Any], run: runs.Run) -> list[tuple[Any, ...]]:
+def _tie_out(connection: psycopg.Connection[Any], run: runs.Run) -> tuple[int, list[str]]:
     facts = run.facts
     _, checks = staging.query_rows(
         connection,
@@ -49,15 +47,4 @@ def _tie_out(connection: psycopg.Connection[Any], run: runs.Run) -> list[tuple[A
         held=facts["held"],
         accounts=facts["accounts"],
     )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into billing.tie_out as t
-                   (check_id, left_label, left_value, right_label, right_value, period, run_id)
-               values (%s, %s, %s, %s, %s, %s, %s)
-               on conflict (period, check_id) do update
-               set left_label = excluded.left_label, left_value = excluded.left_value,
-                   right_label = excluded.right_label, right_value = excluded.right_value, run_id = excluded.run_id
-               where (t.left_value, t.right_value) is distinct from (excluded.left_value, excluded.right_value)""",
-            [(*check, run.period, run.run_id) for check in checks],
-        )
-    return checks
+    return len(checks), keep_checks(connection, run.period, run.run_id, checks)

@@ -5,23 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import pandas as pd
 import psycopg
 
-from evbilling.errors import NotReady, StaleTry
-from evbilling.money import from_minor
+from evbilling.errors import StaleTry
 from evbilling.statements.services import Services, stands
-from evbilling.statements.settle import FEE_ZERO, Settlement, settle
-from evbilling.statements.settling import read_summary
+from evbilling.statements.settle import Settlement
+from evbilling.statements.settling import stage_settlement
 from evbilling.warehouse import runs, staging
 
 log = logging.getLogger(__name__)
-
-_DRAFT_COLUMNS = [
-    "account_id", "account_name", "financial_admin_id", "time_zone", "count_instant", "currency", "minor_unit",
-    "setting_id", "fee_minor", "dc_fee_minor", "exclude_closed", "exclude_private", "tax_rate", "ac_count", "dc_count",
-    "net_minor", "tax_minor", "total_minor",
-]  # fmt: skip
 
 # So many differing accounts are named in the run's record; their number is given in full.
 _NAMED_DIFFERENCES = 100
@@ -53,25 +45,10 @@ def _issue(services: Services, run_id: int) -> dict[str, Any]:
         run = runs.get_run(connection, run_id)
         if stands(run):
             return _nothing_written(run.state)
-        shards = runs.get_shards(connection, run_id)
-        if not staging.has_stage(connection, run_id, run.shard_count):
-            if run.state == "superseded":
-                return _nothing_written(run.state)
-            raise NotReady(f"the decisions of run {run_id} are not staged", fix="clear the task apply_scope_rules too")
-        epoch = connection.execute("select billing.raise_fence(%s)", (f"issue {run.period}",)).fetchone()[0]  # type: ignore[index]
-    accounts, summary = services.accounts(run), read_summary(services, run, shards)
+        if run.state == "superseded" and not staging.has_stage(connection, run_id, run.shard_count):
+            return _nothing_written(run.state)
+    epoch, settlement = stage_settlement(services, run)
     with services.warehouse() as connection:
-        settlement = settle(accounts, summary)
-        changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run_id,))}
-        # What is staged of a quarantined account is only what lies in shards without its fault: no count of it.
-        if changed := changed.difference(settlement.quarantined):
-            settlement = settle(accounts, _recounted(connection, run_id, summary, changed))
-        connection.execute(
-            "select billing.settle_stage(%s, %s, %s, %s)",
-            (run_id, settlement.quarantined, settlement.nothing_owed, FEE_ZERO),
-        )
-        drafts = settlement.statements.assign(tax_rate=_tax_rates(settlement.statements))
-        staging.fill_drafts(connection, run_id, drafts[_DRAFT_COLUMNS], settlement.unbilled)
         differences = _differences(connection, run, settlement)
     return _publish(services, run, epoch, settlement, differences)
 
@@ -114,23 +91,8 @@ def _publish(
     for difference in differences[:_NAMED_DIFFERENCES]:
         log.warning("%s differs from the inventory now: %s", difference["statement_id"], difference["says"])
     if differences:
-        log.warning("%s issued statements differ; they stay as issued: see billing.run.differences", len(differences))
+        log.warning("%s issued statements differ and stay so; correct_statements notes by how much", len(differences))
     return {"outcome": outcome, **{k: facts[k] for k in ("statements", "decisions", "unbilled", "differing")}}
-
-
-def _recounted(
-    connection: psycopg.Connection[Any], run_id: int, summary: pd.DataFrame, changed: set[str]
-) -> pd.DataFrame:
-    """The summary with the counts of `changed` accounts as they now lie staged."""
-    staged = staging.staged_counts(connection, run_id)
-    staged = staged[staged["account_id"].isin(changed)].rename(columns={"rule_id": "item"})
-    stays = ~summary["account_id"].isin(changed) | summary["item"].str.startswith("fault:")
-    fresh = staged[["account_id", "item", "power_type", "connectors"]].assign(detail=None)
-    return pd.concat([summary[stays], fresh], ignore_index=True)
-
-
-def _tax_rates(statements: pd.DataFrame) -> list[str]:
-    return [str(from_minor(int(rate), 6)) for rate in statements["tax_rate_e6"]]
 
 
 def _differences(connection: psycopg.Connection[Any], run: runs.Run, settlement: Settlement) -> list[dict[str, Any]]:

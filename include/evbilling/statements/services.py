@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from evbilling.errors import EvbillingError
 from evbilling.inventory.evidence import EvidenceStore
+from evbilling.inventory.source import INVENTORY_TABLES
 from evbilling.warehouse import runs
 from evbilling.warehouse.connect import connected
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import psycopg
 
+    from evbilling.inventory.contract import Table
     from evbilling.inventory.source import InventorySource
 
 
@@ -42,15 +44,18 @@ class Services:
         """One transaction on the warehouse."""
         return connected(self.warehouse_url, what="warehouse")
 
-    def source(self, run_id: int) -> InventorySource:
-        """The inventory that run `run_id` reads; files are first copied beside the warehouse's staging tables."""
+    def source(self, run_id: int, tables: Sequence[Table] = INVENTORY_TABLES) -> InventorySource:
+        """The platform's `tables` as run `run_id` reads them.
+
+        Files are first copied beside the warehouse's staging tables; the copies go when the run is closed.
+        """
         if urlsplit(self.platform_url).scheme in {"postgresql", "postgres"}:
             from evbilling.inventory.postgres import PostgresSource
 
-            return PostgresSource(self.platform_url)
+            return PostgresSource(self.platform_url, tables=tables)
         from evbilling.inventory.filecopy import copied_source
 
-        return copied_source(self.platform_url, self.warehouse_url, run_id)
+        return copied_source(self.platform_url, self.warehouse_url, run_id, tables)
 
     def accounts(self, run: runs.Run) -> pd.DataFrame:
         """The accounts of a run, as `evbilling.scope.accounts` made them when it was opened."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any
 
 import pandas as pd
-import psycopg
 
 from evbilling.errors import NotReady
 from evbilling.expectations import suites
@@ -58,7 +56,7 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
         )
         warnings = [finding.sentence() for finding in findings if not finding.success and not finding.is_stopping]
         with services.warehouse() as connection:
-            _record(connection, run_id, findings)
+            runs.record_findings(connection, run_id, findings)
             extracted = int(settlement.counts["extracted"].sum())
             facts = {"extracted": extracted, "validation_page": page.key, "validation_sha256": page.sha256}
             runs.add_facts(connection, run_id, facts, warnings)
@@ -107,18 +105,3 @@ def _validate_period(validator: Validator, run: runs.Run, settlement: Settlement
         lower_change_limit=-limit,
         orphan_limit=int(run.facts["max_orphan_connectors"]),
     )
-
-
-def _record(connection: psycopg.Connection[Any], run_id: int, findings: list[Finding]) -> None:
-    rows = [
-        (run_id, f.suite, f.shard, f.expectation, f.says, f.severity, f.success, f.observed, f.unexpected_count,
-         json.dumps(f.sample))
-        for f in findings
-    ]  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into billing.validation_result
-                   (run_id, suite, shard, expectation, says, severity, success, observed, unexpected_count, sample)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            rows,
-        )

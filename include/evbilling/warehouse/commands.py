@@ -17,7 +17,7 @@ def register(subcommands: Subcommands) -> None:
     dictionary = subcommands.add_parser("dictionary", help="print the data dictionary of the finance views")
     dictionary.add_argument("--url", help="libpq URL of the warehouse (default: the local stack's)")
     dictionary.set_defaults(run=_dictionary)
-    rules = subcommands.add_parser("rules", help="print the reference of scope rules and reasons")
+    rules = subcommands.add_parser("rules", help="print the reference of rules, reasons and decline codes")
     rules.set_defaults(run=_rules)
 
 
@@ -39,7 +39,9 @@ def _dictionary(args: argparse.Namespace) -> int:
 
 
 def _rules(args: argparse.Namespace) -> int:
+    from evbilling.accounts.reference import withheld_reference
+    from evbilling.payments.reference import payments_reference
     from evbilling.scope.reference import rules_reference
 
-    print(rules_reference(), end="")
+    print(rules_reference(), withheld_reference(), payments_reference(), sep="\n", end="")
     return 0

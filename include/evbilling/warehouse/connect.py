@@ -14,14 +14,12 @@ from evbilling.errors import BadInput, EvbillingError, NotReady, StaleTry, Trans
 
 _NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
 
-_NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
-
 _MAY_COME_BACK = (
     psycopg.OperationalError, psycopg.InterfaceError, errors.SerializationFailure, errors.DeadlockDetected,
 )  # fmt: skip
 
-# Raised by the functions of sql/migrations/0002_publishing.sql.
-_OUR_ERRORS: dict[str, type[EvbillingError]] = {"EV001": StaleTry, "EV003": TransientError}
+# Raised by the owner's functions in sql/migrations.
+_OUR_ERRORS: dict[str, type[EvbillingError]] = {"EV001": StaleTry, "EV003": TransientError, "EV004": BadInput}
 
 
 def shown(url: str) -> str:

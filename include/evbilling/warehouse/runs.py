@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -13,7 +13,14 @@ from psycopg.types.json import Jsonb
 
 from evbilling.errors import NotReady
 
+if TYPE_CHECKING:
+    from evbilling.expectations.validate import Finding
+
 SETTLED_STATES = ("issued", "unchanged", "differs")
+
+# Two DAGs keep runs of one period; whoever looks for the runs of a period means those of one of them.
+CONNECTOR_STATEMENTS = "connector_statements"
+ACCOUNT_STATEMENTS = "account_statements"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +137,14 @@ def register_inventory(
     )
 
 
-def latest_settled_run(connection: psycopg.Connection[Any], period: str) -> Run | None:
-    """The newest run of `period` that published it or found it unchanged: the keeper of its snapshot."""
+def latest_settled_run(
+    connection: psycopg.Connection[Any], period: str, dag_id: str = CONNECTOR_STATEMENTS
+) -> Run | None:
+    """The newest run of `period` by `dag_id` that published it or found it unchanged: the keeper of its snapshot."""
     row = connection.execute(
         """select max(run_id) from billing.run
-           where period = %s and state in ('issued', 'unchanged') and accounts_uri is not null""",
-        (period,),
+           where period = %s and dag_id = %s and state in ('issued', 'unchanged') and accounts_uri is not null""",
+        (period, dag_id),
     ).fetchone()
     return get_run(connection, row[0]) if row and row[0] is not None else None
 
@@ -170,9 +179,48 @@ def mark_settled(
     # An older run that is still open was cut off or overtaken. Should it go on after all, it finds all published.
     connection.execute(
         """update billing.run old set state = 'superseded' from billing.run new
-           where new.run_id = %s and old.period = new.period and old.run_id < new.run_id and old.state = 'open'""",
+           where new.run_id = %s and old.period = new.period and old.dag_id = new.dag_id
+             and old.run_id < new.run_id and old.state = 'open'""",
         (run_id,),
     )
+
+
+def supersede_earlier_tries(connection: psycopg.Connection[Any], run_id: int) -> None:
+    """Mark the runs superseded that the same task of the same DAG run opened before and left open: it begins anew."""
+    connection.execute(
+        """update billing.run old set state = 'superseded' from billing.run new
+           where new.run_id = %s and (old.period, old.dag_id, old.airflow_run_id)
+                 = (new.period, new.dag_id, new.airflow_run_id)
+             and old.run_id < new.run_id and old.state = 'open'""",
+        (run_id,),
+    )
+
+
+def ended_runs(connection: psycopg.Connection[Any], run_id: int) -> list[int]:
+    """Earlier runs of the same DAG and period that have ended, or were abandoned a week ago."""
+    rows = connection.execute(
+        """select old.run_id from billing.run old join billing.run new on new.run_id = %s
+           where (old.period, old.dag_id) = (new.period, new.dag_id) and old.run_id < new.run_id
+             and (old.state <> 'open' or old.opened_at < now() - interval '7 days') order by 1""",
+        (run_id,),
+    )
+    return [int(row[0]) for row in rows]
+
+
+def record_findings(connection: psycopg.Connection[Any], run_id: int, findings: Sequence[Finding]) -> None:
+    """Add what the validation found to the run's results."""
+    rows = [
+        (run_id, f.suite, f.shard, f.expectation, f.says, f.severity, f.success, f.observed, f.unexpected_count,
+         Jsonb(list(f.sample)))
+        for f in findings
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """insert into billing.validation_result
+                   (run_id, suite, shard, expectation, says, severity, success, observed, unexpected_count, sample)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            rows,
+        )
 
 
 def add_facts(connection: psycopg.Connection[Any], run_id: int, facts: dict[str, Any], warnings: Sequence[str]) -> None:

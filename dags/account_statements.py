@@ -1,0 +1,99 @@
+"""
+### Account statements
+
+Sums up, for every account with a financial admin, all charges of the month: opening balance, connector statements and
+corrections, other charges, payments, closing balance (`S-…`). Then failed payments are tried again, and what comes
+after that is planned.
+
+**When**: 12:00 UTC on the last day of the month. The period is the run's partition key (`2026-11`), or the Param
+`period`; never the date of the run.
+
+**What it does**: assemble → validate → issue statements → close run → plan retries → send retries → record. Each item
+is on exactly one account statement; what arrives late goes on the next one.
+
+**Re-run**: as often as you like, whole or any task: an account that has its statement keeps it (0 rows written), one
+that was withheld and has been mended gets it, and a failed payment is tried once however often the task runs. Months
+are issued in order. The connector statements of the month must have been issued.
+
+**A failure means**: `assemble`, the platform can't be reached or the month can't be stated yet; `validate`, items and
+their sources differ (see *Validation results* on the task), and nothing is published; `plan_retries`, `send_retries`
+or `record`, platform or gateway don't answer: the statements are issued, clear the task to go on. A faulty account
+doesn't fail the run: see `finance.withheld_account_statements`.
+
+**Runbook**: `docs/runbooks/month-end.md`
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
+
+from evbilling_airflow import accounts, payments
+from evbilling_airflow.assets import ACCOUNT_STATEMENTS
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DEFAULT_ARGS, GATEWAY_POOL, PERIOD_PARAM, Tag
+from evbilling_airflow.links import ValidationResultsLink, with_link
+
+
+@dag(
+    schedule=CronPartitionTimetable("0 12 L * *", timezone="UTC", run_offset=0, key_format="%Y-%m"),
+    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    dagrun_timeout=timedelta(hours=23),
+    default_args=DEFAULT_ARGS,
+    params={"period": PERIOD_PARAM},
+    tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
+    doc_md=__doc__,
+)
+def account_statements() -> None:
+    @task(multiple_outputs=True)
+    def assemble() -> dict[str, Any]:
+        """Put together each account's items: its own record, and the platform's charges."""
+        return accounts.assemble(get_current_context())
+
+    @task(multiple_outputs=True)
+    def validate(assembled: dict[str, Any]) -> dict[str, Any]:
+        """Great Expectations: balances roll forward and items agree with their sources, or the run stops."""
+        return accounts.validate(assembled)
+
+    @task(multiple_outputs=True)
+    def issue_statements(validated: dict[str, Any]) -> dict[str, Any]:
+        """Number the account statements and publish them in one short transaction."""
+        return accounts.issue_statements(validated)
+
+    @task(multiple_outputs=True, outlets=[ACCOUNT_STATEMENTS])
+    def close_run(issued: dict[str, Any]) -> dict[str, Any]:
+        """Write the tie-out, drop the staging tables, tell the asset's followers."""
+        return accounts.close_run(issued)
+
+    @task
+    def plan_retries() -> list[str]:
+        """Open an attempt at every failed payment that may still succeed, in batches."""
+        return payments.plan_month_end(get_current_context())
+
+    @task(
+        multiple_outputs=True,
+        pool=GATEWAY_POOL,
+        execution_timeout=CHARGING_TIMEOUT,
+        map_index_template="{{ batch }}",
+        doc_md="Make the calls of one batch and record what became of them; a killed task goes on where it was.",
+    )
+    def send_retries(batch: str) -> dict[str, Any]:
+        return payments.send(batch)
+
+    @task(multiple_outputs=True, pool=GATEWAY_POOL)
+    def record() -> dict[str, Any]:
+        """Plan the next retries, and compare the period's money with the gateway's."""
+        return payments.close_month_end(get_current_context())
+
+    closed = close_run(issue_statements(with_link(validate(assemble()), ValidationResultsLink())))
+    batches = plan_retries()
+    closed >> batches
+    send_retries.expand(batch=batches) >> record()
+
+
+account_statements()

@@ -1,0 +1,89 @@
+"""
+### Corrections
+
+Issues a correction (`C-…`), a linked credit or debit note, for every connector statement of a period whose truth has
+changed since it was issued: connectors reported late or wrongly, an account's settings mended for the past.
+
+**When**: by hand only. A run of `connector_statements` that ends as *differs* says what would be corrected.
+
+**What it does**: open run → extract inventory → apply scope rules → validate → correct → close run: counts the period
+anew, as `connector_statements` does, and compares with what is issued and corrected so far. With `dry_run` it only
+says the corrections. What is issued stays; the balance of the statement moves by the correction, and the account's
+next account statement lists it.
+
+**Re-run**: safe; the same truth is corrected once. Statements with a charge under way wait for the next run, and so do
+accounts that are at fault now.
+
+**A failure means**: the inventory can't be read or can't be right, as for `connector_statements`. Nothing is corrected
+then.
+
+**Runbook**: `docs/runbooks/monthly-run.md`
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import dag, get_current_context, task
+
+from evbilling_airflow import month
+from evbilling_airflow.defaults import CORRECTION_PARAMS, DEFAULT_ARGS, Tag
+from evbilling_airflow.links import ValidationResultsLink, with_link
+
+
+@dag(
+    schedule=None,
+    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=16,
+    is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    params=CORRECTION_PARAMS,
+    tags=[Tag.BILLING, Tag.ACTION, Tag.TIER_2],
+    doc_md=__doc__,
+)
+def correct_statements() -> None:
+    @task
+    def open_run() -> list[dict[str, Any]]:
+        """Check period and source, fix the accounts and their terms, split the inventory into shards."""
+        return month.open_run(get_current_context())
+
+    @task(
+        multiple_outputs=True,
+        map_index_template="shard {{ ti.map_index }}",
+        doc_md="Read one shard as of each account's count and keep it as hashed Parquet evidence.",
+    )
+    def extract_inventory(shard: dict[str, Any]) -> dict[str, Any]:
+        return month.extract_inventory(shard)
+
+    @task(
+        multiple_outputs=True,
+        map_index_template="shard {{ ti.map_index }}",
+        doc_md="Decide on every connector of one shard and stage the decisions.",
+    )
+    def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
+        return month.apply_scope_rules(extracted)
+
+    @task(multiple_outputs=True)
+    def validate(decided: list[dict[str, Any]]) -> dict[str, Any]:
+        """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
+        return month.validate(decided)
+
+    @task(multiple_outputs=True)
+    def correct(validated: dict[str, Any]) -> dict[str, Any]:
+        """Issue the corrections in one transaction, or only say them."""
+        return month.correct(get_current_context(), validated)
+
+    @task(multiple_outputs=True)
+    def close_run(corrected: dict[str, Any]) -> dict[str, Any]:
+        """Drop the staging tables."""
+        return month.close_run(corrected)
+
+    decided = apply_scope_rules.expand(extracted=extract_inventory.expand(shard=open_run()))
+    close_run(correct(with_link(validate(decided), ValidationResultsLink())))
+
+
+correct_statements()

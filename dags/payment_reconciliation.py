@@ -1,0 +1,59 @@
+"""
+### Payment reconciliation
+
+Asks the gateway what became of charges without a known outcome, and compares its payments with ours, both ways.
+
+**When**: 06:00 UTC every day, before the day's retries.
+
+**What it does**: ask gateway → compare. A charge without an outcome is settled only by what the gateway lists: it was
+made, it was declined, or, after an hour, it never took place. Every difference in money is a break: charged but not
+recorded, recorded but not charged, another amount, charged twice, refunded.
+
+**Re-run**: safe at any time; it only reads at the gateway. `days` looks further back.
+
+**A failure means**: `compare` fails while there are breaks, and names them with what to do. Nothing is booked by
+itself: put it right at the gateway or by Mark as Paid, and the next run finds it gone. All are in
+`finance.payment_breaks`.
+
+**Runbook**: `docs/runbooks/payments.md`
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import dag, get_current_context, task
+
+from evbilling_airflow import payments
+from evbilling_airflow.defaults import DEFAULT_ARGS, GATEWAY_POOL, RECONCILIATION_PARAMS, Tag
+
+
+@dag(
+    schedule="0 6 * * *",
+    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    params=RECONCILIATION_PARAMS,
+    tags=[Tag.BILLING, Tag.DAILY, Tag.PAYMENTS, Tag.TIER_1],
+    doc_md=__doc__,
+)
+def payment_reconciliation() -> None:
+    @task(multiple_outputs=True, pool=GATEWAY_POOL)
+    def ask_gateway() -> dict[str, int]:
+        """Settle every charge whose outcome isn't known, by asking the gateway."""
+        return payments.ask_gateway(get_current_context())
+
+    @task(multiple_outputs=True, pool=GATEWAY_POOL)
+    def compare() -> dict[str, Any]:
+        """Compare gateway and warehouse both ways; a break fails the task and is kept for finance."""
+        return payments.compare(get_current_context())
+
+    ask_gateway() >> compare()
+
+
+payment_reconciliation()

@@ -1,0 +1,68 @@
+"""
+### Payment retries
+
+Tries again the failed payments whose planned date has come, and those whose payment method has changed since.
+
+**When**: 09:00 UTC every day. Nothing is caught up: what was due yesterday is due today.
+
+**What it does**: plan retries → send retries → record. The plan follows what the last decline meant: a soft one is
+tried again in growing gaps, a hard one not until the payment method changes, none more often than allowed in 30 days.
+Look at it before: `finance.payment_plans`, or a run with the Param `dry_run`.
+
+**Re-run**: safe; on one run a statement is tried once, and a killed task goes on where it was.
+
+**A failure means**: platform, warehouse or gateway don't answer, or the gateway refuses the key (see the message).
+Nothing is lost: what was opened is sent when the task runs again.
+
+**Runbook**: `docs/runbooks/payments.md`
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import dag, get_current_context, task
+
+from evbilling_airflow import payments
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DEFAULT_ARGS, DRY_RUN_PARAM, GATEWAY_POOL, Tag
+
+
+@dag(
+    schedule="0 9 * * *",
+    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    dagrun_timeout=timedelta(hours=23),
+    default_args=DEFAULT_ARGS,
+    params={"dry_run": DRY_RUN_PARAM},
+    tags=[Tag.BILLING, Tag.DAILY, Tag.PAYMENTS, Tag.TIER_2],
+    doc_md=__doc__,
+)
+def payment_retries() -> None:
+    @task
+    def plan_retries() -> list[str]:
+        """Plan every failed statement anew and open the attempts that are due, in batches."""
+        return payments.plan_due(get_current_context())
+
+    @task(
+        multiple_outputs=True,
+        pool=GATEWAY_POOL,
+        execution_timeout=CHARGING_TIMEOUT,
+        map_index_template="{{ batch }}",
+        doc_md="Make the calls of one batch and record what became of them; a killed task goes on where it was.",
+    )
+    def send_retries(batch: str) -> dict[str, Any]:
+        return payments.send(batch)
+
+    @task(multiple_outputs=True, pool=GATEWAY_POOL)
+    def record() -> dict[str, Any]:
+        """Plan the next retries, and compare the money of the periods concerned with the gateway's."""
+        return payments.close_due(get_current_context())
+
+    send_retries.expand(batch=plan_retries()) >> record()
+
+
+payment_retries()

@@ -1,0 +1,53 @@
+"""
+### Re-Bill
+
+Charges connector statements again, at an operator's word: named ones, or all of an account in a period.
+
+**When**: by hand only.
+
+**What it does**: charges what is due on each statement to its financial admin's payment method of today, once, and
+says what became of it. Refused, each with its reason: what is paid, what is under way, what was tried as often as is
+allowed in 30 days, and what was declined for good while the payment method is the same. With `dry_run` it only says
+what would be charged to whom.
+
+**Re-run**: safe; one run charges a statement once. Trigger a new run to try again.
+
+**A failure means**: no statement was charged (the message says why for each), or platform, warehouse or gateway don't
+answer: clear the task to go on.
+
+**Runbook**: `docs/runbooks/payments.md`
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import dag, get_current_context, task
+
+from evbilling_airflow import payments
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DEFAULT_ARGS, GATEWAY_POOL, REBILL_PARAMS, Tag
+
+
+@dag(
+    schedule=None,
+    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=16,
+    is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    params=REBILL_PARAMS,
+    tags=[Tag.BILLING, Tag.ACTION, Tag.PAYMENTS, Tag.TIER_2],
+    doc_md=__doc__,
+)
+def rebill() -> None:
+    @task(pool=GATEWAY_POOL, execution_timeout=CHARGING_TIMEOUT)
+    def charge_again() -> list[str]:
+        """Charge the statements that may be charged, and say of each what became of it or why not."""
+        return payments.rebill(get_current_context())
+
+    charge_again()
+
+
+rebill()

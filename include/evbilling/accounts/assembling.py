@@ -1,0 +1,151 @@
+"""Step 1 of a month's end: what each account's statement lists, from our own record and the platform's charges."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+
+from evbilling import __version__
+from evbilling.accounts import stage
+from evbilling.accounts.eligibility import addressed, amount_faults
+from evbilling.errors import BadInput, NotReady, StaleTry
+from evbilling.inventory.source import CHARGE_TABLES
+from evbilling.period import Period
+from evbilling.statements.services import Services, evidence_folder
+from evbilling.warehouse import runs
+from evbilling.warehouse.schema import require_newest_schema
+from evbilling.warehouse.staging import copy_frame, query_rows
+
+if TYPE_CHECKING:
+    from evbilling.inventory.source import InventorySource
+
+log = logging.getLogger(__name__)
+
+_FOUND_COLUMNS = ["account_id", "reason_id", "hits", "first_id", "shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRunRequest:
+    """Who asks for the account statements of which period."""
+
+    period: Period
+    dag_id: str
+    airflow_run_id: str
+    actor: str
+
+
+def assemble(services: Services, request: AccountRunRequest, *, now: datetime) -> dict[str, Any]:
+    """Stage the account statements of a period; returns {"run_id", "accounts", "items", "withheld"}.
+
+    `accounts` get a statement with `items` in all, `withheld` have something to state but can't be stated yet. Raises
+    `BadInput` if the period hasn't come to its last day (UTC) or the source breaks the contract, `NotReady` if the
+    warehouse is behind its migrations or the period's connector statements aren't issued: nothing is written then.
+    """
+    period = str(request.period)
+    with services.warehouse() as connection:
+        require_newest_schema(connection)
+        _require_its_time(connection, request.period, now)
+        run_id = runs.insert_run(
+            connection, dag_id=request.dag_id, airflow_run_id=request.airflow_run_id, period=period,
+            actor=request.actor, code_version=__version__, source="",
+        )  # fmt: skip
+        runs.supersede_earlier_tries(connection, run_id)
+    with services.recording_failure(run_id):
+        source = services.source(run_id, CHARGE_TABLES)
+        source.check_contract()
+        candidates, faults = _candidates(services, source, request.period, run_id)
+        charges = _stage_charges(services, source, run_id, candidates)
+        counts = _stage_items(services, run_id, period, candidates, faults, now)
+    log.info(
+        "run %s of %s: %s account statements with %s items assembled, %s accounts withheld; %s charges read",
+        run_id, period, counts["accounts"], counts["items"], counts["withheld"], charges,
+    )  # fmt: skip
+    return {"run_id": run_id, **counts}
+
+
+def _require_its_time(connection: psycopg.Connection[Any], period: Period, now: datetime) -> None:
+    last_day = datetime.combine(period.shifted(1).first_day, datetime.min.time(), UTC) - timedelta(days=1)
+    if now < last_day:
+        raise BadInput(
+            f"{period} has not come to its last day, so its account statements would lack what is still to come",
+            where="period",
+            fix=f"run it from {last_day:%Y-%m-%d} on; the schedule does at 12:00 UTC on the last day",
+        )
+    anybody = connection.execute(
+        "select exists (select from billing.settings_in_force(%s) where charge_connectors)", (str(period),)
+    ).fetchone()
+    # Where nobody is billed there is no such run, but there may still be balances.
+    if anybody and anybody[0] and runs.latest_settled_run(connection, str(period)) is None:
+        raise NotReady(
+            f"the connector statements of {period} are not issued",
+            where="warehouse",
+            fix=f"run connector_statements for {period} first",
+        )
+
+
+def _candidates(
+    services: Services, source: InventorySource, period: Period, run_id: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Whom the run may state, kept as its evidence, and the faults of their addresses."""
+    with services.warehouse() as connection:
+        connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
+        columns, rows = query_rows(connection, "accounts_candidates", period=str(period))
+        term_columns, terms = query_rows(connection, "terms_in_force", period=str(period))
+    found, in_force = pd.DataFrame(rows, columns=columns), pd.DataFrame(terms, columns=term_columns)
+    users = source.read_users([str(user) for user in in_force["financial_admin_id"].dropna().unique()])
+    candidates, faults = addressed(found, source.read_accounts(), users, in_force, period)
+    stored = services.evidence.put_table(
+        evidence_folder(str(period), run_id), "accounts", pa.Table.from_pandas(candidates, preserve_index=False)
+    )
+    with services.warehouse() as connection:
+        runs.plan_run(
+            connection, run_id, shards=1, accounts=(stored.key, stored.sha256), facts={"candidates": len(candidates)}
+        )
+    return candidates, faults
+
+
+def _stage_charges(services: Services, source: InventorySource, run_id: int, candidates: pd.DataFrame) -> int:
+    """Make the run's staging tables and fill in the candidates and their charges; returns how many charges."""
+    tables = stage.relations(run_id)
+    with services.warehouse() as connection:
+        stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
+        stage.run_script(connection, "accounts_stage", run_id)
+        copy_frame(connection, tables["candidate"], candidates)
+        counted = source.read_charges(
+            candidates["account_id"].tolist(),
+            candidates["charges_since"].tolist(),
+            candidates["charges_until"].tolist(),
+            lambda part: copy_frame(connection, tables["charge"], part),
+        )
+        copy_frame(connection, tables["counted"], pa.Table.from_pandas(counted, preserve_index=False))
+        for name in ("candidate", "charge", "counted"):
+            connection.execute(psycopg.sql.SQL("analyze {}").format(tables[name]))
+    return int(counted["charges"].sum())
+
+
+def _stage_items(
+    services: Services, run_id: int, period: str, candidates: pd.DataFrame, faults: pd.DataFrame, now: datetime
+) -> dict[str, int]:
+    """Stage what each account's statement lists and who is withheld, all as of one moment of our own record."""
+    tables = stage.relations(run_id)
+    with services.warehouse() as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        if (run := runs.get_run(connection, run_id)).state == "superseded":
+            raise StaleTry(f"a newer try of the same task has taken over from run {run_id}", where=run.period)
+        stage.run_script(connection, "accounts_charges", run_id)
+        stage.run_script(connection, "accounts_items", run_id, period=period, now=now)
+        _, rows = stage.query_stage(connection, "accounts_faults", run_id)
+        found = amount_faults(pd.DataFrame(rows, columns=_FOUND_COLUMNS), candidates)
+        copy_frame(connection, tables["withheld"], pd.concat([faults, found], ignore_index=True).astype(object))
+        stage.run_script(connection, "accounts_settle", run_id)
+        stage.run_script(connection, "accounts_figures", run_id, period=period)
+        _, ((accounts, items, withheld),) = stage.query_stage(connection, "accounts_staged", run_id)
+        counts = {"accounts": accounts, "items": items, "withheld": withheld}
+        runs.add_facts(connection, run_id, {"assembled": counts}, [])
+    return counts

@@ -1,0 +1,64 @@
+"""Step 2 of a month's end: Great Expectations on the staged account statements, each figure found in two ways."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from evbilling.accounts import stage
+from evbilling.errors import NotReady
+from evbilling.expectations.accounts import PAIRS, account_statements_suite
+from evbilling.expectations.page import validation_page
+from evbilling.expectations.validate import Validator, stop_if_critical
+from evbilling.statements.services import Services, evidence_folder, stands
+from evbilling.warehouse import runs
+
+log = logging.getLogger(__name__)
+
+# So many accounts are named for each figure that doesn't agree; the finding says how many there are.
+_NAMED = 5
+_WORDS = ("account_id", "is_withheld", "altered")
+
+
+def validate(services: Services, run_id: int) -> dict[str, Any]:
+    """Validate a run; returns {"expectations", "warnings", "page"}, all results kept in the warehouse.
+
+    Raises `SetFault` that names every critical failure, after they are recorded: nothing is published then;
+    `NotReady` if the run isn't assembled.
+    """
+    with services.recording_failure(run_id):
+        with services.warehouse() as connection:
+            run = runs.get_run(connection, run_id)
+            if stands(run):
+                return {"expectations": 0, "warnings": 0, "page": run.facts.get("validation_page")}
+            if not stage.has_stage(connection, run_id):
+                raise NotReady(
+                    f"the account statements of run {run_id} are not staged", fix="clear the task assemble too"
+                )
+            columns, rows = stage.query_stage(connection, "accounts_check", run_id)
+        frame = pd.DataFrame(rows, columns=columns)
+        frame = frame.astype({name: "int64" for name in columns if name not in _WORDS})
+        findings = Validator().validate(frame, account_statements_suite())
+        page = services.evidence.put_text(
+            evidence_folder(run.period, run_id), "validation", "html", validation_page(run.period, run_id, findings)
+        )
+        warnings = [finding.sentence() for finding in findings if not finding.success and not finding.is_stopping]
+        with services.warehouse() as connection:
+            runs.record_findings(connection, run_id, findings)
+            facts = {"validation_page": page.key, "validation_sha256": page.sha256}
+            runs.add_facts(connection, run_id, facts, warnings)
+        _name_differing(frame)
+        stop_if_critical(findings, run.period)
+    for warning in warnings:
+        log.warning(warning)
+    log.info("%s expectations on %s accounts hold, %s warnings", len(findings), len(frame), len(warnings))
+    return {"expectations": len(findings), "warnings": len(warnings), "page": page.key}
+
+
+def _name_differing(frame: pd.DataFrame) -> None:
+    """Say in the log of which accounts a figure doesn't agree: a finding only shows the figures."""
+    for found, due, says in PAIRS:
+        for row in frame[frame[found] != frame[due]].head(_NAMED).to_dict("records"):
+            log.error("%s: %s: %s minor units, but %s", row["account_id"], says, row[found], row[due])

@@ -1,0 +1,50 @@
+"""The staging tables of a run of account statements: made, filled by named queries, dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from evbilling.sqlfiles import load_sql
+from evbilling.warehouse.staging import query_rows
+
+# What a person would look for in schema staging: account_run_12 and its parts. The owner's function publishes the
+# accounts, items and withheld accounts.
+_PARTS = {
+    "account": "", "item": "_item", "withheld": "_withheld", "charge": "_charge", "candidate": "_candidate",
+    "counted": "_counted", "judged": "_judged", "figure": "_figure",
+}  # fmt: skip
+
+
+def relations(run_id: int) -> dict[str, sql.Identifier]:
+    """The staging tables of a run by what lies in them, as query parts."""
+    return {part: sql.Identifier("staging", f"account_run_{run_id}{suffix}") for part, suffix in _PARTS.items()}
+
+
+def run_script(connection: psycopg.Connection[Any], name: str, run_id: int, **values: object) -> None:
+    """Execute the statements of a query file on a run's staging tables, with `values` as literals."""
+    parts = {key: sql.Literal(value) for key, value in values.items()}
+    connection.execute(sql.SQL(load_sql(f"queries/{name}.sql")).format(**relations(run_id), **parts))
+
+
+def query_stage(connection: psycopg.Connection[Any], name: str, run_id: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of a query file on a run's staging tables."""
+    return query_rows(connection, name, **relations(run_id))
+
+
+def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:
+    """Drop what these runs left in staging, with their copies of files."""
+    # One at a time: runs of one period drop the same abandoned tables.
+    connection.execute("select pg_advisory_xact_lock(hashtext('evbilling stage'))")
+    for run_id in run_ids:
+        tables = sql.SQL(", ").join(relations(run_id).values())
+        connection.execute(sql.SQL("drop table if exists {}").format(tables))
+        connection.execute("select billing.drop_stage(%s)", (run_id,))
+
+
+def has_stage(connection: psycopg.Connection[Any], run_id: int) -> bool:
+    """True if the run's statements lie assembled, not yet dropped: the last table made is there."""
+    row = connection.execute("select to_regclass(%s) is not null", (f"staging.account_run_{run_id}_figure",)).fetchone()
+    return bool(row and row[0])

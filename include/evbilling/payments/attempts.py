@@ -1,0 +1,182 @@
+"""Payment attempts in the warehouse: opened before any call is made, claimed by who sends them, settled once.
+
+Every change goes through an owner's function (sql/migrations/0004_payments.sql) that locks the statements concerned.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import starmap
+from typing import Any
+
+import psycopg
+
+from evbilling.payments.amounts import chargeable_step
+from evbilling.payments.declines import classify
+from evbilling.payments.gateway import ChargeResult, Outcome
+from evbilling.payments.payers import Payer
+
+log = logging.getLogger(__name__)
+
+# Why no attempt was opened, as people read it; the ids are those of billing.open_attempts.
+REFUSALS: dict[str, str] = {
+    "unknown": "there is no such statement",
+    "not_collectable": "it is no connector statement: collect the connector statements that it lists",
+    "repeated": "it was tried on this occasion already",
+    "open_attempt": "a charge is under way, or its outcome isn't known yet; payment_reconciliation asks the gateway",
+    "paid": "it is paid: nothing is due",
+    "too_small": "what is due is less than the gateway can charge; mark it as paid by other means",
+    "capped": "it was tried as often as is allowed in 30 days",
+    "hard_decline": "the last charge was declined for good, and the payment method is still the same",
+}
+
+_UNRECORDED = "the gateway's answer can't be recorded; payment_reconciliation lists the payment"
+
+# Statements opened in one transaction: so many rows stay locked against who else would collect them.
+_OPENED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What calls for attempts. At one occasion a statement is tried once; `batch` is who makes the calls."""
+
+    trigger: str
+    name: str
+    batch: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """A connector statement that may be collected, and who is to pay it. `balance_minor` is what is due."""
+
+    statement_id: str
+    account_id: str
+    financial_admin_id: str
+    currency: str
+    minor_unit: int
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What became of one statement: an attempt of so many minor units, or why there is none (see `REFUSALS`)."""
+
+    statement_id: str
+    attempt_id: int | None
+    refused: str | None
+    amount_minor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An attempt to be sent now; whoever claimed it is the only one to send it for a while."""
+
+    attempt_id: int
+    statement_id: str
+    idempotency_key: str
+    amount_minor: int
+    currency: str
+    customer: str
+    payment_method: str
+    attempt_no: int
+
+
+def open_attempts(
+    connection: psycopg.Connection[Any],
+    occasion: Occasion,
+    debts: Sequence[Debt],
+    payers: Mapping[str, Payer],
+    cap: int,
+) -> list[Opened]:
+    """Open an attempt for each debt that may be tried; commits every thousand. In the order of the debts' ids."""
+    opened: list[Opened] = []
+    for start in range(0, len(debts), _OPENED_AT_ONCE):
+        part = debts[start : start + _OPENED_AT_ONCE]
+        nobody = Payer("", None, None)
+        of = [payers.get(debt.financial_admin_id, nobody) for debt in part]
+        rows = connection.execute(
+            "select * from billing.open_attempts(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                occasion.trigger, occasion.name, occasion.batch, occasion.actor, occasion.reason, cap,
+                [debt.statement_id for debt in part], [payer.customer for payer in of],
+                [payer.payment_method for payer in of], [chargeable_step(debt.currency) for debt in part],
+            ),
+        ).fetchall()  # fmt: skip
+        connection.commit()
+        opened += list(starmap(Opened, rows))
+    return opened
+
+
+def count_refusals(opened: Sequence[Opened]) -> dict[str, int]:
+    """How many statements were refused, by reason."""
+    return dict(Counter(one.refused for one in opened if one.refused))
+
+
+def claim(connection: psycopg.Connection[Any], batch: str, most: int, lease_seconds: float) -> list[Claimed]:
+    """Claim up to `most` of the batch's attempts that nobody is sending; commits."""
+    rows = connection.execute(
+        "select * from billing.claim_attempts(%s, %s, %s * interval '1 second')", (batch, most, lease_seconds)
+    ).fetchall()
+    connection.commit()
+    return list(starmap(Claimed, rows))
+
+
+def count_waiting(connection: psycopg.Connection[Any], batch: str) -> int:
+    """How many of the batch's attempts may still be sent: claimed by nobody, or by somebody who may be gone."""
+    row = connection.execute(
+        """select count(*) from billing.payment_attempt where batch = %s and outcome = 'pending'
+           and (sent_at is null or sent_at > clock_timestamp() - interval '23 hours')""",
+        (batch,),
+    ).fetchone()
+    connection.commit()
+    return int(row[0]) if row else 0
+
+
+def record(
+    connection: psycopg.Connection[Any], results: Sequence[tuple[int, ChargeResult]]
+) -> list[tuple[int, str, str]]:
+    """Record outcomes and post the payments; commits. Returns (attempt_id, statement_id, outcome) of the changed.
+
+    All in one transaction, unless the warehouse refuses one of them: then each in its own, so that one answer that
+    can't be kept doesn't cost the others. That one is recorded as unknown, which reconciliation lists.
+    """
+    try:
+        return _record(connection, results)
+    except (psycopg.Error, UnicodeEncodeError) as error:
+        # The warehouse that is gone or busy refuses all alike.
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            raise
+        connection.rollback()
+        if len(results) > 1:
+            return [row for result in results for row in record(connection, [result])]
+        attempt_id, result = results[0]
+        if result.outcome is Outcome.UNKNOWN:
+            raise
+        log.exception("attempt %s: %s (%s) can't be recorded", attempt_id, result.outcome, result.gateway_payment_id)
+        return _record(connection, [(attempt_id, ChargeResult(Outcome.UNKNOWN, message=_UNRECORDED))])
+
+
+def _record(
+    connection: psycopg.Connection[Any], results: Sequence[tuple[int, ChargeResult]]
+) -> list[tuple[int, str, str]]:
+    if not results:
+        return []
+    classes = [
+        str(classify(r.decline_code, r.advice_code)) if r.outcome is Outcome.DECLINED else None for _, r in results
+    ]
+    rows = connection.execute(
+        "select * from billing.record_outcomes(%s, %s, %s, %s, %s, %s, %s)",
+        (
+            [attempt_id for attempt_id, _ in results], [str(r.outcome) for _, r in results],
+            [r.gateway_payment_id for _, r in results],
+            [(r.decline_code or "unspecified") if r.outcome is Outcome.DECLINED else None for _, r in results],
+            [r.advice_code for _, r in results], classes, [r.message for _, r in results],
+        ),
+    ).fetchall()  # fmt: skip
+    connection.commit()
+    return rows

@@ -1,0 +1,44 @@
+"""What everything that collects works with: the services, the gateway, and how persistent to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from evbilling.payments import planning
+from evbilling.payments.attempts import Debt
+from evbilling.payments.collecting import LEASE_SECONDS, WORKERS, Collected, collect
+from evbilling.payments.gateway import Gateway
+from evbilling.payments.payers import Payer, read_payers
+from evbilling.payments.planner import Policy
+from evbilling.statements.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The collector's desk. Its methods raise `TransientError` where platform, warehouse or gateway don't answer."""
+
+    services: Services
+    gateway: Gateway
+    policy: Policy = field(default_factory=Policy)
+    workers: int = WORKERS
+    lease_seconds: float = LEASE_SECONDS
+
+    def payers_of(self, debts: Iterable[Debt]) -> dict[str, Payer]:
+        """The payers of these debts by user id, as the platform has them now."""
+        users = {debt.financial_admin_id for debt in debts}
+        return read_payers(self.services.platform_url, users) if users else {}
+
+    def collect(self, batch: str) -> Collected:
+        """Make the batch's calls that are still to be made, and record the answers."""
+        return collect(self.services, self.gateway, batch, workers=self.workers, lease_seconds=self.lease_seconds)
+
+    def replan(self, statement_ids: Sequence[str], now: datetime) -> None:
+        """Plan anew the next tries of these statements, from their attempts and today's payment methods."""
+        with self.services.warehouse() as connection:
+            debts = planning.load_debts(connection, statement_ids=statement_ids)
+            attempts = planning.load_attempts(connection, statement_ids)
+        plans = planning.plans_of(debts, attempts, self.payers_of(debts), self.policy, now)
+        with self.services.warehouse() as connection:
+            planning.keep_plans(connection, plans)

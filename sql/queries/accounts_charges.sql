@@ -1,0 +1,79 @@
+-- What each charge of the platform means for this month's statements; a row for every charge but those that an earlier
+-- statement lists and that are as they were. `fault`: why its account can't be stated; `altered`: how it differs from
+-- what a statement lists, in words; `increase_minor`: by how much it was settled further since. None of the three and
+-- not listed: a new item. For the assembly.
+create table {judged} as
+with since as (
+    -- An item's id is settled/<charge>/<settled so far>, and a charge's id may hold anything.
+    select substring(item_id from '^settled/(.*)/-?[0-9]+$') as charge_id, -sum(total_minor)::bigint as settled_minor
+    from billing.account_statement_item where item_kind = 'paid_outside' and item_id like 'settled/%' group by 1
+), repeated as (
+    select charge_id from {charge} group by charge_id having count(*) > 1
+), compared as (
+    select c.*, a.currency as account_currency, a.minor_unit, l.statement_id as listed_on, l.account_id as listed_account,
+           l.currency as listed_currency, l.description as listed_description, l.net_minor as listed_net,
+           l.tax_minor as listed_tax, l.settled_minor + coalesce(s.settled_minor, 0) as booked_minor,
+           l.minor_unit as listed_unit, r.charge_id is not null as is_repeated,
+           c.net_amount * m.factor as net, c.tax_amount * m.factor as tax, c.settled_amount * m.factor as settled
+    from {charge} c
+    join {candidate} a on a.account_id = c.account_id
+    left join billing.account_statement_item l on l.item_kind = 'charge' and l.item_id = c.charge_id
+    left join since s on s.charge_id = l.item_id
+    left join repeated r on r.charge_id = c.charge_id
+    -- Looked up, as power() would take longer than all the rest.
+    cross join lateral (
+        select ('{{1,10,100,1000,10000}}'::numeric[])[1 + greatest(coalesce(l.minor_unit, a.minor_unit), 0)] as factor) m
+), judged as (
+    select k.account_id, k.charge_id, k.occurred_at, coalesce(k.description, k.kind, 'Charge') as description, k.currency,
+           k.minor_unit, k.net, k.tax, k.settled, k.booked_minor, k.listed_on, k.listed_currency, k.listed_description,
+           k.listed_unit,
+           k.net_amount, k.tax_amount,
+           case
+               when k.is_repeated and k.charge_id is not null then 'CHARGE-REPEATED'
+               when k.listed_on is not null then null
+               when coalesce(k.charge_id, '') = '' or k.occurred_at is null or k.currency is null
+                 or num_nulls(k.net, k.tax, k.settled) > 0 then 'CHARGE-INCOMPLETE'
+               -- NaN and infinity count as the largest there are.
+               when greatest(abs(k.net), abs(k.tax), abs(k.settled)) >= 1e15 then 'CHARGE-TOO-LARGE'
+               when k.minor_unit >= 0 and k.currency <> k.account_currency then 'CHARGE-CURRENCY'
+               when k.minor_unit >= 0 and (k.net, k.tax, k.settled) <> (trunc(k.net), trunc(k.tax), trunc(k.settled))
+                   then 'CHARGE-DECIMALS'
+           end as fault,
+           case
+               when k.listed_on is null then null
+               when k.listed_account <> k.account_id then
+                   format('charge %s of %s is on statement %s of %s already', k.charge_id, k.account_id, k.listed_on,
+                          k.listed_account)
+               when (k.currency, k.net, k.tax) is distinct from (k.listed_currency, k.listed_net, k.listed_tax) then
+                   format('charge %s of %s is %s + %s %s now, on statement %s it is %s + %s %s', k.charge_id, k.account_id,
+                          trim_scale(k.net_amount), trim_scale(k.tax_amount), k.currency, k.listed_on,
+                          round(k.listed_net / power(10::numeric, k.listed_unit), k.listed_unit),
+                          round(k.listed_tax / power(10::numeric, k.listed_unit), k.listed_unit), k.listed_currency)
+               when k.settled is null or k.settled < k.booked_minor or k.settled >= 1e15 or k.settled <> trunc(k.settled)
+                   then format('of charge %s of %s, %s %s are settled now, by its statements %s were', k.charge_id,
+                               k.account_id, coalesce(trim_scale(k.settled_amount)::text, 'none'), k.listed_currency,
+                               round(k.booked_minor / power(10::numeric, k.listed_unit), k.listed_unit))
+           end as altered
+    from compared k
+)
+select account_id, charge_id, occurred_at, description, currency, minor_unit, listed_on, listed_currency,
+       listed_description, listed_unit,
+       case when fault is not null then trim_scale(net_amount) || ' + ' || trim_scale(tax_amount) || ' ' || currency end
+           as shown, fault, altered,
+       case when fault is null and listed_on is null and minor_unit >= 0 then net::bigint end as net_minor,
+       case when fault is null and listed_on is null and minor_unit >= 0 then tax::bigint end as tax_minor,
+       case when fault is null and altered is null and minor_unit >= 0 then settled::bigint end as settled_minor,
+       case when fault is null and altered is null and listed_on is not null then (settled - booked_minor)::bigint
+            else 0 end as increase_minor
+from judged
+where listed_on is null or fault is not null or altered is not null or settled > booked_minor
+union all
+select l.account_id, l.item_id, l.occurred_at, l.description, l.currency, l.minor_unit, l.statement_id, l.currency,
+       l.description, l.minor_unit, null, null,
+       format('charge %s of %s, on statement %s, is no longer among the platform''s charges of that time', l.item_id,
+              l.account_id, l.statement_id), null, null, null, 0
+from billing.account_statement_item l
+join {candidate} a on a.account_id = l.account_id
+where l.item_kind = 'charge' and not exists (
+    select from {charge} c where c.charge_id = l.item_id and c.account_id = l.account_id);
+analyze {judged};

@@ -1,0 +1,21 @@
+-- The staging tables of one run of account statements, empty. account, item and withheld are what the owner's function
+-- publishes, so it may read them; the others lead there. Logged: a database crash must not empty what was validated.
+create table {candidate} (
+    account_id text primary key, account_name text, financial_admin_id text, time_zone text, currency text,
+    minor_unit smallint not null, last_statement_id text, opening_minor bigint not null, opening_currency text,
+    opens_at timestamptz not null, charges_since timestamptz not null, charges_until timestamptz not null);
+create table {charge} (
+    account_id text not null, charge_id text, kind text, description text, occurred_at timestamptz, net_amount numeric,
+    tax_amount numeric, currency text, settled_amount numeric);
+create table {counted} (
+    account_id text primary key, charges bigint not null, total_amount numeric, settled_amount numeric);
+create table {withheld} (
+    account_id text not null, reason_id text not null, detail text not null, primary key (account_id, reason_id));
+create table {account} (
+    account_id text primary key, account_name text, financial_admin_id text not null, time_zone text not null,
+    currency text not null, minor_unit smallint not null);
+create table {item} (
+    item_kind text not null, item_id text not null, account_id text not null, occurred_at timestamptz not null,
+    description text not null, currency text not null, minor_unit smallint not null, net_minor bigint not null,
+    tax_minor bigint not null, total_minor bigint not null, settled_minor bigint not null);
+grant select on {account}, {item}, {withheld} to evbilling_owner;

@@ -1,0 +1,16 @@
+-- Attempts without a known outcome, each with what the gateway lists for it (the payment's columns are null: nothing).
+-- `is_overdue`: so old when the list was made that a payment would be on it, and done. An attempt that was never sent is
+-- overdue after a day: whoever was to send it is gone. Parameters: listed_at, min_age (seconds).
+select a.attempt_id, a.statement_id, a.sent_at is not null as was_sent,
+       coalesce(a.claimed_at + %(min_age)s * interval '1 second', a.requested_at + interval '1 day') < %(listed_at)s
+           as is_overdue,
+       g.gateway_payment_id, g.outcome, g.decline_code, g.advice_code,
+       g.amount_minor = a.amount_minor and g.currency = a.currency as is_as_asked,
+       g.refunded_minor >= g.amount_minor as is_refunded
+from billing.payment_attempt a
+left join lateral (
+    select * from billing.gateway_payment g where g.attempt_id = a.attempt_id and g.gone_at is null
+    order by g.outcome = 'succeeded' desc, g.refunded_minor < g.amount_minor desc, g.created_at, g.gateway_payment_id
+    limit 1) g on true
+where a.outcome in ('pending', 'unknown')
+order by a.attempt_id;

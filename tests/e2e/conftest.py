@@ -1,0 +1,30 @@
+"""One local stack for all end-to-end tests: they bill months of their own on it, in the order of the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from under_test import CONNECTOR_STATEMENTS, MONTH, Stack, command, path
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A whole stack of its own with a platform of 60 accounts, its DAGs un-paused, and no run under way."""
+    home = tmp_path_factory.mktemp("e2e") / "home"
+    try:
+        command(home, "up")
+        command(home, "platform", "sample", "--accounts", "60", "--seed", "7", "--today", "2026-11-20")
+        stack = Stack(home)
+        stack.api.patch(path(CONNECTOR_STATEMENTS), {"is_paused": False})
+        yield stack
+        stack.api.close()
+    finally:
+        command(home, "down", timeout=120)
+
+
+@pytest.fixture(scope="session")
+def billed(stack: Stack) -> str:
+    """The id of a finished run of `MONTH`."""
+    assert stack.bill("first", MONTH) == "success"
+    return "first"

@@ -1,0 +1,138 @@
+"""The stack under test: what is asked of it, and what is seen in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from evbilling.stack import airflow
+from evbilling.stack.dagrun import DagRunner, TaskState
+from evbilling.stack.state import StackState
+
+CONNECTOR_STATEMENTS = "connector_statements"
+PUBLISHED = (
+    "statements", "statement_lines", "connector_decisions", "unbilled_accounts", "tie_out", "audit_events",
+    "account_statement_items", "withheld_account_statements", "payments", "payment_attempts", "ledger",
+)  # fmt: skip
+MONTH = "2026-10"
+PATIENCE = 240.0
+
+
+def path(dag_id: str) -> str:
+    """Where Airflow's API has the DAG."""
+    return f"/api/v2/dags/{dag_id}"
+
+
+def command(home: Path, *args: str, timeout: float = 300) -> str:
+    """What an `evbilling` command of this stack prints; it must succeed."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW") and not k.endswith("_URL")}
+    done = subprocess.run(
+        [sys.executable, "-m", "evbilling.cli", *args],
+        env=inherited | {"EVBILLING_HOME": str(home)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and last words of a process, which is killed if it doesn't end."""
+    try:
+        said, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, _ = process.communicate()
+    return process.returncode, said[-4000:]
+
+
+class Stack:
+    """The stack under test: what is asked of it and what is seen in it."""
+
+    def __init__(self, home: Path) -> None:
+        state = StackState.load(home)
+        assert state is not None
+        self.state = state
+        self.api = airflow.api(state)
+
+    def environment(self) -> dict[str, str]:
+        """What an `airflow` command of this stack needs."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+        return inherited | airflow.settings(self.state, {}) | {"EVBILLING_HOME": str(self.state.home)}
+
+    def airflow(self, *args: str, **settings: str) -> subprocess.Popen[str]:
+        """An `airflow` command under way; `settings` replace those of the stack."""
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "airflow", *args],
+            env=self.environment() | settings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def trigger(self, run_id: str, dag_id: str = CONNECTOR_STATEMENTS, **body: Any) -> str:
+        self.api.post(f"{path(dag_id)}/dagRuns", {"dag_run_id": run_id, "logical_date": None} | body)
+        return run_id
+
+    def finish(self, run_id: str, dag_id: str = CONNECTOR_STATEMENTS) -> str:
+        """The state in which the run ends; fails the test if it doesn't."""
+        deadline = time.monotonic() + PATIENCE
+        while (state := self.api.get(f"{path(dag_id)}/dagRuns/{run_id}")["state"]) not in {"success", "failed"}:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{run_id} is {state} after {PATIENCE:.0f} s: {self.tasks(run_id, dag_id)}")
+            time.sleep(0.5)
+        return str(state)
+
+    def bill(self, run_id: str, period: str) -> str:
+        return self.finish(self.trigger(run_id, partition_key=period))
+
+    def run(self, dag_id: str, run_id: str, **body: Any) -> str:
+        """Trigger a run of any DAG and wait for its end."""
+        return self.finish(self.trigger(run_id, dag_id, **body), dag_id)
+
+    def clear(self, run_id: str, task_id: str, dag_id: str = CONNECTOR_STATEMENTS) -> None:
+        body = {"dag_run_id": run_id, "task_ids": [task_id], "dry_run": False, "only_failed": False}
+        cleared = self.api.post(f"{path(dag_id)}/clearTaskInstances", body)
+        assert {ti["task_id"] for ti in cleared["task_instances"]} == {task_id}
+
+    def tasks(self, run_id: str, dag_id: str = CONNECTOR_STATEMENTS) -> dict[str, TaskState]:
+        return {task.task_id: task for task in DagRunner(self.api, dag_id).tasks(run_id)}
+
+    def log(self, run_id: str, task_id: str, dag_id: str = CONNECTOR_STATEMENTS) -> str:
+        return DagRunner(self.api, dag_id).log_tail(run_id, self.tasks(run_id, dag_id)[task_id], lines=2000)
+
+    def finance(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.state.url("finance")) as connection:
+            return connection.execute(query.encode(), values or None).fetchall()
+
+    def published(self) -> dict[str, list[str]]:
+        """All that finance sees, row by row."""
+        return {
+            view: [row for (row,) in self.finance(f"select t::text from finance.{view} t order by 1")]
+            for view in PUBLISHED
+        }
+
+    def statements(self, period: str) -> int:
+        query = "select count(*), count(distinct account_id) from finance.statements where period = %s"
+        ((count, accounts),) = self.finance(query, period)
+        assert count == accounts
+        return int(count)
+
+    def admin(self, database: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser; returns its rows if it has any."""
+        with psycopg.connect(self.state.role_url("postgres", database)) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def web(self, url: str, **headers: str) -> httpx.Response:
+        return httpx.get(url, headers=headers, timeout=30, trust_env=False)
+
+    def token(self, user: str) -> str:
+        login = {"username": user, "password": self.state.airflow_passwords[user]}
+        answer = httpx.post(f"{airflow.base_url(self.state)}/auth/token", json=login, timeout=30, trust_env=False)
+        return f"Bearer {answer.json()['access_token']}"

@@ -1,0 +1,546 @@
+"""Account statements month by month on a small hand-written platform: every item on one of them, and nothing lost."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from month_helpers import OF_THE_RUN_ITSELF, Platform, contents, one, rows, settle_terms, stage, staging_tables, terms
+
+from evbilling.accounts import assembling
+from evbilling.accounts.assembling import AccountRunRequest, assemble
+from evbilling.accounts.checking import validate
+from evbilling.accounts.closing import close_account_run
+from evbilling.accounts.issuing import issue_account_statements
+from evbilling.errors import BadInput, NotReady, SetFault, StaleTry, TransientError
+from evbilling.period import Period
+from evbilling.statements.issuing import issue_statements
+from evbilling.statements.services import Services
+
+pytestmark = pytest.mark.postgres
+
+NOW = datetime(2027, 6, 30, 12, tzinfo=UTC)
+OCT, NOV, DEC, JAN = "2026-10", "2026-11", "2026-12", "2027-01"
+FEE = Decimal("5.95")  # one connector at 5.00 and 19 % tax
+
+_payments = itertools.count(1)
+
+
+class Books:
+    """A platform, a warehouse, and the month's two DAGs between them."""
+
+    def __init__(self, platform_url: str, warehouse: Any, evidence: Path) -> None:
+        self.platform = Platform(platform_url)
+        self.warehouse = warehouse
+        self.writer = warehouse.writer_url
+        self.services = Services(platform_url, self.writer, str(evidence))
+
+    def open(self, *names: str, **options: Any) -> None:
+        """Accounts in good order with one connector each, billed 5.95 a month."""
+        for name in names:
+            self.platform.plain_account(name, **options)
+        self.platform.save()
+        settle_terms(self.writer, *[terms(name) for name in names])
+
+    def charge(
+        self, charge_id: str | None, account: str, net: str | None = "10.00", settled: str = "0",
+        at: str | None = "2026-11-10T12:00:00Z", currency: str = "EUR",
+    ) -> None:  # fmt: skip
+        """A charge of the platform, without tax."""
+        self.platform.execute(
+            "insert into platform.account_charge values (%s, %s, null, 'fee', %s, %s, %s, 0, %s, %s)",
+            charge_id, account, f"Charge {charge_id}", at, net, currency, settled,
+        )  # fmt: skip
+
+    def settle_charge(self, charge_id: str, settled: str) -> None:
+        """The platform says that so much of a charge is settled now."""
+        self.platform.execute(
+            "update platform.account_charge set settled_amount = %s where charge_id = %s", settled, charge_id
+        )
+
+    def bill(self, period: str) -> int:
+        """Issue a month's connector statements; returns the run."""
+        run_id, *_ = stage(self.services, period, now=NOW)
+        issue_statements(self.services, run_id)
+        return run_id
+
+    def assemble(self, period: str, *, dag_run: str = "scheduled", now: datetime = NOW) -> dict[str, Any]:
+        request = AccountRunRequest(Period.parse(period), "account_statements", dag_run, "ann")
+        return assemble(self.services, request, now=now)
+
+    def state(self, period: str) -> dict[str, Any]:
+        """A month's end: all its steps. Every check agrees, and nothing stays in staging."""
+        run_id = self.assemble(period)["run_id"]
+        found = validate(self.services, run_id)
+        issued = issue_account_statements(self.services, run_id)
+        assert close_account_run(self.services, run_id)["not_ok"] == []
+        assert [name for name in staging_tables(self.warehouse.admin_url) if "account_run" in name] == []
+        return issued | {"run_id": run_id, "warnings": found["warnings"]}
+
+    def month(self, period: str) -> dict[str, Any]:
+        """Both DAGs of a month."""
+        self.bill(period)
+        return self.state(period)
+
+    def pay(self, statement_id: str) -> str:
+        """Collect what is due on a statement by the gateway; returns the payment's id."""
+        payment_id = f"pi_{next(_payments)}"
+        with psycopg.connect(self.writer) as connection:
+            connection.execute(
+                """select billing.open_attempts('issue', %s, %s, 'ann', 'test', 15, %s, array['cus'], array['pm'],
+                                                array[1])""",
+                (payment_id, payment_id, [statement_id]),
+            )
+            ((attempt_id, *_),) = connection.execute(
+                "select * from billing.claim_attempts(%s, 10, interval '1 minute')", (payment_id,)
+            ).fetchall()
+            connection.execute(
+                """select billing.record_outcomes(%s, array['succeeded'], %s, array[null::text], array[null::text],
+                                                  array[null::text], array[null::text])""",
+                ([attempt_id], [payment_id]),
+            )
+        return payment_id
+
+    def mark_paid(self, statement_id: str, minor: int) -> None:
+        """Mark so much of a statement as paid outside."""
+        rows(
+            self.writer,
+            """select billing.record_paid_outside(%s, %s, %s, 'EUR', '2026-11-20', 'transfer', 'ann', 'test')::text""",
+            f"request {next(_payments)}", statement_id, minor,
+        )  # fmt: skip
+
+    def correct(self, statement_id: str, minor: int) -> str:
+        """Issue a correction of so much, without tax; returns its id."""
+        return str(one(
+            self.warehouse.admin_url,
+            """insert into billing.statement (
+                   statement_id, kind, period, account_id, number, run_id, account_name, financial_admin_id, time_zone,
+                   statement_date, currency, minor_unit, tax_rate, net_minor, tax_minor, total_minor,
+                   corrects_statement_id, code_version)
+               select 'C-' || replace(period, '-', '') || '-000001', 'correction', period, account_id, 1, run_id,
+                      account_name, financial_admin_id, time_zone, statement_date, currency, minor_unit, 0, %s, 0, %s,
+                      statement_id, code_version
+               from billing.statement where statement_id = %s returning statement_id""",
+            minor, minor, statement_id,
+        ))  # fmt: skip
+
+    def statement(self, account: str, period: str, kind: str = "account") -> str:
+        """The id of an account's statement."""
+        query = "select statement_id from billing.statement where (kind, account_id, period) = (%s, %s, %s)"
+        return str(one(self.warehouse.admin_url, query, kind, account, period))
+
+    def items(self, account: str, period: str) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
+        """What an account's statement lists: total and settled amount by kind and id."""
+        query = """select item_kind, item_id, i.total_amount, settled_amount from finance.account_statement_items i
+                   join finance.statements s using (statement_id) where s.account_id = %s and s.period = %s"""
+        return {
+            (k, i): (total, settled)
+            for k, i, total, settled in rows(self.warehouse.finance_url, query, account, period)
+        }
+
+    def closing(self, period: str) -> dict[str, Decimal]:
+        """Closing balances by account."""
+        query = "select account_id, total_amount from finance.statements where kind = 'account' and period = %s"
+        return dict(rows(self.warehouse.finance_url, query, period))
+
+    def withheld(self) -> list[tuple[str, str, str]]:
+        """Period, account and reason of what is withheld."""
+        query = "select period, account_id, reason_id from finance.withheld_account_statements order by 1, 2, 3"
+        return rows(self.warehouse.finance_url, query)
+
+    def kept(self) -> dict[str, list[str]]:
+        """All that is on record but what a run keeps of itself."""
+        return contents(self.warehouse.admin_url, leave_out=OF_THE_RUN_ITSELF)
+
+    def warnings(self, run_id: int) -> str:
+        """The warnings in a run's record."""
+        return str(one(self.warehouse.admin_url, "select warnings::text from billing.run where run_id = %s", run_id))
+
+
+@pytest.fixture
+def books(platform_db: str, warehouse_db: Any, tmp_path: Path) -> Books:
+    return Books(platform_db, warehouse_db, tmp_path)
+
+
+def test_three_months_roll_forward(books: Books) -> None:
+    """Each statement opens with the last closing balance and lists once what came since, late or not."""
+    books.open("a", "b")
+    books.charge("before", "a", at="2026-10-31T22:59:59Z")
+    books.charge("on-time", "a", "20.00", "5.00", at="2026-10-31T23:00:00Z")
+    books.charge("last", "a", "1.00", at="2026-11-30T22:59:59Z")
+    books.charge("next", "a", "2.00", at="2026-11-30T23:00:00Z")
+    assert books.month(NOV) | {"run_id": 0} == {
+        "outcome": "issued", "statements": 2, "items": 6, "withheld": 0, "run_id": 0, "warnings": 0,
+    }  # fmt: skip
+    november = books.statement("a", NOV, "connector")
+    assert books.items("a", NOV) == {
+        ("opening_balance", "first-of-a"): (0, 0),
+        ("connector_statement", november): (FEE, 0),
+        ("charge", "on-time"): (Decimal("20.00"), Decimal("5.00")),
+        ("charge", "last"): (Decimal("1.00"), 0),
+    }
+    assert books.closing(NOV) == {"a": FEE + 16, "b": FEE}
+    assert one(books.warehouse.finance_url, "select min(occurred_at) from finance.account_statement_items") == datetime(
+        2026, 10, 31, 23, tzinfo=UTC
+    )
+
+    payment = books.pay(november)
+    books.mark_paid(books.statement("b", NOV, "connector"), 195)
+    books.charge("late", "a", "3.00", at="2026-11-02T08:00:00Z")
+    books.settle_charge("on-time", "12.50")
+    books.month(DEC)
+    assert books.items("a", DEC) == {
+        ("opening_balance", books.statement("a", NOV)): (FEE + 16, 0),
+        ("connector_statement", books.statement("a", DEC, "connector")): (FEE, 0),
+        ("charge", "late"): (3, 0),
+        ("charge", "next"): (2, 0),
+        ("payment", payment): (-FEE, 0),
+        ("paid_outside", "settled/on-time/1250"): (Decimal("-7.50"), 0),
+    }
+    assert books.closing(DEC) == {"a": FEE + 16 + 5 - Decimal("7.50"), "b": 2 * FEE - Decimal("1.95")}
+
+    books.settle_charge("on-time", "20.00")
+    correction = books.correct(november, -200)
+    books.month(JAN)
+    assert books.items("a", JAN)["paid_outside", "settled/on-time/2000"] == (Decimal("-7.50"), 0)
+    assert books.items("a", JAN)["correction", correction] == (-2, 0)
+    assert books.closing(JAN) == {"a": 2 * FEE + 4, "b": 3 * FEE - Decimal("1.95")}
+    assert one(
+        books.warehouse.finance_url, "select bool_and(is_ok) from finance.tie_out where check_id like 'account-%'"
+    )
+
+
+def test_a_second_run_and_a_month_out_of_order_write_nothing(books: Books) -> None:
+    """What is stated stays; a payment since goes on the next one, and an earlier month isn't stated afterwards."""
+    books.open("a")
+    books.bill(OCT)
+    books.month(NOV)
+    books.pay(books.statement("a", NOV, "connector"))
+    before = books.kept()
+    nothing = {"outcome": "unchanged", "statements": 0, "items": 0, "withheld": 0}
+    for period in (NOV, OCT):
+        again = books.state(period)
+        assert {name: again[name] for name in nothing} == nothing
+    before["tie_out"] = books.kept()["tie_out"]
+    assert books.kept() == before
+    assert books.closing(OCT) == {}
+    assert books.closing(NOV) == {"a": 2 * FEE}
+    books.month(DEC)
+    assert books.closing(DEC) == {"a": 2 * FEE}
+
+
+ALTERED = {
+    "fell": ("set settled_amount = 1", "of charge fell of fell, 1 EUR are settled now, by its statements 5.00 were"),
+    "dearer": ("set net_amount = 11", "charge dearer of dearer is 11 + 0 EUR now, on statement S-202611-"),
+    "moved": ("set account_id = 'heir'", "charge moved of heir is on statement S-202611-000005 of moved already"),
+    "hidden": ("set occurred_at = '2026-10-01T00:00:00Z'", "charge hidden of hidden, on statement S-202611-"),
+}
+
+
+def test_a_listed_charge_that_was_altered_is_told_and_not_booked(books: Books) -> None:
+    """The statements stand, and the run's warnings name the charges."""
+    books.open(*ALTERED, "heir")
+    for name in ALTERED:
+        books.charge(name, name, "10.00", "5.00")
+    books.month(NOV)
+    for name, (change, _) in ALTERED.items():
+        books.platform.execute(f"update platform.account_charge {change} where charge_id = '{name}'")
+    december = books.month(DEC)
+    assert december["warnings"] == 1
+    told = books.warnings(december["run_id"])
+    assert [says for _, says in ALTERED.values() if says not in told] == []
+    assert "charge moved of moved, on statement S-202611-000005, is no longer" in told
+    assert books.closing(DEC) == {"heir": 2 * FEE} | dict.fromkeys(ALTERED, 2 * FEE + 5)
+
+
+def test_an_account_with_billing_off_is_stated_until_its_balance_is_nil(books: Books) -> None:
+    """It keeps the address of its newest statement, though the platform no longer has it."""
+    books.open("a", "gone")
+    books.month(NOV)
+    settle_terms(books.writer, terms("gone", effective_from=Period.parse(DEC), charge_connectors=False))
+    books.platform.execute("delete from platform.account where account_id = 'gone'")
+    books.pay(books.statement("gone", NOV, "connector"))
+    books.month(DEC)
+    assert books.closing(DEC) == {"a": 2 * FEE, "gone": 0}
+    query = "select account_name, financial_admin_id, time_zone from billing.statement where statement_id = %s"
+    assert rows(books.warehouse.admin_url, query, books.statement("gone", DEC)) == [
+        ("Name of gone", "fa-gone", "Europe/Berlin")
+    ]
+    books.month(JAN)
+    assert set(books.closing(JAN)) == {"a"}
+
+
+def test_an_account_that_the_platform_lost_is_addressed_as_on_its_newest_statement(books: Books) -> None:
+    """Billing is still on for it; it isn't withheld, and a stranger with charges only is."""
+    books.open("a", "lost")
+    books.month(NOV)
+    books.platform.execute("delete from platform.account where account_id = 'lost'")
+    settle_terms(books.writer, terms("stranger"))
+    books.charge("s", "stranger", at="2026-12-10T12:00:00Z")
+    books.month(DEC)
+    assert books.closing(DEC) == {"a": 2 * FEE, "lost": FEE}
+    assert books.withheld() == [(DEC, "stranger", "ACCOUNT-UNKNOWN"), (DEC, "stranger", "ADMIN-UNKNOWN")]
+
+
+WITHHELD: dict[str, tuple[str, str]] = {
+    "ACCOUNT-REPEATED": (
+        "insert into platform.account values ('a', 'again', 'DE', 'Europe/Berlin', 'EUR')",
+        "delete from platform.account where name = 'again'",
+    ),
+    "TIME-ZONE-UNKNOWN": (
+        "update platform.account set time_zone = 'Mars/Olympus' where account_id = 'a'",
+        "update platform.account set time_zone = 'Europe/Berlin'",
+    ),
+    "CURRENCY-UNKNOWN": (
+        "update platform.account set currency = 'EURO' where account_id = 'a'",
+        "update platform.account set currency = 'EUR'",
+    ),
+    "CURRENCY-CHANGED": (
+        "update platform.account set currency = 'USD' where account_id = 'a'",
+        "update platform.account set currency = 'EUR'",
+    ),
+    "ADMIN-INACTIVE": (
+        "update platform.app_user set active = false where user_id = 'fa-a'",
+        "update platform.app_user set active = true",
+    ),
+    "ADMIN-UNKNOWN": (
+        "update platform.app_user set user_id = 'other' where user_id = 'fa-a'",
+        "update platform.app_user set user_id = 'fa-a' where user_id = 'other'",
+    ),
+    "ADMIN-OF-ANOTHER-ACCOUNT": (
+        "update platform.app_user set account_id = 'b' where user_id = 'fa-a'",
+        "update platform.app_user set account_id = 'a' where user_id = 'fa-a'",
+    ),
+    "CHARGE-DECIMALS": (
+        "update platform.account_charge set net_amount = 10.001 where charge_id = 'c'",
+        "update platform.account_charge set net_amount = 10 where charge_id = 'c'",
+    ),
+    "CHARGE-CURRENCY": (
+        "update platform.account_charge set currency = 'USD' where charge_id = 'c'",
+        "update platform.account_charge set currency = 'EUR' where charge_id = 'c'",
+    ),
+    "CHARGE-REPEATED": (
+        "insert into platform.account_charge select * from platform.account_charge where charge_id = 'c'",
+        "delete from platform.account_charge a using platform.account_charge b where a.ctid > b.ctid",
+    ),
+    "CHARGE-INCOMPLETE": (
+        "update platform.account_charge set occurred_at = null where charge_id = 'c'",
+        "update platform.account_charge set occurred_at = '2026-12-10T12:00:00Z' where charge_id = 'c'",
+    ),
+    "CHARGE-TOO-LARGE": (
+        "update platform.account_charge set net_amount = 'NaN' where charge_id = 'c'",
+        "update platform.account_charge set net_amount = 10 where charge_id = 'c'",
+    ),
+}
+
+
+def test_each_fault_withholds_its_account_until_it_is_mended(books: Books) -> None:
+    """The others are stated; the next run after the mending states the account with all that waited."""
+    books.open("a", "b")
+    books.month(NOV)
+    books.charge("c", "a", "10.00", at="2026-12-10T12:00:00Z")
+    books.bill(DEC)
+    seen = {}
+    for reason, (spoil, mend) in WITHHELD.items():
+        books.platform.execute(spoil)
+        run_id = books.assemble(DEC)["run_id"]
+        with psycopg.connect(books.writer) as connection:
+            found = connection.execute(
+                f"select account_id, reason_id, detail from staging.account_run_{run_id}_withheld"
+            )
+            seen[reason] = found.fetchall()
+        books.platform.execute(mend)
+    assert {reason: {row[:2] for row in found} for reason, found in seen.items()} == {
+        reason: {("a", reason)} | ({("a", "CHARGE-CURRENCY")} if reason == "CURRENCY-CHANGED" else set())
+        for reason in WITHHELD
+    }
+    assert {detail for found in seen.values() for *_, detail in found} >= {
+        "1 charge(s) with more decimals than EUR has (2), first c (10.001 + 0 EUR); mend them in the platform",
+        "2 charges that share their charge_id with another, first c; give each charge an id of its own in the platform",
+        "2 amount(s) in EUR, first A-202612-000001, but the account's currency is USD now; "
+        "set it back to EUR in the platform until they are settled",
+    }
+
+    books.platform.execute(WITHHELD["CHARGE-DECIMALS"][0])
+    first = books.state(DEC)
+    assert (first["outcome"], first["statements"], first["withheld"]) == ("issued", 1, 1)
+    assert books.withheld() == [(DEC, "a", "CHARGE-DECIMALS")]
+    assert "At least 95% of the accounts can be stated" in books.warnings(first["run_id"])
+    before = books.kept()
+    assert books.state(DEC)["outcome"] == "unchanged"
+    assert books.kept() == before
+
+    books.platform.execute(WITHHELD["CHARGE-DECIMALS"][1])
+    books.month(JAN)
+    assert books.withheld() == []
+    assert books.closing(DEC) == {"b": 2 * FEE}
+    assert books.closing(JAN) == {"a": 3 * FEE + 10, "b": 3 * FEE}
+
+
+def test_a_withheld_account_is_stated_by_a_re_run_after_the_mending(books: Books) -> None:
+    """Its number follows on those given."""
+    books.open("a", "b")
+    books.bill(NOV)
+    books.platform.execute(WITHHELD["ADMIN-INACTIVE"][0])
+    assert books.state(NOV)["statements"] == 1
+    books.platform.execute(WITHHELD["ADMIN-INACTIVE"][1])
+    again = books.state(NOV)
+    assert (again["outcome"], again["statements"]) == ("issued", 1)
+    assert (books.statement("b", NOV), books.statement("a", NOV)) == ("S-202611-000001", "S-202611-000002")
+    assert books.withheld() == []
+
+
+def test_what_can_not_be_stated_yet_is_refused_and_leaves_no_trace(books: Books) -> None:
+    """A month that has not come to its last day, and one whose connector statements are missing."""
+    books.open("a")
+    before = contents(books.warehouse.admin_url)
+    with pytest.raises(BadInput, match="not come to its last day"):
+        books.assemble(NOV, now=datetime(2026, 11, 29, 23, 59, tzinfo=UTC))
+    with pytest.raises(NotReady, match="run connector_statements for 2026-11 first"):
+        books.assemble(NOV, now=datetime(2026, 11, 30, tzinfo=UTC))
+    assert contents(books.warehouse.admin_url) == before
+
+
+STEPS: tuple[Callable[[Services, int], Any], ...] = (validate, issue_account_statements, close_account_run)
+
+
+def test_every_step_can_be_run_again(books: Books) -> None:
+    """A task that is cleared does its work once more, to the same end; a settled run's steps write nothing."""
+    books.open("a", "b")
+    books.charge("c", "a", "10.00")
+    books.bill(NOV)
+    dead = books.assemble(NOV)["run_id"]
+    run_id = books.assemble(NOV)["run_id"]
+    assert {name.split("_")[2] for name in staging_tables(books.warehouse.admin_url) if "account_run" in name} == {
+        str(run_id)
+    }
+    assert issue_account_statements(books.services, dead)["outcome"] == "superseded"
+    for step in STEPS:
+        step(books.services, run_id)
+        before = books.kept()
+        step(books.services, run_id)
+        assert books.kept() == before
+    assert books.closing(NOV) == {"a": FEE + 10, "b": FEE}
+    for step in STEPS:
+        step(books.services, run_id)
+        assert books.kept() == before
+    assert one(books.warehouse.admin_url, "select count(*) from billing.run where closed_at is not null") == 1
+
+
+def test_a_try_whose_run_was_taken_over_stages_nothing(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform answers late; meanwhile the task's next try has begun."""
+    books.open("a")
+    books.bill(NOV)
+    stage_charges = assembling._stage_charges
+
+    def overtaken(*arguments: Any) -> int:
+        monkeypatch.undo()
+        staged = stage_charges(*arguments)
+        books.assemble(NOV)
+        return staged
+
+    monkeypatch.setattr(assembling, "_stage_charges", overtaken)
+    with pytest.raises((StaleTry, TransientError)):
+        books.assemble(NOV)
+    assert books.closing(NOV) == {}
+
+
+def test_two_runs_at_once_state_each_account_once(books: Books) -> None:
+    """One publishes; the other is superseded, or finds nothing left."""
+    names = [f"account-{n}" for n in range(6)]
+    books.open(*names)
+    books.bill(NOV)
+    for period in (NOV, DEC):
+        if period == DEC:
+            books.bill(DEC)
+        run_ids = [books.assemble(period, dag_run=name)["run_id"] for name in ("one", "two")]
+        with ThreadPoolExecutor(2) as pool:
+            ended = list(pool.map(lambda run_id: issue_account_statements(books.services, run_id), run_ids))
+        assert sorted(one["statements"] for one in ended) == [0, 6]
+        assert {one["outcome"] for one in ended} <= {"issued", "unchanged", "superseded"}
+        for run_id in run_ids:
+            close_account_run(books.services, run_id)
+        assert len(books.closing(period)) == 6
+
+
+TAMPERINGS = {
+    "update {item} set net_minor = 1, total_minor = 1 where item_kind = 'connector_statement'": "doesn't have so",
+    "update {item} set currency = 'USD' where item_kind = 'charge'": "doesn't have so: charge new",
+    "update {item} set item_id = 'pi_foreign' where item_kind = 'payment'": "doesn't have so: payment pi_foreign",
+    "update {item} set account_id = 'b' where item_kind = 'payment'": "doesn't have so: payment",
+    "delete from {item} where item_kind = 'connector_statement'": "statements left out: A-202612",
+    "update {item} set total_minor = 1 where item_kind = 'opening_balance'": "isn't the last closing balance: a",
+    "delete from {item} where item_kind = 'opening_balance'": "isn't the last closing balance: a",
+    "update {item} set item_id = 'listed' where item_kind = 'charge'": "earlier statements list",
+    "update {item} set total_minor = -1 where item_id like 'settled/%'": "settle, otherwise: paid_outside settled",
+}
+
+
+def test_staged_items_that_the_record_contradicts_are_refused(books: Books) -> None:
+    """The owner's function looks for itself; nothing is published, and a new assembly makes it good."""
+    books.open("a", "b")
+    books.charge("listed", "a")
+    books.month(NOV)
+    books.pay(books.statement("a", NOV, "connector"))
+    books.charge("new", "a", at="2026-12-10T12:00:00Z")
+    books.settle_charge("listed", "4.00")
+    books.bill(DEC)
+    before = books.kept()
+    for tampering, says in TAMPERINGS.items():
+        run_id = books.assemble(DEC)["run_id"]
+        rows(books.writer, tampering.format(item=f"staging.account_run_{run_id}_item") + " returning account_id")
+        with pytest.raises(TransientError, match=says):
+            issue_account_statements(books.services, run_id)
+        assert books.kept() == before
+    assert books.state(DEC)["statements"] == 2
+
+
+def test_files_are_read_as_they_lie(books: Books, tmp_path: Path) -> None:
+    """Accounts, users and charges of a folder come to the same statements; their copies go at the close."""
+    books.open("a")
+    books.charge("c", "a", "10.123456", "5.00", currency="KWD")
+    books.charge("d", "a", "10.25", "5.00")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for table in ("account", "app_user", "charger", "connector", "account_charge"):
+        query = f"copy platform.{table} to stdout (format csv, header)"
+        with psycopg.connect(books.platform.url) as connection, connection.cursor().copy(query) as copy:
+            text = b"".join(bytes(part) for part in copy)
+        (folder / f"{table}.csv").write_bytes(text.replace(b"+00", b"Z"))
+    books.bill(NOV)
+    books.platform.execute("drop schema platform cascade")
+    books.services = Services(str(folder), books.writer, str(tmp_path / "evidence"))
+    run_id = books.assemble(NOV)["run_id"]
+    assert {name for name in staging_tables(books.warehouse.admin_url) if name.startswith("platform_")} == {
+        f"platform_{run_id}_{table}" for table in ("account", "app_user", "account_charge")
+    }
+    found = rows(books.writer, f"select detail from staging.account_run_{run_id}_withheld")
+    assert found == [("1 charge(s) in another currency than the account's EUR, first c (10.123456 + 0 KWD); "
+                      "mend them in the platform",)]  # fmt: skip
+    lines = (folder / "account_charge.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "account_charge.csv").write_text("".join(x for x in lines if "KWD" not in x), encoding="utf-8")
+    books.state(NOV)
+    assert [name for name in staging_tables(books.warehouse.admin_url) if not name.startswith("run_")] == []
+    assert books.closing(NOV) == {"a": FEE + Decimal("5.25")}
+
+
+def test_what_validation_stops_names_figure_and_account(books: Books, caplog: pytest.LogCaptureFixture) -> None:
+    """A lost charge agrees with our own record but not with the platform's count."""
+    books.open("a")
+    books.charge("c", "a", "10.00")
+    books.bill(NOV)
+    run_id = books.assemble(NOV)["run_id"]
+    rows(books.writer, f"delete from staging.account_run_{run_id}_item where item_kind = 'charge' returning item_id")
+    with pytest.raises(SetFault, match="as many charges are listed as the platform has"):
+        validate(books.services, run_id)
+    assert (
+        "a: Each account: the charges listed add up to what the platform reports: 0 minor units, but 1000"
+        in caplog.text
+    )

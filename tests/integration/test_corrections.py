@@ -1,0 +1,189 @@
+"""Corrections: a truth that has changed is noted once, linked, connector by connector; what is issued stays."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from month_helpers import PERIOD, Billed, Platform, bill, one, published, rows, settle_terms, stage, terms
+
+from conftest import WarehouseDb
+from evbilling.errors import BadInput
+from evbilling.statements.closing import close_run
+from evbilling.statements.correcting import correct_statements
+from evbilling.statements.services import Services
+from evbilling.statements.validation import validate
+
+pytestmark = pytest.mark.postgres
+
+CORRECTIONS = """select statement_id, corrects_statement_id, account_id, net_amount, tax_amount, total_amount
+                 from finance.statements where kind = 'correction' order by 1"""
+BALANCE = "select balance_due from finance.statements where account_id = %s and kind = 'connector'"
+
+
+class World:
+    """Three accounts with an issued month: `a` has three connectors, `b` two, `c` one; 5.00 EUR each, 19 % tax."""
+
+    def __init__(self, platform_url: str, warehouse: WarehouseDb, evidence: str) -> None:
+        self.platform = Platform(platform_url)
+        for account, connectors in (("a", 3), ("b", 2), ("c", 1)):
+            self.platform.plain_account(account, connectors=connectors)
+        self.platform.save()
+        self.url = warehouse.writer_url
+        self.finance_url = warehouse.finance_url
+        self.admin_url = warehouse.admin_url
+        settle_terms(self.url, terms("a"), terms("b"), terms("c"))
+        self.services = Services(platform_url, self.url, evidence)
+        self.issued: Billed = bill(self.services)
+
+    def correct(self, **options: Any) -> dict[str, Any]:
+        """A run of correct_statements."""
+        run_id, _, _ = stage(self.services, max_count_change_percent=90)
+        validate(self.services, run_id)
+        with psycopg.connect(self.admin_url) as connection:
+            connection.execute("update billing.run set dag_id = 'correct_statements' where run_id = %s", (run_id,))
+        corrected = correct_statements(self.services, run_id, **({"reason": "reported late"} | options))
+        close_run(self.services, run_id)
+        return corrected
+
+
+@pytest.fixture
+def world(platform_db: str, warehouse_db: WarehouseDb, tmp_path: Any) -> World:
+    return World(platform_db, warehouse_db, str(tmp_path / "evidence"))
+
+
+def test_the_same_truth_corrects_nothing(world: World) -> None:
+    """Without a difference there is no correction, no line, no event."""
+    before = published(world.url)
+    assert world.correct() == {"outcome": "unchanged", "corrections": 0, "lines": 0, "waiting": 0}
+    assert published(world.url) == before
+
+
+def test_a_credit_and_a_debit_each_once(world: World) -> None:
+    """A connector gone and one more give a credit and a debit, linked, with their lines; done again, nothing."""
+    world.platform.execute("delete from platform.connector where charger_id = 'a-1' and connector_id = 3")
+    world.platform.connector("b-1", 3)
+    world.platform.save()
+    issued = rows(world.finance_url, "select * from finance.statement_lines order by charger_id, connector_id")
+    assert world.correct() == {"outcome": "issued", "corrections": 2, "lines": 2, "waiting": 0}
+    assert rows(world.finance_url, CORRECTIONS) == [
+        ("C-202611-000001", "A-202611-000001", "a", Decimal("-5.00"), Decimal("-0.95"), Decimal("-5.95")),
+        ("C-202611-000002", "A-202611-000002", "b", Decimal("5.00"), Decimal("0.95"), Decimal("5.95")),
+    ]
+    lines = """select statement_id, charger_id, connector_id, unit_price_before, unit_price, rule_id, net_amount
+               from finance.correction_lines order by 1"""
+    assert rows(world.finance_url, lines) == [
+        ("C-202611-000001", "a-1", 3, Decimal("5.00"), None, None, Decimal("-5.00")),
+        ("C-202611-000002", "b-1", 3, None, Decimal("5.00"), None, Decimal("5.00")),
+    ]
+    assert one(world.finance_url, BALANCE, "a") == Decimal("11.90")
+    assert one(world.finance_url, BALANCE, "b") == Decimal("17.85")
+    assert issued == rows(world.finance_url, "select * from finance.statement_lines order by charger_id, connector_id")
+    assert world.correct()["outcome"] == "unchanged"
+    assert bill(world.services).issued["outcome"] == "unchanged"
+    events = "select subject_id, reason from finance.audit_events where action = 'issue_correction' order by 1"
+    assert rows(world.finance_url, events) == [
+        ("C-202611-000001", "reported late"), ("C-202611-000002", "reported late"),
+    ]  # fmt: skip
+
+
+def test_a_correction_of_a_correction(world: World) -> None:
+    """What turns out to have been right after all is corrected back, to the cent, as a further revision."""
+    world.platform.execute("update platform.connector set status = 'removed' where charger_id = 'a-1'")
+    assert world.correct()["corrections"] == 1
+    assert one(world.finance_url, BALANCE, "a") == 0
+    world.platform.execute("update platform.connector set status = 'in_service' where charger_id = 'a-1'")
+    assert world.correct() == {"outcome": "issued", "corrections": 1, "lines": 3, "waiting": 0}
+    assert [row[-1] for row in rows(world.finance_url, CORRECTIONS)] == [Decimal("-17.85"), Decimal("17.85")]
+    assert one(world.finance_url, BALANCE, "a") == Decimal("17.85")
+    assert world.correct()["outcome"] == "unchanged"
+    revisions = "select revision from billing.statement where kind = 'correction' order by number"
+    assert rows(world.url, revisions) == [(1,), (2,)]
+
+
+def test_a_dry_run_writes_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A dry run says each correction, in the currency, and leaves no trace but its own run."""
+    world.platform.execute("delete from platform.connector where charger_id = 'c-1'")
+    world.platform.connector("a-1", 4)
+    world.platform.save()
+    before = published(world.url)
+    with caplog.at_level("INFO", logger="evbilling.statements.correcting"):
+        found = world.correct(dry_run=True)
+    assert found == {"outcome": "differs", "corrections": 0, "lines": 0, "waiting": 0}
+    assert "A-202611-000003 of c: -5.95 EUR (net -5.00, tax -0.95)" in caplog.text
+    assert "A-202611-000001 of a: +5.95 EUR" in caplog.text
+    assert published(world.url) == before
+
+
+def test_a_statement_under_charge_waits(world: World) -> None:
+    """While the outcome of a charge is open its statement isn't corrected; the others are."""
+    opened = """select refused from billing.open_attempts('issue', 'o', 'o', 'ann', 'r', 15, array['A-202611-000001'],
+                                                          array['cus_1'], array['pm_1'], array[1])"""
+    assert rows(world.url, opened) == [(None,)]
+    for account in ("a", "b"):
+        world.platform.execute(f"delete from platform.connector where charger_id = '{account}-1' and connector_id = 1")
+    assert world.correct() == {"outcome": "issued", "corrections": 1, "lines": 1, "waiting": 1}
+    assert [row[2] for row in rows(world.finance_url, CORRECTIONS)] == ["b"]
+    settled = "select * from billing.record_outcomes(array[1], array['succeeded'], array['pi_1'], {0}, {0}, {0}, {0})"
+    rows(world.url, settled.format("array[null]::text[]"))
+    assert world.correct() == {"outcome": "issued", "corrections": 1, "lines": 1, "waiting": 0}
+    # Paid in full and corrected since: the customer has a credit.
+    assert one(world.finance_url, BALANCE, "a") == Decimal("-5.95")
+
+
+def test_a_debit_on_a_paid_statement_is_collected_later(world: World) -> None:
+    """What a debit note leaves due is planned, and the statement is no longer paid."""
+    opened = """select attempt_id from billing.open_attempts('issue', 'o', 'o', 'ann', 'r', 15,
+                    array['A-202611-000002'], array['cus_1'], array['pm_1'], array[1])"""
+    ((attempt,),) = rows(world.url, opened)
+    settled = "select * from billing.record_outcomes(array[{1}], array['succeeded'], array['pi_2'], {0}, {0}, {0}, {0})"
+    rows(world.url, settled.format("array[null]::text[]", attempt))
+    world.platform.connector("b-1", 3)
+    world.platform.save()
+    assert world.correct()["corrections"] == 1
+    status = "select status, balance_due from finance.statements where statement_id = 'A-202611-000002'"
+    assert rows(world.finance_url, status) == [("Partly paid", Decimal("5.95"))]
+    assert rows(world.finance_url, "select statement_id from finance.payment_plans") == [("A-202611-000002",)]
+
+
+def test_an_account_at_fault_is_left_alone(world: World) -> None:
+    """An account that would be quarantined now keeps its statement until the fault is mended."""
+    world.platform.execute("update platform.app_user set active = false where account_id = 'a'")
+    world.platform.execute("delete from platform.connector where charger_id in ('a-1', 'b-1') and connector_id = 1")
+    assert world.correct()["corrections"] == 1
+    assert [row[2] for row in rows(world.finance_url, CORRECTIONS)] == ["b"]
+
+
+def test_no_reason_is_refused(world: World) -> None:
+    """Without a reason nothing is corrected."""
+    with pytest.raises(BadInput, match="no reason is given"):
+        world.correct(reason="  ")
+
+
+def test_corrections_are_immutable(world: World) -> None:
+    """Lines and amounts of a correction never change, not even for the owner."""
+    world.platform.connector("a-1", 4)
+    world.platform.save()
+    world.correct()
+    for statement in (
+        "update billing.correction_line set after_minor = 1",
+        "delete from billing.correction_line",
+        "truncate billing.correction_line",
+        "delete from billing.statement where kind = 'correction'",
+    ):
+        with psycopg.connect(world.admin_url) as connection, pytest.raises(psycopg.Error, match="never change"):
+            connection.execute(statement)
+    with psycopg.connect(world.url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("insert into billing.correction_line select * from billing.correction_line")
+
+
+def test_the_period_is_the_runs_own(world: World) -> None:
+    """Another month's statements stay as they are."""
+    bill(world.services, PERIOD.shifted(-1))
+    world.platform.execute(
+        "update platform.connector set valid_to = '2026-10-15T00:00:00Z' where charger_id = 'a-1' and connector_id = 1"
+    )
+    assert world.correct()["corrections"] == 1
+    assert [row[1] for row in rows(world.finance_url, CORRECTIONS)] == ["A-202611-000001"]
