@@ -25,26 +25,19 @@ doesn't fail the run: see `finance.withheld_account_statements`.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-import pendulum
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
 from evbilling_airflow import accounts, payments
 from evbilling_airflow.assets import ACCOUNT_STATEMENTS
-from evbilling_airflow.defaults import CHARGING_TIMEOUT, DEFAULT_ARGS, GATEWAY_POOL, PERIOD_PARAM, Tag
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, GATEWAY_POOL, PERIOD_PARAM, SCHEDULED, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
 
 
 @dag(
     schedule=CronPartitionTimetable("0 12 L * *", timezone="UTC", run_offset=0, key_format="%Y-%m"),
-    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=True,
-    dagrun_timeout=timedelta(hours=23),
-    default_args=DEFAULT_ARGS,
+    **SCHEDULED,
     params={"period": PERIOD_PARAM},
     tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
     doc_md=__doc__,

@@ -26,26 +26,19 @@ to go on. A faulty account or a declined charge doesn't fail the run: see `finan
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-import pendulum
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
 from evbilling_airflow import month
 from evbilling_airflow.assets import CONNECTOR_STATEMENTS
-from evbilling_airflow.defaults import CHARGING_TIMEOUT, DEFAULT_ARGS, GATEWAY_POOL, MONTH_PARAMS, Tag
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, GATEWAY_POOL, MONTH_PARAMS, SCHEDULED, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
 
 
 @dag(
     schedule=CronPartitionTimetable("0 12 1 * *", timezone="UTC", run_offset=0, key_format="%Y-%m"),
-    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=True,
-    dagrun_timeout=timedelta(hours=23),
-    default_args=DEFAULT_ARGS,
+    **SCHEDULED,
     params=MONTH_PARAMS,
     tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
     doc_md=__doc__,

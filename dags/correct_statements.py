@@ -22,25 +22,18 @@ then.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-import pendulum
 from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import month
-from evbilling_airflow.defaults import CORRECTION_PARAMS, DEFAULT_ARGS, Tag
+from evbilling_airflow.defaults import BY_HAND, CORRECTION_PARAMS, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
 
 
 @dag(
     schedule=None,
-    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
-    catchup=False,
-    max_active_runs=16,
-    is_paused_upon_creation=False,
-    dagrun_timeout=timedelta(hours=12),
-    default_args=DEFAULT_ARGS,
+    **BY_HAND,
     params=CORRECTION_PARAMS,
     tags=[Tag.BILLING, Tag.ACTION, Tag.TIER_2],
     doc_md=__doc__,

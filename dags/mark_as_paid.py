@@ -19,23 +19,15 @@ booked then.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-import pendulum
 from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import payments
-from evbilling_airflow.defaults import DEFAULT_ARGS, MARK_AS_PAID_PARAMS, Tag
+from evbilling_airflow.defaults import BY_HAND, MARK_AS_PAID_PARAMS, Tag
 
 
 @dag(
     schedule=None,
-    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
-    catchup=False,
-    max_active_runs=16,
-    is_paused_upon_creation=False,
-    dagrun_timeout=timedelta(hours=12),
-    default_args=DEFAULT_ARGS,
+    **BY_HAND,
     params=MARK_AS_PAID_PARAMS,
     tags=[Tag.BILLING, Tag.ACTION, Tag.PAYMENTS, Tag.TIER_2],
     doc_md=__doc__,

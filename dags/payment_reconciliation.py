@@ -20,24 +20,17 @@ itself: put it right at the gateway or by Mark as Paid, and the next run finds i
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-import pendulum
 from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import payments
-from evbilling_airflow.defaults import DEFAULT_ARGS, GATEWAY_POOL, RECONCILIATION_PARAMS, Tag
+from evbilling_airflow.defaults import GATEWAY_POOL, RECONCILIATION_PARAMS, SCHEDULED, Tag
 
 
 @dag(
     schedule="0 6 * * *",
-    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=True,
-    dagrun_timeout=timedelta(hours=12),
-    default_args=DEFAULT_ARGS,
+    **SCHEDULED,
     params=RECONCILIATION_PARAMS,
     tags=[Tag.BILLING, Tag.DAILY, Tag.PAYMENTS, Tag.TIER_1],
     doc_md=__doc__,

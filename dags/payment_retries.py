@@ -19,24 +19,17 @@ Nothing is lost: what was opened is sent when the task runs again.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-import pendulum
 from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import payments
-from evbilling_airflow.defaults import CHARGING_TIMEOUT, DEFAULT_ARGS, DRY_RUN_PARAM, GATEWAY_POOL, Tag
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DRY_RUN_PARAM, GATEWAY_POOL, SCHEDULED, Tag
 
 
 @dag(
     schedule="0 9 * * *",
-    start_date=pendulum.datetime(2015, 1, 1, tz="UTC"),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=True,
-    dagrun_timeout=timedelta(hours=23),
-    default_args=DEFAULT_ARGS,
+    **SCHEDULED,
     params={"dry_run": DRY_RUN_PARAM},
     tags=[Tag.BILLING, Tag.DAILY, Tag.PAYMENTS, Tag.TIER_2],
     doc_md=__doc__,

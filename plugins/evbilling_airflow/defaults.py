@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -45,6 +45,19 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(hours=2),
 }
+
+# Nothing bills because a DAG was deployed: paused, no catch-up, one run at a time, from a date that never moves.
+SCHEDULED: dict[str, Any] = {
+    "start_date": datetime(2015, 1, 1, tzinfo=UTC),
+    "catchup": False,
+    "max_active_runs": 1,
+    "is_paused_upon_creation": True,
+    "dagrun_timeout": timedelta(hours=23),
+    "default_args": DEFAULT_ARGS,
+}
+
+# An operator's action does nothing unasked, so it is ready when it is asked for, and several may be at once.
+BY_HAND: dict[str, Any] = SCHEDULED | {"max_active_runs": 16, "is_paused_upon_creation": False}
 
 # Whoever talks to the gateway takes a slot of this pool; the rate itself is kept in the warehouse, for all workers.
 GATEWAY_POOL = "payment_gateway"

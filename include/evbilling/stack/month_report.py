@@ -67,6 +67,8 @@ def _print_money(finance_url: str, period: Period) -> None:
             "payments", "closing",
         )  # fmt: skip
         _print_table("Account statements", columns, stated)
+    if withheld := _read(finance_url, "month_withheld", period):
+        _print_table("Account statements withheld: their items wait", ("account", "reason", "detail"), withheld)
 
 
 def _print_tie_out(checks: Sequence[Sequence[Any]]) -> None:
