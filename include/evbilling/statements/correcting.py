@@ -76,7 +76,6 @@ def _correct(services: Services, run_id: int, reason: str, *, dry_run: bool) -> 
                 "select * from billing.publish_corrections(%s, %s, %s, %s, %s)",
                 (run_id, epoch, held, run.actor, reason),
             ).fetchone()  # type: ignore[misc]
-            _plan_collection(connection, run_id)
         outcome = "issued" if corrections else "differs" if due else "unchanged"
         facts = {"corrections": corrections, "lines": lines, "held": 0, "dry_run": dry_run}
         runs.mark_settled(connection, run_id, outcome, facts=facts, differences=[])
@@ -99,18 +98,3 @@ def _due(connection: psycopg.Connection[Any], run_id: int, held: list[str]) -> l
         )
         for statement_id, account_id, currency, unit, net, tax, total, is_waiting in rows
     ]  # fmt: skip
-
-
-def _plan_collection(connection: psycopg.Connection[Any], run_id: int) -> None:
-    """What a debit note leaves due is collected by the next daily retries."""
-    connection.execute(
-        """insert into billing.payment_plan as p (statement_id, planned_at, reason_id, detail)
-           select r.statement_id, now(), 'FIRST-TRY', 'a correction has left a balance'
-           from billing.receivable r join billing.statement c on c.corrects_statement_id = r.statement_id
-           where c.run_id = %s and c.kind = 'correction' and c.total_minor > 0 and r.balance_minor > 0
-           on conflict (statement_id) do update
-           set planned_at = excluded.planned_at, reason_id = excluded.reason_id, detail = excluded.detail,
-               decided_at = now()
-           where p.reason_id = 'PAID'""",
-        (run_id,),
-    )

@@ -1,0 +1,277 @@
+"""The charge on the 1st: each outcome, each currency, repeated, and with a gateway that doesn't play along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from month_helpers import NOW, PERIOD
+from payment_helpers import (
+    ASKS_CUSTOMER,
+    HARD,
+    KEY,
+    SOFT,
+    VISA,
+    Till,
+    check_books,
+    check_collected_once,
+    opened_till,
+)
+
+from evbilling.errors import BadInput, TransientError
+from evbilling.payments.charging import charge_period
+from evbilling.payments.marking import PaidOutside, mark_as_paid
+from evbilling.sandbox.api import Rules
+from evbilling.sandbox.faults import ALL, CHARGES, FaultPlan
+from evbilling.stack.postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.postgres
+
+CARDS = {
+    VISA: ("succeeded", None, None, "Paid"),
+    "pm_card_mastercard": ("succeeded", None, None, "Paid"),
+    "pm_card_chargeDeclined": ("declined", "generic_decline", "soft", "Billing failure"),
+    SOFT: ("declined", "insufficient_funds", "soft", "Billing failure"),
+    HARD: ("declined", "lost_card", "hard", "Billing failure"),
+    "pm_card_chargeDeclinedStolenCard": ("declined", "stolen_card", "hard", "Billing failure"),
+    ASKS_CUSTOMER: ("declined", "expired_card", "needs_customer", "Billing failure"),
+    "pm_card_chargeDeclinedIncorrectCvc": ("declined", "incorrect_cvc", "needs_customer", "Billing failure"),
+    "pm_card_chargeDeclinedProcessingError": ("declined", "processing_error", "soft", "Billing failure"),
+    "pm_card_authenticationRequired": ("declined", "authentication_required", "needs_customer", "Billing failure"),
+    "pm_card_radarBlock": ("declined", "fraudulent", "hard", "Billing failure"),
+    "pm_of_nobody": ("declined", "resource_missing", "needs_customer", "Billing failure"),
+    None: ("declined", "no_payment_method", "needs_customer", "Billing failure"),
+}
+
+
+@pytest.fixture
+def cards(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+    """A statement for each test card, in their order."""
+    with opened_till(postgres, tmp_path, len(CARDS), methods=list(CARDS)) as till:
+        yield till
+
+
+@pytest.fixture
+def ten(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+    """Ten statements, each with a card that works."""
+    with opened_till(postgres, tmp_path, 10) as till:
+        yield till
+
+
+@pytest.fixture(scope="module")
+def unpaid(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    """Two statements that stay as they were issued, whatever is tried."""
+    with opened_till(postgres, tmp_path_factory.mktemp("unpaid"), 2) as till:
+        yield till
+
+
+def test_every_card_comes_to_its_outcome(cards: Till) -> None:
+    """Each attempt says what the gateway said, the statement its status, and what failed has a plan; once only."""
+    result = cards.charge()
+    assert (result["opened"], result["refused"], result["succeeded"], result["unknown"]) == (13, {}, 2, 0)
+    assert result["declined"] == {"soft": 3, "hard": 3, "needs_customer": 4}  # the one without a card isn't a call
+    assert result["not_ok"] == []
+    found = cards.rows(
+        """select a.outcome, a.decline_code, a.decline_class, s.status
+           from billing.payment_attempt a join finance.statements s using (statement_id) order by statement_id"""
+    )
+    assert found == list(CARDS.values())
+    plans = dict(cards.rows("select statement_id, reason_id from finance.payment_plans"))
+    reasons = {"soft": "RETRY", "hard": "HARD-DECLINE", "needs_customer": "NEEDS-CUSTOMER"}
+    expected = {i: reasons[c] for i, (_, code, c, _) in zip(cards.ids, CARDS.values(), strict=True) if c and code}
+    assert plans == {**expected, cards.ids[-1]: "NO-METHOD"}
+    check_collected_once(cards)
+
+
+def test_a_second_charge_charges_nothing(cards: Till) -> None:
+    """However often the task is run again, no statement is tried twice, and nothing is written."""
+    cards.charge()
+    before = cards.rows("select a::text from billing.payment_attempt a order by attempt_id")
+    sent = cards.sandbox.requests()["by_endpoint"]
+    again = cards.charge()
+    assert (again["opened"], again["succeeded"], again["declined"], again["unknown"]) == (0, 0, {}, 0)
+    assert cards.rows("select a::text from billing.payment_attempt a order by attempt_id") == before
+    posted = {name: count for name, count in cards.sandbox.requests()["by_endpoint"].items() if "POST" in name}
+    assert posted == {name: count for name, count in sent.items() if "POST" in name}
+
+
+def test_who_cannot_be_charged_is_a_failure_without_a_call(ten: Till) -> None:
+    """An admin who left, or without customer or card, is charged nothing; the statement fails with that reason."""
+    changes = (
+        "active = false", "active = null", "payment_customer = null", "payment_customer = ''", "payment_method = null",
+        "payment_method = ''", "user_id = 'somebody else'",
+    )  # fmt: skip
+    for n, change in enumerate(changes):
+        ten.platform.execute(f"update platform.app_user set {change} where account_id = %s", f"a{n:05d}")
+    result = ten.charge()
+    assert (result["opened"], result["succeeded"], result["declined"]) == (10, 3, {})
+    assert ten.statuses() == ["Billing failure"] * 7 + ["Paid"] * 3
+    query = "select distinct decline_code, sent_at from billing.payment_attempt where outcome = 'declined'"
+    assert ten.rows(query) == [("no_payment_method", None)]
+    assert list(ten.charged()) == ten.ids[:6:-1]
+
+
+def test_an_unknown_customer_is_the_customers_to_mend(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """A customer that the gateway doesn't know is a decline that waits for somebody to act, not an outcome unknown."""
+    with opened_till(postgres, tmp_path, 10, rules=Rules(adopt_customers=False)) as till:
+        assert till.charge()["declined"] == {"needs_customer": 10}
+        assert till.statuses() == ["Billing failure"] * 10
+
+
+# Currency and fee, what the gateway charges in its own units, what stays due, and the status.
+AMOUNTS = [
+    ("JPY", "1500", 1_785, 0, "Paid"),
+    ("KWD", "5.000", 5_950, 0, "Paid"),
+    ("KWD", "5.100", 6_060, 9, "Partly paid"),
+    ("ISK", "1500", 178_500, 0, "Paid"),
+    ("EUR", "0.30", None, 36, "Billing failure"),
+]
+
+
+def test_amounts_in_every_kind_of_currency(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """The gateway gets its own units; what it can't charge, a last digit or too small an amount, stays due."""
+    with opened_till(postgres, tmp_path, 5, kinds=[(currency, fee) for currency, fee, *_ in AMOUNTS]) as till:
+        assert till.charge()["not_ok"] == []
+        amounts = [till.charged().get(i, [{}])[0].get("amount_received") for i in till.ids]
+        assert amounts == [charged for _, _, charged, _, _ in AMOUNTS]
+        due = till.rows("select balance_minor from billing.receivable order by statement_id")
+        assert due == [(left,) for *_, left, _ in AMOUNTS]
+        assert till.statuses() == [status for *_, status in AMOUNTS]
+        check_books(till)
+
+
+def test_every_status_in_finances_words(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """The six statuses, each reached the way it is meant."""
+    with opened_till(postgres, tmp_path, 10, methods=[VISA, SOFT]) as till:
+        assert set(till.statuses()) == {"Issued"}
+        paid, failed, part, resolved, by_hand = till.ids[:5]
+        mark(till, part, Decimal("1.00"))
+        assert till.status(part) == "Partly paid"
+        till.set_method("a00002", HARD)
+        till.set_method("a00004", HARD)
+        till.charge()
+        till.set_method("a00003", VISA)
+        mark(till, by_hand)
+        with till.desk() as desk:
+            from evbilling.payments.rebilling import RebillRequest, rebill
+
+            rebill(desk, RebillRequest("r", "ann", "new card", (resolved,)), NOW)
+        assert [till.status(i) for i in (paid, failed, part, resolved, by_hand)] == [
+            "Paid", "Billing failure", "Partly paid", "Billing failure (resolved)", "Paid manually",
+        ]  # fmt: skip
+
+
+def mark(till: Till, statement: str, amount: Decimal | None = None) -> None:
+    """Mark a statement as paid."""
+    payment = PaidOutside(f"m {statement}", "ann", "by bank", statement, NOW.date(), "ref", amount)
+    mark_as_paid(till.services, payment, NOW.date())
+
+
+def test_what_is_paid_before_the_charge_isnt_charged(ten: Till) -> None:
+    """A statement marked as paid, in full or in part, is charged what is due then."""
+    mark(ten, ten.ids[0])
+    mark(ten, ten.ids[1], Decimal("2.00"))
+    assert ten.charge()["refused"] == {"paid": 1}
+    assert ten.ids[0] not in ten.charged()
+    assert ten.charged()[ten.ids[1]][0]["amount_received"] == 714 - 200
+    assert ten.one("select sum(balance_due) from finance.statements") == 0
+    check_collected_once(ten)
+
+
+# ---- A gateway that doesn't play along
+
+
+@pytest.mark.parametrize(
+    ("options", "plan", "error", "says"),
+    [
+        ({"key": "sk_live_wrong"}, FaultPlan(), BadInput, "refuses the key"),
+        ({"url": "http://127.0.0.1:9"}, FaultPlan(), TransientError, "no sensible answer"),
+        ({}, FaultPlan(rates={"nonsense": 1.0}, on=ALL), TransientError, "no sensible answer"),
+        ({"timeout": 0.2}, FaultPlan(rates={"timeout_before": 1.0}, on=ALL, hold_seconds=0.5), TransientError, "no ans"),
+        ({}, FaultPlan(rates={"error_500_before": 1.0}, on=ALL), TransientError, "HTTP 500"),
+    ],
+)
+def test_a_gateway_that_is_not_there_opens_no_attempt(
+    unpaid: Till, options: dict[str, Any], plan: FaultPlan, error: type[Exception], says: str
+) -> None:
+    """Wrong key, nobody there, nonsense: said before anything is written, so that nothing has to be cleared up."""
+    unpaid.sandbox.set_faults(plan)
+    with pytest.raises(error, match=says) as caught:
+        unpaid.charge(**options)
+    assert "payment_gateway" in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert unpaid.outcomes() == {}
+    assert set(unpaid.statuses()) == {"Issued"}
+
+
+def test_a_platform_that_is_not_there_opens_no_attempt(ten: Till) -> None:
+    """Whose card is to be charged is asked before anything is opened."""
+    ten.platform.execute("alter schema platform rename to elsewhere")
+    try:
+        with pytest.raises(Exception, match="platform"):
+            ten.charge()
+    finally:
+        ten.platform.execute("alter schema elsewhere rename to platform")
+    assert ten.outcomes() == {}
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_gateway_that_falls_silent_stops_the_charge(
+    postgres: EmbeddedPostgres, tmp_path: Path, readable: bool
+) -> None:
+    """What wasn't sent stays pending and the next call goes on; what was sent without an answer is asked about."""
+    with opened_till(postgres, tmp_path, 200) as till:
+        with till.desk(workers=8) as desk:
+            silent = _silent_after(till, desk.gateway, 40, readable=readable)
+            with pytest.raises(TransientError, match="no clear answer|no sensible answer"):
+                charge_period(_with(desk, silent), PERIOD, actor="ann", now=NOW)
+        outcomes = till.outcomes()
+        assert 24 <= outcomes["unknown"] <= 48
+        assert outcomes["pending"] >= 100
+        check_books(till)
+        till.sandbox.set_faults()
+        again = till.charge(lease_seconds=0.5)
+        assert (again["opened"], again["succeeded"], again["unknown"]) == (0, outcomes["pending"], 0)
+        # Of those without an answer, the charge asks the gateway at its end; what isn't there may still come.
+        unknown = till.outcomes()["unknown"]
+        assert till.outcomes() == {"succeeded": 200 - unknown, "unknown": unknown}
+        assert unknown > 0
+        settled = till.settle()
+        assert settled == {"succeeded": 0, "declined": unknown, "still_unknown": 0}
+        check_collected_once(till)
+        assert till.tie_out() == []
+
+
+def _silent_after(till: Till, gateway: Any, charges: int, *, readable: bool) -> Any:
+    """The gateway, whose sandbox drops every connection once so many charges were made."""
+
+    class Silent:
+        count = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(gateway, name)
+
+        def charge(self, charge: Any) -> Any:
+            Silent.count += 1
+            if Silent.count == charges:
+                till.sandbox.set_faults(
+                    FaultPlan(rates={"drop_before": 0.5, "drop_after": 0.5}, on=CHARGES if readable else ALL)
+                )
+            return gateway.charge(charge)
+
+    return Silent()
+
+
+def _with(desk: Any, gateway: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(desk, gateway=gateway)
+
+
+def test_an_admin_of_many_statements_is_read_once(ten: Till) -> None:
+    """A batch without anything to send doesn't ask the gateway at all."""
+    with ten.desk(url="http://127.0.0.1:9") as desk:
+        assert desk.collect("nothing of the kind").total == 0

@@ -1,0 +1,190 @@
+"""The charging task is killed, or paused, at every moment that matters; the next try collects everything once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from month_helpers import NOW, PERIOD
+from payment_helpers import Till, check_collected_once, opened_till
+
+from evbilling.payments import attempts
+from evbilling.payments.charging import charge_period
+from evbilling.payments.desk import Desk
+from evbilling.payments.gateway import Charge, ChargeResult
+from evbilling.payments.reconciling import settle_unknown
+from evbilling.payments.stripe_gateway import StripeGateway
+from evbilling.stack.postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.postgres
+
+STATEMENTS = 6
+# Short, so that the next try needn't wait long for the claims of the dead one.
+LEASE = 0.5
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _count(limit: int, deed: Callable[[], None]) -> Callable[[], None]:
+    calls = 0
+
+    def counted() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == limit:
+            deed()
+
+    return counted
+
+
+def _before_sending(number: int, deed: Callable[[], None] = _die) -> None:
+    """At the `number`-th charge: claimed and about to be sent."""
+    real, now = StripeGateway.charge, _count(number, deed)
+
+    def charge(gateway: StripeGateway, asked: Charge) -> ChargeResult:
+        now()
+        return real(gateway, asked)
+
+    StripeGateway.charge = charge  # type: ignore[method-assign]
+
+
+def _after_charging(number: int) -> None:
+    """At the `number`-th charge: made, and its answer in no record."""
+    real, now = StripeGateway.charge, _count(number, _die)
+
+    def charge(gateway: StripeGateway, asked: Charge) -> ChargeResult:
+        result = real(gateway, asked)
+        now()
+        return result
+
+    StripeGateway.charge = charge  # type: ignore[method-assign]
+
+
+def _after_opening(_number: int) -> None:
+    """With all attempts opened and none claimed."""
+    Desk.collect = lambda *_: _die()  # type: ignore[method-assign, assignment, return-value]
+
+
+def _after_recording(number: int) -> None:
+    """After the `number`-th record, before anything else."""
+    real, now = attempts.record, _count(number, _die)
+
+    def record(*args: Any) -> Any:
+        changed = real(*args)
+        now()
+        return changed
+
+    attempts.record = record
+
+
+def _in_wait(number: int) -> None:
+    """In the `number`-th wait for the warehouse, with the request sent and its answer unread."""
+    real, waits = psycopg.Connection.wait, 0
+
+    def wait(connection: Any, generator: Any, *args: Any, **options: Any) -> Any:
+        nonlocal waits
+        waits += 1
+        if waits == number:
+            next(generator, None)
+            time.sleep(0.01)
+            _die()
+        return real(connection, generator, *args, **options)
+
+    psycopg.Connection.wait = wait  # type: ignore[method-assign]
+
+
+def _charge(till: Till, prepare: Callable[[int], None], number: int) -> None:
+    prepare(number)
+    with till.desk(lease_seconds=LEASE, workers=2) as desk:
+        charge_period(desk, PERIOD, actor="ann", now=NOW)
+
+
+def _killed(till: Till, prepare: Callable[[int], None], number: int) -> bool:
+    """Charge in a process that is killed on the way; False if it came to its end before that."""
+    # Of the till a child needs the addresses alone; the sandbox goes on in this process.
+    worker = multiprocessing.get_context("fork").Process(target=_charge, args=(till, prepare, number))
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode in {0, -signal.SIGKILL}
+    return worker.exitcode != 0
+
+
+def _next_try_collects_all(till: Till) -> None:
+    result = till.charge(lease_seconds=LEASE, workers=2)
+    assert result["unknown"] == 0
+    assert till.statuses() == ["Paid"] * STATEMENTS
+    check_collected_once(till)
+    assert till.one("select count(*) from billing.payment_attempt") == STATEMENTS
+    assert result["not_ok"] == []
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+@pytest.mark.parametrize("number", [1, 4])
+@pytest.mark.parametrize("prepare", [_after_opening, _before_sending, _after_charging, _after_recording])
+def test_a_killed_charge_is_finished_once(
+    postgres: EmbeddedPostgres, tmp_path: Path, prepare: Callable[[int], None], number: int
+) -> None:
+    """After the charge and before the record, and at the other joints: the re-run collects nothing twice."""
+    with opened_till(postgres, tmp_path, STATEMENTS) as till:
+        # Few answers make few records.
+        was_killed = _killed(till, prepare, 1 if prepare is _after_recording else number)
+        assert was_killed
+        assert len(till.charged()) <= STATEMENTS
+        _next_try_collects_all(till)
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_charge_killed_at_any_wait_for_the_warehouse_is_finished_once(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Each moment at which the task waits for the warehouse is tried, one after the other, until there is none left."""
+    kills = 0
+    for number in range(1, 500):
+        with opened_till(postgres, tmp_path, STATEMENTS) as till:
+            if not _killed(till, _in_wait, number):
+                break
+            kills += 1
+            _next_try_collects_all(till)
+    assert kills > 10
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_paused_worker_sends_nothing_that_others_have_settled(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """A worker stopped right before it sends, and let go when all is settled, charges nothing any more."""
+    with opened_till(postgres, tmp_path, STATEMENTS) as till:
+
+        def prepare(number: int) -> None:
+            _before_sending(number, lambda: os.kill(os.getpid(), signal.SIGSTOP))
+
+        worker = multiprocessing.get_context("fork").Process(target=_charge, args=(till, prepare, 3))
+        worker.start()
+        try:
+            deadline = time.monotonic() + 30
+            while psutil.Process(worker.pid).status() != psutil.STATUS_STOPPED:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            time.sleep(LEASE)
+            with till.desk() as desk:
+                settle_unknown(desk, NOW - timedelta(days=400), NOW, min_age=timedelta(0))
+            sent = len(till.charged())
+            settled = till.outcomes()
+        finally:
+            os.kill(worker.pid or 0, signal.SIGCONT)
+        worker.join(60)
+        assert worker.exitcode == 0
+        never = till.one("select count(*) from billing.payment_attempt where decline_code = 'not_charged'")
+        assert never >= 1, settled
+        assert len(till.charged()) == STATEMENTS - never
+        assert sent <= len(till.charged())
+        check_collected_once(till)

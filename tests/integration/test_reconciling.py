@@ -1,0 +1,475 @@
+"""Reconciliation: what became of charges nobody heard of, and each kind of break, found, told and gone again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import stripe
+from month_helpers import NOW, PERIOD, contents
+from payment_helpers import KEY, LONG_AGO, SOFT, VISA, Till, check_books, check_collected_once, opened_till
+
+from evbilling.errors import Mismatch, TransientError
+from evbilling.payments.marking import PaidOutside, mark_as_paid
+from evbilling.payments.reconciling import WHAT_TO_DO, Break, compare, copy_payments, require_no_breaks
+from evbilling.payments.retrying import month_end_retries, open_retries
+from evbilling.sandbox.faults import (
+    DROP_AFTER,
+    DROP_BEFORE,
+    ERROR_500_AFTER,
+    ERROR_500_BEFORE,
+    READS,
+    TIMEOUT_AFTER,
+    FaultPlan,
+)
+from evbilling.sandbox.intents import INTENT
+from evbilling.stack.postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.postgres
+
+# Kind of break, payment, what is recorded, what the gateway has, and how it is put right.
+Made = tuple[str, str, int, int, Callable[[], object]]
+
+
+def look(till: Till) -> list[Break]:
+    """The breaks there are now."""
+    with till.desk() as desk:
+        return compare(desk, LONG_AGO)
+
+
+def books(till: Till) -> dict[str, list[str]]:
+    """All that a comparison must leave alone."""
+    return contents(till.admin_url, leave_out=("gateway_payment", "payment_break", "gateway_pace", "tie_out"))
+
+
+def collect_without_asking(till: Till, faults: FaultPlan | None, *, send: bool = True) -> None:
+    """Try every statement once, without asking afterwards what became of it."""
+    till.sandbox.set_faults(faults)
+    with till.desk(workers=1, timeout=0.3) as desk:
+        batches = open_retries(desk, month_end_retries(desk, PERIOD, NOW), "month_end", "once", "ann")
+        for batch in batches if send else ():
+            desk.collect(batch)
+    till.sandbox.set_faults()
+
+
+def refund(till: Till, payment: str, amount: int | None = None) -> None:
+    """Refund a payment as somebody would at the gateway."""
+    with till.desk() as desk:
+        client = stripe.StripeClient(KEY, http_client=desk.gateway._http, base_addresses={"api": till.sandbox.url})
+        client.v1.refunds.create({"payment_intent": payment} | ({"amount": amount} if amount else {}))
+
+
+def pay(till: Till, amount: int, **metadata: str) -> str:
+    """A payment at the gateway that says it is this warehouse's; returns its id."""
+    ours = {"evbilling_installation": till.one("select installation_id::text from billing.installation"), **metadata}
+    return str(till.sandbox.make_payment(amount, "eur", metadata=ours)["id"])
+
+
+def mark(till: Till, statement: str, reference: str, amount: Decimal | None = None) -> None:
+    """Mark a statement as paid, with a payment's id as reference."""
+    request = f"{reference} {amount}"
+    mark_as_paid(
+        till.services,
+        PaidOutside(request, "ann", "at the gateway", statement, NOW.date(), reference, amount),
+        NOW.date(),
+    )
+
+
+def credit(till: Till, statement: str, total: int) -> None:
+    """Issue a correction that credits so much."""
+    tax = round(total * 0.19 / 1.19)
+    with psycopg.connect(till.admin_url) as connection:
+        connection.execute(
+            """insert into billing.statement (statement_id, kind, period, account_id, revision, number, run_id,
+                   financial_admin_id, time_zone, statement_date, currency, minor_unit, tax_rate, net_minor, tax_minor,
+                   total_minor, corrects_statement_id, code_version)
+               select replace(statement_id, 'A', 'C'), 'correction', period, account_id, 1, number, run_id,
+                      financial_admin_id, time_zone, statement_date, currency, minor_unit, tax_rate, %s, %s, %s,
+                      statement_id, 'x'
+               from billing.statement where statement_id = %s""",
+            (tax - total, -tax, -total, statement),
+        )
+
+
+# ---- Each kind of break
+
+
+def deleted(till: Till, paid: str, _: str) -> Made:
+    """Vanished at the gateway."""
+    (intent,) = till.charged()[paid]
+    till.sandbox.delete_intent(intent["id"])
+    store = till.sandbox._api.store
+
+    def restore() -> None:
+        with store.transaction():
+            store.put(INTENT, intent)
+
+    return "recorded_not_charged", intent["id"], intent["amount"], 0, restore
+
+
+def tampered(kind: str, more: int | None = None, **changes: Any) -> Callable[[Till, str, str], Made]:
+    """Changed at the gateway: so much more received, or something else."""
+
+    def make(till: Till, paid: str, _: str) -> Made:
+        (intent,) = till.charged()[paid]
+        before = {name: intent[name] for name in ("amount_received", *changes)}
+        got = intent["amount_received"] + (more or 0)
+        till.sandbox.tamper(intent["id"], **{"amount_received": got, **changes})
+        recorded = 0 if "currency" in changes else intent["amount"]
+        has = 0 if "status" in changes else got
+        return kind, intent["id"], recorded, has, lambda: till.sandbox.tamper(intent["id"], **before)
+
+    return make
+
+
+def twice(till: Till, paid: str, _: str) -> Made:
+    """Charged once more for the attempt that succeeded, and refunded then."""
+    (first,) = till.charged()[paid]
+    second = till.sandbox.make_payment(first["amount"], "eur", metadata=first["metadata"])["id"]
+    return "duplicate", second, 0, first["amount"], lambda: refund(till, second)
+
+
+def refunded(share: int) -> Callable[[Till, str, str], Made]:
+    """Refunded in full or in part, and credited by a correction then."""
+
+    def make(till: Till, paid: str, _: str) -> Made:
+        (intent,) = till.charged()[paid]
+        given_back = intent["amount"] // share
+        refund(till, intent["id"], given_back)
+        left = intent["amount"] - given_back
+        return "refunded", intent["id"], intent["amount"], left, lambda: credit(till, paid, given_back)
+
+    return make
+
+
+def out_of_nothing(till: Till, _: str, failed: str) -> Made:
+    """Charged for a statement without an attempt of ours, and booked by hand then."""
+    due = till.one("select balance_minor from billing.receivable where statement_id = %s", failed)
+    payment = pay(till, due, evbilling_statement=failed)
+    return "charged_not_recorded", payment, 0, due, lambda: mark(till, failed, payment)
+
+
+def after_all(till: Till, _: str, failed: str) -> Made:
+    """Charged for an attempt that was declined, and deleted then."""
+    attempt = till.one("select attempt_id from billing.payment_attempt where statement_id = %s", failed)
+    payment = pay(till, 4_711, evbilling_attempt=str(attempt))
+    return "charged_not_recorded", payment, 0, 4_711, lambda: till.sandbox.delete_intent(payment)
+
+
+def for_nothing(attempt: str) -> Callable[[Till, str, str], Made]:
+    """Charged for what no attempt can be, and refunded then."""
+
+    def make(till: Till, *_: str) -> Made:
+        payment = pay(till, 300, evbilling_attempt=attempt)
+        return "charged_not_recorded", payment, 0, 300, lambda: refund(till, payment)
+
+    return make
+
+
+BREAKS = {
+    "deleted": deleted,
+    "canceled": tampered("recorded_not_charged", status="canceled"),
+    "more": tampered("amount_differs", 1),
+    "less": tampered("amount_differs", -100),
+    "another currency": tampered("amount_differs", currency="usd"),
+    "twice": twice,
+    "refunded": refunded(1),
+    "partly refunded": refunded(2),
+    "out of nothing": out_of_nothing,
+    "declined, and charged after all": after_all,
+    "for nobody": for_nothing(""),
+    "for nonsense": for_nothing("9" * 40),
+}
+
+
+@pytest.fixture(scope="module")
+def month(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    """A paid and a failed statement for each break; each test leaves it without an open one."""
+    with opened_till(postgres, tmp_path_factory.mktemp("month"), 2 * len(BREAKS), methods=[VISA, SOFT]) as till:
+        till.charge()
+        yield till
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_break_is_found_told_and_gone_once_put_right(month: Till, name: str) -> None:
+    """It is listed with its amounts and what to do, the books stay as they were, and put right it is gone."""
+    number = list(BREAKS).index(name)
+    paid, failed = month.ids[2 * number : 2 * number + 2]
+    before = books(month)
+    kind, payment, recorded, has, put_right = BREAKS[name](month, paid, failed)
+    found = look(month)
+    (one,) = found
+    assert (one.kind, one.gateway_payment_id, one.recorded_minor, one.gateway_minor) == (kind, payment, recorded, has)
+    of = None if name.startswith("for") else failed if kind == "charged_not_recorded" else paid
+    currency = "USD" if "currency" in name else "EUR"
+    query = """select kind, statement_id, currency, recorded_minor, gateway_minor, detail, is_open
+               from finance.payment_breaks where gateway_payment_id = %s"""
+    for_whom = f" for {of}" if of else ""
+    sentence = (
+        f"{kind}: {payment}{for_whom}: {recorded / 100:.2f} {currency} recorded, {has / 100:.2f} {currency} at the "
+        f"gateway; {WHAT_TO_DO[kind]}"
+    )
+    assert month.rows(query, payment) == [(kind, of, currency, recorded, has, sentence, True)]
+    with pytest.raises(Mismatch, match=f"differ in 1 payments:\n  {kind}: {payment}"):
+        require_no_breaks(found)
+    # A payment that says only its attempt, or nothing, is of no statement that the check could know.
+    not_ok = [] if kind == "refunded" or of is None or "after all" in name else ["gateway-EUR"]
+    assert month.tie_out() == not_ok
+    assert look(month) == found
+    assert books(month) == before
+    put_right()
+    assert look(month) == []
+    assert [row[-1] for row in month.rows(query, payment)] == [False]
+    assert month.tie_out() == []
+    check_books(month)
+
+
+def test_a_break_that_comes_back_is_open_again(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """The same row, since when it was first seen; and a payment booked by hand in part stays a break until it is whole."""
+    with opened_till(postgres, tmp_path, 2, methods=[VISA, SOFT]) as till:
+        till.charge()
+        payment = till.intent_of(till.ids[0])
+        query = "select break_id, first_seen_at, is_open from finance.payment_breaks where kind = 'amount_differs'"
+        seen = []
+        for received in (500, 595, 500, 595):
+            till.sandbox.tamper(payment, amount_received=received)
+            look(till)
+            seen += till.rows(query)
+        assert len({row[:2] for row in seen}) == 1
+        assert [row[2] for row in seen] == [True, False, True, False]
+        other = pay(till, 714, evbilling_statement=till.ids[1])
+        found = []
+        for amount in (Decimal("7.00"), Decimal("0.14")):
+            mark(till, till.ids[1], other, amount)
+            found += [(b.kind, b.recorded_minor, b.gateway_minor) for b in look(till)]
+        assert found == [("amount_differs", 700, 714)]
+        assert till.tie_out() == []
+
+
+def test_payments_of_others_are_ignored(month: Till) -> None:
+    """Another warehouse's payment is none of ours, whatever statement and attempt it names; nor is anybody's else."""
+    (intent,) = month.charged()[month.ids[4]]
+    with month.desk() as desk:
+        count = copy_payments(desk, LONG_AGO)
+        foreign = intent["metadata"] | {"evbilling_installation": "00000000-0000-0000-0000-000000000000"}
+        made = [month.sandbox.make_payment(595, "eur", metadata=data)["id"] for data in (foreign, {})]
+        assert copy_payments(desk, LONG_AGO) == count
+        assert compare(desk, LONG_AGO) == []
+    for payment in made:
+        month.sandbox.delete_intent(payment)
+
+
+def test_a_list_that_breaks_off_marks_nothing_as_gone(month: Till) -> None:
+    """Only a list read to its end says that a payment is no longer on it."""
+    gone = month.rows("select gateway_payment_id, gone_at from billing.gateway_payment order by 1")
+    month.sandbox.set_faults(FaultPlan(rates={ERROR_500_BEFORE: 1.0}, on=READS))
+    try:
+        with pytest.raises(TransientError, match="HTTP 500"):
+            look(month)
+    finally:
+        month.sandbox.set_faults()
+    assert month.rows("select gateway_payment_id, gone_at from billing.gateway_payment order by 1") == gone
+
+
+@pytest.mark.parametrize(("count", "named", "more"), [(1, 1, None), (20, 20, None), (23, 20, "... and 3 more")])
+def test_at_most_twenty_breaks_are_named(count: int, named: int, more: str | None) -> None:
+    """The message names so many and counts the rest; no break is no error."""
+    require_no_breaks([])
+    breaks = [Break("duplicate", f"pi_{n}", n, f"A-{n}", "JPY", 0, n) for n in range(count)]
+    with pytest.raises(Mismatch, match=f"differ in {count} payments") as caught:
+        require_no_breaks(breaks)
+    assert str(caught.value).count("\n  duplicate: pi_") == named
+    assert f"duplicate: pi_0 for A-0: 0 JPY recorded, 0 JPY at the gateway; {WHAT_TO_DO['duplicate']}" in str(
+        caught.value
+    )
+    assert ("more" in caught.value.what.rpartition("\n")[2]) == bool(more)
+    assert more is None or more in str(caught.value)
+
+
+# ---- What became of charges without an answer
+
+PAID = ("succeeded", None)
+OPEN = ("unknown", None)
+NEVER = ("declined", "not_charged")
+# Payment method, fault, what the payment says then; what is known of it at once, and what after an hour.
+CASES: dict[str, tuple[str, str, dict[str, Any] | str | None, tuple[str, str | None], tuple[str, str | None]]] = {
+    "charged, no answer in time": (VISA, TIMEOUT_AFTER, None, PAID, PAID),
+    "charged, connection lost": (VISA, DROP_AFTER, None, PAID, PAID),
+    "charged, HTTP 500": (VISA, ERROR_500_AFTER, None, PAID, PAID),
+    "charged twice": (VISA, DROP_AFTER, "twice", PAID, PAID),
+    "declined, connection lost": (
+        SOFT, DROP_AFTER, None, ("declined", "insufficient_funds"), ("declined", "insufficient_funds"),
+    ),
+    "canceled": (VISA, DROP_AFTER, {"status": "canceled"}, ("declined", "canceled"), ("declined", "canceled")),
+    "to be confirmed by the customer": (
+        VISA, DROP_AFTER, {"status": "requires_action"}, ("declined", "authentication_required"),
+        ("declined", "authentication_required"),
+    ),
+    "refunded meanwhile": (VISA, DROP_AFTER, "refunded", NEVER, NEVER),
+    "never arrived": (VISA, DROP_BEFORE, None, OPEN, NEVER),
+    "waits to be confirmed": (
+        VISA, DROP_AFTER, {"status": "requires_payment_method"}, OPEN, ("declined", "unspecified"),
+    ),
+    "still at work": (VISA, DROP_AFTER, {"status": "processing"}, OPEN, OPEN),
+    "another amount": (VISA, DROP_AFTER, {"amount_received": 1}, OPEN, OPEN),
+}  # fmt: skip
+
+
+def test_only_asking_settles_what_is_unknown(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Each is settled by what the gateway lists; what isn't listed, only once it can't be on its way any more."""
+    hour = timedelta(hours=1)
+    with opened_till(postgres, tmp_path, len(CASES), methods=[case[0] for case in CASES.values()]) as till:
+        faults = tuple(case[1] for case in CASES.values())
+        collect_without_asking(till, FaultPlan(sequence=faults, hold_seconds=0.5))
+        assert till.outcomes() == {"unknown": len(CASES)}
+        ids = dict(zip(CASES, till.ids, strict=True))
+        for name, (*_, change, _, _) in CASES.items():
+            if change == "twice":
+                (first,) = till.charged()[ids[name]]
+                till.sandbox.make_payment(
+                    first["amount"], "eur", metadata=first["metadata"], created=first["created"] + 1
+                )
+            elif change == "refunded":
+                refund(till, till.intent_of(ids[name]))
+            elif isinstance(change, dict):
+                till.sandbox.tamper(till.intent_of(ids[name]), **change)
+        # While they are asked about, what was charged as asked is no break yet; what isn't as asked is one.
+        differing = [(b.kind, b.statement_id, b.recorded_minor, b.gateway_minor) for b in look(till)]
+        assert differing == [("amount_differs", ids["another amount"], 0, 1)]
+        for age, column in ((timedelta(0), 3), (2 * hour, 4)):
+            for statement in till.ids if age else ():
+                till.backdate(statement, age)
+            expected = [case[column] for case in CASES.values()]
+            settled = till.settle(min_age=hour)
+            assert settled["still_unknown"] == expected.count(OPEN)
+            query = "select outcome, decline_code from billing.payment_attempt order by statement_id"
+            assert till.rows(query) == expected
+            before = books(till)
+            again = till.settle(min_age=hour)
+            assert again == {"succeeded": 0, "declined": 0, "still_unknown": expected.count(OPEN)}
+            assert books(till) == before
+            check_books(till)
+        assert {b.statement_id: b.kind for b in look(till)} == {
+            ids["charged twice"]: "duplicate", ids["another amount"]: "amount_differs",
+        }  # fmt: skip
+        failed = {row[0] for row in till.rows("select statement_id from finance.payment_plans")}
+        assert failed == {ids[name] for name, case in CASES.items() if case[4][0] == "declined"}
+        for intent in till.intents():
+            if intent["status"] == "processing":
+                till.sandbox.tamper(intent["id"], status="succeeded")
+        refund(till, till.intent_of(ids["another amount"]))
+        till.settle()
+        assert (till.attempts(ids["still at work"]), till.attempts(ids["another amount"])) == (
+            ["succeeded"],
+            ["declined"],
+        )
+
+
+def test_what_was_never_sent_is_given_up_after_a_day(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Whoever was to send it may still be about to, until a day has passed; afterwards nobody sends it any more."""
+    with opened_till(postgres, tmp_path, 2) as till:
+        collect_without_asking(till, None, send=False)
+        till.backdate(till.ids[0], timedelta(hours=23))
+        assert till.settle() == {"succeeded": 0, "declined": 0, "still_unknown": 2}
+        till.backdate(till.ids[0], timedelta(hours=1, minutes=1))
+        assert till.settle() == {"succeeded": 0, "declined": 1, "still_unknown": 1}
+        query = "select decline_code, message, sent_at from finance.payment_attempts where outcome = 'declined'"
+        assert till.rows(query) == [("not_charged", "it was never sent", None)]
+        assert till.rows("select statement_id, reason_id from finance.payment_plans") == [(till.ids[0], "RETRY")]
+        with till.desk() as desk:
+            assert desk.collect("once/0").succeeded == 1
+        assert list(till.charged()) == [till.ids[1]]
+        check_collected_once(till)
+
+
+def test_an_old_charge_without_an_outcome_is_a_break(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Charged and not settled is no break for an hour; after it, until it is settled."""
+    with opened_till(postgres, tmp_path, 2) as till:
+        collect_without_asking(till, FaultPlan(rates={DROP_AFTER: 1.0}))
+        assert look(till) == []
+        till.backdate(till.ids[1], timedelta(minutes=61))
+        assert [(b.kind, b.statement_id) for b in look(till)] == [("charged_not_recorded", till.ids[1])]
+        assert till.settle() == {"succeeded": 2, "declined": 0, "still_unknown": 0}
+        assert look(till) == []
+        check_collected_once(till)
+
+
+# ---- The figures of a month
+
+FALSIFIED = [
+    ("delete from billing.transfer where kind = 'payment' and statement_id = %s", ["collected-EUR"]),
+    ("delete from billing.transfer where kind = 'paid_outside' and statement_id <> %s", ["outside-EUR"]),
+    (
+        "update billing.transfer set amount_minor = amount_minor + 1 where kind = 'issue' and statement_id = %s",
+        ["ledger-EUR"],
+    ),
+    (
+        "update billing.payment_attempt set amount_minor = amount_minor - 1 where statement_id = %s",
+        ["collected-EUR", "gateway-EUR"],
+    ),
+    ("update billing.gateway_payment set gone_at = now() where statement_id = %s", ["gateway-EUR"]),
+]
+
+
+def test_the_figures_of_a_month_tie_out(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """A clean month is all ok; each thing falsified shows in exactly its check, of its currency, until it is undone."""
+    with opened_till(
+        postgres, tmp_path, 4, methods=[VISA, VISA, SOFT, SOFT], kinds=[("EUR", None), ("JPY", "1500")]
+    ) as till:
+        till.charge()
+        mark(till, till.ids[2], "bank")
+        checks = "select check_id, left_value, right_value, is_ok from finance.tie_out where check_id ~ '-(EUR|JPY)$'"
+        assert till.tie_out() == []
+        clean = till.rows(checks)
+        ids = {f"{check}-{currency}" for check in ("ledger", "collected", "gateway", "outside", "outstanding")
+               for currency in ("EUR", "JPY")}  # fmt: skip
+        assert ids <= {row[0] for row in clean}
+        assert all(row[-1] for row in clean)
+        tables = ("transfer", "payment_attempt", "gateway_payment")
+        with psycopg.connect(till.admin_url, autocommit=True) as connection:
+            connection.execute("set session_replication_role = replica")
+            for table in tables:
+                connection.execute(f"create table public.{table}_before as table billing.{table}")
+            for falsify, expected in FALSIFIED:
+                connection.execute(falsify, (till.ids[0],))
+                assert (falsify, till.tie_out()) == (falsify, expected)
+                failing = [row[0] for row in till.rows(checks) if not row[-1]]
+                assert sorted(failing) == expected
+                for table in tables:
+                    connection.execute(f"delete from billing.{table}")
+                    connection.execute(
+                        f"insert into billing.{table} overriding system value table public.{table}_before"
+                    )
+            assert till.tie_out() == []
+        assert sorted(till.rows(checks)) == sorted(clean)
+
+
+def test_everything_twice_changes_nothing_more(month: Till) -> None:
+    """Asking, comparing and counting again leaves every row as it was, but for when it was last looked at."""
+
+    def once() -> dict[str, list[Any]]:
+        month.settle()
+        payment = month.intent_of(month.ids[8])
+        month.sandbox.tamper(payment, amount_received=1)
+        found = look(month)
+        month.tie_out()
+        leave_out = ("gateway_pace", "gateway_payment", "payment_break")
+        rows = {
+            table: [
+                json.dumps(row[0])
+                for row in month.rows(f"select to_jsonb(t) - %s from billing.{table} t order by 1", seen)
+            ]
+            for table, seen in (("gateway_payment", "seen_at"), ("payment_break", "last_seen_at"))
+        }
+        return {**contents(month.admin_url, leave_out=leave_out), **rows, "found": found}
+
+    assert once() == once()
+    month.sandbox.tamper(month.intent_of(month.ids[8]), amount_received=595 + 119 * 8)
+    assert look(month) == []
+    assert datetime.now(UTC) > month.one("select max(last_seen_at) from finance.payment_breaks")
