@@ -99,7 +99,8 @@ class Till:
         with psycopg.connect(self.admin_url) as connection:
             connection.execute("alter table billing.payment_attempt disable trigger attempt_is_settled_once")
             connection.execute(
-                """update billing.payment_attempt set requested_at = requested_at - %(age)s, sent_at = sent_at - %(age)s,
+                """update billing.payment_attempt
+                   set requested_at = requested_at - %(age)s, sent_at = sent_at - %(age)s,
                        claimed_at = claimed_at - %(age)s, settled_at = settled_at - %(age)s
                    where statement_id = %(id)s""",
                 {"age": age, "id": statement_id},
@@ -204,9 +205,7 @@ _numbers = itertools.count(1)
 _templates: dict[tuple[object, ...], str] = {}
 
 
-def _billed(
-    server: EmbeddedPostgres, folder: Path, accounts: int, kinds: tuple[tuple[str, str | None], ...]
-) -> str:
+def _billed(server: EmbeddedPostgres, folder: Path, accounts: int, kinds: tuple[tuple[str, str | None], ...]) -> str:
     """Name of a warehouse to be cloned in which the month is issued; its platform's is the same with `_platform`."""
     key = (server.port, accounts, kinds)
     if key in _templates:
@@ -251,13 +250,16 @@ def together(*deeds: Callable[[], Any]) -> list[Any]:
 
 def check_books(till: Till) -> None:
     """What must hold at any moment, whatever was done: the ledger in itself, and the gateway against it."""
-    assert till.rows(
-        """select 1 from (
+    assert (
+        till.rows(
+            """select 1 from (
                select currency, sum(amount_minor) as debits from (
                    select currency, debit_account as account, amount_minor from billing.transfer
                    union all select currency, credit_account, -amount_minor from billing.transfer) e
                group by currency) s where debits <> 0"""
-    ) == [], "debits and credits differ"
+        )
+        == []
+    ), "debits and credits differ"
     assert till.rows("select statement_id from billing.receivable where balance_minor < 0") == [], "below zero"
     ledger = till.rows(
         """select t.statement_id, t.amount_minor, a.gateway_payment_id, a.outcome, a.amount_minor

@@ -111,7 +111,7 @@ def test_who_cannot_be_charged_is_a_failure_without_a_call(ten: Till) -> None:
     assert ten.statuses() == ["Billing failure"] * 7 + ["Paid"] * 3
     query = "select distinct decline_code, sent_at from billing.payment_attempt where outcome = 'declined'"
     assert ten.rows(query) == [("no_payment_method", None)]
-    assert list(ten.charged()) == ten.ids[:6:-1]
+    assert sorted(ten.charged()) == ten.ids[7:]
 
 
 def test_an_unknown_customer_is_the_customers_to_mend(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -190,7 +190,12 @@ def test_what_is_paid_before_the_charge_isnt_charged(ten: Till) -> None:
         ({"key": "sk_live_wrong"}, FaultPlan(), BadInput, "refuses the key"),
         ({"url": "http://127.0.0.1:9"}, FaultPlan(), TransientError, "no sensible answer"),
         ({}, FaultPlan(rates={"nonsense": 1.0}, on=ALL), TransientError, "no sensible answer"),
-        ({"timeout": 0.2}, FaultPlan(rates={"timeout_before": 1.0}, on=ALL, hold_seconds=0.5), TransientError, "no ans"),
+        (
+            {"timeout": 0.2},
+            FaultPlan(rates={"timeout_before": 1.0}, on=ALL, hold_seconds=0.5),
+            TransientError,
+            "answer",
+        ),
         ({}, FaultPlan(rates={"error_500_before": 1.0}, on=ALL), TransientError, "HTTP 500"),
     ],
 )
@@ -226,7 +231,7 @@ def test_a_gateway_that_falls_silent_stops_the_charge(
     with opened_till(postgres, tmp_path, 200) as till:
         with till.desk(workers=8) as desk:
             silent = _silent_after(till, desk.gateway, 40, readable=readable)
-            with pytest.raises(TransientError, match="no clear answer|no sensible answer"):
+            with pytest.raises(TransientError, match=r"no clear answer|no sensible answer"):
                 charge_period(_with(desk, silent), PERIOD, actor="ann", now=NOW)
         outcomes = till.outcomes()
         assert 24 <= outcomes["unknown"] <= 48

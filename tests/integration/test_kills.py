@@ -1,4 +1,4 @@
-"""A worker is killed at every moment of a month, and of its end, at which it waits for the warehouse; the next mends it.
+"""A worker is killed at each moment of a month or its end at which it waits for the warehouse; the next try mends it.
 
 The kill comes after a statement was sent and before its answer is read: the worker dies not knowing whether its commit
 went through, which is the worst moment there is. Postgres may still be at work on it when the next try begins.
