@@ -18,8 +18,9 @@ create table billing.transfer (
     -- The connector statement whose balance moves. No foreign key: a statement's own rows come from its insertion, the
     -- others from functions that lock it first, and a hundred thousand look-ups would be for nothing.
     statement_id text not null,
-    debit_account text not null references billing.ledger_account,
-    credit_account text not null references billing.ledger_account,
+    -- Accounts of ledger_account: the kinds below name them, which costs no look-up either.
+    debit_account text not null,
+    credit_account text not null,
     amount_minor bigint not null constraint transfer_amount_above_zero check (amount_minor > 0),
     currency text not null check (currency ~ '^[A-Z]{3}$'),
     correction_id text references billing.statement,

@@ -66,10 +66,12 @@ create index paid_outside_statement on billing.paid_outside (statement_id);
 create index paid_outside_reference on billing.paid_outside (reference);
 
 alter table billing.transfer
-    add attempt_id bigint unique references billing.payment_attempt,
-    add paid_outside_id bigint unique references billing.paid_outside,
+    add attempt_id bigint references billing.payment_attempt,
+    add paid_outside_id bigint references billing.paid_outside,
     add constraint payment_is_named check (
         (kind = 'payment') = (attempt_id is not null) and (kind = 'paid_outside') = (paid_outside_id is not null));
+create unique index attempt_posted_once on billing.transfer (attempt_id) where attempt_id is not null;
+create unique index paid_outside_posted_once on billing.transfer (paid_outside_id) where paid_outside_id is not null;
 
 -- When a statement whose collection failed is tried next, and why then or not at all; reason PAID once nothing is due.
 -- A statement gets its row in the transaction in which it fails (TO-BE-PLANNED), so that none is forgotten if whoever

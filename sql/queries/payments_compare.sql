@@ -9,6 +9,7 @@ with listed as (
            coalesce(a.outcome in ('pending', 'unknown'), false) as is_open,
            a.claimed_at < %(listed_at)s - interval '1 hour' as is_old,
            coalesce((a.amount_minor, a.currency) = (g.amount_minor, g.currency), false) as is_as_asked,
+           coalesce(a.outcome = 'succeeded' and a.gateway_payment_id = g.gateway_payment_id, false) as is_its_own,
            case when a.outcome = 'succeeded' and a.gateway_payment_id = g.gateway_payment_id and a.currency = g.currency
                 then a.amount_minor else 0 end + o.booked_minor as recorded_minor
     from billing.gateway_payment g
@@ -23,7 +24,7 @@ with listed as (
             when is_open and not is_as_asked then 'amount_differs'
             when is_open then case when is_old then 'charged_not_recorded' end
             when kept_minor < recorded_minor and refunded_minor > 0 then 'refunded'
-            when recorded_minor > 0 then 'amount_differs'
+            when recorded_minor > 0 or is_its_own then 'amount_differs'
             when recorded_outcome = 'succeeded' then 'duplicate'
             else 'charged_not_recorded'
         end as kind
