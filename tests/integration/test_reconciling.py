@@ -227,11 +227,10 @@ def test_a_break_is_found_told_and_gone_once_put_right(month: Till, name: str) -
     assert look(month) == []
     assert [row[-1] for row in month.rows(query, payment)] == [False]
     assert month.tie_out() == []
-    check_books(month)
 
 
 def test_a_break_that_comes_back_is_open_again(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    """The same row, since when it was first seen; and a payment booked by hand in part stays a break until it is whole."""
+    """It is the same row; and a payment booked by hand in part stays a break until it is booked whole."""
     with opened_till(postgres, tmp_path, 2, methods=[VISA, SOFT]) as till:
         till.charge()
         payment = till.intent_of(till.ids[0])
@@ -358,7 +357,9 @@ def test_only_asking_settles_what_is_unknown(postgres: EmbeddedPostgres, tmp_pat
         assert {b.statement_id: b.kind for b in look(till)} == {
             ids["charged twice"]: "duplicate", ids["another amount"]: "amount_differs",
         }  # fmt: skip
-        failed = {row[0] for row in till.rows("select statement_id from finance.payment_plans")}
+        failed = {
+            row[0] for row in till.rows("select statement_id from finance.payment_plans where reason_id <> 'FIRST-TRY'")
+        }
         assert failed == {ids[name] for name, case in CASES.items() if case[4][0] == "declined"}
         for intent in till.intents():
             if intent["status"] == "processing":
@@ -381,7 +382,8 @@ def test_what_was_never_sent_is_given_up_after_a_day(postgres: EmbeddedPostgres,
         assert till.settle() == {"succeeded": 0, "declined": 1, "still_unknown": 1}
         query = "select decline_code, message, sent_at from finance.payment_attempts where outcome = 'declined'"
         assert till.rows(query) == [("not_charged", "it was never sent", None)]
-        assert till.rows("select statement_id, reason_id from finance.payment_plans") == [(till.ids[0], "RETRY")]
+        plans = dict(till.rows("select statement_id, reason_id from finance.payment_plans"))
+        assert plans == {till.ids[0]: "RETRY", till.ids[1]: "FIRST-TRY"}
         with till.desk() as desk:
             assert desk.collect("once/0").succeeded == 1
         assert list(till.charged()) == [till.ids[1]]

@@ -92,8 +92,8 @@ def _mark(services: Services, payment: PaidOutside, today: date, *, keep: bool) 
         if due == 0:
             connection.execute(
                 """update billing.payment_plan set planned_at = null, reason_id = %s, detail = 'nothing is due',
-                          decided_at = now() where statement_id = %s""",
-                (PAID, payment.statement_id),
+                          decided_at = now() where statement_id = %s and reason_id <> %s""",
+                (PAID, payment.statement_id, PAID),
             )
         if not keep:
             connection.rollback()

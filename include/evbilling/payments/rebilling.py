@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ import psycopg
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.payments import attempts, planning
+from evbilling.payments.amounts import chargeable_step
 from evbilling.payments.attempts import REFUSALS, Debt, Occasion
 from evbilling.payments.desk import Desk
 from evbilling.payments.marking import require_reason
@@ -89,8 +90,11 @@ def rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Rebill]:
         desk.replan(sorted(outcomes), now)
     rows = []
     for _, row in judged:
-        outcome, why_not = outcomes.get(row.statement_id), lost.get(row.statement_id, row.refused)
-        rows.append(_with(row, refused=None if outcome else why_not, outcome=outcome))
+        if made := outcomes.get(row.statement_id):
+            outcome, amount, method = made
+            rows.append(replace(row, refused=None, outcome=outcome, amount=amount, payment_method=method))
+        else:
+            rows.append(replace(row, refused=lost.get(row.statement_id, row.refused)))
     if not any(row.outcome for row in rows):
         raise BadInput(
             "no statement is charged:\n  " + "\n  ".join(row.sentence() for row in rows), where="rebill", fix=_ADVICE
@@ -136,7 +140,7 @@ def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt
         rows.append((
             debt,
             Rebill(
-                statement_id, from_minor(debt.balance_minor, debt.minor_unit), debt.currency, debt.financial_admin_id,
+                statement_id, from_minor(_chargeable(debt), debt.minor_unit), debt.currency, debt.financial_admin_id,
                 method, _why_not(desk, debt, method, history.get(statement_id, []), under_way, now),
             ),
         ))  # fmt: skip
@@ -150,8 +154,15 @@ def _why_not(
         return REFUSALS["paid"]
     if debt.statement_id in under_way:
         return REFUSALS["open_attempt"]
+    if _chargeable(debt) <= 0:
+        return REFUSALS["too_small"]
     refusal = may_try_now(history, method, desk.policy, now, by_hand=True)
     return refusal.detail if refusal else None
+
+
+def _chargeable(debt: Debt) -> int:
+    """What of a debt the gateway can charge, in minor units: in some currencies not the last digits."""
+    return debt.balance_minor - debt.balance_minor % chargeable_step(debt.currency)
 
 
 def _open(connection: psycopg.Connection[Any], statement_ids: Sequence[str]) -> set[str]:
@@ -163,16 +174,12 @@ def _open(connection: psycopg.Connection[Any], statement_ids: Sequence[str]) -> 
     return {row[0] for row in rows}
 
 
-def _outcomes(connection: psycopg.Connection[Any], occasion: str) -> dict[str, str]:
+def _outcomes(connection: psycopg.Connection[Any], occasion: str) -> dict[str, tuple[str, Decimal, str | None]]:
+    """Of each statement tried: its outcome, the amount asked for, and the payment method it was asked of."""
     rows = connection.execute(
-        """select statement_id, case when outcome = 'declined' then 'declined (' || decline_code || ')' else outcome end
+        """select statement_id, amount_minor, minor_unit, payment_method,
+                  case when outcome = 'declined' then 'declined (' || decline_code || ')' else outcome end
            from billing.payment_attempt where occasion = %s""",
         (occasion,),
     )
-    return dict(rows.fetchall())
-
-
-def _with(row: Rebill, *, refused: str | None, outcome: str | None) -> Rebill:
-    return Rebill(
-        row.statement_id, row.amount, row.currency, row.financial_admin_id, row.payment_method, refused, outcome
-    )
+    return {row[0]: (row[4], from_minor(row[1], row[2]), row[3]) for row in rows}
