@@ -10,8 +10,8 @@ def withheld_reference() -> str:
     out = [
         "## Accounts whose account statement is withheld",
         "",
-        "Its items wait for the next one; mend it and run the month again (`finance.withheld_account_statements`). Besides",
-        f"{', '.join(f'`{reason}`' for reason in ADDRESS_FAULTS)}, which are described above:",
+        "Its items wait for the next one; mend it and run the month again (`finance.withheld_account_statements`).",
+        f"Besides {', '.join(f'`{reason}`' for reason in ADDRESS_FAULTS)}, which are described above:",
         "",
         "| id | meaning |",
         "| --- | --- |",

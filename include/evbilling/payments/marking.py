@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,8 +10,6 @@ from evbilling.errors import BadInput
 from evbilling.money import decimals, from_minor, to_minor
 from evbilling.payments.planning import PAID
 from evbilling.statements.services import Services
-
-log = logging.getLogger(__name__)
 
 # What the warehouse can hold as an amount.
 _LARGEST_MINOR = 2**63 - 1
@@ -97,11 +94,9 @@ def _mark(services: Services, payment: PaidOutside, today: date, *, keep: bool) 
             )
         if not keep:
             connection.rollback()
-    marked = MarkedAsPaid(
+    return MarkedAsPaid(
         payment.statement_id, from_minor(recorded, minor_unit), currency, from_minor(due, minor_unit), is_new
     )
-    log.info("%s%s", "" if keep else "dry run, nothing is written: ", marked.sentence())
-    return marked
 
 
 def _amount_minor(payment: PaidOutside, currency: str, minor_unit: int, where: str) -> int | None:

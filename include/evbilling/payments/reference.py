@@ -10,7 +10,7 @@ from evbilling.payments.declines import DECLINES
 from evbilling.payments.reconciling import WHAT_TO_DO
 
 PLAN_REASONS: dict[str, str] = {
-    "TO-BE-PLANNED": "it has just failed, or a correction has left a balance; planned at the latest by the next retries",
+    "TO-BE-PLANNED": "it has just failed, or a correction has left a balance; the next retries plan it",
     planner.FIRST_TRY: "it was never tried; at the next occasion",
     planner.RETRY: "the last decline may pass by itself: after a gap that grows from try to try, spread over a day",
     planner.METHOD_CHANGED: "the payment method is another one than at the last decline: at the next occasion",
