@@ -42,22 +42,13 @@ def desk() -> Generator[Desk, None, None]:
 
     Raises `BadInput` if the connection payment_gateway is missing or makes no sense.
     """
-    from evbilling.payments.desk import Desk
-    from evbilling.payments.pacing import Pace
+    from evbilling.payments.desk import open_desk
     from evbilling.payments.planner import Policy
-    from evbilling.payments.stripe_gateway import StripeGateway
-    from evbilling.payments.turns import WarehouseTurns
 
-    found = services()
     connection = _connection(PAYMENT_GATEWAY)
-    settings = gateway_settings(connection)
     most = _number(connection.extra_dejson, "most_in_30_days", int, Policy().most_in_30_days)
-    rate = settings.rate_per_second
-    with (
-        WarehouseTurns(found.warehouse_url, rate) as turns,
-        StripeGateway(settings, Pace(turns, rate).wait_turn) as gateway,
-    ):
-        yield Desk(found, gateway, Policy(most_in_30_days=most))
+    with open_desk(services(), gateway_settings(connection), Policy(most_in_30_days=most)) as opened:
+        yield opened
 
 
 def gateway_settings(connection: Connection) -> GatewaySettings:

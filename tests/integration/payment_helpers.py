@@ -22,12 +22,10 @@ from month_helpers import NOW, PERIOD, Platform, bill, one, rows, settle_terms, 
 from evbilling.errors import EvbillingError
 from evbilling.payments.charging import charge_period
 from evbilling.payments.collecting import LEASE_SECONDS, WORKERS
-from evbilling.payments.desk import Desk
-from evbilling.payments.pacing import Pace
+from evbilling.payments.desk import Desk, open_desk
 from evbilling.payments.planner import Policy
 from evbilling.payments.reconciling import settle_unknown, tie_out_payments
-from evbilling.payments.stripe_gateway import GatewaySettings, StripeGateway
-from evbilling.payments.turns import WarehouseTurns
+from evbilling.payments.stripe_gateway import GatewaySettings
 from evbilling.sandbox.server import Sandbox, running_sandbox
 from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling.statements.services import Services
@@ -69,11 +67,8 @@ class Till:
     ) -> Generator[Desk]:
         """A desk of its own: own connections to the warehouse and the gateway, as each task has."""
         settings = GatewaySettings(key, url or self.sandbox.url, timeout, retries, rate)
-        with (
-            WarehouseTurns(self.services.warehouse_url, rate) as turns,
-            StripeGateway(settings, Pace(turns, rate).wait_turn) as gateway,
-        ):
-            yield Desk(self.services, gateway, policy, workers, lease_seconds)
+        with open_desk(self.services, settings, policy, workers=workers, lease_seconds=lease_seconds) as desk:
+            yield desk
 
     def charge(self, **options: Any) -> dict[str, Any]:
         """Charge the month once."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
-from evbilling.payments.pacing import LocalReservation, Pace
+from evbilling.payments.pacing import LocalReservation, Pace, kept_below
 
 ROUNDING = 1e-9
 
@@ -198,3 +198,10 @@ def test_a_rate_that_makes_no_sense(rate: float) -> None:
         LocalReservation(rate)
     with pytest.raises(BadInput, match="makes no sense"):
         Pace(lambda turns: 0.0, rate)
+
+
+def test_the_pace_keeps_a_little_below_the_limit() -> None:
+    """Between 95 and 100 % of what is allowed; a limit that makes no sense is refused."""
+    assert 19 <= kept_below(20) < 20
+    with pytest.raises(BadInput):
+        kept_below(0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from evbilling.payments import planning
 from evbilling.payments.attempts import Debt
@@ -13,6 +15,9 @@ from evbilling.payments.gateway import Gateway
 from evbilling.payments.payers import Payer, read_payers
 from evbilling.payments.planner import Policy
 from evbilling.statements.services import Services
+
+if TYPE_CHECKING:
+    from evbilling.payments.stripe_gateway import GatewaySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +47,28 @@ class Desk:
         plans = planning.plans_of(debts, attempts, self.payers_of(debts), self.policy, now)
         with self.services.warehouse() as connection:
             planning.keep_plans(connection, plans)
+
+
+@contextmanager
+def open_desk(
+    services: Services,
+    settings: GatewaySettings,
+    policy: Policy | None = None,
+    *,
+    workers: int = WORKERS,
+    lease_seconds: float = LEASE_SECONDS,
+) -> Generator[Desk]:
+    """A desk with a gateway of its own, paced together with all others on this warehouse.
+
+    Raises `BadInput` for settings that make no sense.
+    """
+    from evbilling.payments.pacing import Pace, kept_below
+    from evbilling.payments.stripe_gateway import StripeGateway
+    from evbilling.payments.turns import WarehouseTurns
+
+    rate = kept_below(settings.rate_per_second)
+    with (
+        WarehouseTurns(services.warehouse_url, rate) as turns,
+        StripeGateway(settings, Pace(turns, rate).wait_turn) as gateway,
+    ):
+        yield Desk(services, gateway, policy or Policy(), workers, lease_seconds)

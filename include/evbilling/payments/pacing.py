@@ -21,6 +21,15 @@ _BLOCK_SECONDS = 0.25
 _STALE_SECONDS = 1.0
 
 
+# What leaves evenly arrives unevenly, so the pace keeps a little below what is allowed.
+_BELOW_THE_LIMIT = 0.97
+
+
+def kept_below(limit: float) -> float:
+    """The rate at which to send so that whoever counts requests as they arrive finds no second above `limit`."""
+    return _checked(limit) * _BELOW_THE_LIMIT
+
+
 class LocalReservation:
     """Turns of one process alone, `rate` a second; called as `Pace` calls what it reserves from."""
 
