@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from month_helpers import NOW, PERIOD
 from payment_helpers import (
@@ -23,6 +27,7 @@ from payment_helpers import (
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.payments.charging import charge_period
+from evbilling.payments.gateway import Charge, ChargeResult, Gateway
 from evbilling.payments.marking import PaidOutside, mark_as_paid
 from evbilling.sandbox.api import Rules
 from evbilling.sandbox.faults import ALL, CHARGES, FaultPlan
@@ -232,7 +237,7 @@ def test_a_gateway_that_falls_silent_stops_the_charge(
         with till.desk(workers=8) as desk:
             silent = _silent_after(till, desk.gateway, 40, readable=readable)
             with pytest.raises(TransientError, match=r"no clear answer|no sensible answer"):
-                charge_period(_with(desk, silent), PERIOD, actor="ann", now=NOW)
+                charge_period(replace(desk, gateway=silent), PERIOD, actor="ann", now=NOW)
         outcomes = till.outcomes()
         assert 24 <= outcomes["unknown"] <= 48
         assert outcomes["pending"] >= 100
@@ -250,33 +255,106 @@ def test_a_gateway_that_falls_silent_stops_the_charge(
         assert till.tie_out() == []
 
 
-def _silent_after(till: Till, gateway: Any, charges: int, *, readable: bool) -> Any:
+def _silent_after(till: Till, gateway: Gateway, charges: int, *, readable: bool) -> Gateway:
     """The gateway, whose sandbox drops every connection once so many charges were made."""
-
-    class Silent:
-        count = 0
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(gateway, name)
-
-        def charge(self, charge: Any) -> Any:
-            Silent.count += 1
-            if Silent.count == charges:
-                till.sandbox.set_faults(
-                    FaultPlan(rates={"drop_before": 0.5, "drop_after": 0.5}, on=CHARGES if readable else ALL)
-                )
-            return gateway.charge(charge)
-
-    return Silent()
+    faults = FaultPlan(rates={"drop_before": 0.5, "drop_after": 0.5}, on=CHARGES if readable else ALL)
+    return _Tampered(gateway, before=lambda number: till.sandbox.set_faults(faults) if number == charges else None)
 
 
-def _with(desk: Any, gateway: Any) -> Any:
-    from dataclasses import replace
+class _Tampered:
+    """A gateway whose `number`-th charge, from 1, comes after something has happened, or with another answer."""
 
-    return replace(desk, gateway=gateway)
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        before: Callable[[int], object] = lambda _: None,
+        answer: Callable[[int, ChargeResult], ChargeResult] = lambda _, result: result,
+    ) -> None:
+        self._gateway = gateway
+        self._before, self._answer = before, answer
+        self._numbers = itertools.count(1)
+        self.check, self.look_up, self.list_payments = gateway.check, gateway.look_up, gateway.list_payments
+
+    def charge(self, charge: Charge) -> ChargeResult:
+        number = next(self._numbers)
+        self._before(number)
+        return self._answer(number, self._gateway.charge(charge))
 
 
-def test_an_admin_of_many_statements_is_read_once(ten: Till) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda result: replace(result, gateway_payment_id=None),
+        lambda result: replace(result, gateway_payment_id="pi_of_two"),
+        lambda result: replace(result, message="a\0b"),
+        lambda result: replace(result, gateway_payment_id="pi_\ud800"),
+    ],
+    ids=["without id", "same id", "nul", "half a character"],
+)
+def test_an_answer_that_cannot_be_recorded_costs_no_other(
+    postgres: EmbeddedPostgres, tmp_path: Path, answer: Callable[[ChargeResult], ChargeResult]
+) -> None:
+    """Two of ten: the others are recorded, and what became of these the gateway's list tells."""
+    with opened_till(postgres, tmp_path, 10) as till:
+        with till.desk() as desk:
+            odd = _Tampered(desk.gateway, answer=lambda n, result: answer(result) if n in {3, 7} else result)
+            result = charge_period(replace(desk, gateway=odd), PERIOD, actor="ann", now=NOW)
+        assert result["succeeded"] in {8, 9}
+        assert result["succeeded"] + result["unknown"] == 10
+        till.settle()
+        assert till.statuses() == ["Paid"] * 10
+        check_books(till)
+
+
+@pytest.mark.parametrize("losses", [{15}, {1}, {5, 25}])
+def test_a_warehouse_that_goes_away_costs_no_answer(
+    postgres: EmbeddedPostgres, tmp_path: Path, losses: set[int]
+) -> None:
+    """Its connections are cut in the midst: the charge stops, and the next one goes on; nothing is charged twice."""
+    with opened_till(postgres, tmp_path, 50) as till:
+
+        def cut(number: int) -> None:
+            if number in losses:
+                till.rows("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'evbilling_writer'")
+
+        with till.desk(workers=4) as desk, pytest.raises(TransientError, match="warehouse"):
+            charge_period(replace(desk, gateway=_Tampered(desk.gateway, before=cut)), PERIOD, actor="ann", now=NOW)
+        check_books(till)
+        recorded = till.outcomes().get("succeeded", 0)
+        # All that was charged until then is in the books: what was under way was kept over a connection of its own.
+        assert recorded == len(till.charged())
+        assert till.charge(lease_seconds=0.5)["succeeded"] == 50 - recorded
+        check_collected_once(till)
+        assert till.outcomes() == {"succeeded": 50}
+
+
+def test_nothing_stays_open_while_the_gateway_is_asked(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """No transaction of the writer's lasts as long as a call: the warehouse ends those that idle."""
+    query = """select state, query from pg_stat_activity
+               where usename = 'evbilling_writer' and datname = current_database() and state like 'idle in%%'
+                 and state_change < clock_timestamp() - interval '0.2 seconds'"""
+    with opened_till(postgres, tmp_path, 10) as till:
+        till.sandbox.set_faults(FaultPlan(rates={"slow": 1.0}, slow_seconds=0.5, on=ALL))
+        idle: list[Any] = []
+        done = threading.Event()
+
+        def watch() -> None:
+            with psycopg.connect(till.admin_url, autocommit=True) as connection:
+                while not done.wait(0.05):
+                    idle.extend(connection.execute(query.encode()).fetchall())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            till.charge(timeout=2)
+        finally:
+            done.set()
+            watcher.join()
+        assert idle == []
+
+
+def test_nothing_to_send_asks_nobody(ten: Till) -> None:
     """A batch without anything to send doesn't ask the gateway at all."""
     with ten.desk(url="http://127.0.0.1:9") as desk:
         assert desk.collect("nothing of the kind").total == 0

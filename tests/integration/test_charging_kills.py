@@ -21,6 +21,7 @@ from evbilling.payments import attempts
 from evbilling.payments.charging import charge_period
 from evbilling.payments.desk import Desk
 from evbilling.payments.gateway import Charge, ChargeResult
+from evbilling.payments.pacing import Pace
 from evbilling.payments.reconciling import settle_unknown
 from evbilling.payments.stripe_gateway import StripeGateway
 from evbilling.stack.postgres import EmbeddedPostgres
@@ -57,6 +58,17 @@ def _before_sending(number: int, deed: Callable[[], None] = _die) -> None:
         return real(gateway, asked)
 
     StripeGateway.charge = charge  # type: ignore[method-assign]
+
+
+def _after_turn(number: int, deed: Callable[[], None] = _die) -> None:
+    """With the `number`-th charge's turn to be sent in hand; each charge's follows those of two looks at the gateway."""
+    real, now = Pace.wait_turn, _count(number + 2, deed)
+
+    def wait_turn(pace: Pace) -> None:
+        real(pace)
+        now()
+
+    Pace.wait_turn = wait_turn  # type: ignore[method-assign]
 
 
 def _after_charging(number: int) -> None:
@@ -131,7 +143,7 @@ def _next_try_collects_all(till: Till) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 @pytest.mark.parametrize("number", [1, 4])
-@pytest.mark.parametrize("prepare", [_after_opening, _before_sending, _after_charging, _after_recording])
+@pytest.mark.parametrize("prepare", [_after_opening, _before_sending, _after_turn, _after_charging, _after_recording])
 def test_a_killed_charge_is_finished_once(
     postgres: EmbeddedPostgres, tmp_path: Path, prepare: Callable[[int], None], number: int
 ) -> None:
@@ -160,12 +172,15 @@ def test_a_charge_killed_at_any_wait_for_the_warehouse_is_finished_once(
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-def test_a_paused_worker_sends_nothing_that_others_have_settled(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [_before_sending, _after_turn])
+def test_a_paused_worker_sends_nothing_that_others_have_settled(
+    postgres: EmbeddedPostgres, tmp_path: Path, place: Callable[[int, Callable[[], None]], None]
+) -> None:
     """A worker stopped right before it sends, and let go when all is settled, charges nothing any more."""
     with opened_till(postgres, tmp_path, STATEMENTS) as till:
 
         def prepare(number: int) -> None:
-            _before_sending(number, lambda: os.kill(os.getpid(), signal.SIGSTOP))
+            place(number, lambda: os.kill(os.getpid(), signal.SIGSTOP))
 
         worker = multiprocessing.get_context("fork").Process(target=_charge, args=(till, prepare, 3, 1))
         worker.start()

@@ -1,0 +1,414 @@
+"""Re-Bill and Mark as Paid: what they do, what they refuse and why, their previews, and the same request again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from month_helpers import NOW, PERIOD
+from payment_helpers import (
+    ASKS_CUSTOMER,
+    HARD,
+    SOFT,
+    VISA,
+    Till,
+    check_books,
+    check_collected_once,
+    opened_till,
+)
+
+from evbilling.errors import BadInput, TransientError
+from evbilling.payments.attempts import REFUSALS
+from evbilling.payments.desk import Desk
+from evbilling.payments.marking import (
+    MarkedAsPaid,
+    PaidOutside,
+    latest_today,
+    mark_as_paid,
+    preview_mark_as_paid,
+)
+from evbilling.payments.planner import Policy
+from evbilling.payments.rebilling import RebillRequest, preview_rebill, rebill
+from evbilling.payments.retrying import month_end_retries, open_retries
+from evbilling.period import Period
+from evbilling.sandbox.faults import ALL, DROP_AFTER, ERROR_500_BEFORE, FaultPlan
+from evbilling.stack.postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.postgres
+
+TODAY = NOW.date()
+NOWHERE = "http://127.0.0.1:9"
+CARDS = [VISA, SOFT, HARD, ASKS_CUSTOMER, None]
+PAID, SOFTLY, HARDLY, ASKING, NONE = range(5)
+AUDIT = (
+    "select actor, action, subject_id, reason from finance.audit_events where action = %s order by subject_id, event_id"
+)
+
+
+def everything(till: Till) -> dict[str, list[str]]:
+    """Every row of the warehouse, but for the pace of requests; over one connection, for it is looked at often."""
+    tables = """select relname from pg_class where relnamespace = 'billing'::regnamespace and relkind in ('r', 'p')
+                and relname <> 'gateway_pace'"""
+    with psycopg.connect(till.admin_url) as connection:
+        names = [row[0] for row in connection.execute(tables)]
+        return {
+            name: [row[0] for row in connection.execute(f"select t::text from billing.{name} t order by 1")]
+            for name in names
+        }
+
+
+def asked(*ids: str, **changes: Any) -> RebillRequest:
+    """A request for these statements."""
+    return replace(RebillRequest("r1", "ann", "the customer called", ids), **changes)
+
+
+def under_way(desk: Desk, *, trigger: str = "month_end") -> None:
+    """Open attempts of what may be tried, and send none."""
+    open_retries(desk, month_end_retries(desk, PERIOD, NOW), trigger, "under way", "ann")
+
+
+@pytest.fixture
+def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+    """A statement for each class of decline, charged once; the first is paid."""
+    with opened_till(postgres, tmp_path, len(CARDS), methods=CARDS) as till:
+        till.charge()
+        yield till
+
+
+@pytest.fixture(scope="module")
+def kept(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    """The same with a sixth statement; for what is refused, so that it stays as it is."""
+    with opened_till(postgres, tmp_path_factory.mktemp("kept"), 6, methods=[*CARDS, VISA]) as till:
+        till.charge()
+        mark_as_paid(till.services, PaidOutside("before", "ann", "x", till.ids[SOFTLY], TODAY, "x", Decimal(1)), TODAY)
+        yield till
+
+
+# ---- Re-Bill
+
+NO_STATEMENT = "A-209901-000001"
+REFUSED = [
+    (PAID, None, Policy(), REFUSALS["paid"]),
+    (SOFTLY, None, Policy(most_in_30_days=1), "tried once within 30 days, the most allowed"),
+    (HARDLY, None, Policy(), "only another payment method helps"),
+    (NONE, None, Policy(), "no payment method is stored, so there is nothing to charge"),
+    (None, NO_STATEMENT, Policy(), "there is no such connector statement"),
+    (None, "", Policy(), "there is no such connector statement"),
+]
+
+
+@pytest.mark.parametrize(("place", "statement", "policy", "why"), REFUSED)
+def test_a_statement_that_may_not_be_charged_again(
+    kept: Till, place: int | None, statement: str | None, policy: Policy, why: str
+) -> None:
+    """The preview says why, the deed raises with the same reason, and neither writes nor calls the gateway."""
+    statement_id = statement if place is None else kept.ids[place]
+    before = everything(kept)
+    with kept.desk(url=NOWHERE, policy=policy) as desk:
+        (row,) = preview_rebill(desk, asked(str(statement_id)), NOW)
+        assert why in str(row.refused)
+        assert row.sentence() == f"{statement_id}: not charged: {row.refused}"
+        with pytest.raises(BadInput, match="no statement is charged") as caught:
+            rebill(desk, asked(str(statement_id)), NOW)
+    assert row.sentence() in str(caught.value)
+    assert everything(kept) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"reason": ""}, "no reason is given"),
+        ({"reason": " \t\n"}, "no reason is given"),
+        ({"statement_ids": ()}, "name statements, or an account and a period"),
+        ({"account_id": "a00001", "period": PERIOD}, "name statements, or an account and a period"),
+        ({"statement_ids": (), "period": PERIOD}, "name statements, or an account and a period"),
+        ({"statement_ids": (), "account_id": "a00001"}, "an account needs a period"),
+        ({"statement_ids": (), "account_id": "nobody", "period": PERIOD}, "account nobody has no connector statement"),
+        (
+            {"statement_ids": (), "account_id": "a00001", "period": Period(2026, 10)},
+            "account a00001 has no connector statement for 2026-10",
+        ),
+    ],
+)
+def test_a_request_that_is_none(kept: Till, changes: dict[str, Any], says: str) -> None:
+    """What is wrong with it is said, by the preview too, and nothing happens."""
+    before = everything(kept)
+    with kept.desk(url=NOWHERE) as desk:
+        for deed in (preview_rebill, rebill):
+            with pytest.raises(BadInput, match=says):
+                deed(desk, asked(kept.ids[SOFTLY], **changes), NOW)
+    assert everything(kept) == before
+
+
+def test_a_charge_under_way_refuses(month: Till) -> None:
+    """While an attempt is open nobody knows what is due."""
+    with month.desk() as desk:
+        under_way(desk)
+        before = everything(month)
+        (row,) = preview_rebill(desk, asked(month.ids[SOFTLY]), NOW)
+        assert row.refused == REFUSALS["open_attempt"]
+        with pytest.raises(BadInput, match="a charge is under way"):
+            rebill(desk, asked(month.ids[SOFTLY]), NOW)
+    assert everything(month) == before
+
+
+def test_a_preview_says_what_would_be_charged(kept: Till) -> None:
+    """In the order asked for, each once, with what is due; without writing and without asking the gateway."""
+    before = everything(kept)
+    ids = [kept.ids[n] for n in (ASKING, SOFTLY, ASKING, PAID)]
+    with kept.desk(url=NOWHERE) as desk:
+        rows = preview_rebill(desk, asked(*ids), NOW)
+        by_account = preview_rebill(desk, asked(account_id="a00003", period=PERIOD), NOW)
+    assert [row.sentence() for row in rows] == [
+        f"{ids[0]}: charge 9.52 EUR to {rows[0].financial_admin_id} by {ASKS_CUSTOMER}",
+        f"{ids[1]}: charge 6.14 EUR to {rows[1].financial_admin_id} by {SOFT}",
+        f"{ids[3]}: not charged: {REFUSALS['paid']}",
+    ]
+    assert by_account == rows[:1]
+    assert everything(kept) == before
+
+
+def test_after_a_change_of_the_payment_method_it_is_resolved(month: Till) -> None:
+    """Every class of decline is charged then; who asked and why is kept; the same request again charges nothing."""
+    for n in range(1, 5):
+        month.set_method(f"a{n:05d}", VISA)
+    request = asked(*month.ids[1:])
+    with month.desk() as desk:
+        done = rebill(desk, request, NOW)
+        assert [(row.outcome, row.refused, row.amount) for row in done] == [
+            ("succeeded", None, Decimal(amount)) for amount in ("7.14", "8.33", "9.52", "10.71")
+        ]
+        assert done[0].sentence() == f"{month.ids[1]}: succeeded: 7.14 EUR to {done[0].financial_admin_id} by {VISA}"
+        assert set(month.statuses()[1:]) == {"Billing failure (resolved)"}
+        assert month.rows("select * from finance.payment_plans") == []
+        events = [("ann", "rebill", statement, "the customer called") for statement in month.ids[1:]]
+        assert month.rows(AUDIT, "rebill") == events
+        before = everything(month)
+        month.set_method("a00001", HARD)
+        assert rebill(desk, request, NOW) == done
+        with pytest.raises(BadInput, match="it is paid"):
+            rebill(desk, replace(request, request_id="r2"), NOW)
+    assert everything(month) == before
+    check_collected_once(month)
+
+
+def test_some_are_charged_and_some_refused(month: Till) -> None:
+    """One request: each with what became of it; by hand a soft decline needs no waiting, nor one for the customer."""
+    month.set_method("a00003", VISA)
+    with month.desk() as desk:
+        rows = rebill(desk, asked(*month.ids, NO_STATEMENT), NOW)
+        said = [row.outcome or row.refused for row in rows]
+        assert [said[n] for n in (PAID, SOFTLY, ASKING)] == [
+            REFUSALS["paid"],
+            "declined (insufficient_funds)",
+            "succeeded",
+        ]
+        assert "only another payment method helps" in said[HARDLY]
+        assert "no payment method is stored" in said[NONE]
+        assert said[5] == "there is no such connector statement"
+        assert [row[2] for row in month.rows(AUDIT, "rebill")] == [month.ids[SOFTLY], month.ids[ASKING]]
+        # A decline is an answer: the same request again reports it and tries nothing.
+        assert [row.outcome or row.refused for row in rebill(desk, asked(*month.ids, NO_STATEMENT), NOW)] == said
+    assert (month.attempts(month.ids[SOFTLY]), month.status(month.ids[SOFTLY])) == (["declined"] * 2, "Billing failure")
+    check_collected_once(month)
+
+
+def test_by_account_and_period(month: Till) -> None:
+    """All connector statements that the account has for the period."""
+    month.set_method("a00002", VISA)
+    with month.desk() as desk:
+        request = RebillRequest("r1", "bob", "new card", account_id="a00002", period=PERIOD)
+        (row,) = rebill(desk, request, NOW)
+        assert (row.statement_id, row.outcome) == (month.ids[HARDLY], "succeeded")
+        assert rebill(desk, request, NOW) == [row]
+    assert month.rows(AUDIT, "rebill") == [("bob", "rebill", month.ids[HARDLY], "new card")]
+    check_collected_once(month)
+
+
+def test_a_rebill_that_is_cut_off_goes_on_with_the_same_request(month: Till) -> None:
+    """Without a gateway nothing is opened; without its answer it is unknown, and the repeat charges nothing more."""
+    month.set_method("a00002", VISA)
+    request = asked(month.ids[HARDLY])
+    with month.desk() as desk:
+        month.sandbox.set_faults(FaultPlan(rates={ERROR_500_BEFORE: 1.0}, on=ALL))
+        with pytest.raises(TransientError):
+            rebill(desk, request, NOW)
+        assert len(month.attempts(month.ids[HARDLY])) == 1
+        month.sandbox.set_faults(FaultPlan(rates={DROP_AFTER: 1.0}))
+        for _ in range(2):
+            (row,) = rebill(desk, request, NOW)
+            assert (row.outcome, row.amount) == ("unknown", Decimal("8.33"))
+        month.sandbox.set_faults()
+        assert month.settle()["succeeded"] == 1
+        (row,) = rebill(desk, request, NOW)
+        assert (row.outcome, row.amount) == ("succeeded", Decimal("8.33"))
+    check_collected_once(month)
+
+
+def test_a_rebill_charges_and_shows_what_the_gateway_can_take(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Of three decimals two: the last digit isn't charged, and that digit alone is refused, in the preview too."""
+    with opened_till(postgres, tmp_path, 1, methods=[SOFT], kinds=[("KWD", "5.100")]) as till, till.desk() as desk:
+        till.charge()
+        till.set_method("a00000", VISA)
+        request = asked(*till.ids)
+        assert [row.amount for row in preview_rebill(desk, request, NOW)] == [Decimal("6.060")]
+        assert [(row.outcome, row.amount) for row in rebill(desk, request, NOW)] == [("succeeded", Decimal("6.060"))]
+        (row,) = preview_rebill(desk, replace(request, request_id="r2"), NOW)
+        assert row.refused == REFUSALS["too_small"]
+        with pytest.raises(BadInput, match="less than the gateway can charge"):
+            rebill(desk, replace(request, request_id="r2"), NOW)
+        assert till.status(till.ids[0]) == "Partly paid"
+
+
+# ---- Mark as Paid
+
+
+def paid(statement: str, amount: str | None = None, **changes: Any) -> PaidOutside:
+    """A payment by bank."""
+    payment = PaidOutside("m1", "ann", "came by bank", statement, TODAY, "bank 4711", amount and Decimal(amount))
+    return replace(payment, **changes)
+
+
+REFUSED_PAYMENTS = [
+    ({"amount": Decimal("9.53")}, "9.53 EUR is more than the 9.52 EUR due"),
+    ({"amount": Decimal(-1)}, "the amount is -1"),
+    ({"amount": Decimal("0.00")}, "the amount is 0.00"),
+    ({"amount": Decimal("1.001")}, r"1.001 has more decimals than EUR has \(2\)"),
+    ({"amount": Decimal("NaN")}, "the amount is NaN"),
+    ({"amount": Decimal("Infinity")}, "the amount is Infinity"),
+    ({"amount": Decimal("1e30")}, "more than any statement comes to"),
+    ({"currency": "USD"}, "the statement is in EUR, not in USD"),
+    ({"statement_id": NO_STATEMENT}, "there is no such statement"),
+    ({"paid_on": TODAY + timedelta(days=1)}, "which is still to come"),
+    ({"reason": " "}, "no reason is given"),
+    ({"reference": " "}, "no reference is given"),
+    ({"request_id": "before"}, "the request before was for another payment already"),
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), REFUSED_PAYMENTS)
+def test_a_payment_that_cannot_be_right_is_refused(kept: Till, changes: dict[str, Any], says: str) -> None:
+    """With what is wrong, in the preview too; nothing is written."""
+    before = everything(kept)
+    for deed in (preview_mark_as_paid, mark_as_paid):
+        with pytest.raises(BadInput, match=says):
+            deed(kept.services, paid(kept.ids[ASKING], **changes), TODAY)
+    assert everything(kept) == before
+
+
+def test_what_is_paid_or_under_way_is_refused(month: Till) -> None:
+    """Nothing is due, or nobody knows what is; an account statement or correction is never paid itself."""
+    with month.desk() as desk:
+        under_way(desk)
+    month_statement = "S-202611-000001"
+    columns = (
+        "period, account_id, account_name, run_id, financial_admin_id, time_zone, statement_date, currency, minor_unit"
+    )
+    amounts = "tax_rate, net_minor, tax_minor, total_minor, code_version"
+    with psycopg.connect(month.admin_url) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            f"""insert into billing.statement (statement_id, kind, revision, number, {columns}, {amounts})
+                select %s, 'account', 0, 1, {columns}, {amounts} from billing.statement where statement_id = %s""",
+            (month_statement, month.ids[0]),
+        )
+    before = everything(month)
+    refused = {
+        month.ids[PAID]: "is paid: nothing is due on it",
+        month.ids[SOFTLY]: "a charge of .* is under way",
+        month_statement: "is no connector statement",
+    }
+    for statement, says in refused.items():
+        for deed in (preview_mark_as_paid, mark_as_paid):
+            with pytest.raises(BadInput, match=says):
+                deed(month.services, paid(statement), TODAY)
+    assert everything(month) == before
+
+
+@pytest.mark.parametrize("amount", [None, "9.52", "9.5", "1"])
+def test_a_preview_writes_nothing(kept: Till, amount: str | None) -> None:
+    """It says what would be recorded and what would stay due."""
+    before = everything(kept)
+    marked = preview_mark_as_paid(kept.services, paid(kept.ids[ASKING], amount), TODAY)
+    given = Decimal(amount or "9.52")
+    left = Decimal("9.52") - given
+    assert marked == MarkedAsPaid(kept.ids[ASKING], given, "EUR", left, is_new=True)
+    assert f"{kept.ids[ASKING]}: {given:.2f} EUR paid by other means; {left:.2f} EUR stay due" == marked.sentence()
+    assert everything(kept) == before
+
+
+def test_paid_in_full_and_the_same_request_again(month: Till) -> None:
+    """All that is due is paid once; the plan ends; who marked it and why is kept; again it is only reported."""
+    statement = month.ids[HARDLY]
+    payment = paid(statement, reason=" came by bank ", reference=" bank 4711 ", currency="EUR")
+    for deed in (preview_mark_as_paid, mark_as_paid):
+        marked = deed(month.services, payment, TODAY)
+        assert marked == MarkedAsPaid(statement, Decimal("8.33"), "EUR", Decimal("0.00"), is_new=True)
+    assert month.status(statement) == "Paid manually"
+    assert month.rows("select * from finance.payment_plans where statement_id = %s", statement) == []
+    recorded = "select paid_by, paid_on, amount, recorded_by, reference from finance.payments where statement_id = %s"
+    assert month.rows(recorded, statement) == [("outside", TODAY, Decimal("8.33"), "ann", "bank 4711")]
+    assert month.rows(AUDIT, "mark_as_paid") == [("ann", "mark_as_paid", statement, "came by bank")]
+    before = everything(month)
+    for amount in (None, "8.33"):
+        again = paid(statement, amount)
+        for deed in (preview_mark_as_paid, mark_as_paid):
+            marked = deed(month.services, again, TODAY)
+            assert (marked.amount, marked.balance_due, marked.is_new) == (Decimal("8.33"), 0, False)
+            assert "recorded before" in marked.sentence()
+    for other in (paid(statement, "8.32"), paid(month.ids[SOFTLY]), paid(month.ids[SOFTLY], "8.33")):
+        with pytest.raises(BadInput, match=r"was for another payment already|is more than"):
+            mark_as_paid(month.services, other, TODAY)
+    with month.desk() as desk, pytest.raises(BadInput, match="it is paid"):
+        rebill(desk, asked(statement), NOW)
+    assert everything(month) == before
+    check_books(month)
+
+
+def test_paid_in_parts(month: Till) -> None:
+    """Each part lowers what is due; the rest by hand, or by a charge of exactly that."""
+    by_hand, charged = month.ids[SOFTLY], month.ids[HARDLY]
+    for number, (part, left, status) in enumerate([
+        ("7.00", "0.14", "Partly paid"),
+        ("0.04", "0.10", "Partly paid"),
+        (None, "0.00", "Paid manually"),
+    ]):
+        marked = mark_as_paid(month.services, paid(by_hand, part, request_id=f"p{number}"), TODAY)
+        assert (marked.balance_due, month.status(by_hand)) == (Decimal(left), status)
+        planned = month.rows("select 1 from finance.payment_plans where statement_id = %s", by_hand)
+        assert bool(planned) == (status == "Partly paid")
+    mark_as_paid(month.services, paid(charged, "5.00"), TODAY)
+    month.set_method("a00002", VISA)
+    with month.desk() as desk:
+        (row,) = rebill(desk, asked(charged), NOW)
+    assert (row.outcome, row.amount) == ("succeeded", Decimal("3.33"))
+    assert month.status(charged) == "Billing failure (resolved)"
+    assert month.one("select balance_due from finance.statements where statement_id = %s", charged) == 0
+    month.settle()
+    assert month.tie_out() == []
+    check_collected_once(month)
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        (datetime(2026, 12, 5, 9, 59, tzinfo=UTC), date(2026, 12, 5)),
+        (datetime(2026, 12, 5, 10, tzinfo=UTC), date(2026, 12, 6)),
+        (datetime(2026, 12, 31, 23, tzinfo=UTC), date(2027, 1, 1)),
+        (datetime(2026, 12, 5, 1, tzinfo=timezone(timedelta(hours=14))), date(2026, 12, 5)),
+        (datetime(2026, 12, 5, 1, tzinfo=timezone(timedelta(hours=-12))), date(2026, 12, 6)),
+    ],
+)
+def test_nobodys_today_lies_in_the_future(kept: Till, moment: datetime, day: date) -> None:
+    """The day that it is furthest east may be given, the one after it may not."""
+    assert latest_today(moment) == day
+    statement = kept.ids[ASKING]
+    assert preview_mark_as_paid(kept.services, paid(statement, paid_on=day), latest_today(moment)).is_new
+    with pytest.raises(BadInput, match="still to come"):
+        preview_mark_as_paid(kept.services, paid(statement, paid_on=day + timedelta(days=1)), latest_today(moment))
