@@ -61,7 +61,7 @@ def _before_sending(number: int, deed: Callable[[], None] = _die) -> None:
 
 
 def _after_turn(number: int, deed: Callable[[], None] = _die) -> None:
-    """With the `number`-th charge's turn to be sent in hand; each charge's follows those of two looks at the gateway."""
+    """With the `number`-th charge's turn to be sent in hand; two looks at the gateway have theirs before."""
     real, now = Pace.wait_turn, _count(number + 2, deed)
 
     def wait_turn(pace: Pace) -> None:
