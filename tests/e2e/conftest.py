@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from under_test import CONNECTOR_STATEMENTS, MONTH, Stack, command, path
+
+from e2e.under_test import CONNECTOR_STATEMENTS, MONTH, Stack, command, path
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from under_test import CONNECTOR_STATEMENTS, MONTH, Stack, ended, path
 
+from e2e.under_test import CONNECTOR_STATEMENTS, MONTH, Stack, ended, path
 from evbilling.errors import EvbillingError
 
 pytestmark = pytest.mark.e2e

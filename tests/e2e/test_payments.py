@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from under_test import MONTH, Stack, path
 
+from e2e.under_test import MONTH, Stack, path
 from evbilling.errors import EvbillingError
 from evbilling.stack import gateway
 

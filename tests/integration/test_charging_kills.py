@@ -37,6 +37,12 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _pause() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    # The thread that asks for it may run on for a moment, which is the one that it mustn't reach the send in.
+    time.sleep(0.2)
+
+
 def _count(limit: int, deed: Callable[[], None]) -> Callable[[], None]:
     calls = 0
 
@@ -180,7 +186,7 @@ def test_a_paused_worker_sends_nothing_that_others_have_settled(
     with opened_till(postgres, tmp_path, STATEMENTS) as till:
 
         def prepare(number: int) -> None:
-            place(number, lambda: os.kill(os.getpid(), signal.SIGSTOP))
+            place(number, _pause)
 
         worker = multiprocessing.get_context("fork").Process(target=_charge, args=(till, prepare, 3, 1))
         worker.start()
