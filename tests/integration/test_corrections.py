@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from month_helpers import PERIOD, Billed, Platform, bill, one, published, rows, settle_terms, stage, terms
 
-from conftest import WarehouseDb
 from evbilling.errors import BadInput
 from evbilling.statements.closing import close_run
 from evbilling.statements.correcting import correct_statements
@@ -26,7 +25,7 @@ BALANCE = "select balance_due from finance.statements where account_id = %s and 
 class World:
     """Three accounts with an issued month: `a` has three connectors, `b` two, `c` one; 5.00 EUR each, 19 % tax."""
 
-    def __init__(self, platform_url: str, warehouse: WarehouseDb, evidence: str) -> None:
+    def __init__(self, platform_url: str, warehouse: Any, evidence: str) -> None:
         self.platform = Platform(platform_url)
         for account, connectors in (("a", 3), ("b", 2), ("c", 1)):
             self.platform.plain_account(account, connectors=connectors)
@@ -50,7 +49,7 @@ class World:
 
 
 @pytest.fixture
-def world(platform_db: str, warehouse_db: WarehouseDb, tmp_path: Any) -> World:
+def world(platform_db: str, warehouse_db: Any, tmp_path: Any) -> World:
     return World(platform_db, warehouse_db, str(tmp_path / "evidence"))
 
 
