@@ -26,7 +26,7 @@ _BELOW_THE_LIMIT = 0.97
 
 
 def kept_below(limit: float) -> float:
-    """The rate at which to send so that whoever counts requests as they arrive finds no second above `limit`."""
+    """The rate at which to send so that no second sees more than `limit` leave; how they arrive is up to the way."""
     return _checked(limit) * _BELOW_THE_LIMIT
 
 
