@@ -64,10 +64,12 @@ GATEWAY_POOL = "payment_gateway"
 # Charging a hundred thousand statements at 20 a second takes an hour and a half.
 CHARGING_TIMEOUT = timedelta(hours=10)
 
+_PERIOD_FORM = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
+
 PERIOD_PARAM = Param(
     None,
     type=["null", "string"],
-    pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$",
+    pattern=_PERIOD_FORM,
     title="Billing period",
     description="YYYY-MM. Only for a run without a partition key.",
 )
@@ -123,7 +125,7 @@ REBILL_PARAMS: dict[str, Param] = {
     "period": Param(
         None,
         type=["null", "string"],
-        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$",
+        pattern=_PERIOD_FORM,
         title="Billing period of the account",
         description="YYYY-MM. Only with an account.",
     ),
