@@ -46,22 +46,22 @@ from evbilling_airflow.links import ValidationResultsLink, with_link
 def connector_statements() -> None:
     @task
     def open_run() -> list[dict[str, Any]]:
-        """Check period and source, fix the accounts and their terms, split the inventory into shards."""
+        """Check period and source, fix the accounts and their terms, split the inventory into parts."""
         return month.open_run(get_current_context())
 
     # Airflow shows a docstring as a task's documentation, but not that of a mapped task.
     @task(
         multiple_outputs=True,
-        map_index_template="shard {{ ti.map_index }}",
-        doc_md="Read one shard as of each account's count and keep it as hashed Parquet evidence.",
+        map_index_template="part {{ ti.map_index }}",
+        doc_md="Read one part as of each account's count and keep it as hashed Parquet evidence.",
     )
-    def extract_inventory(shard: dict[str, Any]) -> dict[str, Any]:
-        return month.extract_inventory(shard)
+    def extract_inventory(part: dict[str, Any]) -> dict[str, Any]:
+        return month.extract_inventory(part)
 
     @task(
         multiple_outputs=True,
-        map_index_template="shard {{ ti.map_index }}",
-        doc_md="Decide on every connector of one shard and stage the decisions.",
+        map_index_template="part {{ ti.map_index }}",
+        doc_md="Decide on every connector of one part and stage the decisions.",
     )
     def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
         return month.apply_scope_rules(extracted)
@@ -86,8 +86,7 @@ def connector_statements() -> None:
         """Charge each statement once; a killed task goes on where it was and charges nothing twice."""
         return month.charge(get_current_context(), closed)
 
-    extracted = extract_inventory.expand(shard=open_run())
-    decided = apply_scope_rules.expand(extracted=extracted)
+    decided = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
     validated = with_link(validate(decided), ValidationResultsLink())
     charge(close_run(issue_statements(validated)))
 

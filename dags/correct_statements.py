@@ -41,21 +41,21 @@ from evbilling_airflow.links import ValidationResultsLink, with_link
 def correct_statements() -> None:
     @task
     def open_run() -> list[dict[str, Any]]:
-        """Check period and source, fix the accounts and their terms, split the inventory into shards."""
+        """Check period and source, fix the accounts and their terms, split the inventory into parts."""
         return month.open_run(get_current_context())
 
     @task(
         multiple_outputs=True,
-        map_index_template="shard {{ ti.map_index }}",
-        doc_md="Read one shard as of each account's count and keep it as hashed Parquet evidence.",
+        map_index_template="part {{ ti.map_index }}",
+        doc_md="Read one part as of each account's count and keep it as hashed Parquet evidence.",
     )
-    def extract_inventory(shard: dict[str, Any]) -> dict[str, Any]:
-        return month.extract_inventory(shard)
+    def extract_inventory(part: dict[str, Any]) -> dict[str, Any]:
+        return month.extract_inventory(part)
 
     @task(
         multiple_outputs=True,
-        map_index_template="shard {{ ti.map_index }}",
-        doc_md="Decide on every connector of one shard and stage the decisions.",
+        map_index_template="part {{ ti.map_index }}",
+        doc_md="Decide on every connector of one part and stage the decisions.",
     )
     def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
         return month.apply_scope_rules(extracted)
@@ -75,7 +75,7 @@ def correct_statements() -> None:
         """Drop the staging tables."""
         return month.close_run(corrected)
 
-    decided = apply_scope_rules.expand(extracted=extract_inventory.expand(shard=open_run()))
+    decided = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
     close_run(correct(with_link(validate(decided), ValidationResultsLink())))
 
 

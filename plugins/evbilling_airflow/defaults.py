@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from evbilling.errors import EvbillingError, TransientError
+from evbilling.inventory.sharding import SHARD_ROWS
 
 
 class Tag(StrEnum):
@@ -103,6 +104,13 @@ MONTH_PARAMS: dict[str, Param] = {
         minimum=0,
         title="Connectors allowed under no known charger",
         description="Nobody can be billed for such connectors. More of them stop the run.",
+    ),
+    "shard_rows": Param(
+        SHARD_ROWS,
+        type="integer",
+        minimum=1,
+        title="Connectors in a shard",
+        description="About so many are decided in one task. Fewer: more tasks with less memory each.",
     ),
 }
 

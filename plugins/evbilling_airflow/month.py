@@ -13,7 +13,7 @@ from evbilling_airflow.context import actor, billing_period
 
 
 def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Open a run of this DAG run's period; returns its shards, each {"run_id", "shard"}."""
+    """Open a run of this DAG run's period; returns its parts, each {"run_id", "part"}."""
     from evbilling.statements.opening import RunRequest, open_run
     from evbilling_airflow.connections import services
 
@@ -26,28 +26,28 @@ def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
         max_count_change_percent=float(params["max_count_change_percent"]),
         max_orphan_connectors=int(params["max_orphan_connectors"]),
     )
-    opened = open_run(services(), request, now=datetime.now(UTC))
-    return [{"run_id": opened["run_id"], "shard": shard} for shard in opened["shards"]]
+    opened = open_run(services(), request, now=datetime.now(UTC), shard_rows=int(params["shard_rows"]))
+    return [{"run_id": opened["run_id"], "part": part} for part in opened["parts"]]
 
 
 def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Extract one shard; returns its counts with the run and shard they belong to."""
+    """Extract one part; returns its count with the run and part it belongs to."""
     from evbilling.statements.extraction import extract_inventory
     from evbilling_airflow.connections import services
 
-    return {"run_id": part["run_id"], **extract_inventory(services(), part["run_id"], part["shard"])}
+    return {"run_id": part["run_id"], **extract_inventory(services(), part["run_id"], part["part"])}
 
 
 def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Decide and stage one shard; returns its counts with the run and shard they belong to."""
+    """Decide and stage one part; returns its counts with the run and part they belong to."""
     from evbilling.statements.decisions import apply_scope_rules
     from evbilling_airflow.connections import services
 
-    return {"run_id": part["run_id"], **apply_scope_rules(services(), part["run_id"], part["shard"])}
+    return {"run_id": part["run_id"], **apply_scope_rules(services(), part["run_id"], part["part"])}
 
 
 def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Validate the run of these shards; fails, after keeping the results, if anything critical doesn't hold."""
+    """Validate the run of these parts; fails, after keeping the results, if anything critical doesn't hold."""
     from evbilling.statements.validation import validate
     from evbilling_airflow.connections import services
 

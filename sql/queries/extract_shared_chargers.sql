@@ -5,7 +5,7 @@ select ch.charger_id, ch.account_id,
 from {charger} ch
 join (select charger_id from {charger} ch
       where (ch.valid_from is null or ch.valid_from <= {last}) and (ch.valid_to is null or ch.valid_to > {first})
-        and {in_shard}
+        and {in_part}
       group by charger_id having count(*) > 1) shared on shared.charger_id = ch.charger_id
 where (ch.valid_from is null or ch.valid_from <= {last}) and (ch.valid_to is null or ch.valid_to > {first})
 order by ch.charger_id, ch.valid_from nulls first

@@ -60,12 +60,12 @@ def stage(
     shard_rows: int = 1_000_000,
     **limits: Any,
 ) -> tuple[int, list[int], list[dict[str, Any]]]:
-    """The steps up to the staged decisions: run id, shards, and what each shard's decisions came to."""
+    """The steps up to the staged decisions: run id, shards, and what each part's decisions came to."""
     opened = open_run(services, request(period, **limits), now=now, shard_rows=shard_rows)
     run_id, shards = opened["run_id"], opened["shards"]
-    for shard in shards:
-        extract_inventory(services, run_id, shard)
-    return run_id, shards, [apply_scope_rules(services, run_id, shard) for shard in shards]
+    for part in opened["parts"]:
+        extract_inventory(services, run_id, part)
+    return run_id, shards, [apply_scope_rules(services, run_id, part) for part in opened["parts"]]
 
 
 def bill(services: Services, period: Period | str = PERIOD, **options: Any) -> Billed:

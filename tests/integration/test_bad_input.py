@@ -237,7 +237,6 @@ def test_a_single_unknown_scope_status_is_the_account_s_fault_only(world: World)
     [
         ("inventory-", lambda services, run_id: apply_scope_rules(services, run_id, 0)),
         ("accounts-", lambda services, run_id: apply_scope_rules(services, run_id, 0)),
-        ("inventory-", validate),
         ("decisions-", validate),
         ("decisions-", issue_statements),
     ],

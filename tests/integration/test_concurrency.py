@@ -83,15 +83,15 @@ def test_many_shards_come_to_the_same_month_as_one(platform_db: str, warehouse_d
     assert published(warehouse_db.admin_url) == before
 
 
-def test_the_shards_of_a_run_are_staged_side_by_side(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+def test_the_parts_of_a_run_are_staged_side_by_side(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
     """Tasks of one run that begin at one moment all succeed, from a folder's copy to the staged decisions."""
     services = _services(platform_db, warehouse_db, tmp_path, accounts=2, chargers=10)
     for _ in range(5):
-        opened = open_run(services, request(), now=NOW, shard_rows=8)
-        run_id, shards = opened["run_id"], opened["shards"]
-        assert len(shards) >= 8
-        _together(*[partial(extract_inventory, services, run_id, shard) for shard in shards])
-        _together(*[partial(apply_scope_rules, services, run_id, shard) for shard in shards])
+        opened = open_run(services, request(), now=NOW, shard_rows=1)
+        run_id, parts = opened["run_id"], opened["parts"]
+        assert len(parts) >= 8
+        _together(*[partial(extract_inventory, services, run_id, part) for part in parts])
+        _together(*[partial(apply_scope_rules, services, run_id, part) for part in parts])
     validate(services, run_id)
     assert issue_statements(services, run_id)["statements"] == 2
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from evbilling.inventory.postgres import INVENTORY_SCHEMA
+from evbilling.inventory.table import INVENTORY_SCHEMA
 from evbilling.scope.decide import EXCLUDED_BY, Decided, decide
 from evbilling.scope.faults import FAULTS
 from evbilling.scope.rules import BILLED_ELSEWHERE, RULE_REASONS, RULES
@@ -77,7 +77,7 @@ def _rule(connector: Connector, terms: Terms) -> str | None:
 
 
 def _rows(decided: Decided) -> list[tuple[Any, ...]]:
-    frame = decided.decisions.astype(object)
+    frame = decided.decisions.to_pandas().astype(object)
     frame = frame.where(frame.notna(), None)
     columns = ["account_id", "charger_id", "connector_id", "rule_id", "unit_price_minor"]
     return list(frame[columns].itertuples(index=False, name=None))
@@ -328,5 +328,5 @@ def test_an_inventory_of_another_run_is_refused() -> None:
 def test_an_empty_inventory_has_no_decisions() -> None:
     """A shard without connectors is decided too."""
     decided = _decide([], [Terms("a")])
-    assert decided.decisions.empty
+    assert decided.decisions.num_rows == 0
     assert decided.summary.empty

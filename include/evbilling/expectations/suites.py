@@ -12,16 +12,15 @@ from great_expectations import ExpectationSuite
 from great_expectations import expectations as gxe
 from great_expectations.expectations.row_conditions import Column
 
-from evbilling.inventory.contract import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
+from evbilling.inventory.contract import POWER_TYPES
+from evbilling.inventory.profile import KNOWN
 from evbilling.scope.rules import RULE_REASONS
 
 # A warning if less than this share of the accounts is without a fault.
 _MOST_ACCOUNTS = 0.95
 
-# An unknown value quarantines its account. But if hardly any value of a column is known, the column is what is wrong,
-# not the accounts; with few rows that can't be told.
+# An unknown value quarantines its account. But if hardly any value of a column is known, the column is what is wrong.
 _HARDLY_ANY = 0.5
-_ENOUGH_TO_TELL = 1_000
 
 
 def _says(text: str) -> dict[str, str]:
@@ -32,40 +31,36 @@ def _parameter(name: str) -> dict[str, str]:
     return {"$PARAMETER": name}
 
 
-def inventory_suite(rows: int) -> ExpectationSuite:
-    """For one shard of the inventory as extracted, which has `rows` rows: one per connector."""
+def inventory_suite() -> ExpectationSuite:
+    """For the inventory as extracted: the frame of `evbilling.inventory.profile`, a row per shard."""
     expectations: list[Any] = [
-        gxe.ExpectTableRowCountToEqual(
-            value=rows,
+        gxe.ExpectColumnPairValuesToBeEqual(
+            column_A="rows",
+            column_B="reported",
             severity="critical",
             meta=_says("The stored evidence has as many connectors as the source reported"),
         ),
-        gxe.ExpectColumnValuesToNotBeNull(
-            column="charger_id", severity="critical", meta=_says("Every connector names its charger")
-        ),
-        gxe.ExpectColumnValuesToNotBeNull(
-            column="account_id", severity="critical", meta=_says("Every connector is counted at an account")
-        ),
+        _nothing("without_charger", "critical", "Every connector names its charger"),
+        _nothing("without_account", "critical", "Every connector is counted at an account"),
     ]
-    for column, values in (
-        ("scope_status", SCOPE_STATUSES), ("status", CONNECTOR_STATUSES), ("power_type", POWER_TYPES),
-    ):  # fmt: skip
-        # Connector 0 stands for the station and needs no power type.
-        where = {"row_condition": Column("connector_id") > 0} if column == "power_type" else {}
-        expectations += _known(column, list(values), "warning", 1.0, f"Every connector has a known {column}", where)
-        if rows >= _ENOUGH_TO_TELL:
-            says = f"At least {_HARDLY_ANY:.0%} of the connectors have a known {column}"
-            expectations += _known(column, list(values), "critical", _HARDLY_ANY, says, where)
+    for column in KNOWN:
+        says = f"Every connector has a known {column}"
+        expectations += [
+            _nothing(f"empty_{column}", "warning", f"{says} (not empty)"),
+            _nothing(f"unknown_{column}", "warning", says),
+            gxe.ExpectColumnValuesToBeBetween(
+                column=f"share_known_{column}",
+                min_value=_HARDLY_ANY,
+                severity="critical",
+                meta=_says(f"At least {_HARDLY_ANY:.0%} of the connectors have a known {column}"),
+            ),
+        ]
     return ExpectationSuite("inventory", expectations=expectations)
 
 
-def _known(column: str, values: list[str], severity: str, mostly: float, says: str, where: dict[str, Any]) -> list[Any]:
-    """Two expectations: a set is only looked for among values that are there, so that they are there is its own."""
-    options = {"column": column, "mostly": mostly, "severity": severity, **where}
-    return [
-        gxe.ExpectColumnValuesToNotBeNull(meta=_says(f"{says} (not empty)"), **options),
-        gxe.ExpectColumnValuesToBeInSet(value_set=values, meta=_says(says), **options),
-    ]
+def _nothing(column: str, severity: str, says: str) -> Any:
+    """What is wrong stands in the column in words; so it is right where there is nothing."""
+    return gxe.ExpectColumnValuesToBeNull(column=column, severity=severity, meta=_says(says))
 
 
 def decisions_suite() -> ExpectationSuite:

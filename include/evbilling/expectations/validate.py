@@ -89,7 +89,8 @@ def _finding(suite: str, shard: int | None, result: Any) -> Finding:
     error = _exception_message(result.exception_info)
     observed = error or details.get("observed_value")
     count = details.get("unexpected_count")
-    if observed is None and count:
+    # Of a single row, the example says it all.
+    if observed is None and count and details.get("element_count") != 1:
         observed = f"{count:,} of {details.get('element_count', 0):,} not so"
     severity = getattr(config.severity, "value", config.severity) or "critical"
     return Finding(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import psycopg
 import pyarrow as pa
@@ -16,8 +15,10 @@ from psycopg import sql
 
 from evbilling.errors import BadInput, SetFault, TransientError
 from evbilling.inventory import contract
-from evbilling.inventory.conflicts import connector_keys, is_repeated, overlapping
-from evbilling.inventory.source import INVENTORY_TABLES, CountWindow, Shard, Survey
+from evbilling.inventory.conflicts import connector_keys, is_repeated, with_conflicts
+from evbilling.inventory.sharding import Part
+from evbilling.inventory.source import INVENTORY_TABLES, CountWindow, Survey
+from evbilling.inventory.table import INVENTORY_SCHEMA, in_order
 from evbilling.sqlfiles import load_sql
 from evbilling.warehouse.connect import connected, shown
 
@@ -26,15 +27,6 @@ from evbilling.warehouse.connect import connected, shown
 _HASH_SEED = 0x7A5B22367996DCFD
 _HASH_SHIFT = 0x49A0F4DD15E5A8E3
 
-_WORD = pa.dictionary(pa.int32(), pa.string())
-INVENTORY_SCHEMA = pa.schema({
-    "account_id": _WORD,
-    "charger_id": _WORD,
-    "connector_id": pa.int32(),
-    "power_type": _WORD,
-    "status": _WORD,
-    "scope_status": _WORD,
-})
 _COLUMNS = sql.SQL("at.account_id, ch.charger_id, co.connector_id, co.power_type, co.status, ch.scope_status")
 
 
@@ -126,34 +118,38 @@ class PostgresSource:
             nameless = dict(connection.execute(self._query("survey_nameless_chargers", **bounds)).fetchall())
         return Survey(rows, begins, orphans, tuple(examples), homeless, nameless)
 
-    def read_shard(
-        self, shard: Shard, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
-    ) -> pa.Table:
+    def read_part(
+        self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
+    ) -> Iterator[tuple[int, pa.Table]]:
         bounds = {"first": window.first, "last": window.last}
-        in_shard = _in_shard(shard)
+        in_part = _bucket(part.count, sql.SQL(" = {}").format(sql.Literal(part.number)))
         asked = {
             "accounts": list(account_ids),
             "instants": [i.isoformat() for i in instants],
-            "in_shard": in_shard,
+            "in_part": in_part,
         }
+        columns = sql.SQL("{}, {} as shard").format(_COLUMNS, _bucket(part.shards, sql.SQL("::smallint")))
         with self._snapshot() as cursor:
-            cursor.execute(self._query("extract_inventory", columns=_COLUMNS, **asked))
-            table = _encoded(cursor.fetch_record_batch())
+            cursor.execute(self._query("extract_inventory", columns=columns, **asked))
+            shards = _by_shard(cursor.fetch_record_batch(), part)
             cursor.execute(self._query("extract_inventory", columns=sql.SQL("count(*)"), **asked))
             reported = cursor.fetchone()[0]
-            cursor.execute(self._query("extract_shared_chargers", in_shard=in_shard, **bounds))
+            cursor.execute(self._query("extract_shared_chargers", in_part=in_part, **bounds))
             shared = cursor.fetch_arrow_table().to_pandas()
-            repeated = is_repeated(connector_keys(table))
-            chargers = table.column("charger_id").filter(pa.array(repeated)).unique().to_pylist()
-            cursor.execute(self._query("extract_connector_history", chargers=chargers, **bounds))
-            history = cursor.fetch_arrow_table().to_pandas()
-        if reported != table.num_rows:
-            raise SetFault(
-                f"the source reports {reported:,} connectors in shard {shard.number}, {table.num_rows:,} arrived",
-                where=self.label,
-                fix="run the period again; nothing was published",
-            )
-        return _with_conflicts(table, shared, history)
+            # Shards are let go as they are handed over: one at a time is whole in memory.
+            arrived = sum(batch.num_rows for batches in shards.values() for batch in batches)
+            if reported != arrived:
+                raise SetFault(
+                    f"the source reports {reported:,} connectors in part {part.number}, {arrived:,} arrived",
+                    where=self.label,
+                    fix="run the period again; nothing was published",
+                )
+            for number in part.shard_numbers:
+                table = in_order(shards.pop(number))
+                repeated = is_repeated(connector_keys(table))
+                chargers = table.column("charger_id").filter(pa.array(repeated)).unique().to_pylist()
+                cursor.execute(self._query("extract_connector_history", chargers=chargers, **bounds))
+                yield number, with_conflicts(table, shared, cursor.fetch_arrow_table().to_pandas())
 
     def read_charges(
         self,
@@ -202,37 +198,23 @@ class PostgresSource:
             ) from error
 
 
-def _encoded(batches: pa.RecordBatchReader) -> pa.Table:
-    """The rows with repeated words as dictionaries, encoded batch by batch so that memory stays flat."""
-    encoded = [batch.cast(INVENTORY_SCHEMA) for batch in batches if batch.num_rows]
-    table = pa.Table.from_batches(encoded, schema=INVENTORY_SCHEMA).unify_dictionaries().combine_chunks()
-    # A connector without a number is its account's fault, found by the rules; a null would turn the column to float.
-    return table.set_column(2, "connector_id", table.column("connector_id").fill_null(-1))
+def _by_shard(batches: Iterable[pa.RecordBatch], part: Part) -> dict[int, list[pa.RecordBatch]]:
+    """The rows of each shard, words encoded batch by batch so that memory stays flat."""
+    shards: dict[int, list[pa.RecordBatch]] = {number: [] for number in part.shard_numbers}
+    for batch in batches:
+        rows, shard = batch.select(INVENTORY_SCHEMA.names), batch.column("shard")
+        for number, kept in shards.items():
+            mine = rows if len(shards) == 1 else rows.filter(pc.equal(shard, pa.scalar(number, shard.type)))
+            if mine.num_rows:
+                kept.append(mine.cast(INVENTORY_SCHEMA))
+    return shards
 
 
-def _in_shard(shard: Shard) -> sql.Composable:
-    """The condition that picks the chargers of one shard, as Postgres itself would place them in a partition."""
-    if shard.count == 1:
-        return sql.SQL("true")
-    mask = shard.count - 1
-    return sql.SQL("((hashtextextended(ch.charger_id, {seed}) & {mask}) + {shift}) & {mask} = {number}").format(
-        seed=sql.Literal(_HASH_SEED), mask=sql.Literal(mask), shift=sql.Literal(_HASH_SHIFT & mask),
-        number=sql.Literal(shard.number),
+def _bucket(count: int, then: sql.Composable) -> sql.Composable:
+    """Which of `count` hash partitions Postgres itself would place a charger in, and what follows in the query."""
+    if count == 1:
+        return sql.SQL("(0){}").format(then)
+    mask = count - 1
+    return sql.SQL("(((hashtextextended(ch.charger_id, {seed}) & {mask}) + {shift}) & {mask}){then}").format(
+        seed=sql.Literal(_HASH_SEED), mask=sql.Literal(mask), shift=sql.Literal(_HASH_SHIFT & mask), then=then,
     )  # fmt: skip
-
-
-def _with_conflicts(table: pa.Table, shared: pd.DataFrame, history: pd.DataFrame) -> pa.Table:
-    """`table` with column `conflict`; only the rows of suspicious chargers are looked at one by one."""
-    suspicious = pa.array(pd.concat([shared["charger_id"], history["charger_id"]]).unique(), type=pa.string())
-    rows = np.flatnonzero(pc.is_in(table.column("charger_id").cast(pa.string()), suspicious).to_numpy())
-    conflict = np.full(table.num_rows, None, dtype=object)
-    if len(rows):
-        keys = table.select(["charger_id", "connector_id"]).take(rows).to_pandas()
-        keys["charger_id"] = keys["charger_id"].astype(str)
-        clashes = overlapping(history, ["charger_id", "connector_id"])
-        keys = keys.merge(clashes, on=["charger_id", "connector_id"], how="left")
-        kinds = keys["same_start"].map({True: "duplicate", False: "overlap"}).astype(object)
-        shared_at_once = keys["charger_id"].isin(overlapping(shared, ["charger_id"])["charger_id"])
-        kinds = kinds.where(kinds.notna() | ~shared_at_once, "overlap")
-        conflict[rows] = kinds.where(kinds.notna(), None).to_numpy(dtype=object)
-    return table.append_column("conflict", pa.array(conflict, type=pa.string()).dictionary_encode())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from evbilling.inventory.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR
+from evbilling.inventory.sharding import Part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,14 +44,6 @@ class Survey:
     nameless_chargers: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One of `count` (a power of two) parts of an inventory, by hash of charger_id."""
-
-    number: int
-    count: int
-
-
 class InventorySource(Protocol):
     """The five tables behind one interface. Every method raises `TransientError` if the source doesn't answer."""
 
@@ -68,14 +61,15 @@ class InventorySource(Protocol):
     def survey(self, window: CountWindow) -> Survey:
         """Facts of the set around the count."""
 
-    def read_shard(
-        self, shard: Shard, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
-    ) -> pa.Table:
-        """One row per connector of these accounts, each as of its account's instant.
+    def read_part(
+        self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Each shard of the part: its number, and one row per connector of these accounts as of the account's instant.
 
         Columns account_id, charger_id, power_type, status, scope_status (dictionaries), connector_id (int32, -1 if
         the source has none) and conflict: null, `duplicate` or `overlap` where history rows contradict each other.
-        Raises `SetFault` if fewer or more rows arrived than the source says it sent.
+        Rows are in order of account, charger and connector and words in that of their bytes, so that the same truth
+        is the same table. Raises `SetFault` if fewer or more rows arrived than the source says it sent.
         """
 
     def read_charges(

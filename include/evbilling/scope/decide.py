@@ -1,22 +1,25 @@
-"""Applies the rules to an inventory frame: exactly one decision per connector and account."""
+"""Applies the rules to an inventory: exactly one decision per connector and account."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from evbilling.inventory.conflicts import connector_keys, is_repeated
+from evbilling.inventory.table import codes, words
 from evbilling.scope.faults import find_faults
 from evbilling.scope.rules import BILLED_ELSEWHERE, RULES
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 BILLED = 0
 _ELSEWHERE = len(RULES) + 1
 EXCLUDED_BY: tuple[str, ...] = (*(rule.rule_id for rule in RULES), BILLED_ELSEWHERE)
+
+# What rules and faults look at besides the account's terms. A charger's id is only looked up for a fault's words.
+_SEEN = ("account_id", "connector_id", "power_type", "status", "scope_status", "conflict")
+_TERMS = ("exclude_closed", "exclude_private", "is_free")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Decided:
     how many, detail a fault's words. Decisions of accounts with a fault are left out; their summary is not.
     """
 
-    decisions: pd.DataFrame
+    decisions: pa.Table
     summary: pd.DataFrame
 
 
@@ -36,31 +39,40 @@ def decide(inventory: pa.Table, accounts: pd.DataFrame) -> Decided:
 
     Raises `ValueError` if the inventory has an account that `accounts` lacks.
     """
-    frame = _with_terms(inventory.to_pandas(), accounts)
-    codes = _first_rule(frame)
-    codes = _once_only(frame, codes)
-    faults = find_faults(frame)
-    summary = pd.concat([_counted(frame, codes), _fault_items(faults)], ignore_index=True)
-
-    blocked = set(faults["account_id"]) | set(accounts.loc[accounts["is_quarantined"], "account_id"])
-    keep = ~frame["account_id"].isin(blocked).to_numpy()
-    billed = codes == BILLED
-    price = np.where(frame["power_type"] == "DC", frame["dc_fee_minor"], frame["fee_minor"])
-    decisions = frame.loc[keep, ["account_id", "charger_id", "connector_id", "power_type"]].reset_index(drop=True)
-    decisions["rule_id"] = pd.Categorical.from_codes(codes[keep].astype(np.int64) - 1, categories=pd.Index(EXCLUDED_BY))
-    decisions["unit_price_minor"] = pd.array(price[keep], dtype="Int64")
-    decisions.loc[~billed[keep], "unit_price_minor"] = pd.NA
-    return Decided(decisions, summary)
-
-
-def _with_terms(frame: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Each connector with its account's terms, looked up by the account's code rather than by a join of strings."""
-    by_account = accounts.set_index("account_id").reindex(frame["account_id"].cat.categories)
-    codes = frame["account_id"].cat.codes.to_numpy()
-    if by_account["fee_minor"].isna().any() or (codes < 0).any():
+    terms = accounts.set_index("account_id").reindex(words(inventory, "account_id").to_pylist())
+    account = codes(inventory, "account_id")
+    if terms["fee_minor"].isna().any() or (account < 0).any():
         raise ValueError("the inventory has connectors of accounts that are not billed in this run")
-    terms = ("exclude_closed", "exclude_private", "is_free", "fee_minor", "dc_fee_minor", "count_instant")
-    return frame.assign(**{name: by_account[name].to_numpy().take(codes) for name in terms})
+    frame = inventory.select(_SEEN).to_pandas().assign(**{n: terms[n].to_numpy(bool).take(account) for n in _TERMS})
+    decision = _once_only(inventory, _first_rule(frame), terms)
+    faults = find_faults(frame, inventory.column("charger_id"))
+    summary = pd.concat([_counted(frame, decision), _fault_items(faults)], ignore_index=True)
+    is_blocked = terms["is_quarantined"].to_numpy(bool) | terms.index.isin(faults["account_id"])
+    return Decided(_decisions(inventory, decision, terms, ~is_blocked.take(account)), summary)
+
+
+def _decisions(
+    inventory: pa.Table,
+    decision: np.ndarray[tuple[int], np.dtype[np.int8]],
+    terms: pd.DataFrame,
+    keep: np.ndarray[tuple[int], np.dtype[np.bool_]],
+) -> pa.Table:
+    kept = inventory.select(["account_id", "charger_id", "connector_id", "power_type"])
+    if not keep.all():
+        kept, decision = kept.filter(pa.array(keep)), decision[keep]
+    fees = terms[["fee_minor", "dc_fee_minor"]].to_numpy(np.int64)
+    is_dc = _is(kept, "power_type", "DC")
+    price = fees[codes(kept, "account_id"), is_dc.astype(np.int8)]
+    rule = pa.array(decision.astype(np.int32) - 1, mask=decision == BILLED)
+    return kept.append_column("rule_id", pa.DictionaryArray.from_arrays(rule, pa.array(EXCLUDED_BY))).append_column(
+        "unit_price_minor", pa.array(price, mask=decision != BILLED)
+    )
+
+
+def _is(table: pa.Table, column: str, word: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """True where the dictionary column has this word."""
+    found = words(table, column).index(word).as_py()
+    return np.asarray(codes(table, column) == found) if found >= 0 else np.zeros(table.num_rows, dtype=bool)
 
 
 def _first_rule(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
@@ -72,34 +84,33 @@ def _first_rule(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int8]
 
 
 def _once_only(
-    frame: pd.DataFrame, codes: np.ndarray[tuple[int], np.dtype[np.int8]]
+    inventory: pa.Table, decision: np.ndarray[tuple[int], np.dtype[np.int8]], terms: pd.DataFrame
 ) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     """Of the accounts that would bill one connector, only the one whose count came first does."""
-    key = (frame["charger_id"].cat.codes.to_numpy().astype(np.int64) << 32) | (
-        frame["connector_id"].to_numpy().astype(np.int64) & 0xFFFFFFFF
-    )
-    would_bill = np.flatnonzero(codes == BILLED)
-    repeated = pd.Series(key[would_bill]).duplicated(keep=False).to_numpy()
+    would_bill = np.flatnonzero(decision == BILLED)
+    key = connector_keys(inventory)[would_bill]
+    repeated = is_repeated(key)
     if not repeated.any():
-        return codes
+        return decision
+    account = codes(inventory, "account_id")[would_bill[repeated]]
     rivals = pd.DataFrame({
         "row": would_bill[repeated],
-        "key": key[would_bill[repeated]],
-        "count_instant": frame["count_instant"].to_numpy()[would_bill[repeated]],
-        "account_id": frame["account_id"].astype(str).to_numpy()[would_bill[repeated]],
+        "key": key[repeated],
+        "count_instant": terms["count_instant"].iloc[account].to_numpy(),
+        "account_id": terms.index[account].astype(str),
     }).sort_values(["key", "count_instant", "account_id"])  # fmt: skip
     losers = rivals.loc[rivals.duplicated("key", keep="first"), "row"]
-    decided = codes.copy()
+    decided = decision.copy()
     decided[losers.to_numpy()] = _ELSEWHERE
     return decided
 
 
-def _counted(frame: pd.DataFrame, codes: np.ndarray[tuple[int], np.dtype[np.int8]]) -> pd.DataFrame:
+def _counted(frame: pd.DataFrame, decision: np.ndarray[tuple[int], np.dtype[np.int8]]) -> pd.DataFrame:
     """Connectors per account, rule and power type, counted by one pass over integer codes."""
     names = frame["account_id"].cat.categories
     is_dc = (frame["power_type"] == "DC").to_numpy().astype(np.int64)
     kinds = 2 * (1 + len(EXCLUDED_BY))
-    cell = frame["account_id"].cat.codes.to_numpy().astype(np.int64) * kinds + codes.astype(np.int64) * 2 + is_dc
+    cell = frame["account_id"].cat.codes.to_numpy().astype(np.int64) * kinds + decision.astype(np.int64) * 2 + is_dc
     counts = np.bincount(cell, minlength=len(names) * kinds)
     hit = np.flatnonzero(counts)
     items = np.array(["billed", *EXCLUDED_BY], dtype=object)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from evbilling.inventory.contract import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
 from evbilling.scope.rules import Predicate
@@ -71,13 +73,17 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
-def find_faults(connectors: pd.DataFrame) -> pd.DataFrame:
-    """One row per account and fault: account_id, reason_id, connectors (how many), detail (in plain words)."""
+def find_faults(connectors: pd.DataFrame, charger_ids: pa.ChunkedArray) -> pd.DataFrame:
+    """One row per account and fault: account_id, reason_id, connectors (how many), detail (in plain words).
+
+    `charger_ids` are those of the rows of `connectors`.
+    """
     found = []
     for fault in FAULTS:
-        hits = connectors.loc[fault.applies(connectors).fillna(True).to_numpy(dtype=bool)]
-        if hits.empty:
+        rows = np.flatnonzero(fault.applies(connectors).fillna(True).to_numpy(dtype=bool))
+        if not len(rows):
             continue
+        hits = connectors.iloc[rows].assign(charger_id=charger_ids.take(rows).cast("string").to_pylist())
         for account_id, group in hits.groupby("account_id", observed=True):
             first = _first(group, fault.column)
             shown = "" if fault.column == "conflict" else f" ({_shown(first[fault.column])})"

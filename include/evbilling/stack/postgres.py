@@ -29,7 +29,7 @@ _SETTINGS = {
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "wal_level": "replica",
-    "wal_compression": "on",
+    "wal_compression": "off",
     "max_wal_size": "4GB",
     "min_wal_size": "256MB",
     "checkpoint_completion_target": "0.9",

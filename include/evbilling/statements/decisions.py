@@ -1,4 +1,4 @@
-"""Step 3: decide on every connector of one shard and stage the decisions, keyed, beside nothing published."""
+"""Step 3: decide on every connector of one part and stage the decisions, shard by shard, beside nothing published."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
+from evbilling.inventory.profile import profile_of
+from evbilling.inventory.sharding import Part, parts_for
 from evbilling.scope.decide import decide
 from evbilling.statements.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs, staging
@@ -17,47 +19,51 @@ from evbilling.warehouse import runs, staging
 log = logging.getLogger(__name__)
 
 
-def apply_scope_rules(services: Services, run_id: int, shard: int) -> dict[str, Any]:
-    """Stage one shard's decisions and register their summary; returns {"shard", "billed", "excluded", "held"}.
+def apply_scope_rules(services: Services, run_id: int, number: int) -> dict[str, Any]:
+    """Stage the decisions of part `number`, register their summaries; returns {"part", "billed", "excluded", "held"}.
 
     `held` are connectors of accounts with a fault: decided, but not staged. A settled run is left as it is. Raises
-    `StaleTry` if a newer try has taken the shard over meanwhile.
+    `StaleTry` if a newer try has taken a shard over meanwhile.
     """
     with services.recording_failure(run_id):
         with services.warehouse() as connection:
             run = runs.get_run(connection, run_id)
+            part = Part(number, parts_for(run.shard_count), run.shard_count)
             if stands(run):
-                return {"shard": shard, "outcome": run.state}
-            registered = runs.get_shard(connection, run_id, shard)
-            table, epoch = connection.execute("select * from billing.open_shard(%s, %s)", (run_id, shard)).fetchone()  # type: ignore[misc]
-        inventory = services.evidence.get_table(registered.inventory_uri, registered.inventory_sha256)
+                return {"part": number, "outcome": run.state}
         accounts = services.accounts(run)
-        if "snapshot_of_run" in run.facts:
-            inventory = _of_accounts(inventory, accounts["account_id"])
-        decided = decide(inventory, accounts)
-        summary = services.evidence.put_table(
-            evidence_folder(run.period, run_id),
-            f"decisions-{shard:03d}",
-            pa.Table.from_pandas(decided.summary.astype({"item": str}), preserve_index=False),
-        )
-        with services.warehouse() as connection:
-            staged = staging.copy_frame(connection, sql.Identifier("staging", table), decided.decisions)
-            connection.execute(
-                "select billing.close_shard(%s, %s, %s, %s, %s, %s)",
-                (run_id, shard, epoch, staged, summary.key, summary.sha256),
-            )
-    billed = int(decided.decisions["rule_id"].isna().sum())
-    result = {
-        "shard": shard,
-        "billed": billed,
-        "excluded": staged - billed,
-        "held": inventory.num_rows - staged,
-    }
+        counts = pd.DataFrame([_stage_shard(services, run, shard, accounts) for shard in part.shard_numbers]).sum()
+    result = {name: int(counts[name]) for name in ("billed", "excluded", "held")}
     log.info(
-        "shard %s of %s: %s billed, %s excluded, %s held with accounts at fault",
-        shard, run.shard_count, billed, result["excluded"], result["held"],
+        "part %s of %s (%s shard(s)): %s billed, %s excluded, %s held with accounts at fault",
+        number, part.count, len(part.shard_numbers), *result.values(),
     )  # fmt: skip
-    return result
+    return {"part": number, **result}
+
+
+def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.DataFrame) -> dict[str, int]:
+    with services.warehouse() as connection:
+        registered = runs.get_shard(connection, run.run_id, shard)
+        table, epoch = connection.execute("select * from billing.open_shard(%s, %s)", (run.run_id, shard)).fetchone()  # type: ignore[misc]
+    inventory = services.evidence.get_table(registered.inventory_uri, registered.inventory_sha256)
+    profile = profile_of(inventory)
+    if "snapshot_of_run" in run.facts:
+        inventory = _of_accounts(inventory, accounts["account_id"])
+    decided = decide(inventory, accounts)
+    summary = services.evidence.put_table(
+        evidence_folder(run.period, run.run_id),
+        f"decisions-{shard:03d}",
+        pa.Table.from_pandas(decided.summary.astype({"item": str}), preserve_index=False),
+    )
+    with services.warehouse() as connection:
+        staged = staging.copy_frame(connection, sql.Identifier("staging", table), decided.decisions)
+        runs.record_profile(connection, run.run_id, shard, profile)
+        connection.execute(
+            "select billing.close_shard(%s, %s, %s, %s, %s, %s)",
+            (run.run_id, shard, epoch, staged, summary.key, summary.sha256),
+        )
+    billed = decided.decisions.column("rule_id").null_count
+    return {"billed": billed, "excluded": staged - billed, "held": inventory.num_rows - staged}
 
 
 def _of_accounts(inventory: pa.Table, account_ids: pd.Series[str]) -> pa.Table:

@@ -1,50 +1,72 @@
-"""Step 2: read one shard of the inventory, each account as of its own count instant, and keep it as evidence."""
+"""Step 2: read one part of the inventory, each account as of its own count instant, and keep its shards as evidence."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from evbilling.errors import NotReady
-from evbilling.inventory.source import CountWindow, Shard
+from evbilling.inventory.sharding import Part, parts_for
+from evbilling.inventory.source import CountWindow
 from evbilling.statements.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
 
-def extract_inventory(services: Services, run_id: int, shard: int) -> dict[str, Any]:
-    """Store and register one shard's inventory; returns {"shard", "connectors", "evidence"}.
+def extract_inventory(services: Services, run_id: int, number: int) -> dict[str, Any]:
+    """Store and register the shards of part `number`; returns {"part", "connectors", "evidence"}: a key per shard.
 
     A run whose period lies before the source's history takes over the evidence of the run that billed it.
     """
-    with services.recording_failure(run_id), services.warehouse() as connection:
-        run = runs.get_run(connection, run_id)
-        if stands(run):
-            kept = runs.get_shard(connection, run_id, shard)
-            return {"shard": shard, "connectors": kept.extracted_rows, "evidence": kept.inventory_uri}
-        if (earlier := run.facts.get("snapshot_of_run")) is not None:
-            kept = runs.get_shard(connection, earlier, shard)
-            services.evidence.get_table(kept.inventory_uri, kept.inventory_sha256, columns=[])
-            key, sha256, rows = kept.inventory_uri, kept.inventory_sha256, kept.extracted_rows
-        else:
-            connection.commit()  # no transaction stays open on the warehouse while the source is read
-            table = _read(services, run, shard)
+    with services.recording_failure(run_id):
+        with services.warehouse() as connection:
+            run = runs.get_run(connection, run_id)
+            part = Part(number, parts_for(run.shard_count), run.shard_count)
+            if stands(run):
+                return _said(part, [runs.get_shard(connection, run_id, shard) for shard in part.shard_numbers])
+            if (earlier := run.facts.get("snapshot_of_run")) is not None:
+                return _said(part, [_take_over(services, connection, run, earlier, n) for n in part.shard_numbers])
+        # No transaction stays open on the warehouse while the source is read.
+        for shard, table in _read(services, run, part):
             stored = services.evidence.put_table(evidence_folder(run.period, run_id), f"inventory-{shard:03d}", table)
-            key, sha256, rows = stored.key, stored.sha256, table.num_rows
-        runs.register_inventory(connection, run_id, shard, key, sha256, rows)
-    log.info("shard %s of %s: %s connectors extracted, evidence %s", shard, run.shard_count, rows, key)
-    return {"shard": shard, "connectors": rows, "evidence": key}
+            with services.warehouse() as connection:
+                runs.register_inventory(connection, run_id, shard, stored.key, stored.sha256, table.num_rows)
+        with services.warehouse() as connection:
+            said = _said(part, [runs.get_shard(connection, run_id, shard) for shard in part.shard_numbers])
+    log.info(
+        "part %s of %s: %s connectors extracted into %s shard(s), evidence %s",
+        number, part.count, said["connectors"], len(part.shard_numbers), ", ".join(said["evidence"]),
+    )  # fmt: skip
+    return said
 
 
-def _read(services: Services, run: runs.Run, shard: int) -> Any:
+def _said(part: Part, shards: list[runs.RegisteredShard]) -> dict[str, Any]:
+    return {
+        "part": part.number,
+        "connectors": sum(shard.extracted_rows for shard in shards),
+        "evidence": [shard.inventory_uri for shard in shards],
+    }
+
+
+def _take_over(services: Services, connection: Any, run: runs.Run, earlier: int, shard: int) -> runs.RegisteredShard:
+    kept = runs.get_shard(connection, earlier, shard)
+    services.evidence.get_table(kept.inventory_uri, kept.inventory_sha256, columns=[])
+    runs.register_inventory(
+        connection, run.run_id, shard, kept.inventory_uri, kept.inventory_sha256, kept.extracted_rows
+    )
+    return kept
+
+
+def _read(services: Services, run: runs.Run, part: Part) -> Iterator[tuple[int, pa.Table]]:
     if not run.accounts_uri:
         raise NotReady(f"run {run.run_id} was opened but not planned", fix="clear the task open_run too")
     accounts = services.accounts(run)
     instants = [instant.to_pydatetime() for instant in accounts["count_instant"]]
-    return services.source(run.run_id).read_shard(
-        Shard(shard, run.shard_count),
-        accounts["account_id"].tolist(),
-        instants,
-        CountWindow(min(instants), max(instants)),
+    return services.source(run.run_id).read_part(
+        part, accounts["account_id"].tolist(), instants, CountWindow(min(instants), max(instants))
     )

@@ -97,6 +97,9 @@ def _publish(
 
 def _differences(connection: psycopg.Connection[Any], run: runs.Run, settlement: Settlement) -> list[dict[str, Any]]:
     """Issued statements that this run would issue otherwise, each with a sentence that says how."""
+    issued = "select exists (select from billing.statement where kind = 'connector' and period = %s)"
+    if not connection.execute(issued, (run.period,)).fetchone()[0]:  # type: ignore[index]
+        return []
     columns, rows = staging.query_rows(
         connection, "compare_with_issued", period=run.period, **staging.relations(run.run_id)
     )

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from evbilling import __version__
 from evbilling.errors import BadInput, NotReady, SetFault
+from evbilling.inventory.sharding import SHARD_ROWS, parts_for, shards_for
 from evbilling.inventory.source import CountWindow, InventorySource, Survey
 from evbilling.period import Period
 from evbilling.scope.accounts import as_of_snapshot, billed_accounts
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from evbilling.warehouse.runs import Run
 
 log = logging.getLogger(__name__)
-
-# Connectors per shard; a shard is what one task reads, decides and stages.
-SHARD_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class RunRequest:
 
 
 def open_run(services: Services, request: RunRequest, *, now: datetime, shard_rows: int = SHARD_ROWS) -> dict[str, Any]:
-    """Open a run and return what the next steps need: {"run_id": ..., "shards": [0, 1, ...]}.
+    """Open a run and return what the next steps need: {"run_id", "parts": [0, ...], "shards": [0, 1, ...]}.
 
     Raises `BadInput` if the period's count lies in the future or the source breaks the contract, `SetFault` if its
     inventory can't be right or doesn't reach back to the period, `NotReady` if no account has billing on.
@@ -99,7 +97,7 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
             fix="run it when the 1st has come everywhere; the schedule does at 12:00 UTC",
         )
     kept = _judge(source, survey, window, request, snapshot)
-    shards = _shard_count(survey.connector_rows, shard_rows)
+    shards = shards_for(survey.connector_rows, shard_rows)
     facts = {
         "accounts": len(accounts),
         "connector_rows": survey.connector_rows,
@@ -124,7 +122,7 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         "run %s of %s: %s accounts with billing on (%s at fault), %s connector rows in the source, %s shard(s)",
         run_id, period, len(accounts), int(accounts["is_quarantined"].sum()), survey.connector_rows, shards,
     )  # fmt: skip
-    return {"run_id": run_id, "shards": list(range(shards))}
+    return {"run_id": run_id, "parts": list(range(parts_for(shards))), "shards": list(range(shards))}
 
 
 def _survey(source: InventorySource, terms: pd.DataFrame, period: Period) -> tuple[pd.DataFrame, CountWindow, Survey]:
@@ -169,11 +167,6 @@ def _judge(
 def _previous_count(connection: psycopg.Connection[Any], period: Period) -> int | None:
     before = runs.latest_settled_run(connection, str(period.shifted(-1)))
     return None if before is None else before.facts.get("extracted")
-
-
-def _shard_count(connector_rows: int, shard_rows: int) -> int:
-    """The smallest power of two of shards that keeps each at about `shard_rows`."""
-    return 1 << max(0, (max(connector_rows, 1) - 1) // shard_rows).bit_length()
 
 
 def _present(values: pd.Series[Any]) -> Sequence[str]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from evbilling.errors import NotReady
 from evbilling.money import from_minor
@@ -15,6 +17,14 @@ from evbilling.warehouse import runs, staging
 
 if TYPE_CHECKING:
     from evbilling.warehouse.runs import RegisteredShard, Run
+
+_SUMMARY = pa.schema({
+    "account_id": pa.string(),
+    "item": pa.string(),
+    "power_type": pa.string(),
+    "connectors": pa.int64(),
+    "detail": pa.string(),
+})
 
 _DRAFT_COLUMNS = [
     "account_id", "account_name", "financial_admin_id", "time_zone", "count_instant", "currency", "minor_unit",
@@ -31,10 +41,15 @@ def read_summary(services: Services, run: Run, shards: list[RegisteredShard]) ->
             f"{run.shard_count - len(done)} of {run.shard_count} shards of run {run.run_id} are not decided",
             fix="clear the task apply_scope_rules too",
         )
-    frames: list[pd.DataFrame] = [
-        services.evidence.get_table(s.summary_uri or "", s.summary_sha256 or "").to_pandas() for s in done
-    ]
-    return pd.concat(frames, ignore_index=True)
+    summary = pa.concat_tables(
+        services.evidence.get_table(s.summary_uri or "", s.summary_sha256 or "").cast(_SUMMARY) for s in done
+    )
+    # An account has rows in every shard: they are added up here, but for faults, which are few and keep their words.
+    is_fault = pc.starts_with(summary.column("item"), "fault:")
+    counted = summary.filter(pc.invert(is_fault)).group_by(["account_id", "item", "power_type"], use_threads=False)
+    counts = counted.aggregate([("connectors", "sum")]).rename_columns({"connectors_sum": "connectors"})
+    frames: list[pd.DataFrame] = [summary.filter(is_fault).to_pandas(), counts.to_pandas().assign(detail=None)]
+    return pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
 
 
 def settle_run(services: Services, run: Run, shards: list[RegisteredShard]) -> Settlement:

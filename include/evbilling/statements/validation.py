@@ -11,6 +11,7 @@ from evbilling.errors import NotReady
 from evbilling.expectations import suites
 from evbilling.expectations.page import validation_page
 from evbilling.expectations.validate import Finding, Validator, stop_if_critical
+from evbilling.inventory.profile import inventory_frame
 from evbilling.statements.services import Services, evidence_folder, stands
 from evbilling.statements.settle import Settlement
 from evbilling.statements.settling import settle_run
@@ -37,10 +38,11 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
             staged = staging.staged_counts(connection, run_id)
         settlement = settle_run(services, run, shards)
         validator = Validator()
-        findings: list[Finding] = []
-        for shard in shards:
-            frame = services.evidence.get_table(shard.inventory_uri, shard.inventory_sha256).to_pandas()
-            findings += validator.validate(frame, suites.inventory_suite(shard.extracted_rows), shard=shard.shard)
+        profiles = {shard.shard: shard.profile for shard in shards if shard.profile is not None}
+        if len(profiles) != run.shard_count:
+            raise NotReady(f"shards of run {run_id} are not decided", fix="clear the task apply_scope_rules too")
+        inventory = inventory_frame(profiles, {shard.shard: shard.extracted_rows for shard in shards})
+        findings: list[Finding] = validator.validate(inventory, suites.inventory_suite())
         staged = staged.merge(
             services.accounts(run)[["account_id", "fee_minor", "dc_fee_minor"]], on="account_id", how="left"
         )

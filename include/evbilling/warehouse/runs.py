@@ -34,6 +34,7 @@ class RegisteredShard:
     summary_uri: str | None
     summary_sha256: str | None
     stage_table: str | None
+    profile: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ def get_run(connection: psycopg.Connection[Any], run_id: int) -> Run:
 def get_shards(connection: psycopg.Connection[Any], run_id: int) -> list[RegisteredShard]:
     """The shards that the run has registered, in order."""
     rows = connection.execute(
-        """select shard, inventory_uri, inventory_sha256, extracted_rows, summary_uri, summary_sha256, stage_table
+        """select shard, inventory_uri, inventory_sha256, extracted_rows, summary_uri, summary_sha256, stage_table,
+                  profile
            from billing.run_shard where run_id = %s order by shard""",
         (run_id,),
     )
@@ -134,6 +136,13 @@ def register_inventory(
                extracted_rows = excluded.extracted_rows
            where s.inventory_sha256 <> excluded.inventory_sha256""",
         (run_id, shard, uri, sha256, rows),
+    )
+
+
+def record_profile(connection: psycopg.Connection[Any], run_id: int, shard: int, profile: dict[str, Any]) -> None:
+    """Keep what a shard's stored inventory holds, for the validation."""
+    connection.execute(
+        "update billing.run_shard set profile = %s where run_id = %s and shard = %s", (Jsonb(profile), run_id, shard)
     )
 
 
