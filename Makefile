@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench lock
+.PHONY: help setup demo up down status test check bench lock redis secrets
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,14 +31,23 @@ check: $(INSTALLED) ## lint, format, types, import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: check ## all checks and all tests
+test: check redis ## all checks and all tests
 	$(VENV)/bin/pytest
+
+# Only root can install it; for all others the test that needs it says how to get it, and is skipped.
+redis:
+	@command -v redis-server >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
+		echo "Installing redis-server, for the test of several workers"; export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq && apt-get install -qq --no-install-recommends redis-server >/dev/null; } || true
 
 bench: $(INSTALLED) ## time a month's own work on N connectors (N=100000)
 	@$(VENV)/bin/python tests/benchmarks/month.py --connectors $(or $(N),100000)
 
+secrets: ## passwords and keys for docker-compose.yml, once; needs a shell only
+	@sh containers/make_secrets.sh
+
 lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
-	$(VENV)/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --group dev pyproject.toml \
+	$(VENV)/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --extra celery --group dev pyproject.toml \
 		--custom-compile-command "make lock" --output-file requirements.lock
 
 $(INSTALLED): requirements.lock pyproject.toml

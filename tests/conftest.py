@@ -14,6 +14,7 @@ import pytest
 from evbilling.sqlfiles import load_sql
 from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling.warehouse.migrate import migrate
+from object_store import ObjectStore, running_object_store
 
 # A busy machine isn't a fault: no example fails for the time it took.
 hypothesis.settings.register_profile("evbilling", deadline=None)
@@ -73,6 +74,13 @@ def warehouse_db(postgres: EmbeddedPostgres) -> WarehouseDb:
         writer_url=postgres.url("evbilling_writer", name, password=PASSWORD),
         finance_url=postgres.url("finance_reader", name, password=PASSWORD),
     )
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """A running S3-compatible store; each test makes a bucket of its own in it."""
+    with running_object_store() as store:
+        yield store
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from airflow.sdk import Connection
 
 from evbilling.errors import BadInput
 from evbilling.statements.services import Services
+from evbilling_airflow.object_store import with_access
 
 if TYPE_CHECKING:
     from evbilling.payments.desk import Desk
@@ -109,10 +110,17 @@ def _connection(connection_id: str) -> Connection:
 
 
 def _location(connection_id: str) -> str:
-    """A database's URL, or that of a folder: the connection's extra `path` or `url`, or its own URI."""
+    """A database's URL, or that of a folder: the connection's extra `path` or `url`, or its own URI.
+
+    That of a bucket holds the connection's key, so it is a secret as a database's is.
+    """
     connection = _connection(connection_id)
     if connection.conn_type in _POSTGRES:
         return _postgres_url(connection)
+    return with_access(connection, _folder(connection))
+
+
+def _folder(connection: Connection) -> str:
     extra = connection.extra_dejson
     if location := extra.get("url") or extra.get("path"):
         return str(location)
@@ -121,7 +129,7 @@ def _location(connection_id: str) -> str:
         return f"/{path}" if not host else f"/{host}/{path}"
     if not connection.conn_type or not host:
         raise BadInput(
-            f"Airflow connection {connection_id} names no place",
+            f"Airflow connection {connection.conn_id} names no place",
             fix='give it as postgresql://…, or with extra {"path": "/folder"} or {"url": "s3://bucket/folder"}',
         )
     port = f":{connection.port}" if connection.port else ""

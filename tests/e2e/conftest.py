@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.under_test import CONNECTOR_STATEMENTS, MONTH, Stack, command, path
+from e2e.under_test import CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command, path
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("e2e") / "home"
     try:
         command(home, "up")
-        command(home, "platform", "sample", "--accounts", "60", "--seed", "7", "--today", "2026-11-20")
+        command(home, "platform", "sample", *PLATFORM)
         stack = Stack(home)
         stack.api.patch(path(CONNECTOR_STATEMENTS), {"is_paused": False})
         yield stack

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ PUBLISHED = (
     "account_statement_items", "withheld_account_statements", "payments", "payment_attempts", "ledger",
 )  # fmt: skip
 MONTH = "2026-10"
+PLATFORM = ("--accounts", "60", "--seed", "7", "--today", "2026-11-20")
 PATIENCE = 240.0
 
 
@@ -31,12 +33,12 @@ def path(dag_id: str) -> str:
     return f"/api/v2/dags/{dag_id}"
 
 
-def command(home: Path, *args: str, timeout: float = 300) -> str:
-    """What an `evbilling` command of this stack prints; it must succeed."""
+def command(home: Path, *args: str, timeout: float = 300, given: Mapping[str, str] | None = None) -> str:
+    """What an `evbilling` command of this stack prints, with `given` in its environment; it must succeed."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW") and not k.endswith("_URL")}
     done = subprocess.run(
         [sys.executable, "-m", "evbilling.cli", *args],
-        env=inherited | {"EVBILLING_HOME": str(home)},
+        env=inherited | {"EVBILLING_HOME": str(home)} | dict(given or {}),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -56,16 +58,18 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 class Stack:
     """The stack under test: what is asked of it and what is seen in it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, given: Mapping[str, str] | None = None) -> None:
         state = StackState.load(home)
         assert state is not None
+        self._given = dict(given or {})
         self.state = state
         self.api = airflow.api(state)
 
     def environment(self) -> dict[str, str]:
         """What an `airflow` command of this stack needs."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
-        return inherited | airflow.settings(self.state, {}) | {"EVBILLING_HOME": str(self.state.home)}
+        own = airflow.settings(self.state, self._given)
+        return inherited | self._given | own | {"EVBILLING_HOME": str(self.state.home)}
 
     def airflow(self, *args: str, **settings: str) -> subprocess.Popen[str]:
         """An `airflow` command under way; `settings` replace those of the stack."""

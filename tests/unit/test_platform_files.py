@@ -23,8 +23,8 @@ from evbilling.errors import BadInput, TransientError
 from evbilling.inventory.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, Table
 from evbilling.platform.careful import read_carefully
 from evbilling.platform.files import check_files, open_table, open_tables
-from evbilling.platform.folders import public_name
 from evbilling.platform.problems import Problems
+from evbilling.storage import public_name
 
 CONNECTOR_HEADER = "charger_id,connector_id,standard,power_type,status,valid_from,valid_to\n"
 

@@ -17,6 +17,7 @@ from evbilling.inventory.postgres import PostgresSource
 from evbilling.inventory.source import INVENTORY_TABLES
 from evbilling.platform.copying import copy_batches
 from evbilling.platform.files import open_tables
+from evbilling.storage import public_name
 from evbilling.warehouse.connect import connected
 
 _TYPES = {
@@ -46,7 +47,7 @@ def copied_source(
         missing = [table for table in tables if not _is_copied(connection, prefix + table.name)]
         if missing:
             _copy(connection, folder_url, prefix, missing)
-    return PostgresSource(warehouse_url, schema="staging", prefix=prefix, label=folder_url, tables=tables)
+    return PostgresSource(warehouse_url, schema="staging", prefix=prefix, label=public_name(folder_url), tables=tables)
 
 
 def _is_copied(connection: psycopg.Connection[Any], name: str) -> bool:

@@ -16,9 +16,10 @@ from evbilling.errors import BadInput
 from evbilling.inventory.contract import TABLES, Table
 from evbilling.platform.copying import copy_batches
 from evbilling.platform.csvfile import CsvFile
-from evbilling.platform.folders import Folder, open_folder, public_name
+from evbilling.platform.folders import Folder, open_folder
 from evbilling.platform.parquetfile import ParquetFile
 from evbilling.platform.problems import BadFiles, Problem, Problems
+from evbilling.storage import public_name
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 

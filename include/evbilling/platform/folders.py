@@ -15,13 +15,13 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import pyarrow as pa
 import pyarrow.fs as arrow_fs
 
-from evbilling.errors import BadInput, TransientError
+from evbilling.errors import BadInput, EvbillingError, TransientError
+from evbilling.storage import Place, open_place, public_name
 
 _TIMEOUT = 60.0
 
@@ -43,19 +43,11 @@ class Folder(Protocol):
         """The file's bytes with random access."""
 
 
-def public_name(folder_url: str) -> str:
-    """`folder_url` without user, password and query: what may stand in a message or a log."""
-    if "://" not in folder_url:
-        return folder_url
-    parts = urlsplit(folder_url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
-
-
 def open_folder(folder_url: str) -> Folder:
     """The folder at a local path, `file://`, `s3://`, `gs://`, `http://` or `https://` URL.
 
-    Raises `BadInput` for another scheme or a local folder that doesn't exist, `TransientError` if a store
-    is silent.
+    Raises `BadInput` for another scheme, a local folder that doesn't exist or a key that is refused, `NotReady` if
+    there is no such bucket, `TransientError` if a store is silent.
     """
     scheme = urlsplit(folder_url).scheme if "://" in folder_url else ""
     if scheme in {"http", "https"}:
@@ -63,13 +55,7 @@ def open_folder(folder_url: str) -> Folder:
     if scheme in {"", "file"}:
         return _local(folder_url)
     if scheme in {"s3", "gs", "gcs"}:
-        try:
-            filesystem, root = arrow_fs.FileSystem.from_uri(folder_url)
-        except pa.ArrowInvalid as error:
-            raise BadInput(f"is not a usable folder URL: {error}", where=public_name(folder_url)) from None
-        except OSError as error:
-            raise TransientError(f"doesn't answer: {error}", where=public_name(folder_url)) from error
-        return ArrowFolder(folder_url, filesystem, root)
+        return _in_bucket(folder_url)
     raise BadInput(
         f"{scheme}:// is not a folder that can be read",
         where=public_name(folder_url),
@@ -82,7 +68,13 @@ def _local(folder_url: str) -> ArrowFolder:
     if not path.is_dir():
         what = "is a file, not a folder" if path.exists() else "there is no such folder"
         raise BadInput(what, where=str(path), fix="give the folder that holds the five tables' files")
-    return ArrowFolder(folder_url, arrow_fs.LocalFileSystem(), str(path))
+    return ArrowFolder(folder_url, Place(arrow_fs.LocalFileSystem(), str(path), public_name(folder_url)))
+
+
+def _in_bucket(folder_url: str) -> ArrowFolder:
+    place = open_place(folder_url)
+    place.require_bucket()
+    return ArrowFolder(folder_url, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +82,74 @@ class ArrowFolder:
     """A folder in one of Arrow's file systems."""
 
     url: str
-    filesystem: Any
-    root: str
-
-    def _path(self, name: str) -> str:
-        return f"{self.root.rstrip('/')}/{name}"
+    place: Place
 
     def existing(self, names: list[str]) -> list[str]:
         try:
-            infos = self.filesystem.get_file_info([self._path(name) for name in names])
+            infos = self.place.files.get_file_info([self.place.path(name) for name in names])
         except OSError as error:
-            raise self._trouble(error, public_name(self.url)) from error
+            raise self._trouble(error, self.place.name) from error
         return [name for name, info in zip(names, infos, strict=True) if info.type == arrow_fs.FileType.File]
 
     def open_stream(self, name: str) -> IO[bytes]:
         try:
-            stream: IO[bytes] = self.filesystem.open_input_stream(self._path(name), compression=None)
+            stream = self.place.files.open_input_stream(self.place.path(name), compression=None)
         except OSError as error:
-            raise self._trouble(error, self._path(name)) from error
-        return stream
+            raise self._trouble(error, self.place.path(name)) from error
+        return self._watched(stream)
 
     def open_seekable(self, name: str) -> IO[bytes]:
         try:
-            file: IO[bytes] = self.filesystem.open_input_file(self._path(name))
+            file = self.place.files.open_input_file(self.place.path(name))
         except OSError as error:
-            raise self._trouble(error, self._path(name)) from error
-        return file
+            raise self._trouble(error, self.place.path(name)) from error
+        return self._watched(file)
 
-    def _trouble(self, error: OSError, where: str) -> BadInput | TransientError:
-        if isinstance(error, PermissionError | FileNotFoundError) or "ACCESS_DENIED" in str(error):
+    def _watched(self, file: IO[bytes]) -> IO[bytes]:
+        return _StoredFile(file, self.place) if self.place.bucket else file  # type: ignore[return-value]
+
+    def _trouble(self, error: OSError, where: str) -> EvbillingError:
+        if self.place.bucket and not isinstance(error, FileNotFoundError):
+            return self.place.trouble(error, "read")
+        if isinstance(error, PermissionError | FileNotFoundError):
             return BadInput(f"can't be read: {error}", where=where, fix="check the name and who may read it")
         return TransientError(f"can't be read now: {error}", where=where)
+
+
+class _StoredFile(io.RawIOBase):
+    """A file in an object store; a connection that breaks while it is read is no damage of the file."""
+
+    def __init__(self, file: IO[bytes], place: Place) -> None:
+        super().__init__()
+        self._file = file
+        self._place = place
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            return self._file.read(-1 if size is None else size)
+        except OSError as error:
+            raise self._place.trouble(error, "read") from error
+
+    def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 @dataclass(frozen=True, slots=True)

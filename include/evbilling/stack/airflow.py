@@ -19,6 +19,7 @@ from evbilling.stack.home import REPO_ROOT
 from evbilling.stack.ports import LOOPBACK
 from evbilling.stack.processes import ProcessRecord, fingerprint, read_record, start_process, stop_processes
 from evbilling.stack.state import AIRFLOW_USERS, StackState, write_private
+from evbilling.stack.workers import executor_settings
 
 # In the order in which they stop: nothing new is started while the rest still answers.
 COMPONENTS: dict[str, tuple[str, ...]] = {
@@ -74,8 +75,6 @@ def settings(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPO_ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPO_ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__FERNET_KEY": state.secrets["fernet_key"],
         "AIRFLOW__CORE__AUTH_MANAGER": (
             "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
@@ -99,6 +98,7 @@ def settings(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "False",
+        **executor_settings(state),
     } | connections(state, caller)
 
 

@@ -13,6 +13,11 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the local stack's commands to the command line."""
     up = subcommands.add_parser("up", help="start the local stack: Postgres and Airflow")
     up.add_argument("--no-airflow", action="store_true", help="only Postgres and its databases")
+    up.add_argument(
+        "--broker",
+        metavar="URL",
+        help="let Celery workers run the tasks, over the Redis at URL; '' lets the scheduler run them again",
+    )
     up.set_defaults(run=_up)
 
     down = subcommands.add_parser("down", help="stop the local stack; its data stays")
@@ -39,7 +44,7 @@ def _count(text: str) -> int:
 def _up(args: argparse.Namespace) -> int:
     from evbilling.stack.lifecycle import bring_up
 
-    state = bring_up(with_airflow=not args.no_airflow)
+    state = bring_up(with_airflow=not args.no_airflow, broker_url=args.broker)
     _print_where(state)
     return 0
 
@@ -105,5 +110,7 @@ def _print_where(state: StackState) -> None:
     print()
     if "api-server" in state.wanted:
         print(f"Airflow     {base_url(state)}   login admin / {state.airflow_passwords['admin']}")
+    if state.broker_url:
+        print(f'Workers     eval "$({command()} env)"; airflow celery worker    for each, anywhere')
     print(f'Warehouse   eval "$({command()} env)"; psql "$FINANCE_URL"')
     print(f"Stop        {command()} down")

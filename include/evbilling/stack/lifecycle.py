@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from evbilling.stack import airflow, databases, gateway
+from evbilling.stack import airflow, databases, gateway, workers
 from evbilling.stack.console import step
 from evbilling.stack.home import stack_home
 from evbilling.stack.ports import free_port
@@ -34,14 +34,17 @@ def postgres_of(state: StackState) -> EmbeddedPostgres:
     )
 
 
-def bring_up(with_airflow: bool = True) -> StackState:
+def bring_up(with_airflow: bool = True, broker_url: str | None = None) -> StackState:
     """Start whatever of the stack doesn't run, printing a line for each thing; returns its state.
 
-    Safe to repeat. Raises `NotReady` if a part doesn't come up.
+    `broker_url` lets Celery workers run the tasks from now on, an empty one the scheduler itself; None leaves it as it
+    is. Safe to repeat. Raises `NotReady` if a part doesn't come up.
     """
     home = stack_home()
     with only_one(home):
         state = StackState.load(home) or StackState.create(home)
+        if broker_url is not None:
+            workers.choose_broker(state, broker_url)
         parts = [POSTGRES, *(() if _has_own_gateway() else [gateway.SANDBOX])]
         state.wanted = sorted({*state.wanted, *parts, *(airflow.COMPONENTS if with_airflow else ())})
         _bring_up_postgres(state)
@@ -114,7 +117,7 @@ def _bring_up_postgres(state: StackState) -> None:
         line.result = f"{'already running' if was_running else 'running'} on 127.0.0.1:{server.port}"
     with step("Databases", "making what is missing") as line:
         new = databases.make_databases(server, state)
-        databases.make_platform_tables(state)
+        databases.make_platform_tables(state.url("platform"))
         line.result = f"made {', '.join(new)}" if new else "all there"
     with step("Warehouse", "migrating") as line:
         applied = databases.migrate_warehouse(server, state)

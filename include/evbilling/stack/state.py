@@ -43,6 +43,7 @@ class StackState:
     airflow_migrated: str = ""
     wanted: list[str] = field(default_factory=list)
     sample: dict[str, str] = field(default_factory=dict)
+    broker_url: str = ""
 
     @staticmethod
     def file(home: Path) -> Path:
