@@ -17,6 +17,7 @@ from evbilling.sandbox.faults import FAULTS, FaultPlan
 if TYPE_CHECKING:
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
+_HOST = "127.0.0.1"
 _PORT = 12111
 _HOLD = 1.0
 
@@ -26,9 +27,13 @@ def register(subcommands: SubParsers) -> None:
     text = "answer like Stripe's API on this machine: charges, declines and, if you want, faults"
     parser = subcommands.add_parser("sandbox", help=text, description=f"{text[0].upper()}{text[1:]}. Ctrl-C ends it.")
     parser.add_argument("--port", type=int, default=_PORT, metavar="N", help=f"(default: {_PORT}; 0: any free one)")
+    parser.add_argument("--host", default=_HOST, metavar="ADDRESS",
+                        help=f"where to listen; who reaches it may do all (default: {_HOST})")  # fmt: skip
     parser.add_argument("--state", type=Path, default=Path("sandbox.sqlite"), metavar="FILE",
                         help="what it remembers (default: ./sandbox.sqlite)")  # fmt: skip
-    parser.add_argument("--key", metavar="sk_test_…", help="take this secret key only (default: any sk_test_ key)")
+    keys = parser.add_mutually_exclusive_group()
+    keys.add_argument("--key", metavar="sk_test_…", help="take this secret key only (default: any sk_test_ key)")
+    keys.add_argument("--key-file", type=Path, metavar="FILE", help="take only the key in this file")
     parser.add_argument("--key-ttl", type=_positive, default=86_400.0, metavar="SECONDS",
                         help="how long an idempotency key is remembered (default: a day)")  # fmt: skip
     parser.add_argument("--strict-customers", action="store_true", help="refuse customers that were never created")
@@ -57,21 +62,32 @@ def run_sandbox(args: argparse.Namespace) -> int | None:
     from evbilling.sandbox.api import TEST_KEY, Rules
     from evbilling.sandbox.server import running_sandbox
 
-    if args.key is not None and not args.key.startswith(TEST_KEY):
-        raise BadInput("isn't a test key", where="--key", fix=f"give one that starts with {TEST_KEY}")
+    key = _key_in(args.key_file) if args.key_file else args.key
+    if key is not None and not key.startswith(TEST_KEY):
+        where = str(args.key_file or "--key")
+        raise BadInput("isn't a test key", where=where, fix=f"give one that starts with {TEST_KEY}")
     plan = FaultPlan(seed=args.seed, rates=dict(map(_rate, args.fault)), hold_seconds=args.hold)
-    rules = Rules(args.key, not args.strict_customers, args.limit, args.key_ttl)
+    rules = Rules(key, not args.strict_customers, args.limit, args.key_ttl)
     with (
         _stop_signal() as stopped,
-        running_sandbox(args.state, args.port, rules=rules, plan=plan, quiet=args.quiet) as sandbox,
+        running_sandbox(args.state, args.port, host=args.host, rules=rules, plan=plan, quiet=args.quiet) as sandbox,
     ):
+        # What comes from a file is meant to stay there.
+        shown = f"in {args.key_file}" if args.key_file else key or "sk_test_sandbox"
         print(
             f"sandbox: listening on {sandbox.url}, state in {args.state}; use it as Stripe's API with the secret key "
-            f"{args.key or 'sk_test_sandbox'} and the API address {sandbox.url}",
+            f"{shown} and the API address {sandbox.url}",
             flush=True,
         )
         stopped.wait()
     return None
+
+
+def _key_in(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"can't be read: {error}", where=str(file), fix="give the file that holds the key") from None
 
 
 def _rate(text: str) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""The HTTP side: connections that are kept open, answered, held or dropped, on this machine's loopback address."""
+"""The HTTP side: connections that are kept open, answered, held or dropped."""
 
 from __future__ import annotations
 
@@ -71,17 +71,24 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox(
-    state_path: Path, port: int = 0, *, rules: Rules | None = None, plan: FaultPlan | None = None, quiet: bool = True
+    state_path: Path,
+    port: int = 0,
+    *,
+    host: str = LOOPBACK,
+    rules: Rules | None = None,
+    plan: FaultPlan | None = None,
+    quiet: bool = True,
 ) -> Generator[Sandbox]:
     """A sandbox that answers until the block ends; port 0 picks a free one.
 
-    Raises `BadInput` if the port or the state file can't be used.
+    It listens on this machine's loopback address unless `host` is another. Raises `BadInput` if address, port or state
+    file can't be used.
     """
     closing = threading.Event()
     store = Store(state_path)
     try:
         api = Api(store, rules or Rules(), plan or FaultPlan(), closing)
-        server = _Server(api, port, closing, quiet=quiet)
+        server = _Server(api, (host, port), closing, quiet=quiet)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="sandbox")
         thread.start()
         try:
@@ -97,18 +104,18 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 256
 
-    def __init__(self, api: Api, port: int, closing: threading.Event, *, quiet: bool) -> None:
+    def __init__(self, api: Api, address: tuple[str, int], closing: threading.Event, *, quiet: bool) -> None:
         self.api = api
         self.quiet = quiet
         self.closing = closing
         self._connections: set[socket.socket] = set()
         self._turn = threading.Lock()
         try:
-            super().__init__((LOOPBACK, port), _Handler)
+            super().__init__(address, _Handler)
         except (OSError, OverflowError) as error:
             in_use = getattr(error, "errno", None) == errno.EADDRINUSE
             what = "another program listens there already" if in_use else f"can't listen there: {error}"
-            raise BadInput(what, where=f"{LOOPBACK}:{port}", fix="give another --port") from error
+            raise BadInput(what, where="{}:{}".format(*address), fix="give another --port or --host") from error
 
     def server_bind(self) -> None:
         """Bind without looking the address's name up, which can take seconds."""

@@ -40,11 +40,11 @@ def make_databases(server: EmbeddedPostgres, state: StackState) -> list[str]:
     return new
 
 
-def make_platform_tables(state: StackState) -> None:
+def make_platform_tables(owner_url: str) -> None:
     """Make the platform's five tables as their owner, readable by the pipeline; no-op if they are there."""
     import psycopg
 
-    with psycopg.connect(state.url("platform")) as connection:
+    with psycopg.connect(owner_url) as connection:
         # The file's own notices (`if not exists`) are of no use to anybody.
         connection.execute("set client_min_messages = warning")
         connection.execute(load_sql("platform/tables.sql").encode())

@@ -9,15 +9,11 @@ from evbilling.errors import BadInput
 from evbilling.period import Period
 from evbilling.stack import airflow, gateway
 from evbilling.stack.console import command, step
-from evbilling.stack.dagrun import DagRunner, Progress
 from evbilling.stack.lifecycle import bring_up
-from evbilling.stack.month_report import count_rows, print_month
+from evbilling.stack.month_run import DAG_IDS, bill_and_close, last_complete_month
 from evbilling.stack.state import StackState
 
-# The 1st of the month and its last day.
-DAG_IDS = ("connector_statements", "account_statements")
 SEED = 1
-_LOGS_SHOWN = 3
 
 
 def run_demo(accounts: int) -> int:
@@ -29,11 +25,10 @@ def run_demo(accounts: int) -> int:
     airflow.require_embedded_services(os.environ)
     state = bring_up()
     _load_sample(state, accounts)
-    period = Period(*_today().timetuple()[:2]).shifted(-1)
-    for dag_id in DAG_IDS:
-        if not _run(state, dag_id, period):
-            return 1
-    print_month(state.url("finance"), period)
+    period = last_complete_month()
+    api = airflow.api(state)
+    if not bill_and_close(api, period, web_url=airflow.base_url(state), finance_url=state.url("finance")):
+        return 1
     _print_next_steps(state, period)
     return 0
 
@@ -82,25 +77,6 @@ def _require_empty_platform(state: StackState) -> None:
             where=str(state.home),
             fix="run the demo in another folder: EVBILLING_HOME=… evbilling demo",
         )
-
-
-def _run(state: StackState, dag_id: str, period: Period) -> bool:
-    runner = DagRunner(airflow.api(state), dag_id)
-    before = count_rows(state.url("finance"), period)
-    print(f"\nDAG {dag_id}, partition key {period}")
-    with Progress() as progress:
-        run_id, outcome = runner.run(str(period), progress)
-    link = f"{airflow.base_url(state)}/dags/{dag_id}/runs/{run_id}"
-    if outcome == "success":
-        written = count_rows(state.url("finance"), period) - before
-        print(f"The run succeeded and wrote {written:,} rows: {link}")
-        return True
-    print(f"The run failed: {link}")
-    failed = [task for task in runner.tasks(run_id) if task.state == "failed"]
-    for task in failed[:_LOGS_SHOWN]:
-        print(f"\nTask {task.label} failed on try {task.try_number}; its log ends with:")
-        print(runner.log_tail(run_id, task))
-    return False
 
 
 def _print_next_steps(state: StackState, period: Period) -> None:

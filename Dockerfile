@@ -1,0 +1,43 @@
+# One image for every part of ours: Airflow's components, `evbilling`, the payment sandbox. The command says which.
+#   docker run --rm evbilling:0.1.0 evbilling --help
+#   docker run --rm evbilling:0.1.0 airflow version
+# The minor version of Python is the one that the tests ran on; a tag, not a digest: pin that where you deploy.
+ARG PYTHON=3.11.17
+
+FROM python:${PYTHON}-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/venv
+COPY requirements.lock /tmp/requirements.lock
+# The lock is complete, so nothing is to be resolved: pip would want a pin of its own for every extra.
+RUN /opt/venv/bin/pip install --no-deps --require-hashes --requirement /tmp/requirements.lock
+WORKDIR /opt/evbilling
+COPY pyproject.toml README.md ./
+COPY include ./include
+COPY plugins ./plugins
+# Editable: sql/ is found beside include/, as in a checkout. Compiled here, because nothing can be written later.
+RUN /opt/venv/bin/pip install --no-deps --no-build-isolation --editable . \
+    && /opt/venv/bin/pip check \
+    && /opt/venv/bin/python -m compileall -q include plugins
+
+FROM python:${PYTHON}-slim
+# What grows lies below /var/lib/evbilling: a volume that is new takes its owner from here.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin evbilling \
+    && install -d -o evbilling -g evbilling /var/lib/evbilling /var/lib/evbilling/logs /var/lib/evbilling/sandbox
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /opt/evbilling /opt/evbilling
+COPY sql /opt/evbilling/sql
+COPY dags /opt/evbilling/dags
+ENV PATH=/opt/venv/bin:$PATH \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONWARNINGS='ignore:GitWildMatchPattern,ignore:Using `httpx` with' \
+    AIRFLOW_HOME=/tmp/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/evbilling/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/evbilling/plugins \
+    AIRFLOW__CORE__LOAD_EXAMPLES=False \
+    GX_ANALYTICS_ENABLED=False
+WORKDIR /opt/evbilling
+USER 10001:10001
+# No HEALTHCHECK: what is healthy depends on the command, so docker-compose.yml says it for each service.
+CMD ["evbilling", "--help"]
