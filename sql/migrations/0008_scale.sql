@@ -136,6 +136,21 @@ begin
 end
 $$;
 
+-- As before, but autovacuum stays away while a shard lies staged: it would hold what publishing locks, shard after shard,
+-- and wait for what publishing holds. Publishing lets it in again.
+create or replace function billing.open_shard(
+    p_run_id bigint, p_shard integer, out stage_table text, out epoch bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform billing.open_stage(p_run_id);
+    epoch := billing.raise_fence(format('run %s shard %s', p_run_id, p_shard));
+    stage_table := format('run_%s_shard_%s_try_%s', p_run_id, p_shard, epoch);
+    execute format('create table staging.%I (like staging.%I including defaults including constraints)
+                    with (autovacuum_enabled = false)', stage_table, 'run_' || p_run_id);
+    execute format('grant select, insert on staging.%I to evbilling_writer', stage_table);
+end
+$$;
+
 -- As before, with the new order of keys.
 create or replace function billing.close_shard(
     p_run_id bigint, p_shard integer, p_epoch bigint, p_rows bigint, p_summary_uri text, p_summary_sha256 text)
@@ -230,6 +245,8 @@ begin
                 execute format('alter table staging.%I rename to %I', v_leaf.relname,
                                format('connector_decision_%s_%s', replace(v_period, '-', '_'), v_leaf.shard));
                 execute format('alter table staging.%I set schema billing',
+                               format('connector_decision_%s_%s', replace(v_period, '-', '_'), v_leaf.shard));
+                execute format('alter table billing.%I reset (autovacuum_enabled)',
                                format('connector_decision_%s_%s', replace(v_period, '-', '_'), v_leaf.shard));
                 -- Statement triggers aren't inherited: emptying a partition by its own name must be refused there.
                 execute format('create trigger decision_is_not_emptied before truncate on billing.%I

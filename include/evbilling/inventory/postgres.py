@@ -16,9 +16,16 @@ from psycopg import sql
 from evbilling.errors import BadInput, SetFault, TransientError
 from evbilling.inventory import contract
 from evbilling.inventory.conflicts import connector_keys, is_repeated, with_conflicts
+from evbilling.inventory.counting import (
+    CHARGER_HISTORY,
+    CONNECTOR_HISTORY,
+    CountInstants,
+    counted,
+    repeated_chargers,
+)
 from evbilling.inventory.sharding import Part
 from evbilling.inventory.source import INVENTORY_TABLES, CountWindow, Survey
-from evbilling.inventory.table import INVENTORY_SCHEMA, in_order
+from evbilling.inventory.table import whole
 from evbilling.sqlfiles import load_sql
 from evbilling.warehouse.connect import connected, shown
 
@@ -26,8 +33,6 @@ from evbilling.warehouse.connect import connected, shown
 # of two of partitions only the low bits count. Attaching a wrongly placed shard would fail, never go unnoticed.
 _HASH_SEED = 0x7A5B22367996DCFD
 _HASH_SHIFT = 0x49A0F4DD15E5A8E3
-
-_COLUMNS = sql.SQL("at.account_id, ch.charger_id, co.connector_id, co.power_type, co.status, ch.scope_status")
 
 
 class PostgresSource:
@@ -121,35 +126,43 @@ class PostgresSource:
     def read_part(
         self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
     ) -> Iterator[tuple[int, pa.Table]]:
-        bounds = {"first": window.first, "last": window.last}
-        in_part = _bucket(part.count, sql.SQL(" = {}").format(sql.Literal(part.number)))
-        asked = {
-            "accounts": list(account_ids),
-            "instants": [i.isoformat() for i in instants],
-            "in_part": in_part,
-        }
-        columns = sql.SQL("{}, {} as shard").format(_COLUMNS, _bucket(part.shards, sql.SQL("::smallint")))
+        around = {"first": window.first, "last": window.last}
+        asked = {"in_part": _in_part(part), "shard": _bucket(part.shards), **around}
+        at = CountInstants.of(account_ids, instants)
+        inventory: dict[int, pa.Table] = {}
+        shared: list[str] = []
+        met_twice: list[str] = []
         with self._snapshot() as cursor:
-            cursor.execute(self._query("extract_inventory", columns=columns, **asked))
-            shards = _by_shard(cursor.fetch_record_batch(), part)
-            cursor.execute(self._query("extract_inventory", columns=sql.SQL("count(*)"), **asked))
-            reported = cursor.fetchone()[0]
-            cursor.execute(self._query("extract_shared_chargers", in_part=in_part, **bounds))
-            shared = cursor.fetch_arrow_table().to_pandas()
-            # Shards are let go as they are handed over: one at a time is whole in memory.
-            arrived = sum(batch.num_rows for batches in shards.values() for batch in batches)
-            if reported != arrived:
+            cursor.execute(self._query("read_chargers", **asked))
+            chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
+            cursor.execute(self._query("read_connectors", **asked))
+            connectors = _by_shard(cursor.fetch_record_batch(), part, CONNECTOR_HISTORY)
+            cursor.execute(self._query("count_part", **asked))
+            self._require_all(part, cursor.fetchone(), chargers, connectors)
+            # Each shard's rows are let go when they are put together: all together they would be in memory twice.
+            for number in part.shard_numbers:
+                found = whole(chargers.pop(number), CHARGER_HISTORY)
+                table = counted(found, whole(connectors.pop(number), CONNECTOR_HISTORY), at)
+                shared += repeated_chargers(found)
+                met_twice += _chargers_of_repeated(table)
+                inventory[number] = table
+            cursor.execute(self._query("extract_charger_history", chargers=shared, **around))
+            charger_history = cursor.fetch_arrow_table().to_pandas()
+            cursor.execute(self._query("extract_connector_history", chargers=met_twice, **around))
+            connector_history = cursor.fetch_arrow_table().to_pandas()
+        for number in part.shard_numbers:
+            yield number, with_conflicts(inventory.pop(number), charger_history, connector_history)
+
+    def _require_all(self, part: Part, reported: Sequence[int], *arrived: dict[int, list[pa.RecordBatch]]) -> None:
+        """Raise `SetFault` unless as many chargers and connectors arrived as the source itself counts."""
+        for thing, said, shards in zip(("chargers", "connectors"), reported, arrived, strict=True):
+            came = sum(batch.num_rows for batches in shards.values() for batch in batches)
+            if said != came:
                 raise SetFault(
-                    f"the source reports {reported:,} connectors in part {part.number}, {arrived:,} arrived",
+                    f"the source reports {said:,} {thing} in part {part.number}, {came:,} arrived",
                     where=self.label,
                     fix="run the period again; nothing was published",
                 )
-            for number in part.shard_numbers:
-                table = in_order(shards.pop(number))
-                repeated = is_repeated(connector_keys(table))
-                chargers = table.column("charger_id").filter(pa.array(repeated)).unique().to_pylist()
-                cursor.execute(self._query("extract_connector_history", chargers=chargers, **bounds))
-                yield number, with_conflicts(table, shared, cursor.fetch_arrow_table().to_pandas())
 
     def read_charges(
         self,
@@ -198,23 +211,37 @@ class PostgresSource:
             ) from error
 
 
-def _by_shard(batches: Iterable[pa.RecordBatch], part: Part) -> dict[int, list[pa.RecordBatch]]:
+def _by_shard(batches: Iterable[pa.RecordBatch], part: Part, schema: pa.Schema) -> dict[int, list[pa.RecordBatch]]:
     """The rows of each shard, words encoded batch by batch so that memory stays flat."""
     shards: dict[int, list[pa.RecordBatch]] = {number: [] for number in part.shard_numbers}
     for batch in batches:
-        rows, shard = batch.select(INVENTORY_SCHEMA.names), batch.column("shard")
+        rows, shard = batch.select(schema.names), batch.column("shard")
         for number, kept in shards.items():
             mine = rows if len(shards) == 1 else rows.filter(pc.equal(shard, pa.scalar(number, shard.type)))
             if mine.num_rows:
-                kept.append(mine.cast(INVENTORY_SCHEMA))
+                kept.append(mine.cast(schema))
     return shards
 
 
-def _bucket(count: int, then: sql.Composable) -> sql.Composable:
-    """Which of `count` hash partitions Postgres itself would place a charger in, and what follows in the query."""
+def _chargers_of_repeated(inventory: pa.Table) -> list[str]:
+    """The chargers of connectors that are in the inventory more than once."""
+    repeated = is_repeated(connector_keys(inventory))
+    found: list[str] = inventory.column("charger_id").filter(pa.array(repeated)).unique().to_pylist()
+    return found
+
+
+def _in_part(part: Part) -> sql.Composable:
+    """True for the rows of a part."""
+    if part.count == 1:
+        return sql.SQL("true")
+    return sql.SQL("{} = {}").format(_bucket(part.count), sql.Literal(part.number))
+
+
+def _bucket(count: int) -> sql.Composable:
+    """Which of `count` hash partitions Postgres itself would place a charger in."""
     if count == 1:
-        return sql.SQL("(0){}").format(then)
+        return sql.SQL("0")
     mask = count - 1
-    return sql.SQL("(((hashtextextended(ch.charger_id, {seed}) & {mask}) + {shift}) & {mask}){then}").format(
-        seed=sql.Literal(_HASH_SEED), mask=sql.Literal(mask), shift=sql.Literal(_HASH_SHIFT & mask), then=then,
-    )  # fmt: skip
+    return sql.SQL("(((hashtextextended(charger_id, {seed}) & {mask}) + {shift}) & {mask})").format(
+        seed=sql.Literal(_HASH_SEED), mask=sql.Literal(mask), shift=sql.Literal(_HASH_SHIFT & mask)
+    )

@@ -8,28 +8,33 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_WORD = pa.dictionary(pa.int32(), pa.string())
+WORD = pa.dictionary(pa.int32(), pa.string())
+Codes = np.ndarray[tuple[int], np.dtype[np.int32]]
 INVENTORY_SCHEMA = pa.schema({
-    "account_id": _WORD,
-    "charger_id": _WORD,
+    "account_id": WORD,
+    "charger_id": WORD,
     "connector_id": pa.int32(),
-    "power_type": _WORD,
-    "status": _WORD,
-    "scope_status": _WORD,
+    "power_type": WORD,
+    "status": WORD,
+    "scope_status": WORD,
 })
-_WORDS = [field.name for field in INVENTORY_SCHEMA if field.type == _WORD]
+_WORDS = [field.name for field in INVENTORY_SCHEMA if field.type == WORD]
 
 # A connector without a number is its account's fault, found by the rules; a null would turn the column to float.
 _NO_NUMBER = -1
 
 
-def in_order(batches: Sequence[pa.RecordBatch]) -> pa.Table:
-    """The rows of `batches` (of `INVENTORY_SCHEMA`) as one table, by account, charger and connector.
+def whole(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """The rows of `batches` as one table of one chunk, each word once in its column's dictionary."""
+    return pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()
 
-    The words of each dictionary are in order of their bytes, so codes compare as the words do. Sources give rows in
-    any order; keys are built faster, and evidence compresses better, from sorted ones.
+
+def in_order(table: pa.Table) -> pa.Table:
+    """The rows of `table` (of `INVENTORY_SCHEMA`, one chunk) by account, charger and connector.
+
+    Dictionaries hold the words that occur, in order of their bytes, so codes compare as the words do. Sources give rows
+    in any order; keys are built faster, and evidence compresses better, from sorted ones.
     """
-    table = pa.Table.from_batches(batches, schema=INVENTORY_SCHEMA).unify_dictionaries().combine_chunks()
     table = table.set_column(2, "connector_id", table.column("connector_id").fill_null(_NO_NUMBER))
     for name in _WORDS:
         table = table.set_column(table.column_names.index(name), name, _with_sorted_words(table.column(name)))
@@ -43,7 +48,7 @@ def in_order(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     return table.take(np.lexsort((*rest, connector, place)))
 
 
-def codes(table: pa.Table, name: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+def codes(table: pa.Table, name: str) -> Codes:
     """The codes of a dictionary column of one chunk; -1 for null."""
     indices = _chunk(table.column(name)).indices
     filled = indices.fill_null(-1) if indices.null_count else indices
@@ -68,12 +73,15 @@ def _with_sorted_words(column: pa.ChunkedArray) -> pa.DictionaryArray:
     indices, found = chunk.indices, chunk.dictionary
     if not len(found):
         return chunk
-    order = pc.sort_indices(found)
-    rank = np.empty(len(found), dtype=np.int32)
-    rank[order.to_numpy()] = np.arange(len(found), dtype=np.int32)
     is_null = indices.is_null().to_numpy(zero_copy_only=False) if indices.null_count else None
-    ranked = rank.take(indices.fill_null(0).to_numpy(zero_copy_only=False))
-    return pa.DictionaryArray.from_arrays(pa.array(ranked, mask=is_null), found.take(order))
+    code = indices.fill_null(0).to_numpy(zero_copy_only=False)
+    occurs = np.zeros(len(found), dtype=bool)
+    occurs[code if is_null is None else code[~is_null]] = True
+    used = np.flatnonzero(occurs)
+    order = used[pc.sort_indices(found.take(used)).to_numpy()]
+    rank = np.zeros(len(found), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(rank.take(code), mask=is_null), found.take(order))
 
 
 def _chunk(column: pa.ChunkedArray) -> pa.DictionaryArray:
