@@ -5,10 +5,10 @@ UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench lock redis secrets
+.PHONY: help setup demo up down status test check bench bench-overhead lock redis secrets
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install everything into .venv, as pinned in requirements.lock
 	@echo "All is installed: $(VENV)/bin/evbilling --help"
@@ -40,8 +40,11 @@ redis:
 		echo "Installing redis-server, for the test of several workers"; export DEBIAN_FRONTEND=noninteractive; \
 		apt-get update -qq && apt-get install -qq --no-install-recommends redis-server >/dev/null; } || true
 
-bench: $(INSTALLED) ## time a month's own work on N connectors (N=100000)
-	@$(VENV)/bin/python tests/benchmarks/month.py --connectors $(or $(N),100000)
+bench: $(INSTALLED) ## time a month's own work on N connectors (N=1000000) beside SQL and naive pandas; KEEP=1 keeps the figures
+	@$(VENV)/bin/python tests/benchmarks/bench.py --connectors $(or $(N),1000000) $(if $(KEEP),--keep)
+
+bench-overhead: $(INSTALLED) ## time a whole month through the scheduler, on 100 k and 1 M connectors
+	@$(VENV)/bin/python tests/benchmarks/overhead.py
 
 secrets: ## passwords and keys for docker-compose.yml, once; needs a shell only
 	@sh containers/make_secrets.sh

@@ -12,6 +12,7 @@ from evbilling.errors import EvbillingError
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, with a `run` function as each subcommand's default."""
+    from evbilling.archive import commands as archive_commands
     from evbilling.containers import commands as container_commands
     from evbilling.platform import commands as platform_commands
     from evbilling.sandbox import commands as sandbox_commands
@@ -25,7 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"evbilling {__version__}")
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for commands in (
-        stack_commands, warehouse_commands, platform_commands, settings_commands, sandbox_commands, container_commands,
+        stack_commands, warehouse_commands, platform_commands, settings_commands, archive_commands, sandbox_commands,
+        container_commands,
     ):  # fmt: skip
         commands.register(subcommands)
     return parser

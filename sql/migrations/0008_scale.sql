@@ -57,9 +57,20 @@ $$;
 create trigger run_with_statements_stays before delete or update of run_id on billing.run
     for each row execute function billing.refuse_loss_of_run();
 
--- One index finds a statement's transfers and numbers them.
-alter table billing.transfer drop constraint transfer_pkey, add primary key (statement_id, transfer_id);
-drop index billing.transfer_statement;
+-- One index finds a statement's transfers, and lets in the posting and the tax of its issue once; `entry` is the number
+-- of each among those of its statement.
+alter table billing.transfer drop constraint transfer_pkey;
+drop index billing.transfer_statement, billing.posted_once_at_issue;
+alter table billing.transfer
+    add entry bigint not null generated always as (case kind when 'issue' then -2 when 'tax' then -1 else transfer_id end)
+        stored,
+    add constraint posted_once_at_issue primary key (statement_id, entry);
+comment on column billing.transfer.entry is 'Number among the transfers of its statement; below 0 those of its issue';
+
+-- A correction is posted by its own insertion, which looks at what it corrects, and no statement ever goes: foreign keys
+-- would look at each of 300,000 rows that correct nothing.
+alter table billing.transfer drop constraint transfer_correction_id_fkey;
+alter table billing.statement drop constraint statement_corrects_statement_id_fkey;
 
 -- As before, but each statement's transfers one after the other, in the order of the index that they go into.
 create or replace function billing.post_issued() returns trigger
@@ -96,6 +107,9 @@ $$;
 
 -- What a shard's inventory looks like, for the validation: rows, and how often each value of a column occurs.
 alter table billing.run_shard add profile jsonb;
+alter table billing.run_shard add orphans bigint not null default 0;
+comment on column billing.run_shard.orphans is
+    'Connectors without a charger that the source knows, found with the part whose first shard this is';
 comment on column billing.run_shard.profile is 'What the stored inventory of the shard holds, as its decisions were made';
 
 -- As before, with the new order of keys.

@@ -240,7 +240,7 @@ comment on column finance.statements.corrects_statement_id is 'The statement tha
 
 comment on view finance.statement_lines is 'One row per billed connector of an issued connector statement';
 comment on column finance.statement_lines.statement_id is 'Connector statement that bills the connector';
-comment on column finance.statement_lines.period is 'Billing month, YYYY-MM; always filter by it: each month is a partition of its own';
+comment on column finance.statement_lines.period is 'Billing month, YYYY-MM; always filter by it: each month is a partition of its own. Archived months have no rows';
 comment on column finance.statement_lines.account_id is 'Account billed';
 comment on column finance.statement_lines.charger_id is 'Charger, as the charging platform names it';
 comment on column finance.statement_lines.connector_id is 'Connector of the charger, from 1';
@@ -249,7 +249,7 @@ comment on column finance.statement_lines.unit_price is 'Monthly fee for this co
 comment on column finance.statement_lines.net_amount is 'Amount of the line before tax; equals the unit price (no proration)';
 
 comment on view finance.connector_decisions is 'One row per connector of an account with billing on that was not quarantined: billed, or excluded by one rule';
-comment on column finance.connector_decisions.period is 'Billing month, YYYY-MM; always filter by it: each month is a partition of its own';
+comment on column finance.connector_decisions.period is 'Billing month, YYYY-MM; always filter by it: each month is a partition of its own. Archived months have no rows';
 comment on column finance.connector_decisions.account_id is 'Account at which the connector was counted';
 comment on column finance.connector_decisions.charger_id is 'Charger, as the charging platform names it';
 comment on column finance.connector_decisions.connector_id is 'Connector of the charger; 0 is the station itself';

@@ -452,6 +452,24 @@ def test_a_try_whose_run_was_taken_over_stages_nothing(books: Books, monkeypatch
     assert books.closing(NOV) == {}
 
 
+def test_what_a_crash_of_the_database_has_emptied_is_noticed(books: Books) -> None:
+    """Unlogged tables are empty afterwards: nothing is validated or published as if there were nothing to state."""
+    books.open("a")
+    books.bill(NOV)
+    run_id = books.assemble(NOV)["run_id"]
+    names = [name for name in staging_tables(books.warehouse.admin_url) if name.startswith(f"account_run_{run_id}")]
+    persistence = "select string_agg(distinct relpersistence::text, '') from pg_class where relname = any(%s)"
+    assert one(books.warehouse.admin_url, persistence, names) == "u"
+    with psycopg.connect(books.writer) as connection:
+        connection.execute(f"truncate {', '.join(f'staging.{name}' for name in names)}")
+    before = books.kept()
+    for step in (validate, issue_account_statements):
+        with pytest.raises(NotReady, match="lost in a crash"):
+            step(books.services, run_id)
+    assert books.kept() == before
+    assert books.state(NOV)["statements"] == 1
+
+
 def test_two_runs_at_once_state_each_account_once(books: Books) -> None:
     """One publishes; the other is superseded, or finds nothing left."""
     names = [f"account-{n}" for n in range(6)]

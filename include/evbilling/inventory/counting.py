@@ -65,6 +65,12 @@ def counted(chargers: pa.Table, connectors: pa.Table, at: CountInstants) -> pa.T
     return in_order(pa.table(rows, schema=INVENTORY_SCHEMA))
 
 
+def stray_connectors(chargers: pa.Table, connectors: pa.Table) -> int:
+    """How many rows of `connectors` stand under no row of `chargers`, both of one shard."""
+    is_there = _positions(words(connectors, "charger_id"), words(chargers, "charger_id"))
+    return int((is_there[codes(connectors, "charger_id")] < 0).sum())
+
+
 def repeated_chargers(chargers: pa.Table) -> list[str]:
     """The ids that have more than one row around the count: moved chargers, changed ones, and contradictions."""
     code = codes(chargers, "charger_id")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,10 @@ from evbilling.inventory.counting import (
     CountInstants,
     counted,
     repeated_chargers,
+    stray_connectors,
 )
 from evbilling.inventory.sharding import Part
-from evbilling.inventory.source import INVENTORY_TABLES, CountWindow, Survey
+from evbilling.inventory.source import INVENTORY_TABLES, CountWindow, PartRead, Survey
 from evbilling.inventory.table import whole
 from evbilling.sqlfiles import load_sql
 from evbilling.warehouse.connect import connected, shown
@@ -116,22 +117,20 @@ class PostgresSource:
         with self._connected() as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            rows, begins, orphans, homeless = connection.execute(self._query("survey_inventory", **bounds)).fetchone()
-            examples = (
-                [row[0] for row in connection.execute(self._query("survey_orphans", **bounds))] if orphans else []
-            )
-            nameless = dict(connection.execute(self._query("survey_nameless_chargers", **bounds)).fetchall())
-        return Survey(rows, begins, orphans, tuple(examples), homeless, nameless)
+            rows, begins, homeless, nameless = connection.execute(self._query("survey_inventory", **bounds)).fetchone()
+            found = connection.execute(self._query("survey_nameless_chargers", **bounds)).fetchall() if nameless else []
+        return Survey(rows, begins, homeless, dict(found))
 
     def read_part(
         self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
-    ) -> Iterator[tuple[int, pa.Table]]:
+    ) -> PartRead:
         around = {"first": window.first, "last": window.last}
         asked = {"in_part": _in_part(part), "shard": _bucket(part.shards), **around}
         at = CountInstants.of(account_ids, instants)
         inventory: dict[int, pa.Table] = {}
         shared: list[str] = []
         met_twice: list[str] = []
+        strays = 0
         with self._snapshot() as cursor:
             cursor.execute(self._query("read_chargers", **asked))
             chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
@@ -142,7 +141,9 @@ class PostgresSource:
             # Each shard's rows are let go when they are put together: all together they would be in memory twice.
             for number in part.shard_numbers:
                 found = whole(chargers.pop(number), CHARGER_HISTORY)
-                table = counted(found, whole(connectors.pop(number), CONNECTOR_HISTORY), at)
+                outlets = whole(connectors.pop(number), CONNECTOR_HISTORY)
+                table = counted(found, outlets, at)
+                strays += stray_connectors(found, outlets)
                 shared += repeated_chargers(found)
                 met_twice += _chargers_of_repeated(table)
                 inventory[number] = table
@@ -150,8 +151,15 @@ class PostgresSource:
             charger_history = cursor.fetch_arrow_table().to_pandas()
             cursor.execute(self._query("extract_connector_history", chargers=met_twice, **around))
             connector_history = cursor.fetch_arrow_table().to_pandas()
-        for number in part.shard_numbers:
-            yield number, with_conflicts(inventory.pop(number), charger_history, connector_history)
+            orphans, examples = 0, None
+            if strays:  # Most of them stand under chargers that were taken away before the count.
+                cursor.execute(self._query("find_orphans", **asked))
+                orphans, examples = cursor.fetchone()
+        shards = (
+            (number, with_conflicts(inventory.pop(number), charger_history, connector_history))
+            for number in part.shard_numbers
+        )
+        return PartRead(shards, orphans, tuple(examples or ()))
 
     def _require_all(self, part: Part, reported: Sequence[int], *arrived: dict[int, list[pa.RecordBatch]]) -> None:
         """Raise `SetFault` unless as many chargers and connectors arrived as the source itself counts."""
@@ -238,10 +246,10 @@ def _in_part(part: Part) -> sql.Composable:
 
 
 def _bucket(count: int) -> sql.Composable:
-    """Which of `count` hash partitions Postgres itself would place a charger in."""
+    """Which of `count` hash partitions Postgres itself would place a charger in; the first where it has no id."""
     if count == 1:
         return sql.SQL("0")
     mask = count - 1
-    return sql.SQL("(((hashtextextended(charger_id, {seed}) & {mask}) + {shift}) & {mask})").format(
+    return sql.SQL("coalesce(((hashtextextended(charger_id, {seed}) & {mask}) + {shift}) & {mask}, 0)").format(
         seed=sql.Literal(_HASH_SEED), mask=sql.Literal(mask), shift=sql.Literal(_HASH_SHIFT & mask)
     )

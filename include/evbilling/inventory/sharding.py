@@ -8,7 +8,7 @@ from dataclasses import dataclass
 SHARD_ROWS = 1_000_000
 
 # A part's shards are read in one pass over the source; all of its rows are in memory then, encoded.
-_SHARDS_IN_A_PART = 8
+_SHARDS_IN_A_PART = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,6 @@ def parts_for(shards: int) -> int:
     """In how many parts so many shards are read.
 
     Each part reads through the whole source, so they are few: two where there is something to share, for two cores, and
-    of a large inventory one for every eight shards.
+    of a large inventory one for every four shards.
     """
     return max(min(shards, 2), shards // _SHARDS_IN_A_PART)

@@ -32,16 +32,26 @@ class CountWindow:
 class Survey:
     """Facts of the inventory as a set.
 
-    `orphans` are connectors around the count whose charger the source lacks, `homeless_chargers` chargers that belong
-    to no account it knows; `nameless_chargers` tells by account how many have no id.
+    `homeless_chargers` are chargers around the count that belong to no account it knows; `nameless_chargers` tells by
+    account how many have no id.
     """
 
     connector_rows: int
     history_begins: datetime | None
-    orphans: int
-    orphan_examples: tuple[str, ...]
     homeless_chargers: int
     nameless_chargers: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRead:
+    """A part of the inventory as read: each of its shards, with its number, and what no shard can hold.
+
+    `orphans` are connectors around the count whose charger the source lacks, with a few to name.
+    """
+
+    shards: Iterator[tuple[int, pa.Table]]
+    orphans: int
+    orphan_examples: tuple[str, ...]
 
 
 class InventorySource(Protocol):
@@ -63,8 +73,8 @@ class InventorySource(Protocol):
 
     def read_part(
         self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
-    ) -> Iterator[tuple[int, pa.Table]]:
-        """Each shard of the part: its number, and one row per connector of these accounts as of the account's instant.
+    ) -> PartRead:
+        """The part's shards: one row per connector of these accounts as of the account's instant.
 
         Columns account_id, charger_id, power_type, status, scope_status (dictionaries), connector_id (int32, -1 if
         the source has none) and conflict: null, `duplicate` or `overlap` where history rows contradict each other.

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from evbilling.archive.record import is_dropped
 from evbilling.statements.services import Services
 from evbilling.warehouse import runs, staging
 from evbilling.warehouse.tieout import keep_checks
@@ -18,12 +19,13 @@ def close_run(services: Services, run_id: int) -> dict[str, Any]:
     """Write the period's tie-out and drop the run's stage; returns {"outcome", "checks", "not_ok"}.
 
     The tie-out belongs to the newest run that published the period or found it unchanged: one that found differences,
-    was superseded, or is closed again after a newer one, leaves it as it is.
+    was superseded, or is closed again after a newer one or after its period was archived, leaves it as it is.
     """
     with services.recording_failure(run_id), services.warehouse() as connection:
         run = runs.get_run(connection, run_id)
         latest = runs.latest_settled_run(connection, run.period)
-        checks, not_ok = _tie_out(connection, run) if latest and latest.run_id == run_id else (0, [])
+        is_keeper = latest is not None and latest.run_id == run_id and not is_dropped(connection, run.period)
+        checks, not_ok = _tie_out(connection, run) if is_keeper else (0, [])
         connection.execute("select billing.drop_stage(%s)", (run_id,))
         connection.execute("update billing.run set closed_at = coalesce(closed_at, now()) where run_id = %s", (run_id,))
     log.info(

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from evbilling.errors import NotReady
+from evbilling.errors import NotReady, SetFault
 from evbilling.inventory.sharding import Part, parts_for
-from evbilling.inventory.source import CountWindow
+from evbilling.inventory.source import CountWindow, PartRead
 from evbilling.statements.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +28,13 @@ def extract_inventory(services: Services, run_id: int, number: int) -> dict[str,
             if (earlier := run.facts.get("snapshot_of_run")) is not None:
                 return _said(part, [_take_over(services, connection, run, earlier, n) for n in part.shard_numbers])
         # No transaction stays open on the warehouse while the source is read.
-        for shard, table in _read(services, run, part):
+        read = _read(services, run, part)
+        for shard, table in read.shards:
             stored = services.evidence.put_table(evidence_folder(run.period, run_id), f"inventory-{shard:03d}", table)
+            # Orphans belong to no shard: the part's first has their number.
+            orphans = read.orphans if shard == part.number else 0
             with services.warehouse() as connection:
-                runs.register_inventory(connection, run_id, shard, stored.key, stored.sha256, table.num_rows)
+                runs.register_inventory(connection, run_id, shard, stored.key, stored.sha256, table.num_rows, orphans)
         with services.warehouse() as connection:
             said = _said(part, [runs.get_shard(connection, run_id, shard) for shard in part.shard_numbers])
     log.info(
@@ -62,11 +61,19 @@ def _take_over(services: Services, connection: Any, run: runs.Run, earlier: int,
     return kept
 
 
-def _read(services: Services, run: runs.Run, part: Part) -> Iterator[tuple[int, pa.Table]]:
+def _read(services: Services, run: runs.Run, part: Part) -> PartRead:
     if not run.accounts_uri:
         raise NotReady(f"run {run.run_id} was opened but not planned", fix="clear the task open_run too")
     accounts = services.accounts(run)
     instants = [instant.to_pydatetime() for instant in accounts["count_instant"]]
-    return services.source(run.run_id).read_part(
-        part, accounts["account_id"].tolist(), instants, CountWindow(min(instants), max(instants))
-    )
+    source = services.source(run.run_id)
+    read = source.read_part(part, accounts["account_id"].tolist(), instants, CountWindow(min(instants), max(instants)))
+    # What several parts come to together is judged by the validation.
+    if read.orphans > int(run.facts["max_orphan_connectors"]):
+        raise SetFault(
+            f"{read.orphans:,} connectors stand under no charger that the source knows"
+            f" ({', '.join(read.orphan_examples)}{', …' if read.orphans > len(read.orphan_examples) else ''})",
+            where=source.label,
+            fix="nobody could be billed for them: mend the source, or allow so many by the Param max_orphan_connectors",
+        )
+    return read

@@ -13,6 +13,7 @@ import psycopg
 import pyarrow as pa
 
 from evbilling import __version__
+from evbilling.archive.record import refuse_archived
 from evbilling.errors import BadInput, NotReady, SetFault
 from evbilling.inventory.sharding import SHARD_ROWS, parts_for, shards_for
 from evbilling.inventory.source import CountWindow, InventorySource, Survey
@@ -71,6 +72,8 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
             where="period",
             fix="ask for a month whose 1st has come",
         )
+    with services.warehouse() as connection:
+        refuse_archived(connection, period)
     source = services.source(run_id)
     source.check_contract()
     with services.warehouse() as connection:
@@ -101,7 +104,6 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
     facts = {
         "accounts": len(accounts),
         "connector_rows": survey.connector_rows,
-        "orphans": survey.orphans,
         "homeless_chargers": survey.homeless_chargers,
         "first_count": window.first.isoformat(),
         "last_count": window.last.isoformat(),
@@ -153,13 +155,6 @@ def _judge(
             " and no snapshot of that month is stored",
             where=source.label,
             fix="a month can only be billed from its own inventory: restore the source's history, or bill it by hand",
-        )
-    if survey.orphans > request.max_orphan_connectors:
-        raise SetFault(
-            f"{survey.orphans:,} connectors stand under no charger that the source knows"
-            f" ({', '.join(survey.orphan_examples)}{', …' if survey.orphans > len(survey.orphan_examples) else ''})",
-            where=source.label,
-            fix="nobody could be billed for them: mend the source, or allow so many by the Param max_orphan_connectors",
         )
     return None
 

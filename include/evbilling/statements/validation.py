@@ -48,7 +48,7 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
         )
         findings += validator.validate(_priced(staged), suites.decisions_suite())
         findings += validator.validate(_accounts_frame(settlement, staged), suites.accounts_suite())
-        findings += _validate_period(validator, run, settlement)
+        findings += _validate_period(validator, run, settlement, sum(shard.orphans for shard in shards))
 
         page = services.evidence.put_text(
             evidence_folder(run.period, run_id),
@@ -89,14 +89,14 @@ def _accounts_frame(settlement: Settlement, staged: pd.DataFrame) -> pd.DataFram
     )
 
 
-def _validate_period(validator: Validator, run: runs.Run, settlement: Settlement) -> list[Finding]:
+def _validate_period(validator: Validator, run: runs.Run, settlement: Settlement, orphans: int) -> list[Finding]:
     counts, previous = settlement.counts, run.facts.get("previous_extracted")
     extracted = int(counts["extracted"].sum())
     limit = float(run.facts["max_count_change_percent"])
     frame = pd.DataFrame({
         "extracted": [extracted],
         "decided": [int(counts["billed"].sum() + counts["excluded"].sum())],
-        "orphans": [int(run.facts["orphans"])],
+        "orphans": [orphans],
         "homeless_chargers": [int(run.facts["homeless_chargers"])],
         "change_percent": [round(100 * (extracted - previous) / previous, 2) if previous else None],
     }).astype({"change_percent": float})  # fmt: skip

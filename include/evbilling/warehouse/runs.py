@@ -34,7 +34,8 @@ class RegisteredShard:
     summary_uri: str | None
     summary_sha256: str | None
     stage_table: str | None
-    profile: dict[str, Any] | None = None
+    profile: dict[str, Any] | None
+    orphans: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def get_shards(connection: psycopg.Connection[Any], run_id: int) -> list[Registe
     """The shards that the run has registered, in order."""
     rows = connection.execute(
         """select shard, inventory_uri, inventory_sha256, extracted_rows, summary_uri, summary_sha256, stage_table,
-                  profile
+                  profile, orphans
            from billing.run_shard where run_id = %s order by shard""",
         (run_id,),
     )
@@ -125,17 +126,17 @@ def get_shard(connection: psycopg.Connection[Any], run_id: int, shard: int) -> R
 
 
 def register_inventory(
-    connection: psycopg.Connection[Any], run_id: int, shard: int, uri: str, sha256: str, rows: int
+    connection: psycopg.Connection[Any], run_id: int, shard: int, uri: str, sha256: str, rows: int, orphans: int = 0
 ) -> None:
     """Register a shard's extracted inventory; a later extraction of the same shard takes its place."""
     connection.execute(
-        """insert into billing.run_shard as s (run_id, shard, inventory_uri, inventory_sha256, extracted_rows)
-           values (%s, %s, %s, %s, %s)
+        """insert into billing.run_shard as s (run_id, shard, inventory_uri, inventory_sha256, extracted_rows, orphans)
+           values (%s, %s, %s, %s, %s, %s)
            on conflict (run_id, shard) do update
            set inventory_uri = excluded.inventory_uri, inventory_sha256 = excluded.inventory_sha256,
-               extracted_rows = excluded.extracted_rows
-           where s.inventory_sha256 <> excluded.inventory_sha256""",
-        (run_id, shard, uri, sha256, rows),
+               extracted_rows = excluded.extracted_rows, orphans = excluded.orphans
+           where (s.inventory_sha256, s.orphans) <> (excluded.inventory_sha256, excluded.orphans)""",
+        (run_id, shard, uri, sha256, rows, orphans),
     )
 
 

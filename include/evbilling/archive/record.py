@@ -1,0 +1,66 @@
+"""What of a period was archived, and whether its decisions are still in the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from evbilling.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """One file of an archive: its key in the store, the SHA-256 of its bytes, its rows."""
+
+    key: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a period's decisions come to; the digest is over whole rows, as `billing.decision_sums` makes it."""
+
+    decisions: int
+    billed: int
+    unit_price_minor: Decimal
+    digest: Decimal
+
+
+def record_archive(
+    connection: psycopg.Connection[Any], period: str, store: str, files: Sequence[ArchivedFile], sums: Sums, actor: str
+) -> bool:
+    """Record where the period's decisions were copied to; False if just this was on record already."""
+    row = connection.execute(
+        "select billing.record_archive(%s, %s, %s, %s, %s, %s, %s, %s)",
+        (period, store, as_json(files), sums.decisions, sums.billed, sums.unit_price_minor, sums.digest, actor),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def as_json(files: Sequence[ArchivedFile]) -> Jsonb:
+    """The files as they stand in the record."""
+    return Jsonb([asdict(file) for file in files])
+
+
+def is_dropped(connection: psycopg.Connection[Any], period: str) -> bool:
+    """True if the period's decisions lie in files only."""
+    row = connection.execute(
+        "select exists (select from billing.archived_period where period = %s and dropped_at is not null)", (period,)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def refuse_archived(connection: psycopg.Connection[Any], period: str) -> None:
+    """Raise `BadInput` if the period's decisions lie in files only: nothing new can be compared with them."""
+    if is_dropped(connection, period):
+        raise BadInput(
+            f"{period} is archived: its decisions have left the warehouse, so it can't be billed or corrected anew",
+            where="period",
+            fix="settle what is wrong with it in a later period, or by hand (docs/runbooks/archiving.md)",
+        )

@@ -1,0 +1,55 @@
+"""A month is few tasks: their number grows with the parts of the inventory, not with accounts or payments."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from evbilling.inventory.sharding import SHARD_ROWS, Part, parts_for, shards_for
+
+pytestmark = [
+    pytest.mark.airflow,
+    # As in test_integrity: Airflow's own imports.
+    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
+]
+
+
+@pytest.mark.parametrize(
+    ("connectors", "shards", "most"),
+    [
+        (0, 1, 7),
+        (100_000, 1, 7),
+        (1_000_000, 1, 7),
+        (1_000_001, 2, 9),
+        (10_000_000, 16, 13),
+        (100_000_000, 128, 69),
+    ],
+)
+def test_task_instances_grow_with_parts_only(dag_bag: Any, connectors: int, shards: int, most: int) -> None:
+    """Two tasks are there once a part, the five others once a run: 69 instances bill a hundred million connectors."""
+    tasks = dag_bag.dags["connector_statements"].tasks
+    assert shards_for(connectors, SHARD_ROWS) == shards
+    parts = parts_for(shards)
+    instances = sum(parts if task.is_mapped else 1 for task in tasks)
+    assert instances == 5 + 2 * parts
+    assert instances <= most
+
+
+def test_parts_grow_slower_than_shards() -> None:
+    """From 10^5 to 10^8 connectors parts never get fewer, and past two each has a million rows at least."""
+    sizes = [10**power * digit for power in range(5, 9) for digit in (1, 2, 5)]
+    parts = [parts_for(shards_for(size, SHARD_ROWS)) for size in sizes]
+    assert all(fewer <= more for fewer, more in pairwise(parts))
+    assert all(number <= max(2, size / 1_000_000) for number, size in zip(parts, sizes, strict=True))
+    assert parts[0] == 1
+
+
+@pytest.mark.parametrize("shards", [1, 2, 4, 16, 128])
+def test_each_shard_lies_in_just_one_part(shards: int) -> None:
+    """However many parts there are, all shards are read and none twice."""
+    count = parts_for(shards)
+    read = [shard for number in range(count) for shard in Part(number, count, shards).shard_numbers]
+    assert sorted(read) == list(range(shards))
