@@ -1,8 +1,9 @@
--- What each charge of the platform means for this month's statements; a row for every charge but those that an earlier
--- statement lists and that are as they were. `fault`: why its account can't be stated; `altered`: how it differs from
--- what a statement lists, in words; `increase_minor`: by how much it was settled further since. None of the three and
--- not listed: a new item. For the assembly.
-create table {judged} as
+-- What each charge of the platform means for this month's statements. A new one in good order is an item of its account's
+-- statement at once; kept beside are those that call for more: `fault`: why its account can't be stated; `altered`: how it
+-- differs from what a statement lists, in words; `increase_minor`: by how much it was settled further since; or new, of
+-- an account whose currency is unknown. Those that an earlier statement lists and that are as they were are passed over.
+-- For the assembly.
+analyze {candidate} (account_id), {charge} (account_id, charge_id), {counted} (account_id);
 with since as (
     -- An item's id is settled/<charge>/<settled so far>, and a charge's id may hold anything.
     select substring(item_id from '^settled/(.*)/-?[0-9]+$') as charge_id, -sum(total_minor)::bigint as settled_minor
@@ -23,7 +24,7 @@ with since as (
     -- Looked up, as power() would take longer than all the rest.
     cross join lateral (
         select ('{{1,10,100,1000,10000}}'::numeric[])[1 + greatest(coalesce(l.minor_unit, a.minor_unit), 0)] as factor) m
-), judged as (
+), judged as materialized (
     select k.account_id, k.charge_id, k.occurred_at, coalesce(k.description, k.kind, 'Charge') as description, k.currency,
            k.minor_unit, k.net, k.tax, k.settled, k.booked_minor, k.listed_on, k.listed_currency, k.listed_description,
            k.listed_unit,
@@ -36,8 +37,8 @@ with since as (
                -- NaN and infinity count as the largest there are.
                when greatest(abs(k.net), abs(k.tax), abs(k.settled)) >= 1e15 then 'CHARGE-TOO-LARGE'
                when k.minor_unit >= 0 and k.currency <> k.account_currency then 'CHARGE-CURRENCY'
-               when k.minor_unit >= 0 and (k.net, k.tax, k.settled) <> (trunc(k.net), trunc(k.tax), trunc(k.settled))
-                   then 'CHARGE-DECIMALS'
+               when k.minor_unit >= 0 and k.minor_unit < greatest(
+                       min_scale(k.net_amount), min_scale(k.tax_amount), min_scale(k.settled_amount)) then 'CHARGE-DECIMALS'
            end as fault,
            case
                when k.listed_on is null then null
@@ -55,25 +56,29 @@ with since as (
                                round(k.booked_minor / power(10::numeric, k.listed_unit), k.listed_unit))
            end as altered
     from compared k
+), kept as (
+    insert into {judged}
+    select account_id, charge_id, listed_on, listed_currency, listed_description, listed_unit,
+           case when fault is not null
+                then trim_scale(net_amount) || ' + ' || trim_scale(tax_amount) || ' ' || currency end,
+           fault, altered,
+           case when fault is null and altered is null and minor_unit >= 0 then settled::bigint end,
+           case when fault is null and altered is null and listed_on is not null then (settled - booked_minor)::bigint
+                else 0 end
+    from judged
+    where fault is not null or altered is not null or listed_on is null and minor_unit < 0
+       or listed_on is not null and settled > booked_minor
 )
-select account_id, charge_id, occurred_at, description, currency, minor_unit, listed_on, listed_currency,
-       listed_description, listed_unit,
-       case when fault is not null then trim_scale(net_amount) || ' + ' || trim_scale(tax_amount) || ' ' || currency end
-           as shown, fault, altered,
-       case when fault is null and listed_on is null and minor_unit >= 0 then net::bigint end as net_minor,
-       case when fault is null and listed_on is null and minor_unit >= 0 then tax::bigint end as tax_minor,
-       case when fault is null and altered is null and minor_unit >= 0 then settled::bigint end as settled_minor,
-       case when fault is null and altered is null and listed_on is not null then (settled - booked_minor)::bigint
-            else 0 end as increase_minor
-from judged
-where listed_on is null or fault is not null or altered is not null or settled > booked_minor
-union all
-select l.account_id, l.item_id, l.occurred_at, l.description, l.currency, l.minor_unit, l.statement_id, l.currency,
-       l.description, l.minor_unit, null, null,
+insert into {item} (item_kind, item_id, account_id, occurred_at, description, currency, minor_unit, net_minor, tax_minor,
+                    total_minor, settled_minor)
+select 'charge', charge_id, account_id, occurred_at, description, currency, minor_unit, net::bigint, tax::bigint,
+       net::bigint + tax::bigint, settled::bigint
+from judged where fault is null and listed_on is null and minor_unit >= 0;
+insert into {judged} (account_id, charge_id, listed_on, altered, increase_minor)
+select l.account_id, l.item_id, l.statement_id,
        format('charge %s of %s, on statement %s, is no longer among the platform''s charges of that time', l.item_id,
-              l.account_id, l.statement_id), null, null, null, 0
+              l.account_id, l.statement_id), 0
 from billing.account_statement_item l
 join {candidate} a on a.account_id = l.account_id
 where l.item_kind = 'charge' and not exists (
     select from {charge} c where c.charge_id = l.item_id and c.account_id = l.account_id);
-analyze {judged};

@@ -11,12 +11,19 @@ with item as (
                or i.item_kind = 'paid_outside' and i.item_id like 'paid-outside-%'), 0) as paid,
            coalesce(sum(i.total_minor) filter (
                where i.item_kind = 'paid_outside' and i.item_id like 'settled/%'), 0) as since,
-           count(*) filter (where (i.currency, i.minor_unit) is distinct from (a.currency, a.minor_unit)) as foreign_items,
-           count(*) - count(distinct (i.item_kind, i.item_id)) + count(l.item_id) as repeated_items
+           count(*) filter (where (i.currency, i.minor_unit) is distinct from (a.currency, a.minor_unit)) as foreign_items
     from {item} i
     left join {account} a on a.account_id = i.account_id
-    left join billing.account_statement_item l on l.item_kind = i.item_kind and l.item_id = i.item_id
     group by i.account_id
+), repeated as (
+    -- On two statements, or twice on one: here, or with those issued.
+    select i.account_id, count(*) as items
+    from (select item_kind, item_id from {item} group by 1, 2 having count(*) > 1
+          union all
+          select i.item_kind, i.item_id from {item} i
+          join billing.account_statement_item l on l.item_kind = i.item_kind and l.item_id = i.item_id) twice
+    join {item} i on i.item_kind = twice.item_kind and i.item_id = twice.item_id
+    group by 1
 ), last_stated as (
     select s.account_id, s.total_minor from billing.statement s
     join (select account_id, max(period::text) as period from billing.statement where kind = 'account' group by 1) newest
@@ -46,22 +53,24 @@ select c.account_id,
            as due_charges,
        coalesce(i.charged, 0)::bigint as charged,
        case when i.account_id is null then 0
-            else (coalesce(n.total_amount, 0) - coalesce(l.total_amount, 0)) * power(10::numeric, c.minor_unit) end::bigint
+            else (coalesce(n.total_amount, 0) - coalesce(l.total_amount, 0)) * m.factor end::bigint
            as due_charged,
        coalesce(i.settled, 0)::bigint as settled,
        case when i.account_id is null then 0
-            else (coalesce(n.settled_amount, 0) - coalesce(l.settled_amount, 0)) * power(10::numeric, c.minor_unit)
-            end::bigint as due_settled,
+            else (coalesce(n.settled_amount, 0) - coalesce(l.settled_amount, 0)) * m.factor end::bigint as due_settled,
        coalesce(i.opening + i.issued + i.charged - i.settled + i.paid + i.since, 0)::bigint as sum_of_kinds,
        coalesce(f.balance_minor + i.charged - i.settled + i.since, 0)::bigint as ledger_balance,
        coalesce(i.foreign_items, 0)::bigint as foreign_items,
-       coalesce(i.repeated_items, 0)::bigint as repeated_items,
+       coalesce(r.items, 0)::bigint as repeated_items,
        d.says as altered
 from {candidate} c
 left join item i using (account_id)
+left join repeated r using (account_id)
 left join {figure} f using (account_id)
 left join last_stated s using (account_id)
 left join {counted} n using (account_id)
 left join listed l using (account_id)
 left join altered d using (account_id)
+-- Looked up, as power() would take longer than all the rest.
+cross join lateral (select ('{{1,10,100,1000,10000}}'::numeric[])[1 + greatest(c.minor_unit, 0)] as factor) m
 order by c.account_id collate "C";

@@ -9,7 +9,8 @@ select account_id, 'CURRENCY-CHANGED', count(*), min(item_id collate "C"), min(c
 from (
     select i.account_id, i.item_id, i.currency
     from {item} i join {candidate} a on a.account_id = i.account_id
-    where i.currency <> a.currency and a.minor_unit >= 0
+    -- Charges are in their account's currency, or have a fault of their own.
+    where i.item_kind <> 'charge' and i.currency <> a.currency and a.minor_unit >= 0
     union all
     select account_id, last_statement_id, opening_currency from {candidate}
     where opening_minor <> 0 and opening_currency <> currency and minor_unit >= 0) other

@@ -1,7 +1,7 @@
 -- What the statements must come to by other ways than their items: by statements and ledger as they stand, less what
 -- earlier account statements list. Taken in the moment of the items, so that a payment that comes in later can't make the
 -- two differ. A row per account stated. For the validation.
-create table {figure} as
+create unlogged table {figure} as
 with issued as (
     select s.account_id, sum(s.total_minor) as minor from billing.statement s
     where s.kind in ('connector', 'correction') and s.period <= {period} group by 1

@@ -1,5 +1,5 @@
--- The items of all candidates but the opening balances: what of our own record is on no account statement yet, new
--- charges of the platform, and what was settled of charges since they were listed. For the assembly.
+-- The items of all candidates besides their new charges and opening balances: what of our own record is on no account
+-- statement yet, and what was settled of charges since they were listed. For the assembly.
 insert into {item} (item_kind, item_id, account_id, occurred_at, description, currency, minor_unit, net_minor, tax_minor,
                     total_minor, settled_minor)
 select u.item_kind, u.item_id, u.account_id, u.occurred_at, u.description, u.currency, u.minor_unit, u.net_minor,
@@ -8,11 +8,7 @@ from billing.unstated_item u
 join {candidate} a on a.account_id = u.account_id
 where u.period <= {period}
 union all
-select 'charge', charge_id, account_id, occurred_at, description, currency, minor_unit, net_minor, tax_minor,
-       net_minor + tax_minor, settled_minor
-from {judged} where fault is null and listed_on is null and minor_unit >= 0
-union all
 select 'paid_outside', format('settled/%s/%s', charge_id, settled_minor), account_id, {now}::timestamptz,
        'Settled since: ' || listed_description, listed_currency, listed_unit, -increase_minor, 0, -increase_minor, 0
 from {judged} where increase_minor > 0;
-analyze {item};
+analyze {judged}, {item} (item_kind, item_id, account_id);

@@ -1,20 +1,24 @@
 -- The staging tables of one run of account statements, empty. account, item and withheld are what the owner's function
--- publishes, so it may read them; the others lead there. Logged: a database crash must not empty what was validated.
-create table {candidate} (
+-- publishes, so it may read them; the others lead there. Unlogged, as all of it can be assembled again: a database crash
+-- empties them all at once, which the steps after the assembly notice by the candidates that the run has on record.
+create unlogged table {candidate} (
     account_id text primary key, account_name text, financial_admin_id text, time_zone text, currency text,
     minor_unit smallint not null, last_statement_id text, opening_minor bigint not null, opening_currency text,
     opens_at timestamptz not null, charges_since timestamptz not null, charges_until timestamptz not null);
-create table {charge} (
+create unlogged table {charge} (
     account_id text not null, charge_id text, kind text, description text, occurred_at timestamptz, net_amount numeric,
     tax_amount numeric, currency text, settled_amount numeric);
-create table {counted} (
+create unlogged table {counted} (
     account_id text primary key, charges bigint not null, total_amount numeric, settled_amount numeric);
-create table {withheld} (
+create unlogged table {judged} (
+    account_id text not null, charge_id text, listed_on text, listed_currency text, listed_description text,
+    listed_unit smallint, shown text, fault text, altered text, settled_minor bigint, increase_minor bigint not null);
+create unlogged table {withheld} (
     account_id text not null, reason_id text not null, detail text not null, primary key (account_id, reason_id));
-create table {account} (
+create unlogged table {account} (
     account_id text primary key, account_name text, financial_admin_id text not null, time_zone text not null,
     currency text not null, minor_unit smallint not null);
-create table {item} (
+create unlogged table {item} (
     item_kind text not null, item_id text not null, account_id text not null, occurred_at timestamptz not null,
     description text not null, currency text not null, minor_unit smallint not null, net_minor bigint not null,
     tax_minor bigint not null, total_minor bigint not null, settled_minor bigint not null);

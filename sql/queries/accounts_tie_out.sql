@@ -1,12 +1,11 @@
 -- The figures of a period's account statements that must agree, each counted in two ways. Stored for finance.tie_out.
 with stated as (
     select * from billing.statement where kind = 'account' and period = {period}
+), closing as (
+    select currency, minor_unit, sum(total_minor) as minor from stated group by 1, 2
 ), summed as (
-    select s.currency, s.minor_unit, sum(s.total_minor) as closing_minor, sum(i.minor) as items_minor
-    from stated s
-    left join (select statement_id, sum(total_minor - settled_minor) as minor
-               from billing.account_statement_item group by 1) i using (statement_id)
-    group by s.currency, s.minor_unit
+    select s.currency, s.minor_unit, sum(i.total_minor - i.settled_minor) as minor
+    from stated s join billing.account_statement_item i using (statement_id) group by 1, 2
 ), connector as (
     select s.statement_id, s.account_id, s.issued_at, l.statement_id as listed_on,
            exists (select from billing.withheld_account w
@@ -39,10 +38,10 @@ select 'account-statements-listed',
        (select count(*) from connector where listed_on is not null or is_withheld or is_late)
 union all
 select 'account-statements-closing-' || currency,
-       'Closing balances, ' || currency, round(closing_minor / power(10::numeric, minor_unit), minor_unit),
+       'Closing balances, ' || currency, round(c.minor / power(10::numeric, minor_unit), minor_unit),
        'Items with their opening balances, ' || currency,
-       round(coalesce(items_minor, 0) / power(10::numeric, minor_unit), minor_unit)
-from summed
+       round(coalesce(i.minor, 0) / power(10::numeric, minor_unit), minor_unit)
+from closing c left join summed i using (currency, minor_unit)
 union all
 select 'account-statements-ledger-' || n.currency,
        'Newest closing balances of all accounts, ' || n.currency,

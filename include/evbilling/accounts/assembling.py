@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,19 +16,26 @@ import pyarrow as pa
 from evbilling import __version__
 from evbilling.accounts import stage
 from evbilling.accounts.eligibility import addressed, amount_faults
+from evbilling.accounts.reading import query_frame
 from evbilling.errors import BadInput, NotReady, StaleTry
 from evbilling.inventory.source import CHARGE_TABLES
 from evbilling.period import Period
 from evbilling.statements.services import Services, evidence_folder
 from evbilling.warehouse import runs
 from evbilling.warehouse.schema import require_newest_schema
-from evbilling.warehouse.staging import copy_frame, query_rows
+from evbilling.warehouse.staging import copy_frame
 
 if TYPE_CHECKING:
     from evbilling.inventory.source import InventorySource
 
 log = logging.getLogger(__name__)
 
+_CANDIDATE_TYPES = {"is_on": pa.bool_(), "opening_minor": pa.int64(), "newest_minor_unit": pa.int64()}
+_TERM_TYPES = {
+    **dict.fromkeys(("setting_id", "fee_e4", "dc_fee_e4", "tax_rate_e6"), pa.int64()),
+    **dict.fromkeys(("exclude_closed", "exclude_private"), pa.bool_()),
+}
+_MOST_WAITING = 2
 _FOUND_COLUMNS = ["account_id", "reason_id", "hits", "first_id", "shown"]
 
 
@@ -95,10 +104,10 @@ def _candidates(
     """Whom the run may state, kept as its evidence, and the faults of their addresses."""
     with services.warehouse() as connection:
         connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
-        columns, rows = query_rows(connection, "accounts_candidates", period=str(period))
-        term_columns, terms = query_rows(connection, "terms_in_force", period=str(period))
-    found, in_force = pd.DataFrame(rows, columns=columns), pd.DataFrame(terms, columns=term_columns)
-    users = source.read_users([str(user) for user in in_force["financial_admin_id"].dropna().unique()])
+        stage.give_room(connection)
+        found = query_frame(connection, "accounts_candidates", _CANDIDATE_TYPES, period=str(period))
+        in_force = query_frame(connection, "terms_in_force", _TERM_TYPES, period=str(period))
+    users = source.read_users(in_force["financial_admin_id"].dropna().unique().tolist())
     candidates, faults = addressed(found, source.read_accounts(), users, in_force, period)
     stored = services.evidence.put_table(
         evidence_folder(str(period), run_id), "accounts", pa.Table.from_pandas(candidates, preserve_index=False)
@@ -117,16 +126,31 @@ def _stage_charges(services: Services, source: InventorySource, run_id: int, can
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
         stage.run_script(connection, "accounts_stage", run_id)
         copy_frame(connection, tables["candidate"], candidates)
-        counted = source.read_charges(
-            candidates["account_id"].tolist(),
-            candidates["charges_since"].tolist(),
-            candidates["charges_until"].tolist(),
-            lambda part: copy_frame(connection, tables["charge"], part),
-        )
+        # Written beside the reading. No more than a few batches wait, so that memory stays flat.
+        with ThreadPoolExecutor(1) as pool:
+            under_way: deque[Future[int]] = deque()
+
+            def keep(part: pa.Table) -> None:
+                under_way.append(pool.submit(copy_frame, connection, tables["charge"], part))
+                if len(under_way) > _MOST_WAITING:
+                    under_way.popleft().result()
+
+            counted = source.read_charges(
+                candidates["account_id"].tolist(),
+                _plain(candidates["charges_since"]),
+                _plain(candidates["charges_until"]),
+                keep,
+            )
+            for written in under_way:
+                written.result()
         copy_frame(connection, tables["counted"], pa.Table.from_pandas(counted, preserve_index=False))
-        for name in ("candidate", "charge", "counted"):
-            connection.execute(psycopg.sql.SQL("analyze {}").format(tables[name]))
     return int(counted["charges"].sum())
+
+
+def _plain(instants: pd.Series[Any]) -> list[datetime]:
+    """As Python has them: pandas' own kind takes several times as long to be written."""
+    plain: list[datetime] = pd.DatetimeIndex(instants).to_pydatetime().tolist()
+    return plain
 
 
 def _stage_items(
@@ -138,6 +162,7 @@ def _stage_items(
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         if (run := runs.get_run(connection, run_id)).state == "superseded":
             raise StaleTry(f"a newer try of the same task has taken over from run {run_id}", where=run.period)
+        stage.give_room(connection)
         stage.run_script(connection, "accounts_charges", run_id)
         stage.run_script(connection, "accounts_items", run_id, period=period, now=now)
         _, rows = stage.query_stage(connection, "accounts_faults", run_id)

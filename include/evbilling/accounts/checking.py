@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from evbilling.accounts import stage
-from evbilling.errors import NotReady
+from evbilling.accounts.reading import query_frame
 from evbilling.expectations.accounts import PAIRS, account_statements_suite
 from evbilling.expectations.page import validation_page
 from evbilling.expectations.validate import Validator, stop_if_critical
@@ -19,27 +21,25 @@ log = logging.getLogger(__name__)
 
 # So many accounts are named for each figure that doesn't agree; the finding says how many there are.
 _NAMED = 5
-_WORDS = ("account_id", "is_withheld", "altered")
+_CHECK_TYPES: dict[str, pa.DataType] = {"is_withheld": pa.bool_()} | dict.fromkeys(
+    [*itertools.chain.from_iterable(pair[:2] for pair in PAIRS), "foreign_items", "repeated_items"], pa.int64()
+)
 
 
 def validate(services: Services, run_id: int) -> dict[str, Any]:
     """Validate a run; returns {"expectations", "warnings", "page"}, all results kept in the warehouse.
 
     Raises `SetFault` that names every critical failure, after they are recorded: nothing is published then;
-    `NotReady` if the run isn't assembled.
+    `NotReady` if the run isn't assembled, or a crash of the database has emptied what it staged.
     """
     with services.recording_failure(run_id):
         with services.warehouse() as connection:
             run = runs.get_run(connection, run_id)
             if stands(run):
                 return {"expectations": 0, "warnings": 0, "page": run.facts.get("validation_page")}
-            if not stage.has_stage(connection, run_id):
-                raise NotReady(
-                    f"the account statements of run {run_id} are not staged", fix="clear the task assemble too"
-                )
-            columns, rows = stage.query_stage(connection, "accounts_check", run_id)
-        frame = pd.DataFrame(rows, columns=columns)
-        frame = frame.astype({name: "int64" for name in columns if name not in _WORDS})
+            stage.require_stage(connection, run)
+            stage.give_room(connection)
+            frame = query_frame(connection, "accounts_check", _CHECK_TYPES, **stage.relations(run_id))
         findings = Validator().validate(frame, account_statements_suite())
         page = services.evidence.put_text(
             evidence_folder(run.period, run_id), "validation", "html", validation_page(run.period, run_id, findings)

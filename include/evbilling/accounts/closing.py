@@ -26,6 +26,7 @@ def close_account_run(services: Services, run_id: int) -> dict[str, Any]:
         checks: list[Any] = []
         not_ok: list[str] = []
         if latest and latest.run_id == run_id:
+            stage.give_room(connection)
             _, checks = query_rows(connection, "accounts_tie_out", period=run.period)
             not_ok = keep_checks(connection, run.period, run_id, checks)
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id), run_id)

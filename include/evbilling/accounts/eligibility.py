@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evbilling.period import Period, is_time_zone
@@ -87,8 +87,12 @@ def amount_faults(found: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame
 
 def _begins(periods: pd.Series[Any], zones: pd.Series[Any]) -> pd.Series[Any]:
     """00:00 on the 1st of each period in its zone, as UTC."""
-    instants: dict[tuple[str, Any], datetime] = {}
-    pairs = list(zip(periods, zones, strict=True))
-    for period, zone in set(pairs):
-        instants[period, zone] = Period.parse(period).count_instant(zone if is_time_zone(zone) else "UTC")
-    return pd.to_datetime(pd.Series([instants[pair] for pair in pairs], index=periods.index, dtype=object), utc=True)
+    # There are few pairs of many accounts.
+    period_codes, months = pd.factorize(periods)
+    zone_codes, names = pd.factorize(zones, use_na_sentinel=False)
+    pairs, of = np.unique(period_codes * len(names) + zone_codes, return_inverse=True)
+    instants = [
+        Period.parse(months[pair // len(names)]).count_instant(name if is_time_zone(name) else "UTC")
+        for pair, name in ((pair, names[pair % len(names)]) for pair in pairs.tolist())
+    ]
+    return pd.Series(pd.DatetimeIndex(pd.to_datetime(instants, utc=True))[of], index=periods.index)

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from evbilling.accounts import stage
-from evbilling.errors import NotReady, StaleTry
+from evbilling.errors import StaleTry
 from evbilling.statements.services import Services, stands
 from evbilling.warehouse import runs
 
@@ -21,7 +21,8 @@ def issue_account_statements(services: Services, run_id: int) -> dict[str, Any]:
 
     Outcomes: `issued`; `unchanged`, if there was nothing left to publish; `superseded`, if a newer run took over
     (nothing is written). Raises `TransientError` if what is staged isn't what the record says (by then or at all):
-    nothing is written, and a new assembly looks again; `NotReady` if nothing is staged.
+    nothing is written, and a new assembly looks again; `NotReady` if nothing is staged, or a crash of the
+    database has emptied it.
     """
     with services.recording_failure(run_id):
         try:
@@ -41,8 +42,7 @@ def _issue(services: Services, run_id: int) -> dict[str, Any]:
         if run.state == "superseded":
             log.info("0 rows written: a newer run of %s has taken over from run %s", run.period, run_id)
             return _nothing_written(run.state)
-        if not stage.has_stage(connection, run_id):
-            raise NotReady(f"the account statements of run {run_id} are not staged", fix="clear the task assemble too")
+        stage.require_stage(connection, run)
         epoch = connection.execute("select billing.raise_fence(%s)", (_FENCE,)).fetchone()[0]  # type: ignore[index]
     return _publish(services, run, epoch)
 
@@ -53,6 +53,8 @@ def _nothing_written(outcome: str) -> dict[str, Any]:
 
 def _publish(services: Services, run: runs.Run, epoch: int) -> dict[str, Any]:
     with services.warehouse() as connection:
+        # Looked at once more: whatever has emptied the stage meanwhile must not pass for a month with nothing to state.
+        stage.require_stage(connection, run)
         stage.run_script(connection, "accounts_yield", run.run_id, period=run.period)
         statements, items, withheld = connection.execute(
             "select * from billing.publish_account_statements(%s, %s, %s, %s)",

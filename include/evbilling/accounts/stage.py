@@ -7,7 +7,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from evbilling.errors import NotReady
 from evbilling.sqlfiles import load_sql
+from evbilling.warehouse.runs import Run
 from evbilling.warehouse.staging import query_rows
 
 # What a person would look for in schema staging: account_run_12 and its parts. The owner's function publishes the
@@ -44,7 +46,22 @@ def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:
         connection.execute("select billing.drop_stage(%s)", (run_id,))
 
 
-def has_stage(connection: psycopg.Connection[Any], run_id: int) -> bool:
-    """True if the run's statements lie assembled, not yet dropped: the last table made is there."""
-    row = connection.execute("select to_regclass(%s) is not null", (f"staging.account_run_{run_id}_figure",)).fetchone()
-    return bool(row and row[0])
+def give_room(connection: psycopg.Connection[Any]) -> None:
+    """For this transaction: memory enough to join and sum up a large operator's month without spilling to disk."""
+    connection.execute("set local work_mem = '128MB'")
+
+
+def require_stage(connection: psycopg.Connection[Any], run: Run) -> None:
+    """Raise `NotReady` unless the run's statements lie assembled, not yet dropped, and no crash has emptied them."""
+    again = "clear the task assemble too"
+    # The last table made is there.
+    row = connection.execute(
+        "select to_regclass(%s) is not null", (f"staging.account_run_{run.run_id}_figure",)
+    ).fetchone()
+    if not (row and row[0]):
+        raise NotReady(f"the account statements of run {run.run_id} are not staged", fix=again)
+    candidates = connection.execute(
+        sql.SQL("select count(*) from {candidate}").format(**relations(run.run_id))
+    ).fetchone()
+    if candidates != (run.facts["candidates"],):
+        raise NotReady(f"what run {run.run_id} has staged was lost in a crash of the database", fix=again)
