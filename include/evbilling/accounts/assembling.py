@@ -16,12 +16,13 @@ import pyarrow as pa
 from evbilling import __version__
 from evbilling.accounts import stage
 from evbilling.accounts.eligibility import addressed, amount_faults
-from evbilling.accounts.reading import query_frame
 from evbilling.errors import BadInput, NotReady, StaleTry
 from evbilling.inventory.source import CHARGE_TABLES
 from evbilling.period import Period
+from evbilling.settings.in_force import terms_in_force
 from evbilling.statements.services import Services, evidence_folder
 from evbilling.warehouse import runs
+from evbilling.warehouse.reading import query_frame
 from evbilling.warehouse.schema import require_newest_schema
 from evbilling.warehouse.staging import copy_frame
 
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CANDIDATE_TYPES = {"is_on": pa.bool_(), "opening_minor": pa.int64(), "newest_minor_unit": pa.int64()}
-_TERM_TYPES = {
-    **dict.fromkeys(("setting_id", "fee_e4", "dc_fee_e4", "tax_rate_e6"), pa.int64()),
-    **dict.fromkeys(("exclude_closed", "exclude_private"), pa.bool_()),
-}
 _MOST_WAITING = 2
 _FOUND_COLUMNS = ["account_id", "reason_id", "hits", "first_id", "shown"]
 
@@ -106,7 +103,7 @@ def _candidates(
         connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
         stage.give_room(connection)
         found = query_frame(connection, "accounts_candidates", _CANDIDATE_TYPES, period=str(period))
-        in_force = query_frame(connection, "terms_in_force", _TERM_TYPES, period=str(period))
+        in_force = terms_in_force(connection, period)
     users = source.read_users(in_force["financial_admin_id"].dropna().unique().tolist())
     candidates, faults = addressed(found, source.read_accounts(), users, in_force, period)
     stored = services.evidence.put_table(

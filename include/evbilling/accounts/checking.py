@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 
 from evbilling.accounts import stage
-from evbilling.accounts.reading import query_frame
 from evbilling.expectations.accounts import PAIRS, account_statements_suite
 from evbilling.expectations.page import validation_page
 from evbilling.expectations.validate import Validator, stop_if_critical
 from evbilling.statements.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs
+from evbilling.warehouse.reading import query_frame
 
 log = logging.getLogger(__name__)
 

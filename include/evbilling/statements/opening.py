@@ -19,10 +19,10 @@ from evbilling.inventory.sharding import SHARD_ROWS, parts_for, shards_for
 from evbilling.inventory.source import CountWindow, InventorySource, Survey
 from evbilling.period import Period
 from evbilling.scope.accounts import as_of_snapshot, billed_accounts
+from evbilling.settings.in_force import terms_in_force
 from evbilling.statements.services import Services, evidence_folder
 from evbilling.warehouse import runs
 from evbilling.warehouse.schema import require_newest_schema
-from evbilling.warehouse.staging import query_rows
 
 if TYPE_CHECKING:
     from evbilling.warehouse.runs import Run
@@ -78,18 +78,17 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
     source.check_contract()
     with services.warehouse() as connection:
         connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
-        columns, rows = query_rows(connection, "terms_in_force", period=period)
+        terms = terms_in_force(connection, request.period)
         snapshot = runs.latest_settled_run(connection, period)
         previous = _previous_count(connection, request.period)
         first_setting = connection.execute("select min(effective_from) from billing.account_setting").fetchone()
-    if not rows:
+    if terms.empty:
         raise NotReady(
             f"no account is billed per connector in {period}"
             + (f"; the first setting takes effect in {first_setting[0]}" if first_setting and first_setting[0] else ""),
             where="billing settings",
             fix="load settings with `evbilling settings load FILE.csv`",
         )
-    terms = pd.DataFrame(rows, columns=columns)
     accounts, window, survey = _survey(source, terms, request.period)
     if window.last > now:
         waiting = int((accounts["count_instant"] > pd.Timestamp(now)).sum())

@@ -12,6 +12,7 @@ from psycopg import sql
 from pyarrow import csv
 
 from evbilling.sqlfiles import load_sql
+from evbilling.warehouse.reading import query_table
 
 # Rows per block of CSV: large enough to be quick, small enough to keep memory flat.
 _BLOCK = 65_536
@@ -50,10 +51,10 @@ def has_stage(connection: psycopg.Connection[Any], run_id: int, shards: int) -> 
 
 def staged_counts(connection: psycopg.Connection[Any], run_id: int) -> pd.DataFrame:
     """A row per account, rule (`billed` for none), power type and price with its number of staged connectors."""
-    query = sql.SQL(load_sql("queries/staged_counts.sql")).format(stage=sql.Identifier("staging", stage_name(run_id)))
-    rows = connection.execute(query).fetchall()
-    frame = pd.DataFrame(rows, columns=["account_id", "rule_id", "power_type", "unit_price_minor", "connectors"])
-    return frame.astype({"unit_price_minor": "Int64", "connectors": "int64"})
+    types = {"unit_price_minor": pa.int64(), "connectors": pa.int64()}
+    counts = query_table(connection, "staged_counts", types, stage=sql.Identifier("staging", stage_name(run_id)))
+    frame: pd.DataFrame = counts.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame.astype({"connectors": "int64"})
 
 
 def fill_drafts(

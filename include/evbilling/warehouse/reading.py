@@ -1,4 +1,4 @@
-"""Reads query results of a hundred thousand rows and more as frames, in the warehouse's own transaction."""
+"""Reads query results of a hundred thousand rows and more by COPY, in the warehouse's own transaction."""
 
 from __future__ import annotations
 
@@ -18,9 +18,17 @@ from evbilling.sqlfiles import load_sql
 def query_frame(
     connection: psycopg.Connection[Any], name: str, types: Mapping[str, pa.DataType], **parts: object
 ) -> pd.DataFrame:
-    """The rows of a query file as a frame; `types` are those of the columns that aren't text.
+    """As `query_table`, as a frame: a missing text is None, and numbers with gaps are floats, so money has none."""
+    frame: pd.DataFrame = query_table(connection, name, types, **parts).to_pandas()
+    return frame
 
-    The file's {parts} are identifiers (given as such) or literals. A missing text is None.
+
+def query_table(
+    connection: psycopg.Connection[Any], name: str, types: Mapping[str, pa.DataType], **parts: object
+) -> pa.Table:
+    """The rows of a query file; `types` are those of the columns that aren't text.
+
+    The file's {parts} are identifiers (given as such) or literals.
     """
     composed = {k: v if isinstance(v, sql.Composable) else sql.Literal(v) for k, v in parts.items()}
     query = sql.SQL(load_sql(f"queries/{name}.sql").rstrip().removesuffix(";")).format(**composed)
@@ -37,6 +45,4 @@ def query_frame(
         true_values=["t"], false_values=["f"],
     )  # fmt: skip
     block.seek(0)
-    table = csv.read_csv(block, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=options)
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
+    return csv.read_csv(block, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=options)
