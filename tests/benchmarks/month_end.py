@@ -5,7 +5,6 @@ Both state the same accounts under the same constraints, in one run, alternating
 
 from __future__ import annotations
 
-import statistics
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,9 +14,12 @@ from typing import Any
 import psycopg
 from measure import Measured, measured, measured_here
 from month import PERIOD, World, prepare, product_month
+from report import median_total, medians, show, total
 from rich.console import Console
-from rich.table import Table
 
+from evbilling.accounts.assembling import AccountRunRequest, assemble
+from evbilling.accounts.closing import close_account_run
+from evbilling.accounts.issuing import issue_account_statements
 from evbilling.period import Period
 from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling.statements.services import Services
@@ -123,25 +125,23 @@ def compare(world: World, rounds: int) -> dict[str, Any]:
             seen.append(stated)
         if seen[0] != seen[1]:
             sys.exit(f"the yardstick stated something else: {seen[1]} instead of {seen[0]}")
-        console.print(f"round {number + 1}: product {_sum(ours[-1]):.2f} s, SQL {_sum(sql[-1]):.2f} s")
+        console.print(f"round {number + 1}: product {total(ours[-1]):.2f} s, SQL {total(sql[-1]):.2f} s")
     forget_stated(world.admin_url)
     items, statements = int(stated[1][0]), int(stated[0][0])
-    _table(console, f"the product: {statements:,} account statements with {items:,} items", ours, items)
-    _table(console, "hand-written SQL", sql, items)
-    a, b = (statistics.median(map(_sum, each)) for each in (ours, sql))
+    show(console, f"the product: {statements:,} account statements with {items:,} items", ours, items, "items")
+    show(console, "hand-written SQL", sql, items, "items")
+    a, b = median_total(ours), median_total(sql)
     console.print(f"month end: product / SQL = {a / b:.2f}")
     return {
         "accounts": world.accounts, "statements": statements, "items": items, "product_s": a, "sql_s": b,
-        "product_over_sql": a / b, "product": _steps(ours), "sql": _steps(sql),
+        "product_over_sql": a / b, "product": medians(ours), "sql": medians(sql),
         "product_peak_mib": max(m.peak_mib for r in ours for m in r),
     }  # fmt: skip
 
 
 def product_month_end(world: World) -> list[Measured]:
     """The product's steps, each in a process of its own."""
-    from evbilling.accounts.checking import validate
-    from evbilling.accounts.closing import close_account_run
-    from evbilling.accounts.issuing import issue_account_statements
+    from evbilling.accounts.checking import validate  # here: no other step loads Great Expectations
 
     steps = [measured("assemble", [(_assemble, (world.services,))])]
     run_id = steps[0].result["run_id"]
@@ -152,8 +152,6 @@ def product_month_end(world: World) -> list[Measured]:
 
 
 def _assemble(services: Services) -> dict[str, Any]:
-    from evbilling.accounts.assembling import AccountRunRequest, assemble
-
     request = AccountRunRequest(Period.parse(PERIOD), "account_statements", "bench", "bench")
     return assemble(services, request, now=_LAST_DAY)
 
@@ -186,35 +184,3 @@ def forget_stated(admin_url: str) -> None:
 def _stated(admin_url: str) -> tuple[Any, ...]:
     with psycopg.connect(admin_url) as connection:
         return connection.execute(_STATED.encode()).fetchone() or ()
-
-
-def _sum(steps: list[Measured]) -> float:
-    return sum(m.wall for m in steps)
-
-
-def _steps(rounds: list[list[Measured]]) -> list[dict[str, Any]]:
-    """A row per step: medians over the rounds, the highest peak of memory."""
-    return [
-        {
-            "step": steps[0].step,
-            "wall_s": statistics.median(m.wall for m in steps),
-            "cpu_s": statistics.median(m.cpu for m in steps),
-            "machine_cpu_s": statistics.median(m.machine_cpu for m in steps),
-            "peak_mib": max(m.peak_mib for m in steps),
-        }
-        for steps in zip(*rounds, strict=True)
-    ]
-
-
-def _table(console: Console, title: str, rounds: list[list[Measured]], items: int) -> None:
-    table = Table("step", "wall s", "CPU s", "machine's CPU s", "peak MiB", "items/s", title=title)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for s in _steps(rounds):
-        table.add_row(
-            s["step"], f"{s['wall_s']:.2f}", f"{s['cpu_s']:.2f}", f"{s['machine_cpu_s']:.2f}",
-            f"{s['peak_mib']:.0f}" if s["peak_mib"] else "", f"{items / max(s['wall_s'], 1e-3):,.0f}",
-        )  # fmt: skip
-    total = statistics.median(map(_sum, rounds))
-    table.add_row("all", f"{total:.2f}", "", "", "", f"{items / total:,.0f}", style="bold")
-    console.print(table)

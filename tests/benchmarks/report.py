@@ -35,9 +35,9 @@ def medians(rounds: list[list[Measured]]) -> list[dict[str, Any]]:
     ]
 
 
-def show(console: Console, title: str, rounds: list[list[Measured]], rows: int) -> None:
-    """Print a row per step; `rows` connectors were handled."""
-    table = Table("step", "wall s", "CPU s", "machine's CPU s", "peak MiB", "moved MiB", "connectors/s", title=title)
+def show(console: Console, title: str, rounds: list[list[Measured]], rows: int, things: str = "connectors") -> None:
+    """Print a row per step; `rows` things were handled."""
+    table = Table("step", "wall s", "CPU s", "machine s", "peak MiB", "moved MiB", f"{things}/s", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for s in medians(rounds):
