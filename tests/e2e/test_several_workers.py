@@ -19,13 +19,15 @@ import pytest
 
 from e2e.under_test import CONNECTOR_STATEMENTS, PATIENCE, PLATFORM, Stack, command, path
 from e2e.worker import Worker
+from evbilling.inventory.sharding import parts_for
 from object_store import ObjectStore
 from redis_server import running_redis
 
 pytestmark = pytest.mark.e2e
 
 PERIOD = "2026-03"
-PARTS = 4
+SHARDS = 16
+PARTS = parts_for(SHARDS)
 # A worker that is silent for so long is taken for dead. As short as a busy machine allows.
 TIMINGS = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
@@ -155,7 +157,7 @@ def test_a_month_outlives_one_of_its_workers(
 ) -> None:
     """Both workers bill; one dies with a part in its hands; the other ends the month, as LocalExecutor would have."""
     ((connectors,),) = stack.admin("platform", "select count(*) from platform.connector")
-    asked = {"partition_key": PERIOD, "conf": {"shard_rows": connectors // (PARTS * 8) + 1}}
+    asked = {"partition_key": PERIOD, "conf": {"shard_rows": connectors // SHARDS + 1}}
     over, begun = ["success"] * PARTS, "two-workers"
 
     with spread.closed(DECIDED):
@@ -194,7 +196,7 @@ def test_a_month_outlives_one_of_its_workers(
 
     folder = stack.state.home / "evidence"
     in_folder = evidence(stack, lambda uri: (folder / uri).read_bytes())
-    assert len(in_folder) == 1 + 2 * PARTS * 8
+    assert len(in_folder) == 1 + 2 * SHARDS
     assert evidence(spread.stack, lambda uri: object_store.read(f"{bucket}/evidence/{uri}")) == in_folder
     # Nothing of it lies on a disk of the stack or its workers, and nobody was told the key.
     assert not any((spread.stack.state.home / "evidence").iterdir())
