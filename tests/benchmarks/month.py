@@ -33,7 +33,16 @@ _DROP_ISSUED = """
 select billing.drop_stage(run_id) from billing.run;
 drop table if exists billing.connector_decision_2026_11;
 truncate billing.run, billing.run_shard, billing.validation_result, billing.tie_out, billing.unbilled_account,
-         billing.fence, billing.statement_counter, billing.statement, billing.audit_event cascade
+         billing.fence, billing.statement_counter, billing.statement, billing.transfer, billing.audit_event cascade;
+do $$
+begin
+    if to_regclass('billing.statement_2026_11') is not null then
+        alter table billing.statement detach partition billing.statement_2026_11;
+        alter table billing.transfer detach partition billing.transfer_2026_11;
+        drop table billing.statement_2026_11, billing.transfer_2026_11;
+    end if;
+end
+$$
 """
 _ISSUED = """
 select (select (count(*), count(*) filter (where rule_id is null), sum(unit_price_minor),

@@ -1,8 +1,8 @@
 -- The yardstick of `make bench`: a month of connector statements as the best hand-written SQL that we know, in the tables
 -- and under the constraints of the product. One session as the warehouse's owner, the platform's tables in the same
--- database: nothing crosses a wire. Lines are built without keys, keyed by parallel builds, then attached. It finds the
--- faults that the made-up platform has, and keeps no evidence, validates nothing and can't be run twice. Statements are
--- separated by lines of dashes; each is timed.
+-- database: nothing crosses a wire. Lines, statements and transfers are built without keys, keyed, then attached. It finds
+-- the faults that the made-up platform has, and keeps no evidence, validates nothing and can't be run twice. Statements
+-- are separated by lines of dashes; each is timed.
 insert into billing.run (dag_id, airflow_run_id, period, actor, code_version, source, shard_count, state)
 values ('connector_statements', 'yardstick', '2026-11', 'yardstick', 'yardstick', 'platform', 1, 'issued');
 ------ terms
@@ -87,7 +87,11 @@ analyze billing.connector_decision_2026_11;
 ------ attach
 alter table billing.connector_decision attach partition billing.connector_decision_2026_11 for values in ('2026-11');
 ------ statements
-insert into billing.statement (
+create table billing.statement_2026_11 (
+    like billing.statement including defaults including constraints,
+    constraint of_period check (kind = 'connector' and period = '2026-11'),
+    constraint of_range check (statement_id >= 'A-202611-' and statement_id < 'A-202612-'));
+insert into billing.statement_2026_11 (
     statement_id, kind, period, account_id, number, run_id, account_name, financial_admin_id, time_zone, count_instant,
     statement_date, currency, minor_unit, setting_id, fee_minor, dc_fee_minor, exclude_closed, exclude_private, tax_rate,
     ac_count, dc_count, net_minor, tax_minor, total_minor, code_version)
@@ -102,6 +106,24 @@ from (select t.*, c.ac_count, c.dc_count, c.ac_count * t.fee_minor + c.dc_count 
                    count(*) filter (where power_type = 'DC') as dc_count
             from billing.connector_decision_2026_11 where rule_id is null group by account_id) c using (account_id)
       where c.ac_count * t.fee_minor + c.dc_count * t.dc_fee_minor > 0) owed;
+------ transfers
+create table billing.transfer_2026_11 (
+    like billing.transfer including defaults including constraints including generated,
+    constraint of_range check (statement_id >= 'A-202611-' and statement_id < 'A-202612-'));
+insert into billing.transfer_2026_11 (
+    transfer_id, kind, statement_id, debit_account, credit_account, amount_minor, currency)
+select nextval(pg_get_serial_sequence('billing.transfer', 'transfer_id')), t.kind, s.statement_id, 'receivable', t.account,
+       t.minor, s.currency
+from billing.statement_2026_11 s
+cross join lateral (values ('issue', 'revenue', s.net_minor), ('tax', 'tax', s.tax_minor)) t (kind, account, minor)
+where t.minor <> 0;
+------ keys of statements and transfers
+alter table billing.statement_2026_11
+    add primary key (statement_id), add unique (account_id, period, kind, revision), add unique (period, kind, number);
+alter table billing.transfer_2026_11 add primary key (statement_id, entry);
+------ attach both
+alter table billing.statement attach partition billing.statement_2026_11 for values from ('A-202611-') to ('A-202612-');
+alter table billing.transfer attach partition billing.transfer_2026_11 for values from ('A-202611-') to ('A-202612-');
 ------ accounts without a statement
 insert into billing.unbilled_account (period, account_id, reason_id, detail, is_quarantined, currency, run_id)
 select '2026-11', account_id, case when is_held then 'HELD' else 'NO-CONNECTORS' end, 'yardstick', is_held, currency,

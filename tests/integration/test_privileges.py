@@ -261,8 +261,8 @@ def _insert(url: str, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("constraint", "changes"),
     [
-        ("one_statement_per_kind_account_period_revision", {"account_id": "a"}),
-        ("one_statement_per_number", {"number": 1, "statement_id": "A-202611-000001"}),
+        ("one_per_kind_account_period_revision_statement_2026_11", {"account_id": "a"}),
+        ("one_per_number_statement_2026_11", {"number": 1, "statement_id": "A-202611-000001"}),
         ("statement_id_form", {"statement_id": "A-202611-000010"}),
         ("statement_id_form", {"statement_id": "S-202611-000009"}),
         ("total_is_net_and_tax", {"total_minor": 2857}),
@@ -285,7 +285,7 @@ def test_an_invariant_of_statements_holds_in_the_database(
     with pytest.raises(psycopg.errors.IntegrityError) as refusal:
         _insert(fresh.admin_url, **changes)
     # A statement's number is also in its id, so a taken number may be refused as a taken id first.
-    names = {constraint} | ({"statement_pkey"} if "number" in constraint else set())
+    names = {constraint} | ({"one_per_id_statement_2026_11"} if "number" in constraint else set())
     assert refusal.value.diag.constraint_name in names
 
 

@@ -83,6 +83,7 @@ def stage_settlement(services: Services, run: Run) -> tuple[int, Settlement]:
         )
         drafts = settlement.statements.assign(tax_rate=_tax_rates(settlement.statements))
         staging.fill_drafts(connection, run.run_id, drafts[_DRAFT_COLUMNS], settlement.unbilled)
+        connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
     return epoch, settlement
 
 
