@@ -120,11 +120,7 @@ def _differences(connection: psycopg.Connection[Any], run: runs.Run, settlement:
 
 def _held(connection: psycopg.Connection[Any], period: str, settlement: Settlement) -> int:
     """Connectors of quarantined accounts that have no statement: extracted, but nowhere among the decisions."""
-    issued = {
-        row[0]
-        for row in connection.execute(
-            "select account_id from billing.statement where kind = 'connector' and period = %s", (period,)
-        )
-    }
-    counts = settlement.counts
-    return int(counts.loc[counts["is_quarantined"] & ~counts["account_id"].isin(issued), "extracted"].sum())
+    held = settlement.counts[settlement.counts["is_quarantined"]]
+    query = "select account_id from billing.statement where kind = 'connector' and period = %s and account_id = any(%s)"
+    issued = {row[0] for row in connection.execute(query, (period, held["account_id"].tolist()))}
+    return int(held.loc[~held["account_id"].isin(issued), "extracted"].sum())

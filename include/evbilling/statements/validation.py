@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pandas as pd
@@ -35,8 +36,11 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
                 raise NotReady(
                     f"the decisions of run {run_id} are not staged", fix="clear the task apply_scope_rules too"
                 )
-            staged = staging.staged_counts(connection, run_id)
-        settlement = settle_run(services, run, shards)
+        # The warehouse counts beside us.
+        with ThreadPoolExecutor(1) as pool:
+            counting = pool.submit(_staged_counts, services, run_id)
+            settlement = settle_run(services, run, shards)
+            staged = counting.result()
         validator = Validator()
         profiles = {shard.shard: shard.profile for shard in shards if shard.profile is not None}
         if len(profiles) != run.shard_count:
@@ -67,6 +71,11 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
         log.warning(warning)
     log.info("%s expectations on %s connectors hold, %s warnings", len(findings), extracted, len(warnings))
     return {"expectations": len(findings), "warnings": len(warnings), "page": page.key}
+
+
+def _staged_counts(services: Services, run_id: int) -> pd.DataFrame:
+    with services.warehouse() as connection:
+        return staging.staged_counts(connection, run_id)
 
 
 def _priced(staged: pd.DataFrame) -> pd.DataFrame:
