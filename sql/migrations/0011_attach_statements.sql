@@ -193,6 +193,8 @@ begin
 end
 $$;
 drop table billing.transfer_before, billing.statement_before;
+analyze only billing.statement;
+analyze only billing.transfer;
 
 -- Puts a run's drafts into the form in which they are published, numbers and postings included, with all constraints
 -- and keys. Only for a period without statements; otherwise its drafts are published one by one. The caller holds the
@@ -249,6 +251,15 @@ begin
         execute format('analyze staging.%I', v_table);
         execute format('grant select on staging.%I to evbilling_writer', v_table);
     end loop;
+end
+$$;
+
+-- What plans go by for statements and ledger as a whole: autovacuum only ever looks at single partitions.
+create function billing.sample_statements() returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    analyze only billing.statement (statement_id, kind, period, account_id, currency, corrects_statement_id);
+    analyze only billing.transfer (statement_id, kind, correction_id, attempt_id, paid_outside_id);
 end
 $$;
 
@@ -427,4 +438,4 @@ end
 $$;
 
 revoke execute on all functions in schema billing from public;
-grant execute on function billing.number_drafts(bigint, bigint) to evbilling_writer;
+grant execute on function billing.number_drafts(bigint, bigint), billing.sample_statements() to evbilling_writer;

@@ -1,7 +1,8 @@
 """`make bench`: a month on N connectors by the product, by hand-written SQL and by naive pandas, side by side.
 
-All on an embedded Postgres with durable settings, in one run, alternating, medians. No scheduler takes part: what it
-adds is measured by tests/benchmarks/overhead.py. Results go to docs/benchmarks as JSON, from which the plot is made.
+All on an embedded Postgres with durable settings, unless asked for weak ones, in one run, alternating, medians. No
+scheduler takes part: what it adds is measured by tests/benchmarks/overhead.py. Results go to docs/benchmarks as JSON,
+from which the plot is made.
 """
 
 from __future__ import annotations
@@ -42,11 +43,12 @@ def main() -> int:
     parser.add_argument("--connectors", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["month", "one-account", "charges", "month-end"], help="a part of it")
+    parser.add_argument("--weak", action="store_true", help="without fsync, full pages in the log, or waiting for it")
     parser.add_argument("--keep", action="store_true", help="write the results to docs/benchmarks")
     args = parser.parse_args()
     console = Console()
-    result: dict[str, Any] = _machine(args.connectors, args.rounds)
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder)) as server:
+    result: dict[str, Any] = _machine(args.connectors, args.rounds) | {"is_durable": not args.weak}
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder), durable=not args.weak) as server:
         if args.only in {None, "month"}:
             result["month"] = _month(server, args.connectors, args.rounds, console)
         if args.only == "one-account":
@@ -60,7 +62,7 @@ def main() -> int:
             result["month_end"] = month_end(server, max(50, args.connectors // 100), args.rounds)
     if args.keep:
         _DOCS.mkdir(parents=True, exist_ok=True)
-        name = f"{args.only or 'all'}-{args.connectors}.json"
+        name = f"{args.only or 'all'}-{args.connectors}{'-weak' if args.weak else ''}.json"
         (_DOCS / name).write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         write_plot(_DOCS)
     return 0

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 _CORES = psutil.cpu_count() or 1
 
@@ -67,6 +69,15 @@ def measured_here(step: str, function: Callable[[], Any]) -> Measured:
         step, time.monotonic() - start, time.process_time() - cpu, _busy() - busy, 0.0,
         (_loopback() - moved) / 2**20, [result],
     )  # fmt: skip
+
+
+def measured_script(connection: psycopg.Connection[Any], path: Path) -> list[Measured]:
+    """Execute a file of statements that are parted by lines of dashes and a title; one step each."""
+    steps = []
+    for part in ("------ run\n" + path.read_text(encoding="utf-8")).split("------ ")[1:]:
+        title, _, statement = part.partition("\n")
+        steps.append(measured_here(title, lambda s=statement: connection.execute(s.encode()).rowcount))
+    return steps
 
 
 def _timed(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[float, float, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from measure import Measured, measured, measured_here
+from measure import Measured, measured, measured_script
 
 from evbilling.period import Period
 from evbilling.platform.sample import sample_settings, write_sample
@@ -28,6 +29,7 @@ from evbilling.warehouse.migrate import migrate
 TODAY = date(2026, 11, 15)
 PERIOD = "2026-11"
 SEED = 1
+_worlds = itertools.count(1)
 _YARDSTICK = Path(__file__).with_name("yardstick.sql")
 _DROP_ISSUED = """
 select billing.drop_stage(run_id) from billing.run;
@@ -66,7 +68,7 @@ class World:
 
 def prepare(server: EmbeddedPostgres, accounts: int, connectors_per_account: int = 100) -> World:
     """A platform of about so many connectors and a migrated warehouse, in a database of their own."""
-    name = f"bench_{accounts}_{connectors_per_account}"
+    name = f"bench_{next(_worlds)}"
     admin_url = server.create_database(name)
     with psycopg.connect(admin_url) as connection:
         connection.execute(load_sql("platform/tables.sql").encode())
@@ -139,15 +141,10 @@ def product_month(world: World, readers: Readers | None = None) -> list[Measured
 
 def yardstick(world: World, settings: dict[str, str]) -> list[Measured]:
     """The same tables filled by hand-written SQL in one session, statement by statement."""
-    steps = []
     with psycopg.connect(world.admin_url, autocommit=True) as connection:
         for name, value in settings.items():
             connection.execute(f"set {name} = '{value}'".encode())
-        text = "------ run\n" + _YARDSTICK.read_text(encoding="utf-8")
-        for part in text.split("------ ")[1:]:
-            title, _, statement = part.partition("\n")
-            steps.append(measured_here(title, lambda s=statement: connection.execute(s.encode()).rowcount))
-    return steps
+        return measured_script(connection, _YARDSTICK)
 
 
 class Readers:

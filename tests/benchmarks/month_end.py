@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from measure import Measured, measured, measured_here
+from measure import Measured, measured, measured_here, measured_script
 from month import PERIOD, World, prepare, product_month
 from report import median_total, medians, show, total
 from rich.console import Console
@@ -158,16 +158,10 @@ def _assemble(services: Services) -> dict[str, Any]:
 
 def _yardstick(world: World) -> list[Measured]:
     """The same tables filled by hand-written SQL in one session and transaction, statement by statement."""
-    steps = []
     with psycopg.connect(world.admin_url) as connection:
         for name, value in _YARDSTICK_SETTINGS.items():
             connection.execute(f"set {name} = '{value}'".encode())
-        text = "------ run\n" + _YARDSTICK.read_text(encoding="utf-8")
-        for part in text.split("------ ")[1:]:
-            title, _, statement = part.partition("\n")
-            steps.append(measured_here(title, lambda s=statement: connection.execute(s.encode()).rowcount))
-        steps.append(measured_here("commit", connection.commit))
-    return steps
+        return [*measured_script(connection, _YARDSTICK), measured_here("commit", connection.commit)]
 
 
 def forget_stated(admin_url: str) -> None:

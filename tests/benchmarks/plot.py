@@ -15,7 +15,7 @@ _PANEL = {"width": 380, "height": 260, "left": 60, "top": 50}
 def write_plot(folder: Path) -> None:
     """Write `month.svg` beside the results of whole months in `folder`; nothing if there is none."""
     months = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    months = sorted((m for m in months if "month" in m), key=lambda m: m["month"]["rows"])
+    months = sorted((m for m in months if "month" in m and m["is_durable"]), key=lambda m: m["month"]["rows"])
     if not months:
         return
     rows = [m["month"]["rows"] for m in months]

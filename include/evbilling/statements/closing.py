@@ -25,6 +25,8 @@ def close_run(services: Services, run_id: int) -> dict[str, Any]:
         run = runs.get_run(connection, run_id)
         latest = runs.latest_settled_run(connection, run.period)
         is_keeper = latest is not None and latest.run_id == run_id and not is_dropped(connection, run.period)
+        if run.state == "issued":
+            connection.execute("select billing.sample_statements()")
         checks, not_ok = _tie_out(connection, run) if is_keeper else (0, [])
         connection.execute("select billing.drop_stage(%s)", (run_id,))
         connection.execute("update billing.run set closed_at = coalesce(closed_at, now()) where run_id = %s", (run_id,))
