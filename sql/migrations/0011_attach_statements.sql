@@ -254,6 +254,31 @@ begin
 end
 $$;
 
+-- As before, but the table is made by whoever fills it, below: rows that are copied into a table of their own transaction
+-- are frozen from the start, so that neither keys nor counts have to look up who wrote them.
+create or replace function billing.open_shard(
+    p_run_id bigint, p_shard integer, out stage_table text, out epoch bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform billing.open_stage(p_run_id);
+    epoch := billing.raise_fence(format('run %s shard %s', p_run_id, p_shard));
+    stage_table := format('run_%s_shard_%s_try_%s', p_run_id, p_shard, epoch);
+end
+$$;
+
+-- Makes the empty table of a try that open_shard() gave this epoch; fails if it is there. Autovacuum stays away from it
+-- until it is published. No fence is held: whoever is paused here holds up nobody, and close_shard() refuses the late.
+create function billing.make_shard_table(p_run_id bigint, p_shard integer, p_epoch bigint) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_table text := format('run_%s_shard_%s_try_%s', p_run_id, p_shard, p_epoch);
+begin
+    execute format('create table staging.%I (like staging.%I including defaults including constraints)
+                    with (autovacuum_enabled = false)', v_table, 'run_' || p_run_id);
+    execute format('grant select, insert on staging.%I to evbilling_writer', v_table);
+end
+$$;
+
 -- What plans go by for statements and ledger as a whole: autovacuum only ever looks at single partitions.
 create function billing.sample_statements() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -438,4 +463,5 @@ end
 $$;
 
 revoke execute on all functions in schema billing from public;
-grant execute on function billing.number_drafts(bigint, bigint), billing.sample_statements() to evbilling_writer;
+grant execute on function billing.make_shard_table(bigint, integer, bigint), billing.number_drafts(bigint, bigint),
+    billing.sample_statements() to evbilling_writer;

@@ -126,15 +126,21 @@ def test_a_stale_epoch_publishes_nothing(platform_db: str, warehouse_db: Any, tm
     assert {name for name in after if after[name] != before[name]} == {"fence"}
 
 
+def _opened(connection: psycopg.Connection[Any], run_id: int, shard: int) -> tuple[str, int]:
+    """The empty table of a new try at a shard, and its epoch."""
+    row = connection.execute("select * from billing.open_shard(%s, %s)", (run_id, shard)).fetchone()
+    table, epoch = row or ("", 0)
+    connection.execute("select billing.make_shard_table(%s, %s, %s)", (run_id, shard, epoch))
+    return table, epoch
+
+
 def test_a_stale_try_of_a_shard_is_refused(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
     """Of two tries at one shard the first can't put its table in place any more; the second can."""
     services = _services(platform_db, warehouse_db, tmp_path, chargers=1)
     run_id, _, _ = stage(services)
     close = "select billing.close_shard(%s, 0, %s, 0, 'uri', 'sha')"
     with services.warehouse() as connection:
-        tries = [
-            connection.execute("select epoch from billing.open_shard(%s, 0)", (run_id,)).fetchone()[0] for _ in "12"
-        ]  # type: ignore[index]
+        tries = [_opened(connection, run_id, 0)[1] for _ in "12"]
     with pytest.raises(StaleTry, match=f"a newer try holds run {run_id} shard 0"), services.warehouse() as connection:
         connection.execute(close, (run_id, tries[0]))
     with services.warehouse() as connection:
@@ -146,7 +152,7 @@ def test_a_shard_that_lost_rows_is_refused(platform_db: str, warehouse_db: Any, 
     services = _services(platform_db, warehouse_db, tmp_path, chargers=1)
     run_id, _, _ = stage(services)
     with services.warehouse() as connection:
-        epoch = connection.execute("select epoch from billing.open_shard(%s, 0)", (run_id,)).fetchone()[0]  # type: ignore[index]
+        _, epoch = _opened(connection, run_id, 0)
     close = "select billing.close_shard(%s, 0, %s, 7, 'uri', 'sha')"
     with pytest.raises(TransientError, match="holds 0 rows, 7 were written"), services.warehouse() as connection:
         connection.execute(close, (run_id, epoch))
@@ -158,7 +164,7 @@ def test_a_connector_in_the_wrong_shard_is_refused(platform_db: str, warehouse_d
     run_id, shards, _ = stage(services, shard_rows=10)
     assert len(shards) > 1
     with services.warehouse() as connection:
-        table, epoch = connection.execute("select * from billing.open_shard(%s, 1)", (run_id,)).fetchone()  # type: ignore[misc]
+        table, epoch = _opened(connection, run_id, 1)
         count = connection.execute(
             f"""insert into staging.{table} (account_id, charger_id, connector_id, power_type, unit_price_minor)
                 select account_id, charger_id, connector_id, power_type, unit_price_minor

@@ -56,7 +56,8 @@ def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.Dat
         pa.Table.from_pandas(decided.summary.astype({"item": str}), preserve_index=False),
     )
     with services.warehouse() as connection:
-        staged = staging.copy_frame(connection, sql.Identifier("staging", table), decided.decisions)
+        connection.execute("select billing.make_shard_table(%s, %s, %s)", (run.run_id, shard, epoch))
+        staged = staging.copy_frame(connection, sql.Identifier("staging", table), decided.decisions, frozen=True)
         runs.record_profile(connection, run.run_id, shard, profile)
         connection.execute(
             "select billing.close_shard(%s, %s, %s, %s, %s, %s)",
