@@ -16,7 +16,7 @@ from evbilling.warehouse.staging import query_rows
 # accounts, items and withheld accounts.
 _PARTS = {
     "account": "", "item": "_item", "withheld": "_withheld", "charge": "_charge", "candidate": "_candidate",
-    "counted": "_counted", "judged": "_judged", "figure": "_figure",
+    "counted": "_counted", "judged": "_judged", "figure": "_figure", "repeated": "_repeated", "since": "_since",
 }  # fmt: skip
 
 
