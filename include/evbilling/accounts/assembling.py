@@ -78,6 +78,14 @@ def assemble(services: Services, request: AccountRunRequest, *, now: datetime) -
     return {"run_id": run_id, **counts}
 
 
+def _stage_figures(services: Services, run_id: int, period: str, moment: str) -> None:
+    """Stage what the statements must come to, as of the moment of the items, which another session holds."""
+    with services.warehouse() as connection:
+        stage.share(connection, moment)
+        stage.give_room(connection)
+        stage.run_script(connection, "accounts_figures", run_id, period=period)
+
+
 def _require_its_time(connection: psycopg.Connection[Any], period: Period, now: datetime) -> None:
     last_day = datetime.combine(period.shifted(1).first_day, datetime.min.time(), UTC) - timedelta(days=1)
     if now < last_day:
@@ -176,12 +184,14 @@ def _stage_items(
             raise StaleTry(f"a newer try of the same task has taken over from run {run_id}", where=run.period)
         stage.give_room(connection)
         stage.run_script(connection, "accounts_charges", run_id)
-        stage.run_script(connection, "accounts_items", run_id, period=period, now=now)
-        _, rows = stage.query_stage(connection, "accounts_faults", run_id)
-        found = amount_faults(pd.DataFrame(rows, columns=_FOUND_COLUMNS), candidates)
-        copy_frame(connection, tables["withheld"], pd.concat([faults, found], ignore_index=True).astype(object))
-        stage.run_script(connection, "accounts_settle", run_id)
-        stage.run_script(connection, "accounts_figures", run_id, period=period)
+        with ThreadPoolExecutor(1) as beside:
+            figures = beside.submit(_stage_figures, services, run_id, period, stage.moment(connection))
+            stage.run_script(connection, "accounts_items", run_id, period=period, now=now)
+            _, rows = stage.query_stage(connection, "accounts_faults", run_id)
+            found = amount_faults(pd.DataFrame(rows, columns=_FOUND_COLUMNS), candidates)
+            copy_frame(connection, tables["withheld"], pd.concat([faults, found], ignore_index=True).astype(object))
+            stage.run_script(connection, "accounts_settle", run_id)
+            figures.result()
         _, ((accounts, items, withheld),) = stage.query_stage(connection, "accounts_staged", run_id)
         counts = {"accounts": accounts, "items": items, "withheld": withheld}
         runs.add_facts(connection, run_id, {"assembled": counts}, [])

@@ -180,12 +180,14 @@ class PostgresSource:
         until: Sequence[datetime],
         keep: Callable[[pa.Table], object],
     ) -> pd.DataFrame:
-        # Of many accounts, the windows are few.
-        written = {instant: instant.isoformat() for instant in {*since, *until}}
+        # Of many accounts, the windows are few, and instants take long to be written and read.
+        numbers: dict[tuple[datetime, datetime], int] = {}
+        window = [numbers.setdefault(pair, len(numbers) + 1) for pair in zip(since, until, strict=True)]
         asked = {
             "accounts": _array(account_ids),
-            "since": _array([written[instant] for instant in since]),
-            "until": _array([written[instant] for instant in until]),
+            "window": "{" + ",".join(map(str, window)) + "}",
+            "since": _array(begin.isoformat() for begin, _ in numbers),
+            "until": _array(end.isoformat() for _, end in numbers),
         }
         arrived = 0
         # Counted beside the reading. Charges go on coming in meanwhile: what is counted must be what was read.
