@@ -20,7 +20,8 @@ left join billed b using (account_id)
 left join last_stated l using (account_id)
 left join lateral (
     select s.period::text as period, s.time_zone from billing.statement s
-    where s.kind = 'account' and s.account_id = c.account_id order by s.period limit 1) f on true
+    where l.statement_id is not null and s.kind = 'account' and s.account_id = c.account_id
+    order by s.period limit 1) f on true
 left join lateral (
     select s.account_name, s.financial_admin_id, s.time_zone, s.currency, s.minor_unit from billing.statement s
     where s.account_id = c.account_id order by s.period desc, s.issued_at desc, s.statement_id desc limit 1) n on true

@@ -15,15 +15,6 @@ with item as (
     from {item} i
     left join {account} a on a.account_id = i.account_id
     group by i.account_id
-), repeated as (
-    -- On two statements, or twice on one: here, or with those issued.
-    select i.account_id, count(*) as items
-    from (select item_kind, item_id from {item} group by 1, 2 having count(*) > 1
-          union all
-          select i.item_kind, i.item_id from {item} i
-          join billing.account_statement_item l on l.item_kind = i.item_kind and l.item_id = i.item_id) twice
-    join {item} i on i.item_kind = twice.item_kind and i.item_id = twice.item_id
-    group by 1
 ), last_stated as (
     select s.account_id, s.total_minor from billing.statement s
     join (select account_id, max(period::text) as period from billing.statement where kind = 'account' group by 1) newest
@@ -45,9 +36,9 @@ select c.account_id,
        coalesce(i.opening, 0)::bigint as opening,
        case when i.account_id is null then 0 else coalesce(s.total_minor, 0) end::bigint as due_opening,
        coalesce(i.issued, 0)::bigint as issued,
-       coalesce(f.issued_minor, 0)::bigint as due_issued,
+       case when i.account_id is null then 0 else coalesce(f.issued_minor, 0) end::bigint as due_issued,
        coalesce(i.paid, 0)::bigint as paid,
-       coalesce(f.paid_minor, 0)::bigint as due_paid,
+       case when i.account_id is null then 0 else coalesce(f.paid_minor, 0) end::bigint as due_paid,
        coalesce(i.charges, 0)::bigint as charges,
        case when i.account_id is null then 0 else coalesce(n.charges, 0) - coalesce(l.charges, 0) end::bigint
            as due_charges,
@@ -61,11 +52,9 @@ select c.account_id,
        coalesce(i.opening + i.issued + i.charged - i.settled + i.paid + i.since, 0)::bigint as sum_of_kinds,
        coalesce(f.balance_minor + i.charged - i.settled + i.since, 0)::bigint as ledger_balance,
        coalesce(i.foreign_items, 0)::bigint as foreign_items,
-       coalesce(r.items, 0)::bigint as repeated_items,
        d.says as altered
 from {candidate} c
 left join item i using (account_id)
-left join repeated r using (account_id)
 left join {figure} f using (account_id)
 left join last_stated s using (account_id)
 left join {counted} n using (account_id)

@@ -1,6 +1,6 @@
 -- What the statements must come to by other ways than their items: by statements and ledger as they stand, less what
 -- earlier account statements list. Taken in the moment of the items, so that a payment that comes in later can't make the
--- two differ. A row per account stated. For the validation.
+-- two differ. A row per candidate. For the validation.
 create unlogged table {figure} as
 with issued as (
     select s.account_id, sum(s.total_minor) as minor from billing.statement s
@@ -25,7 +25,7 @@ select a.account_id,
        (coalesce(i.minor, 0) - coalesce(l.issued_minor, 0))::bigint as issued_minor,
        (-coalesce(g.paid_minor, 0) - coalesce(l.paid_minor, 0))::bigint as paid_minor,
        (coalesce(g.balance_minor, 0) + coalesce(l.charges_minor, 0) + coalesce(l.since_minor, 0))::bigint as balance_minor
-from {account} a
+from {candidate} a
 left join issued i using (account_id)
 left join ledger g using (account_id)
 left join listed l using (account_id);

@@ -1,4 +1,5 @@
--- The staging tables of one run of account statements, empty. account, item and withheld are what the owner's function
+-- The staging tables of one run of account statements, empty; those of items and figures are made by what fills them, as
+-- Postgres then works on all cores. account, item and withheld are what the owner's function
 -- publishes, so it may read them; the others lead there. Unlogged, as all of it can be assembled again: a database crash
 -- empties them all at once, which the steps after the assembly notice by the candidates that the run has on record.
 create unlogged table {candidate} (
@@ -18,8 +19,4 @@ create unlogged table {withheld} (
 create unlogged table {account} (
     account_id text primary key, account_name text, financial_admin_id text not null, time_zone text not null,
     currency text not null, minor_unit smallint not null);
-create unlogged table {item} (
-    item_kind text not null, item_id text not null, account_id text not null, occurred_at timestamptz not null,
-    description text not null, currency text not null, minor_unit smallint not null, net_minor bigint not null,
-    tax_minor bigint not null, total_minor bigint not null, settled_minor bigint not null);
-grant select on {account}, {item}, {withheld} to evbilling_owner;
+grant select on {account}, {withheld} to evbilling_owner;

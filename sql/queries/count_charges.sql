@@ -3,7 +3,8 @@
 select c.account_id, count(*) as charges, sum(c.net_amount + c.tax_amount)::text as total_amount,
        sum(c.settled_amount)::text as settled_amount
 from {account_charge} c
-join unnest({accounts}::text[], {since}::timestamptz[], {until}::timestamptz[]) as at (account_id, since, until)
-  on at.account_id = c.account_id
+join unnest({accounts}::text[], {window}::integer[]) as a (account_id, number) on a.account_id = c.account_id
+join unnest({since}::timestamptz[], {until}::timestamptz[]) with ordinality as at (since, until, number)
+  on at.number = a.number
 where c.occurred_at is null or c.occurred_at >= at.since and c.occurred_at < at.until
 group by c.account_id

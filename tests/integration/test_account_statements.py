@@ -20,6 +20,7 @@ from evbilling.accounts.checking import validate
 from evbilling.accounts.closing import close_account_run
 from evbilling.accounts.issuing import issue_account_statements
 from evbilling.errors import BadInput, NotReady, SetFault, StaleTry, TransientError
+from evbilling.inventory.postgres import PostgresSource
 from evbilling.period import Period
 from evbilling.statements.issuing import issue_statements
 from evbilling.statements.services import Services
@@ -450,6 +451,55 @@ def test_a_try_whose_run_was_taken_over_stages_nothing(books: Books, monkeypatch
     with pytest.raises((StaleTry, TransientError)):
         books.assemble(NOV)
     assert books.closing(NOV) == {}
+
+
+def test_a_part_that_fails_beside_the_others_fails_the_run(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures are staged in a session of their own; without them nothing is staged, and a new try is as good."""
+
+    def break_off(*_args: Any) -> None:
+        raise TransientError("the connection is lost", where="warehouse")
+
+    books.open("a")
+    books.charge("c-1", "a")
+    books.bill(NOV)
+    with monkeypatch.context() as broken:
+        broken.setattr(assembling, "_stage_figures", break_off)
+        with pytest.raises(TransientError, match="the connection is lost"):
+            books.assemble(NOV)
+    ((run_id, state, failure),) = rows(
+        books.warehouse.admin_url,
+        "select run_id, state, failure from billing.run where dag_id = 'account_statements'",
+    )
+    assert (state, "the connection is lost" in failure) == ("failed", True)
+    for step in (validate, issue_account_statements):
+        with pytest.raises(NotReady, match="not staged"):
+            step(books.services, run_id)
+    assert books.state(NOV)["statements"] == 1
+
+
+def test_charges_are_counted_as_of_the_moment_of_their_reading(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes in meanwhile is neither listed nor counted; a count that differs for all that stops the run."""
+    count = PostgresSource._counted_charges
+
+    def count_late(self: PostgresSource, moment: str, asked: dict[str, str]) -> Any:
+        books.charge("c-late", "a")
+        return count(self, moment, asked)
+
+    def miscount(self: PostgresSource, moment: str, asked: dict[str, str]) -> Any:
+        return count(self, moment, asked).assign(charges=3)
+
+    books.open("a")
+    books.charge("c-1", "a")
+    books.bill(NOV)
+    with monkeypatch.context() as late:
+        late.setattr(PostgresSource, "_counted_charges", count_late)
+        run_id = books.assemble(NOV)["run_id"]
+    assert validate(books.services, run_id)["warnings"] == 0
+    assert issue_account_statements(books.services, run_id)["items"] == 3  # c-1, the opening and the month's fee
+    monkeypatch.setattr(PostgresSource, "_counted_charges", miscount)
+    books.bill(DEC)
+    with pytest.raises(SetFault, match="the source reports 3 charges, 2 arrived"):
+        books.assemble(DEC)
 
 
 def test_what_a_crash_of_the_database_has_emptied_is_noticed(books: Books) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -66,13 +66,24 @@ def assemble(services: Services, request: AccountRunRequest, *, now: datetime) -
         source = services.source(run_id, CHARGE_TABLES)
         source.check_contract()
         candidates, faults = _candidates(services, source, request.period, run_id)
-        charges = _stage_charges(services, source, run_id, candidates)
+        with ThreadPoolExecutor(1) as beside:
+            evidence = beside.submit(_keep_candidates, services, request.period, run_id, candidates)
+            charges = _stage_charges(services, source, run_id, candidates)
+            evidence.result()
         counts = _stage_items(services, run_id, period, candidates, faults, now)
     log.info(
         "run %s of %s: %s account statements with %s items assembled, %s accounts withheld; %s charges read",
         run_id, period, counts["accounts"], counts["items"], counts["withheld"], charges,
     )  # fmt: skip
     return {"run_id": run_id, **counts}
+
+
+def _stage_figures(services: Services, run_id: int, period: str, moment: str) -> None:
+    """Stage what the statements must come to, as of the moment of the items, which another session holds."""
+    with services.warehouse() as connection:
+        stage.share(connection, moment)
+        stage.give_room(connection)
+        stage.run_script(connection, "accounts_figures", run_id, period=period)
 
 
 def _require_its_time(connection: psycopg.Connection[Any], period: Period, now: datetime) -> None:
@@ -98,14 +109,28 @@ def _require_its_time(connection: psycopg.Connection[Any], period: Period, now: 
 def _candidates(
     services: Services, source: InventorySource, period: Period, run_id: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Whom the run may state, kept as its evidence, and the faults of their addresses."""
+    """Whom the run may state, and the faults of their addresses."""
+    with ThreadPoolExecutor(1) as beside:
+        addresses = beside.submit(_addresses, services, source, period)
+        with services.warehouse() as connection:
+            connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
+            stage.give_room(connection)
+            found = query_frame(connection, "accounts_candidates", _CANDIDATE_TYPES, period=str(period))
+        return addressed(found, *addresses.result(), period)
+
+
+def _addresses(
+    services: Services, source: InventorySource, period: Period
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The platform's accounts, its users that are financial admins, and the settings in force."""
     with services.warehouse() as connection:
-        connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
-        stage.give_room(connection)
-        found = query_frame(connection, "accounts_candidates", _CANDIDATE_TYPES, period=str(period))
         in_force = terms_in_force(connection, period)
     users = source.read_users(in_force["financial_admin_id"].dropna().unique().tolist())
-    candidates, faults = addressed(found, source.read_accounts(), users, in_force, period)
+    return source.read_accounts(), users, in_force
+
+
+def _keep_candidates(services: Services, period: Period, run_id: int, candidates: pd.DataFrame) -> None:
+    """Keep whom the run may state as its evidence."""
     stored = services.evidence.put_table(
         evidence_folder(str(period), run_id), "accounts", pa.Table.from_pandas(candidates, preserve_index=False)
     )
@@ -113,7 +138,6 @@ def _candidates(
         runs.plan_run(
             connection, run_id, shards=1, accounts=(stored.key, stored.sha256), facts={"candidates": len(candidates)}
         )
-    return candidates, faults
 
 
 def _stage_charges(services: Services, source: InventorySource, run_id: int, candidates: pd.DataFrame) -> int:
@@ -122,10 +146,9 @@ def _stage_charges(services: Services, source: InventorySource, run_id: int, can
     with services.warehouse() as connection:
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
         stage.run_script(connection, "accounts_stage", run_id)
-        copy_frame(connection, tables["candidate"], candidates)
         # Written beside the reading. No more than a few batches wait, so that memory stays flat.
         with ThreadPoolExecutor(1) as pool:
-            under_way: deque[Future[int]] = deque()
+            under_way = deque([pool.submit(copy_frame, connection, tables["candidate"], candidates)])
 
             def keep(part: pa.Table) -> None:
                 under_way.append(pool.submit(copy_frame, connection, tables["charge"], part))
@@ -161,12 +184,14 @@ def _stage_items(
             raise StaleTry(f"a newer try of the same task has taken over from run {run_id}", where=run.period)
         stage.give_room(connection)
         stage.run_script(connection, "accounts_charges", run_id)
-        stage.run_script(connection, "accounts_items", run_id, period=period, now=now)
-        _, rows = stage.query_stage(connection, "accounts_faults", run_id)
-        found = amount_faults(pd.DataFrame(rows, columns=_FOUND_COLUMNS), candidates)
-        copy_frame(connection, tables["withheld"], pd.concat([faults, found], ignore_index=True).astype(object))
-        stage.run_script(connection, "accounts_settle", run_id)
-        stage.run_script(connection, "accounts_figures", run_id, period=period)
+        with ThreadPoolExecutor(1) as beside:
+            figures = beside.submit(_stage_figures, services, run_id, period, stage.moment(connection))
+            stage.run_script(connection, "accounts_items", run_id, period=period, now=now)
+            _, rows = stage.query_stage(connection, "accounts_faults", run_id)
+            found = amount_faults(pd.DataFrame(rows, columns=_FOUND_COLUMNS), candidates)
+            copy_frame(connection, tables["withheld"], pd.concat([faults, found], ignore_index=True).astype(object))
+            stage.run_script(connection, "accounts_settle", run_id)
+            figures.result()
         _, ((accounts, items, withheld),) = stage.query_stage(connection, "accounts_staged", run_id)
         counts = {"accounts": accounts, "items": items, "withheld": withheld}
         runs.add_facts(connection, run_id, {"assembled": counts}, [])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evbilling.period import Period, is_time_zone
-from evbilling.scope.accounts import COLUMNS, account_faults, billed_accounts
+from evbilling.scope.accounts import COLUMNS, account_faults, billed_accounts, is_among
 
 # Of the faults of an account itself, those that leave its statement without an address, a currency or a month. What
 # is wrong with its fees or chargers is the connector statement's matter.
@@ -52,7 +52,7 @@ def addressed(
     `opens_at` is 00:00 on the 1st of `period`; charges count from 00:00 on the 1st of the account's first stated
     period, as its zone then was, to 00:00 on the 1st after `period` (UTC instants; an unknown zone counts as UTC).
     """
-    on = terms[terms["account_id"].isin(candidates.loc[candidates["is_on"].astype(bool), "account_id"])]
+    on = terms[is_among(terms["account_id"], candidates.loc[candidates["is_on"].astype(bool), "account_id"])]
     now = billed_accounts(accounts, users, on, period, {}) if len(on) else pd.DataFrame(columns=list(COLUMNS))
     faults = account_faults(now)
     known = now.set_index("account_id").reindex(candidates["account_id"])
@@ -69,7 +69,7 @@ def addressed(
     frame["charges_since"] = _begins(frame["first_period"].where(frame["first_period"].notna(), this), first_zone)
     frame["charges_until"] = _begins(pd.Series(str(period.shifted(1)), index=frame.index), frame["time_zone"])
 
-    excused = faults["account_id"].isin(frame.loc[falls_back, "account_id"])
+    excused = is_among(faults["account_id"], frame.loc[falls_back, "account_id"])
     return frame[list(CANDIDATE_COLUMNS)], faults[faults["reason_id"].isin(ADDRESS_FAULTS) & ~excused]
 
 

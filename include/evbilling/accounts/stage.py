@@ -16,7 +16,7 @@ from evbilling.warehouse.staging import query_rows
 # accounts, items and withheld accounts.
 _PARTS = {
     "account": "", "item": "_item", "withheld": "_withheld", "charge": "_charge", "candidate": "_candidate",
-    "counted": "_counted", "judged": "_judged", "figure": "_figure",
+    "counted": "_counted", "judged": "_judged", "figure": "_figure", "repeated": "_repeated", "since": "_since",
 }  # fmt: skip
 
 
@@ -51,13 +51,24 @@ def give_room(connection: psycopg.Connection[Any]) -> None:
     connection.execute("set local work_mem = '128MB'")
 
 
+def moment(connection: psycopg.Connection[Any]) -> str:
+    """The moment of the record that this transaction sees, for other sessions to share while it lasts."""
+    row = connection.execute("select pg_export_snapshot()").fetchone()
+    return str(row[0]) if row else ""
+
+
+def share(connection: psycopg.Connection[Any], moment: str) -> None:
+    """See the record as another session's transaction does; must come first in this one."""
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.execute(sql.SQL("set transaction snapshot {}").format(moment))
+
+
 def require_stage(connection: psycopg.Connection[Any], run: Run) -> None:
     """Raise `NotReady` unless the run's statements lie assembled, not yet dropped, and no crash has emptied them."""
     again = "clear the task assemble too"
-    # The last table made is there.
-    row = connection.execute(
-        "select to_regclass(%s) is not null", (f"staging.account_run_{run.run_id}_figure",)
-    ).fetchone()
+    # This table appears with all that its transaction staged, after what other sessions staged beside it.
+    item = f"staging.account_run_{run.run_id}_item"
+    row = connection.execute("select to_regclass(%s) is not null", (item,)).fetchone()
     if not (row and row[0]):
         raise NotReady(f"the account statements of run {run.run_id} are not staged", fix=again)
     candidates = connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -179,22 +180,25 @@ class PostgresSource:
         until: Sequence[datetime],
         keep: Callable[[pa.Table], object],
     ) -> pd.DataFrame:
-        # Of many accounts, the windows are few.
-        written = {instant: instant.isoformat() for instant in {*since, *until}}
+        # Of many accounts, the windows are few, and instants take long to be written and read.
+        numbers: dict[tuple[datetime, datetime], int] = {}
+        window = [numbers.setdefault(pair, len(numbers) + 1) for pair in zip(since, until, strict=True)]
         asked = {
             "accounts": _array(account_ids),
-            "since": _array([written[instant] for instant in since]),
-            "until": _array([written[instant] for instant in until]),
+            "window": "{" + ",".join(map(str, window)) + "}",
+            "since": _array(begin.isoformat() for begin, _ in numbers),
+            "until": _array(end.isoformat() for _, end in numbers),
         }
         arrived = 0
-        # Charges go on coming in while they are read: what is counted must be what was read.
-        with self._snapshot() as cursor:
+        # Counted beside the reading. Charges go on coming in meanwhile: what is counted must be what was read.
+        with self._snapshot() as cursor, ThreadPoolExecutor(1) as beside:
+            cursor.execute("select pg_export_snapshot()")
+            counting = beside.submit(self._counted_charges, cursor.fetchone()[0], asked)
             cursor.execute(self._query("extract_charges", **asked))
             for batch in cursor.fetch_record_batch():
                 keep(pa.Table.from_batches([batch]))
                 arrived += batch.num_rows
-            cursor.execute(self._query("count_charges", **asked))
-            counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+            counted = counting.result()
         if (reported := int(counted["charges"].sum())) != arrived:
             raise SetFault(
                 f"the source reports {reported:,} charges, {arrived:,} arrived",
@@ -203,15 +207,23 @@ class PostgresSource:
             )
         return counted
 
+    def _counted_charges(self, moment: str, asked: dict[str, str]) -> pd.DataFrame:
+        with self._snapshot(moment) as cursor:
+            cursor.execute(self._query("count_charges", **asked))
+            counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+        return counted
+
     @contextmanager
-    def _snapshot(self) -> Generator[Any, None, None]:
-        """A bulk-driver cursor whose queries all see the database at one moment."""
+    def _snapshot(self, moment: str | None = None) -> Generator[Any, None, None]:
+        """A bulk-driver cursor whose queries all see the database at one moment: this one that another has exported."""
         from adbc_driver_manager import Error
         from adbc_driver_postgresql import dbapi
 
         try:
             with dbapi.connect(self._url) as connection, connection.cursor() as cursor:
                 cursor.execute("set transaction isolation level repeatable read, read only")
+                if moment:
+                    cursor.execute(sql.SQL("set transaction snapshot {}").format(moment).as_string(None))
                 yield cursor
         except Error as error:
             raise TransientError(
