@@ -9,7 +9,7 @@ import pytest
 from e2e.under_test import CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command, path
 
 
-# Of the package, not the session: at rest, too, a stack costs much of a core.
+# Of the package, not the session: a stack at rest is four busy processes beside all tests that come after.
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A whole stack of its own with a platform of 60 accounts, its DAGs un-paused, and no run under way."""
