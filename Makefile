@@ -31,8 +31,10 @@ check: $(INSTALLED) ## lint, format, types, import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# Hundreds of short processes of Python: where a shell forbids to keep compiled code, each would compile ours anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: check redis ## all checks and all tests
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # Only root can install it; for all others the test that needs it says how to get it, and is skipped.
 redis:
@@ -63,6 +65,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@test -x $(VENV)/bin/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing what requirements.lock pins into $(VENV) (a minute or two the first time)"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@

@@ -23,7 +23,25 @@ hypothesis.settings.load_profile("evbilling")
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "us-2020-10"
 PASSWORD = "test"
 
+# The folders of long tests. Begun first, none of them is what one worker still has to do when the other is done.
+LONG = ("e2e", "integration")
+
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `pytest -n`: a module stays on one worker, which has its fixtures, and the long ones come first."""
+    if not hasattr(config, "workerinput"):
+        return
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+
+
+def _group(module: Path) -> str:
+    # Two stacks of Airflow at once would only be in each other's way, and most of these share theirs.
+    return "e2e" if module.parent.name == "e2e" else f"{module.parent.name}/{module.stem}"
 
 
 @dataclass(frozen=True)

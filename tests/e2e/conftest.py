@@ -9,7 +9,8 @@ import pytest
 from e2e.under_test import CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command, path
 
 
-@pytest.fixture(scope="session")
+# Of the package, not the session: a stack at rest is four busy processes beside all tests that come after.
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A whole stack of its own with a platform of 60 accounts, its DAGs un-paused, and no run under way."""
     home = tmp_path_factory.mktemp("e2e") / "home"
@@ -24,7 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         command(home, "down", timeout=120)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def billed(stack: Stack) -> str:
     """The id of a finished run of `MONTH`."""
     assert stack.bill("first", MONTH) == "success"

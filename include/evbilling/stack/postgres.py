@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess  # argument lists of our own only
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,9 @@ from evbilling.stack.ports import LOOPBACK, free_port
 SYSTEM_USER = "pgserver"
 
 _START_TRIES = 3
+_USER_TRIES = 4
+# What `useradd` ends with if somebody else has made the user since.
+_USER_EXISTS = 9
 
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -252,15 +256,28 @@ def _system_user_ids() -> tuple[int, int]:
     try:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        try:
-            subprocess.run(["useradd", "--system", SYSTEM_USER], check=True, capture_output=True)
-            entry = pwd.getpwnam(SYSTEM_USER)
-        except (OSError, KeyError, subprocess.CalledProcessError) as error:
-            raise NotReady(
-                f"Postgres doesn't run as root, and the system user {SYSTEM_USER} can't be made: {error}",
-                fix="run as an ordinary user, or make that system user",
-            ) from error
+        _make_system_user()
+        entry = pwd.getpwnam(SYSTEM_USER)
     return entry.pw_uid, entry.pw_gid
+
+
+def _make_system_user() -> None:
+    said = ""
+    for _ in range(_USER_TRIES):
+        try:
+            made = subprocess.run(["useradd", "--system", SYSTEM_USER], check=False, capture_output=True, text=True)
+        except OSError as error:
+            said = str(error)
+            break
+        if made.returncode in {0, _USER_EXISTS}:
+            return
+        said = made.stderr.strip()
+        # Another first start on this machine may have the list of users locked.
+        time.sleep(0.5)
+    raise NotReady(
+        f"Postgres doesn't run as root, and the system user {SYSTEM_USER} can't be made: {said}",
+        fix="run as an ordinary user, or make that system user",
+    )
 
 
 def _let_system_user_in(directory: Path) -> None:
