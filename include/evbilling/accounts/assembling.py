@@ -148,10 +148,10 @@ def _stage_charges(services: Services, source: InventorySource, run_id: int, can
         stage.run_script(connection, "accounts_stage", run_id)
         # Written beside the reading. No more than a few batches wait, so that memory stays flat.
         with ThreadPoolExecutor(1) as pool:
-            under_way = deque([pool.submit(copy_frame, connection, tables["candidate"], candidates)])
+            under_way = deque([pool.submit(copy_frame, connection, tables["candidate"], candidates, frozen=True)])
 
             def keep(part: pa.Table) -> None:
-                under_way.append(pool.submit(copy_frame, connection, tables["charge"], part))
+                under_way.append(pool.submit(copy_frame, connection, tables["charge"], part, frozen=True))
                 if len(under_way) > _MOST_WAITING:
                     under_way.popleft().result()
 

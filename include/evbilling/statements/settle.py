@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evbilling.scope.accounts import account_faults
+from evbilling.scope.accounts import account_faults, is_among
 
 NO_CONNECTORS = "NO-CONNECTORS"
 FEE_ZERO = "FEE-ZERO"
@@ -48,7 +48,7 @@ def settle(accounts: pd.DataFrame, summary: pd.DataFrame) -> Settlement:
     frame = _with_counts(accounts.drop(columns="is_quarantined"), summary)
     frame = _with_amounts(frame)
     faults = pd.concat([account_faults(accounts), _connector_faults(summary), _amount_faults(frame)], ignore_index=True)
-    is_faulty = frame["account_id"].isin(faults["account_id"])
+    is_faulty = is_among(frame["account_id"], faults["account_id"])
     owes = ~is_faulty & (frame["net_minor"] > 0)
     statements = frame.loc[owes].reset_index(drop=True)
     unbilled = pd.concat(
@@ -96,7 +96,7 @@ def _with_counts(accounts: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         extracted=per_account(items),
         billed=per_account(billed),
         excluded=per_account(items[items["item"] != "billed"]),
-        billable=per_account(items[items["item"].isin(["billed", FEE_ZERO])]),
+        billable=per_account(items[is_among(items["item"], pd.Series(["billed", FEE_ZERO]))]),
         ac_count=per_account(billed[billed["power_type"] == "AC"]),
         dc_count=per_account(billed[billed["power_type"] == "DC"]),
     )
