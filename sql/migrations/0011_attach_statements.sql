@@ -45,8 +45,6 @@ create table billing.statement_other partition of billing.statement (
     constraint one_statement_per_kind_account_period_revision unique (account_id, period, kind, revision),
     constraint one_statement_per_number unique (period, kind, number)
 ) for values from ('B') to (maxvalue);
-create trigger statement_is_not_emptied before truncate on billing.statement_other
-    for each statement execute function billing.refuse_change();
 
 -- A payment is posted once, and for the statement that it was made for.
 create unique index correction_posted_once on billing.transfer (statement_id, correction_id, kind)
@@ -116,10 +114,30 @@ begin
         v_part := v_parent || '_' || replace(p_period, '-', '_');
         execute format('alter table billing.%I attach partition billing.%I for values from (%L) to (%L)',
                        v_parent, v_part, billing.statement_range(p_period, 0), billing.statement_range(p_period, 1));
-        -- Statement triggers aren't inherited: emptying a partition by its own name must be refused there.
-        execute format('create trigger %I before truncate on billing.%I for each statement
-                        execute function billing.refuse_change()', v_parent || '_is_not_emptied', v_part);
+        perform billing.guard_part(v_parent, v_part);
     end loop;
+end
+$$;
+
+-- Triggers of whole statements aren't inherited: what a partition is told by its own name must be met there.
+create function billing.guard_part(p_parent text, p_part text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_trigger record;
+begin
+    execute format('create trigger %I before truncate on billing.%I for each statement
+                    execute function billing.refuse_change()', p_parent || '_is_not_emptied', p_part);
+    if p_parent = 'statement' then
+        for v_trigger in
+            select * from (values ('statement_names_run_and_setting', 'require_run_and_setting'),
+                                  ('statement_posts_itself', 'post_issued'),
+                                  ('statement_waits_for_charges', 'refuse_correction_under_way')) t (name, function)
+        loop
+            execute format('create trigger %I after insert on billing.%I referencing new table as issued
+                            for each statement execute function billing.%I()', v_trigger.name, p_part,
+                           v_trigger.function);
+        end loop;
+    end if;
 end
 $$;
 
@@ -137,6 +155,7 @@ begin
 end
 $$;
 
+select billing.guard_part('statement', 'statement_other');
 select billing.open_period(period)
 from (select distinct period::text from billing.statement_before where kind = 'connector') p order by period;
 insert into billing.statement select * from billing.statement_before order by statement_id;

@@ -46,6 +46,8 @@ select billing.record_paid_outside('m', 'A-202610-000003', 1000, 'EUR', '2026-11
 create schema mine;
 create view mine.overdue as select * from finance.statements where balance_due > 0;
 """
+_COLUMNS = """financial_admin_id, time_zone, count_instant, statement_date, currency, minor_unit, setting_id, fee_minor,
+    dc_fee_minor, tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, code_version"""
 _SEEN = ("finance.statements", "finance.ledger", "finance.payments", "finance.receivables_by_age", "mine.overdue")
 
 
@@ -142,6 +144,21 @@ def test_a_statement_lies_where_its_kind_and_period_belong(issued: Issued) -> No
     assert "violates" in issued.refused("insert into billing.statement_2026_10 select * from billing.statement_2026_11")
     beyond = _ISSUE.replace("array['2026-10', '2026-11', '2026-12']", "array['2027-01']")
     assert "no partition" in issued.refused(beyond)
+
+
+def test_a_statement_that_is_told_to_its_partition_posts_itself_too(issued: Issued) -> None:
+    """And one with a setting that doesn't exist is refused there."""
+    named = f"statement_id, kind, period, account_id, number, run_id, {_COLUMNS}"
+    values = "'A-202611-000003', 'connector', period, 'c', 3, run_id"
+    insert = f"""insert into billing.statement_2026_11 ({named})
+                 select {values}, {{}} from billing.statement_2026_11 where number = 1"""
+    with psycopg.connect(issued.warehouse.admin_url) as connection:
+        connection.execute(insert.format(_COLUMNS).encode())
+    posted = "select kind, amount_minor from billing.transfer where statement_id = 'A-202611-000003' order by 1"
+    assert [kind for kind, _ in rows(issued.warehouse.admin_url, posted)] == ["issue", "tax"]
+    unset = insert.replace("000003', 'connector', period, 'c', 3", "000004', 'connector', period, 'd', 4")
+    wrong = unset.format(_COLUMNS.replace("setting_id", "-1"))
+    assert "setting that doesn't exist" in issued.refused(wrong)
 
 
 def test_a_payment_is_posted_for_its_own_statement(issued: Issued) -> None:
