@@ -78,14 +78,6 @@ def assemble(services: Services, request: AccountRunRequest, *, now: datetime) -
     return {"run_id": run_id, **counts}
 
 
-def _stage_figures(services: Services, run_id: int, period: str, moment: str) -> None:
-    """Stage what the statements must come to, as of the moment of the items, which another session holds."""
-    with services.warehouse() as connection:
-        stage.share(connection, moment)
-        stage.give_room(connection)
-        stage.run_script(connection, "accounts_figures", run_id, period=period)
-
-
 def _require_its_time(connection: psycopg.Connection[Any], period: Period, now: datetime) -> None:
     last_day = datetime.combine(period.shifted(1).first_day, datetime.min.time(), UTC) - timedelta(days=1)
     if now < last_day:
@@ -196,3 +188,11 @@ def _stage_items(
         counts = {"accounts": accounts, "items": items, "withheld": withheld}
         runs.add_facts(connection, run_id, {"assembled": counts}, [])
     return counts
+
+
+def _stage_figures(services: Services, run_id: int, period: str, moment: str) -> None:
+    """Stage what the statements must come to, as of the moment of the items, which another session holds."""
+    with services.warehouse() as connection:
+        stage.share(connection, moment)
+        stage.give_room(connection)
+        stage.run_script(connection, "accounts_figures", run_id, period=period)
