@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -247,7 +248,11 @@ def test_a_task_that_is_stopped_leaves_no_half_object(
     finally:
         signal.signal(signal.SIGUSR1, before)
     monkeypatch.undo()
-    ((key, size),) = object_store.objects(bucket).items()
+    # Interrupted while the thread that sends it was just being started, the task goes on before the object is there.
+    deadline = time.monotonic() + 60
+    while not (found := object_store.objects(bucket)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    ((key, size),) = found.items()
     stored = evidence.put_table("f", "large", LARGE)
     assert (stored.key, stored.size) == (key, size)
     assert evidence.get_table(stored.key, stored.sha256).equals(LARGE)
