@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench bench-overhead lock redis secrets
+.PHONY: help setup demo up down status test check bench bench-overhead lock programs secrets
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,14 +33,21 @@ check: $(INSTALLED) ## lint, format, types, import rules
 
 # Hundreds of short processes of Python: where a shell forbids to keep compiled code, each would compile ours anew.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: check redis ## all checks and all tests
+test: check programs ## all checks and all tests
 	$(VENV)/bin/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-# Only root can install it; for all others the test that needs it says how to get it, and is skipped.
-redis:
-	@command -v redis-server >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
-		echo "Installing redis-server, for the test of several workers"; export DEBIAN_FRONTEND=noninteractive; \
-		apt-get update -qq && apt-get install -qq --no-install-recommends redis-server >/dev/null; } || true
+# What some tests need beside Python. Only root on Debian or Ubuntu can install it; for all others those tests say how to
+# get it, and are skipped. One by one: a distribution that hasn't one of them still has the others.
+programs:
+	@test "$$(id -u)" = 0 && command -v apt-get >/dev/null || exit 0; \
+	export DEBIAN_FRONTEND=noninteractive; updated=; \
+	for package in redis-server chromium fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji; do \
+		command -v "$$package" >/dev/null && continue; \
+		dpkg-query -W -f '$${Status}' "$$package" 2>/dev/null | grep -q ' installed$$' && continue; \
+		test -n "$$updated" || { apt-get update -qq >/dev/null 2>&1; updated=1; }; \
+		echo "Installing $$package, for tests that need it"; \
+		apt-get install -qq --no-install-recommends "$$package" >/dev/null 2>&1 || echo "  -> couldn't be installed"; \
+	done; true
 
 bench: $(INSTALLED) ## time a month's own work on N connectors (N=1000000) beside SQL and naive pandas; KEEP=1 keeps the figures
 	@$(VENV)/bin/python tests/benchmarks/bench.py --connectors $(or $(N),1000000) $(if $(KEEP),--keep)

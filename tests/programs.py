@@ -1,4 +1,4 @@
-"""Servers that tests start beside them: where their programs are, and what happens where they aren't."""
+"""What tests need beside Python: where programs and fonts are, and what happens where they aren't."""
 
 from __future__ import annotations
 
@@ -16,16 +16,28 @@ from typing import NoReturn
 import pytest
 
 _PATIENCE = 60.0
+_FONT_FOLDERS = (
+    "/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "/Library/Fonts", "~/Library/Fonts",
+)  # fmt: skip
 
 
 def program(name: str, how_to_get: str) -> str:
     """The path of a program; without it the test is skipped with a reason, or fails where all tests must run."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
-    return found or _do_without(f"{name} isn't installed: {how_to_get}")
+    return found or do_without(f"{name} isn't installed: {how_to_get}")
 
 
-def _do_without(reason: str) -> NoReturn:
+def font(file_name: str, how_to_get: str) -> Path:
+    """The file of an installed font, by a pattern such as `NotoSansCJK-Regular.*`; without it as without a program."""
+    for folder in _FONT_FOLDERS:
+        for found in sorted(Path(folder).expanduser().rglob(file_name)):
+            return found
+    return do_without(f"no font {file_name} is installed: {how_to_get}")
+
+
+def do_without(reason: str) -> NoReturn:
+    """Skip the test with the reason, or fail it with CI=true, where all tests must run."""
     if os.environ.get("CI", "").lower() in {"true", "1"}:
         pytest.fail(reason)
     pytest.skip(reason)
