@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-from fastapi import Depends, FastAPI, Path, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from evbilling_web.guard import may_see_runs, to_login_or_error
+from evbilling.errors import EvbillingError
+from evbilling_web import failures, warehouse
+from evbilling_web.guard import may_see, same_origin
+from evbilling_web.routes import static, validation
+
+ROUTERS: tuple[APIRouter, ...] = (static.router, validation.router)
 
 _HEADERS = {
-    # The validation page carries its own style sheet and nothing else.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'",
+    "Content-Security-Policy": (
+        "default-src 'self'; frame-ancestors 'self'; form-action 'self'; base-uri 'none'; object-src 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -27,37 +34,29 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(may_see_runs)],
+        lifespan=_lifespan,
+        dependencies=[Depends(may_see), Depends(same_origin)],
     )
-    app.add_exception_handler(HTTPException, to_login_or_error)
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers.update(_HEADERS)
-        return response
-
-    @app.get("/validation/{run_id}")
-    def validation(run_id: Annotated[int, Path(ge=0, lt=2**63)]) -> HTMLResponse:
-        """The page with every expectation of a run, as it was stored with the run's evidence."""
-        return HTMLResponse(_validation_page(run_id))
-
+    app.add_exception_handler(HTTPException, failures.refused)
+    app.add_exception_handler(RequestValidationError, failures.not_understood)
+    app.add_exception_handler(EvbillingError, failures.explained)
+    app.middleware("http")(_add_headers)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 
-def _validation_page(run_id: int) -> str:
-    from evbilling.errors import EvbillingError, NotReady
-    from evbilling.warehouse import runs
-    from evbilling_airflow.connections import services
-
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncGenerator[None]:
     try:
-        kept = services(with_platform=False)
-        with kept.warehouse() as connection:
-            facts = runs.get_run(connection, run_id).facts
-        if "validation_page" not in facts:
-            raise HTTPException(404, f"Run {run_id} has not been validated.")
-        return kept.evidence.get_text(facts["validation_page"], facts["validation_sha256"])
-    except NotReady as error:
-        raise HTTPException(404, error.what) from error
-    except EvbillingError as error:
-        raise HTTPException(503, error.what) from error
+        yield
+    finally:
+        warehouse.close()
+
+
+async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
+    for name, value in _HEADERS.items():
+        # A page that needs another policy, or may be kept, has said so itself.
+        response.headers.setdefault(name, value)
+    return response

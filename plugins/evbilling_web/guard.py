@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from airflow.api_fastapi.app import get_auth_manager
+from typing import Annotated
+from urllib.parse import urlsplit
+
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from airflow.configuration import conf
+from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
+
+from evbilling_web.rights import SignedIn
 
 # Whoever may see the runs of the month's DAG may see what the pages show. A DAG's right, because it means the same
 # under every auth manager.
-may_see_runs = requires_access_dag("GET", DagAccessEntity.RUN, "connector_statements")
+_sees_runs = requires_access_dag("GET", DagAccessEntity.RUN, "connector_statements")
+
+_HARMLESS = {"GET", "HEAD", "OPTIONS"}
 
 
-def to_login_or_error(request: Request, error: Exception) -> Response:
-    """A person who isn't signed in goes to the login page and comes back; a program gets the status code."""
-    if not isinstance(error, HTTPException):
-        raise error
-    # Airflow answers 403 to a token that it can't read, which to a person also means: sign in again.
-    signed_out = error.status_code == 401 or (error.status_code == 403 and "token" in str(error.detail).lower())
-    if signed_out and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(get_auth_manager().get_url_login(next_url=wanted), status_code=303)
-    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
+def may_see(request: Request, user: SignedIn, _: Annotated[None, Depends(_sees_runs)]) -> None:
+    """Refuse whoever isn't signed in or may not see the month's runs; keep who it is for the page's head."""
+    request.state.reader = user
+
+
+def same_origin(request: Request) -> None:
+    """Refuse a form that another site sends with the sign-in cookie, which may lack SameSite.
+
+    A request with a token in its header isn't a browser's own doing, so it passes.
+    """
+    if request.method in _HARMLESS or "authorization" in request.headers:
+        return
+    site = request.headers.get("sec-fetch-site")
+    # Over plain http to another host than localhost browsers leave that header out, and say the origin alone.
+    is_ours = site == "same-origin" if site else request.headers.get("origin") in _own_origins(request)
+    if not is_ours:
+        raise HTTPException(403, "This form was sent from another site, so nothing was done. Open the page here anew.")
+
+
+def _own_origins(request: Request) -> set[str]:
+    """Where the pages are reached: as configured, or as asked for where nothing is configured."""
+    configured = conf.get("api", "base_url", fallback="") or str(request.base_url)
+    parts = urlsplit(configured)
+    return {f"{parts.scheme}://{parts.netloc}"}

@@ -2,119 +2,64 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import airflow_settings  # ruff: ignore[unused-import]  # before Airflow
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from month_helpers import Platform, bill, settle_terms, terms
+from seen import HTML, PREFIX, ROLES
 
-with warnings.catch_warnings():
-    # Airflow's own API imports what Starlette's test client calls deprecated.
-    warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient` is deprecated")
-    from airflow.api_fastapi.app import create_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from fastapi import FastAPI
-    from fastapi.testclient import TestClient
-
-    from evbilling_web import app as pages
-
-from evbilling.errors import NotReady, TransientError
+from evbilling.statements.services import Services
+from evbilling_web import app as pages
 
 pytestmark = pytest.mark.airflow
 
-PREFIX = "/evbilling"
+# What stands for each parameter of a path.
+EXAMPLES = {"run_id": "7", "name": "app.css"}
 ROUTES = [
-    (method, route.path.replace("{run_id}", "7"))
-    for route in pages.create_app().routes
+    (method, route.path.format_map(EXAMPLES))  # type: ignore[attr-defined]
+    for router in pages.ROUTERS
+    for route in router.routes
     for method in sorted(getattr(route, "methods", None) or {"GET"})
 ]
+# A new page has to be written down here, with the least role that gets it.
+TABLE = [
+    ("GET", "/static/app.css", "viewer"),
+    ("GET", "/validation/7", "viewer"),
+]
 routes = pytest.mark.parametrize(("method", "path"), ROUTES)
-HTML = {"accept": "text/html,application/xhtml+xml"}
-
-
-@pytest.fixture(scope="module")
-def auth_manager() -> Any:
-    """Airflow's SimpleAuthManager on an empty metadata database."""
-    from airflow.utils.db import initdb
-
-    with warnings.catch_warnings():
-        # Airflow's own migrations and warnings to itself; nothing of ours runs here.
-        warnings.simplefilter("ignore")
-        initdb()
-        manager = create_auth_manager()
-        manager.init()
-    return manager
 
 
 @pytest.fixture
-def client(auth_manager: Any) -> TestClient:
-    """A client of the app, mounted where Airflow mounts it."""
-    airflow = FastAPI()
-    airflow.mount(PREFIX, pages.create_app())
-    return TestClient(airflow, follow_redirects=False)
-
-
-def token(auth_manager: Any, role: str | None) -> dict[str, str]:
-    user = SimpleAuthManagerUser(username="somebody", role=role)
-    return {"authorization": f"Bearer {auth_manager.generate_jwt(user)}"}
-
-
-class Answers:
-    """Stands in for the services of a month: a warehouse that answers with one run, evidence with one page."""
-
-    def __init__(self, facts: dict[str, Any] | Exception, page: str = "<p>the page</p>") -> None:
-        self.facts = facts
-        self.page = page
-        self.evidence = self
-
-    @contextmanager
-    def warehouse(self) -> Generator[None]:
-        if isinstance(self.facts, TransientError):
-            raise self.facts
-        yield None
-
-    def get_run(self, _connection: None, _run_id: int) -> Answers:
-        if isinstance(self.facts, Exception):
-            raise self.facts
-        return self
-
-    def get_text(self, key: str, sha256: str) -> str:
-        assert (key, sha256) == ("k", "s")
-        return self.page
-
-
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Puts an `Answers` behind the pages."""
-
-    def put(facts: dict[str, Any] | Exception) -> None:
-        stand_in = Answers(facts)
-        monkeypatch.setattr("evbilling_airflow.connections.services", lambda *, with_platform: stand_in)
-        monkeypatch.setattr("evbilling.warehouse.runs.get_run", stand_in.get_run)
-
-    return put
+def nobody(app: FastAPI, auth_manager: Any) -> TestClient:
+    """A program without a login."""
+    return TestClient(app, follow_redirects=False)
 
 
 def test_the_route_table_is_this() -> None:
-    """A new page has to be written down here; documentation routes would be open, so there are none."""
-    assert ROUTES == [("GET", "/validation/7")]
+    """Every route is in the table; documentation routes would be open, so there are none."""
+    assert sorted(ROUTES) == sorted((method, path) for method, path, _ in TABLE)
 
 
 @routes
-def test_a_program_without_a_login_gets_401(client: TestClient, method: str, path: str) -> None:
+def test_a_program_without_a_login_gets_401(nobody: TestClient, method: str, path: str) -> None:
     """No token: status 401 and JSON, nothing of the page."""
-    answer = client.request(method, PREFIX + path)
+    answer = nobody.request(method, PREFIX + path)
     assert answer.status_code == 401
     assert answer.json() == {"detail": "Not authenticated"}
 
 
 @routes
-def test_a_person_without_a_login_is_sent_to_it_and_back(client: TestClient, method: str, path: str) -> None:
-    """A browser goes to Airflow's login, which leads back to the very page with its query."""
-    answer = client.request(method, f"{PREFIX}{path}?a=1&b=2", headers=HTML)
+def test_a_person_without_a_login_is_sent_to_it_and_back(nobody: TestClient, method: str, path: str) -> None:
+    """A browser goes to Airflow's login, which leads back to the very page with its query; a form is refused."""
+    answer = nobody.request(method, f"{PREFIX}{path}?a=1&b=2", headers=HTML)
+    if method != "GET":
+        assert answer.status_code == 401
+        return
     assert answer.status_code == 303
     where = urlsplit(answer.headers["location"])
     assert (where.netloc, where.path) == ("", "/auth/login")
@@ -123,102 +68,136 @@ def test_a_person_without_a_login_is_sent_to_it_and_back(client: TestClient, met
 
 @routes
 @pytest.mark.parametrize("header", ["Bearer garbage", "Bearer ", "Basic YWRtaW46YWRtaW4=", "Bearer a.b.c"])
-def test_a_false_token_opens_nothing(
-    client: TestClient, auth_manager: Any, answers: Any, method: str, path: str, header: str
-) -> None:
+def test_a_false_token_opens_nothing(nobody: TestClient, method: str, path: str, header: str) -> None:
     """What is no token of this Airflow is refused, for a program by status, for a person by the login page."""
-    answers({"validation_page": "k", "validation_sha256": "s"})
-    assert client.request(method, PREFIX + path, headers={"authorization": header}).status_code in {401, 403}
-    assert client.request(method, PREFIX + path, headers=HTML | {"authorization": header}).status_code == 303
+    assert nobody.request(method, PREFIX + path, headers={"authorization": header}).status_code in {401, 403}
+    answer = nobody.request(method, PREFIX + path, headers=HTML | {"authorization": header})
+    assert answer.status_code == 303 if method == "GET" else answer.status_code in {401, 403}
 
 
 @routes
 def test_another_airflows_token_opens_nothing(
-    client: TestClient, auth_manager: Any, answers: Any, method: str, path: str
+    nobody: TestClient, token: Callable[[str | None], str], method: str, path: str
 ) -> None:
-    """A token signed with another secret is refused, and so is one that has been tampered with."""
-    answers({"validation_page": "k", "validation_sha256": "s"})
-    good = token(auth_manager, "ADMIN")["authorization"]
-    head, body, signature = good.removeprefix("Bearer ").split(".")
-    forged = f"Bearer {head}.{body}.{signature[::-1]}"
-    assert client.request(method, PREFIX + path, headers={"authorization": forged}).status_code in {401, 403}
-    assert client.request(method, PREFIX + path, headers={"authorization": good}).status_code == 200
+    """A token that has been tampered with, or was signed with another secret, is refused."""
+    head, body, signature = token("admin").split(".")
+    forged = {"authorization": f"Bearer {head}.{body}.{signature[::-1]}"}
+    assert nobody.request(method, PREFIX + path, headers=forged).status_code in {401, 403}
 
 
 @routes
-@pytest.mark.parametrize("role", ["VIEWER", "USER", "OP", "ADMIN"])
-def test_whoever_may_see_runs_sees_the_page(
-    client: TestClient, auth_manager: Any, answers: Any, method: str, path: str, role: str
-) -> None:
-    """A viewer's login is enough: the pages change nothing."""
-    answers({"validation_page": "k", "validation_sha256": "s"})
-    answer = client.request(method, PREFIX + path, headers=token(auth_manager, role))
-    assert (answer.status_code, answer.text) == (200, "<p>the page</p>")
-    assert answer.headers["content-type"].startswith("text/html")
-
-
-@routes
-def test_the_cookie_of_airflows_own_pages_is_enough(
-    client: TestClient, auth_manager: Any, answers: Any, method: str, path: str
-) -> None:
-    """Who is signed in to Airflow's pages needs no second login."""
-    answers({"validation_page": "k", "validation_sha256": "s"})
-    client.cookies.set("_token", token(auth_manager, "VIEWER")["authorization"].removeprefix("Bearer "))
-    assert client.request(method, PREFIX + path, headers=HTML).status_code == 200
-
-
-@routes
-def test_a_login_without_a_role_is_forbidden(
-    client: TestClient, auth_manager: Any, answers: Any, method: str, path: str
-) -> None:
-    """Signed in but without rights: 403, no page, and no way round by the login page."""
-    answers({"validation_page": "k", "validation_sha256": "s"})
-    answer = client.request(method, PREFIX + path, headers=token(auth_manager, None) | HTML)
+def test_a_login_without_a_role_is_forbidden(browser: Callable[..., TestClient], method: str, path: str) -> None:
+    """Signed in but without rights: 403 in words, and no way round by the login page."""
+    answer = browser(None).request(method, PREFIX + path)
     assert answer.status_code == 403
-    assert "the page" not in answer.text
+    assert "You may not do that" in answer.text
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("method", "path", "least"), TABLE)
+def test_each_role_gets_what_the_table_says(
+    browser: Callable[..., TestClient], warehouse_url: Any, method: str, path: str, least: str, role: str
+) -> None:
+    """Whoever has the role, or one above it, gets past the guard; all others get 403."""
+    answer = browser(role).request(method, PREFIX + path)
+    assert (answer.status_code != 403) == (ROLES.index(role) >= ROLES.index(least))
 
 
 @pytest.mark.parametrize(
-    ("facts", "status", "says"),
+    ("headers", "status"),
     [
-        (NotReady("there is no run 7 in this warehouse"), 404, "there is no run 7"),
-        ({}, 404, "Run 7 has not been validated."),
-        (TransientError("the warehouse doesn't answer", where="secret.host"), 503, "the warehouse doesn't answer"),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "none"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"origin": "http://airflow.test"}, 200),
+        ({"origin": "http://evil.test"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://airflow.test", "sec-fetch-site": "cross-site"}, 403),
+        ({}, 403),
     ],
 )
-def test_what_isnt_there_is_said_in_words(
-    client: TestClient, auth_manager: Any, answers: Any, facts: Any, status: int, says: str
+def test_only_our_own_pages_can_send_forms(
+    token: Callable[[str | None], str], headers: dict[str, str], status: int
 ) -> None:
-    """An unknown run, one without validation and a silent warehouse each have their status and sentence."""
-    answers(facts)
-    answer = client.get(f"{PREFIX}/validation/7", headers=token(auth_manager, "VIEWER"))
-    assert answer.status_code == status
-    assert says in answer.json()["detail"]
+    """The cookie alone does nothing: a form must come from our own pages, whatever the browser says of it."""
+    guarded = pages.create_app()
+    guarded.post("/form")(lambda: {"done": True})
+    outside = FastAPI()
+    outside.mount(PREFIX, guarded)
+    client = TestClient(outside, cookies={"_token": token("admin")}, follow_redirects=False)
+    assert client.post(f"{PREFIX}/form", headers=headers).status_code == status
+
+
+def test_a_program_with_a_token_in_its_header_may_post(token: Callable[[str | None], str]) -> None:
+    """No browser sends that header by itself, so nothing has to be said of the origin."""
+    guarded = pages.create_app()
+    guarded.post("/form")(lambda: {"done": True})
+    client = TestClient(guarded)
+    assert client.post("/form", headers={"authorization": f"Bearer {token('admin')}"}).json() == {"done": True}
+
+
+@pytest.mark.postgres
+def test_the_validation_page_of_a_run(
+    browser: Callable[..., TestClient], warehouse_url: Any, platform_db: str, tmp_path: Path
+) -> None:
+    """A billed month's run has its page; another number is told not to be a run of this warehouse."""
+    platform = Platform(platform_db)
+    platform.plain_account("a")
+    platform.save()
+    settle_terms(warehouse_url.writer_url, terms("a"))
+    services = Services(platform_db, warehouse_url.writer_url, f"{tmp_path}/evidence")
+    billed = bill(services)
+    answer = browser().get(f"{PREFIX}/validation/{billed.run_id}")
+    assert answer.status_code == 200
+    assert "column_values_to_be_between" in answer.text
+    assert "style-src 'unsafe-inline'" in answer.headers["content-security-policy"]
+    assert "script-src" not in answer.headers["content-security-policy"]
+    missing = browser().get(f"{PREFIX}/validation/999")
+    assert missing.status_code == 404
+    assert "there is no run 999" in missing.text
+
+
+def test_a_silent_warehouse_is_said_in_words_without_its_address(
+    browser: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch, warehouse_url: Any
+) -> None:
+    """503, what is wrong and what to do; where the warehouse is stays in the log."""
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgresql://writer:secret@127.0.0.1:1/nowhere")
+    answer = browser().get(f"{PREFIX}/validation/7")
+    assert answer.status_code == 503
+    assert "check that it runs" in answer.text
     assert "secret" not in answer.text
 
 
 @pytest.mark.parametrize("run_id", ["abc", "1.5", "../../etc/passwd", "99999999999999999999999999"])
-def test_what_is_no_run_id_is_no_page(client: TestClient, auth_manager: Any, answers: Any, run_id: str) -> None:
+def test_what_is_no_run_id_is_no_page(browser: Callable[..., TestClient], run_id: str) -> None:
     """Any other text in place of the number is refused before the warehouse is asked."""
-    answers(AssertionError("the warehouse was asked"))
-    answer = client.get(f"{PREFIX}/validation/{run_id}", headers=token(auth_manager, "VIEWER"))
-    assert answer.status_code in {404, 422}
+    assert browser().get(f"{PREFIX}/validation/{run_id}").status_code in {404, 422}
+
+
+@pytest.mark.parametrize("name", ["nothing.css", "../app.py", "..%2Fapp.py", "app.html"])
+def test_only_static_files_are_served(browser: Callable[..., TestClient], name: str) -> None:
+    """What isn't one of the style sheets and scripts isn't there, wherever it lies."""
+    assert browser().get(f"{PREFIX}/static/{name}").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/"])
-def test_there_are_no_open_documentation_routes(client: TestClient, path: str) -> None:
+def test_there_are_no_open_documentation_routes(nobody: TestClient, path: str) -> None:
     """FastAPI's own pages would be open to everybody, so they are off."""
-    assert client.get(PREFIX + path).status_code == 404
+    assert nobody.get(PREFIX + path).status_code == 404
 
 
-@pytest.mark.parametrize("role", ["VIEWER", ""])
-def test_every_answer_has_the_security_headers(client: TestClient, auth_manager: Any, answers: Any, role: str) -> None:
-    """Page or refusal: no foreign script or frame, no guessed type, no copy in a cache."""
-    answers({"validation_page": "k", "validation_sha256": "s"})
-    headers = client.get(f"{PREFIX}/validation/7", headers=token(auth_manager, role) if role else {}).headers
-    assert "default-src 'none'" in headers["content-security-policy"]
-    assert "script-src" not in headers["content-security-policy"]
+@pytest.mark.parametrize("role", ["viewer", ""])
+@pytest.mark.parametrize("path", ["/validation/7", "/nowhere"])
+def test_every_answer_has_the_security_headers(
+    browser: Callable[..., TestClient], warehouse_url: Any, role: str, path: str
+) -> None:
+    """Page or refusal: no foreign script or frame, no inline script, no guessed type, no copy in a cache."""
+    headers = browser(role).get(PREFIX + path).headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
+    assert "form-action 'self'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store"

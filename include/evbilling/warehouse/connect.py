@@ -56,10 +56,11 @@ def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psy
         with connection:
             yield connection
     except psycopg.Error as error:
-        raise _explained(error, f"{what} ({shown(url)})") from error
+        raise explained(error, f"{what} ({shown(url)})") from error
 
 
-def _explained(error: psycopg.Error, where: str) -> Exception:
+def explained(error: psycopg.Error, where: str) -> Exception:
+    """What `error` means to a person: one of our own errors, or `error` itself where it is a fault of the program."""
     message = (error.diag.message_primary or str(error)).strip()
     if error.sqlstate in _OUR_ERRORS:
         return _OUR_ERRORS[error.sqlstate](message, where=where, fix=error.diag.message_hint)

@@ -1,0 +1,69 @@
+"""A few connections to Postgres kept open for those who only read, and in a hurry."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from evbilling.errors import TransientError
+from evbilling.warehouse.connect import explained, shown
+
+# Nobody waits longer for a page; whatever asks for more is stopped by the server.
+_LONGEST_SECONDS = 20
+_CONNECT_SECONDS = 10.0
+_MOST = 8
+
+
+class ReadingPool:
+    """Connections to the database at `url`, opened as they are needed. Safe across threads."""
+
+    def __init__(self, url: str, *, what: str) -> None:
+        self._where = f"{what} ({shown(url)})"
+        self._pool = ConnectionPool(
+            url.replace("postgresql+psycopg://", "postgresql://", 1),
+            kwargs={"connect_timeout": int(_CONNECT_SECONDS), "application_name": "evbilling pages"},
+            min_size=0,
+            max_size=_MOST,
+            timeout=_CONNECT_SECONDS,
+            max_idle=60,
+            configure=_configure,
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    @contextmanager
+    def connection(self) -> Generator[psycopg.Connection[Any]]:
+        """A connection in a read-only transaction with one snapshot for all that it reads.
+
+        Raises `TransientError` if none is to be had in time, or the server stops a query that takes too long.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (PoolTimeout, PoolClosed) as error:
+            raise TransientError(
+                "doesn't answer", where=self._where, fix="check that it runs, and its Airflow connection"
+            ) from error
+        except psycopg.errors.QueryCanceled as error:
+            raise TransientError(
+                f"the question took longer than {_LONGEST_SECONDS} s",
+                where=self._where,
+                fix="ask for less: a period, say",
+            ) from error
+        except psycopg.Error as error:
+            raise explained(error, self._where) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    connection.read_only = True
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.execute(f"set statement_timeout = '{_LONGEST_SECONDS}s'")
+    connection.commit()

@@ -1,0 +1,129 @@
+"""Starts DAG runs as the signed-in user, through Airflow's own REST API, and looks at how they go.
+
+The call goes straight into Airflow's app in this process, with the user's own token: it needs no address, and Airflow
+checks the right, validates the Params and records the user, as for any other client.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from fastapi import Request
+from starlette.exceptions import HTTPException
+
+from evbilling.errors import BadInput, NotReady, TransientError
+
+NONCE_FORM = r"^[A-Za-z0-9_-]{16,64}$"
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A DAG run: `state` is queued, running, success or failed; `user` who started it."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    user: str | None
+    note: str | None
+    conf: dict[str, Any]
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in {"success", "failed"}
+
+
+def new_nonce() -> str:
+    """What makes a form's submits one action: it goes into the form, and from there into the run's id."""
+    return secrets.token_urlsafe(18)
+
+
+def run_id(dag_id: str, nonce: str) -> str:
+    """The id of the one run that a form with this nonce starts."""
+    return f"page-{dag_id}-{nonce}"
+
+
+async def start(request: Request, dag_id: str, nonce: str, conf: dict[str, Any], note: str | None = None) -> str:
+    """Start the DAG with these Params as the signed-in user; returns the run's id. A repeated submit starts nothing.
+
+    Raises `HTTPException` 403 without the right, `BadInput` for a Param that Airflow refuses, `NotReady` if the DAG
+    isn't known, `TransientError` for anything else.
+    """
+    wanted = run_id(dag_id, nonce)
+    body = {"dag_run_id": wanted, "logical_date": None, "conf": conf, "note": note}
+    answer = await _call(request, "POST", f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns", body)
+    if answer.status_code in {200, 201, 409}:
+        return wanted
+    raise _explained(answer, dag_id)
+
+
+async def look(request: Request, dag_id: str, wanted: str) -> RunState:
+    """How the run goes; raises `NotReady` if there is no such run."""
+    path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}"
+    answer = await _call(request, "GET", path)
+    if answer.status_code != 200:
+        raise _explained(answer, dag_id)
+    run = answer.json()
+    return RunState(
+        dag_id, wanted, run["state"], run.get("triggering_user_name"), run.get("note"), run.get("conf") or {}
+    )
+
+
+async def task_states(request: Request, dag_id: str, wanted: str) -> list[dict[str, Any]]:
+    """The run's task instances as Airflow's API tells them."""
+    path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}/taskInstances"
+    answer = await _call(request, "GET", path)
+    if answer.status_code != 200:
+        raise _explained(answer, dag_id)
+    return list(answer.json()["task_instances"])
+
+
+async def xcom(request: Request, dag_id: str, wanted: str, task_id: str) -> Any:
+    """What the task returned, or None if it returned nothing (yet)."""
+    path = (
+        f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}"
+        f"/taskInstances/{quote(task_id, safe='')}/xcomEntries/return_value"
+    )
+    answer = await _call(request, "GET", path)
+    return answer.json().get("value") if answer.status_code == 200 else None
+
+
+def _token(request: Request) -> str:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return given if scheme.lower() == "bearer" else request.cookies.get(COOKIE_NAME_JWT_TOKEN, "")
+
+
+async def _call(request: Request, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    transport = httpx.ASGITransport(_airflow(request), raise_app_exceptions=False)
+    # The host is never looked up: the transport hands the request to the app itself.
+    async with httpx.AsyncClient(transport=transport, base_url="http://airflow.internal", timeout=30) as client:
+        return await client.request(method, path, json=body, headers={"Authorization": f"Bearer {_token(request)}"})
+
+
+def _airflow(request: Request) -> Any:
+    """Airflow's app in this process; tests put another in its place."""
+    given = getattr(request.app.state, "airflow", None)
+    if given is not None:
+        return given
+    from airflow.api_fastapi.main import app
+
+    return app
+
+
+def _explained(answer: httpx.Response, dag_id: str) -> Exception:
+    try:
+        detail = answer.json().get("detail")
+    except ValueError:
+        detail = None
+    said = detail if isinstance(detail, str) else f"Airflow answers with status {answer.status_code}"
+    if answer.status_code in {401, 403}:
+        return HTTPException(answer.status_code, said)
+    if answer.status_code == 404:
+        return NotReady(said, where=dag_id, fix="look whether Airflow has parsed the DAG and the run wasn't deleted")
+    if answer.status_code in {400, 422}:
+        return BadInput(said, where=dag_id, fix="correct what it names")
+    return TransientError(said, where=dag_id, fix="try again; if it stays, look at the API server's log")

@@ -1,0 +1,51 @@
+"""The warehouse as pages read it: a pool of connections, each page one read-only snapshot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from evbilling.statements.services import Services
+from evbilling.warehouse.pool import ReadingPool
+from evbilling_airflow import connections
+
+_pools: dict[str, ReadingPool] = {}
+_lock = threading.Lock()
+
+
+def services(*, with_platform: bool = False) -> Services:
+    """Where warehouse and evidence lie, and on demand the platform, from Airflow's connections."""
+    return connections.services(with_platform=with_platform)
+
+
+@contextmanager
+def reading() -> Generator[psycopg.Connection[Any]]:
+    """A read-only transaction on the warehouse: all that one page reads is of one moment.
+
+    Raises `TransientError` if the warehouse doesn't answer, or takes longer than a page may.
+    """
+    with _pool(services().warehouse_url).connection() as connection:
+        yield connection
+
+
+def close() -> None:
+    """Close all connections; the next page opens new ones."""
+    with _lock:
+        for pool in _pools.values():
+            pool.close()
+        _pools.clear()
+
+
+def _pool(url: str) -> ReadingPool:
+    with _lock:
+        if url not in _pools:
+            # A connection that was changed (another password, say) leaves a pool that nobody asks for any more.
+            for outdated in _pools.values():
+                outdated.close()
+            _pools.clear()
+            _pools[url] = ReadingPool(url, what="warehouse")
+        return _pools[url]
