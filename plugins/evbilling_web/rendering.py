@@ -30,13 +30,14 @@ def page(
 ) -> HTMLResponse:
     """The page that `template` makes of `context`.
 
-    A template also has `path(…)` and `static(…)` for addresses, `here` (the path below the app), `reader` (who is
-    signed in) and `is_fragment` (asked for by a script that puts the answer into a page).
+    A template also has `path(…)`, `static(…)` and `airflow_run(dag_id, run_id)` for addresses, `here` (the path below
+    the app), `reader` (who is signed in) and `is_fragment` (asked for by a script that puts the answer into a page).
     """
     root = request.scope.get("root_path", "")
     given = {
         "path": lambda place, **query: address(root, place, **query),
         "static": lambda name: f"{root}/static/{name}?v={version_of(name)}",
+        "airflow_run": lambda dag_id, run_id: airflow_run(root, dag_id, run_id),
         "here": request.url.path.removeprefix(root) or "/",
         "reader": getattr(request.state, "reader", None),
         "navigation": NAVIGATION,
@@ -54,6 +55,12 @@ def address(root: str, place: str, **query: object) -> str:
         if value is not None
     ]
     return root + quote(place, safe="/%") + (f"?{urlencode(pairs)}" if pairs else "")
+
+
+def airflow_run(root: str, dag_id: str, run_id: str) -> str:
+    """The address of a DAG run's page in Airflow itself; a link to it has the attribute `data-airflow` (see app.js)."""
+    airflow = root.removesuffix("/evbilling")
+    return f"{airflow}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 
 @cache

@@ -14,3 +14,12 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+
+// Airflow shows us in a frame that no link may leave or open a tab from; what leads to Airflow itself, the page around
+// the frame opens. Without a frame, or without this, it is a plain link.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-airflow]");
+  if (!link || window.parent === window || event.defaultPrevented) return;
+  event.preventDefault();
+  window.parent.open(link.href);
+});
