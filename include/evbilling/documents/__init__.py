@@ -1,0 +1,1 @@
+"""What statements look like on paper and in mail: formats of the account's country, PDFs."""

@@ -1,0 +1,328 @@
+"""What one statement says: the value objects that its page, its PDF and its mail are made from. Pure.
+
+Amounts are decimals in major units of the header's currency, with exactly its decimals; instants are aware.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+CONNECTOR, ACCOUNT, CORRECTION = "connector", "account", "correction"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a connector statement was billed by, as frozen into it, and who had set it."""
+
+    fee: Decimal
+    dc_fee: Decimal
+    exclude_closed: bool
+    exclude_private: bool
+    set_by: str
+    set_at: datetime
+    effective_from: str
+
+    @property
+    def has_dc_fee(self) -> bool:
+        """True if DC connectors cost something else."""
+        return self.dc_fee != self.fee
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The statement itself. None where its kind has no such thing: only connector statements are collected.
+
+    `paid`, `balance` and `status` are as of now, all else as issued. A correction's amounts are by how much it changes
+    what it corrects; an account statement's total is its closing balance.
+    """
+
+    statement_id: str
+    kind: str
+    type_label: str
+    account_id: str
+    account_name: str | None
+    financial_admin_id: str
+    period: str
+    revision: int
+    statement_date: date
+    time_zone: str
+    count_instant: datetime | None
+    issued_at: datetime
+    currency: str
+    minor_unit: int
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+    tax_rate: Decimal
+    paid: Decimal | None
+    balance: Decimal | None
+    status: str
+    ac_count: int | None
+    dc_count: int | None
+    terms: Terms | None
+    corrects: str | None
+    code_version: str
+    run_id: int
+
+    @property
+    def connector_count(self) -> int | None:
+        """Connectors billed; None for other kinds."""
+        return None if self.ac_count is None or self.dc_count is None else self.ac_count + self.dc_count
+
+    @property
+    def is_collected(self) -> bool:
+        """True if the statement is a debt of its own, to be charged and paid."""
+        return self.kind == CONNECTOR
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One billed connector of a charger."""
+
+    connector_id: int
+    power_type: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerLines:
+    """A charger's billed connectors: `lines` holds the first of them, counts and subtotal are of all."""
+
+    charger_id: str
+    lines: tuple[Line, ...]
+    ac_count: int
+    dc_count: int
+    subtotal: Decimal
+
+    @property
+    def connector_count(self) -> int:
+        """Billed connectors of the charger."""
+        return self.ac_count + self.dc_count
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedByRule:
+    """How many of the account's connectors a rule excluded, and the rule in its own words."""
+
+    rule_id: str
+    says: str
+    connector_count: int
+    charger_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedConnector:
+    """One connector of the account that isn't billed."""
+
+    charger_id: str
+    connector_id: int
+    power_type: str | None
+    rule_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment of the statement; `paid_by` is `gateway` or how else finance's view names it."""
+
+    paid_by: str
+    payment_id: str
+    paid_on: date
+    amount: Decimal
+    recorded_by: str
+    recorded_at: datetime
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to charge the statement; `says` is what became of it in plain words."""
+
+    attempt_no: int
+    trigger: str
+    requested_by: str
+    requested_at: datetime
+    amount: Decimal
+    outcome: str
+    says: str
+    decline_code: str | None
+    decline_class: str | None
+    payment_method: str | None
+    gateway_payment_id: str | None
+    sent_at: datetime | None
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlan:
+    """When the statement is tried again by itself; `planned_at` None: not, or not yet, for the reason that `says`."""
+
+    planned_at: datetime | None
+    reason_id: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedConnector:
+    """One connector that a correction changes: what was billed for it and what is now; None: nothing.
+
+    `why` says in words why nothing is billed any more; None if something is.
+    """
+
+    charger_id: str
+    connector_id: int
+    power_type: str | None
+    before: Decimal | None
+    after: Decimal | None
+    rule_id: str | None
+    why: str | None
+
+    @property
+    def difference(self) -> Decimal:
+        """By how much the line changes the net amount."""
+        return (self.after or Decimal(0)) - (self.before or Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A correction of a connector statement, and the first of the connectors that it changes."""
+
+    statement_id: str
+    statement_date: date
+    issued_at: datetime
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+    reason: str | None
+    line_count: int
+    lines: tuple[CorrectedConnector, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRef:
+    """Another statement to look at."""
+
+    statement_id: str
+    period: str
+    statement_date: date
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of an account statement. `total` is what it adds to the balance; below zero for payments.
+
+    `settled` is what of a charge was paid elsewhere before it was listed, which is no part of the balance.
+    """
+
+    kind: str
+    item_id: str
+    occurred_at: datetime
+    description: str
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+    settled: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTotals:
+    """What the items of one kind come to, and how many they are."""
+
+    kind: str
+    label: str
+    item_count: int
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+    settled: Decimal
+
+    @property
+    def moves(self) -> Decimal:
+        """By how much the items of the kind move the balance."""
+        return self.total - self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The run that issued the statement, and how its validation went."""
+
+    run_id: int
+    dag_id: str
+    airflow_run_id: str
+    period: str
+    state: str
+    actor: str
+    source: str
+    opened_at: datetime
+    settled_at: datetime | None
+    warnings: tuple[str, ...]
+    has_validation_page: bool
+    expectation_count: int
+    failed_critical: int
+    failed_others: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Something that was done, by whom and why."""
+
+    event_id: int
+    occurred_at: datetime
+    actor: str
+    action: str
+    subject_id: str
+    reason: str
+    run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementView:
+    """All that one statement says. What its kind doesn't have is empty.
+
+    `chargers`, `items` and `corrected` hold the first; how many there are in all is in `charger_count`, `item_count`
+    and `corrected_count`. `is_archived`: the lines of its period have left the warehouse, so there are none here.
+    """
+
+    header: Header
+    is_archived: bool
+    chargers: tuple[ChargerLines, ...]
+    charger_count: int
+    excluded: tuple[ExcludedByRule, ...]
+    payments: tuple[Payment, ...]
+    attempts: tuple[Attempt, ...]
+    plan: RetryPlan | None
+    corrections: tuple[Correction, ...]
+    listed_on: tuple[StatementRef, ...]
+    items: tuple[Item, ...]
+    item_totals: tuple[ItemTotals, ...]
+    original: StatementRef | None
+    corrected: tuple[CorrectedConnector, ...]
+    corrected_count: int
+    run: RunRecord
+    audit: tuple[AuditEvent, ...]
+
+    @property
+    def has_all_chargers(self) -> bool:
+        """True if `chargers` is the whole list."""
+        return len(self.chargers) == self.charger_count
+
+    @property
+    def item_count(self) -> int:
+        """Items of the account statement."""
+        return sum(totals.item_count for totals in self.item_totals)
+
+    @property
+    def excluded_count(self) -> int:
+        """Connectors of the account that aren't billed."""
+        return sum(rule.connector_count for rule in self.excluded)
+
+    @property
+    def opening(self) -> Decimal:
+        """The balance before the items of the account statement; zero for its account's first."""
+        return sum((t.moves for t in self.item_totals if t.kind == "opening_balance"), Decimal(0))
+
+    @property
+    def reason(self) -> str | None:
+        """Why a correction was issued, as kept in the audit."""
+        return next((e.reason for e in self.audit if e.action == "issue_correction"), None)

@@ -1,0 +1,17 @@
+-- A page of a connector statement's chargers with their billed connectors, in order of charger, for its page and PDF. In
+-- the order of the key of connector_decision, so that a page costs the same wherever it is among millions.
+-- Parameters: period, account, after (charger id, null: from the first), chargers (how many), connectors (of one charger
+-- at most; its sums are of all).
+select charger_id,
+       (array_agg(connector_id order by connector_id))[1:%(connectors)s] as connectors,
+       (array_agg(power_type order by connector_id))[1:%(connectors)s] as power_types,
+       (array_agg(unit_price_minor order by connector_id))[1:%(connectors)s] as prices,
+       count(*) filter (where power_type = 'AC')::integer as ac_count,
+       count(*) filter (where power_type = 'DC')::integer as dc_count,
+       sum(unit_price_minor)::bigint as subtotal_minor
+from billing.connector_decision
+where period = %(period)s and account_id = %(account)s and rule_id is null
+  and charger_id > coalesce(%(after)s::text, '')
+group by charger_id
+order by charger_id
+limit %(chargers)s;

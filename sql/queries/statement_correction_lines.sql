@@ -1,0 +1,8 @@
+-- A page of the connectors that a correction changes, in order of its key, for the pages and PDFs of the correction and
+-- of what it corrects. Parameters: correction (id), charger and connector (after these; null: from the first), most.
+select charger_id, connector_id, power_type, before_minor, after_minor, rule_id, is_there
+from billing.correction_line
+where correction_id = %(correction)s
+  and (%(charger)s::text is null or (charger_id, connector_id) > (%(charger)s, %(connector)s::integer))
+order by charger_id, connector_id
+limit %(most)s;

@@ -1,0 +1,167 @@
+"""Statements made up for the tests of documents, with no database behind them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from evbilling.money import from_minor, minor_unit, tax_minor
+from evbilling.statements.view import (
+    ACCOUNT,
+    CONNECTOR,
+    CORRECTION,
+    Attempt,
+    AuditEvent,
+    ChargerLines,
+    CorrectedConnector,
+    ExcludedByRule,
+    Header,
+    Item,
+    ItemTotals,
+    Line,
+    Payment,
+    RetryPlan,
+    RunRecord,
+    StatementRef,
+    StatementView,
+    Terms,
+)  # fmt: skip
+from evbilling.statements.wording import item_label
+
+ISSUED = datetime(2026, 11, 1, 12, 3, tzinfo=UTC)
+
+RUN = RunRecord(
+    run_id=7, dag_id="connector_statements", airflow_run_id="scheduled__2026-11-01", period="2026-11", state="issued",
+    actor="airflow", source="postgresql://db/platform", opened_at=ISSUED, settled_at=ISSUED, warnings=(),
+    has_validation_page=True, expectation_count=24, failed_critical=0, failed_others=1,
+)  # fmt: skip
+
+
+def connector_view(
+    *, chargers: int = 3, currency: str = "EUR", fee_minor: int = 500, name: str | None = "Fleet GmbH", **changes: Any
+) -> StatementView:
+    """A connector statement of chargers with an AC and a DC connector each; DC costs double. Unpaid, never tried."""
+    unit = minor_unit(currency) or 0
+    ids = changes.pop("charger_ids", None) or [f"CH-{n:05d}" for n in range(chargers)]
+    fee, dc_fee = from_minor(fee_minor, unit), from_minor(2 * fee_minor, unit)
+    net = len(ids) * 3 * fee_minor
+    tax = tax_minor(net, Decimal("0.19"))
+    header = _header(
+        "A-202611-000042", CONNECTOR, "Account Chargers", currency, unit, net, tax, name=name,
+        count_instant=datetime(2026, 10, 31, 23, tzinfo=UTC), ac_count=len(ids), dc_count=len(ids),
+        terms=Terms(fee, dc_fee, True, False, "ann", ISSUED, "2026-01"), paid=from_minor(0, unit),
+        balance=from_minor(net + tax, unit),
+    )  # fmt: skip
+    lines = tuple(ChargerLines(id_, (Line(1, "AC", fee), Line(2, "DC", dc_fee)), 1, 1, fee + dc_fee) for id_ in ids)
+    view = _empty(header)
+    return replace(view, **({"chargers": lines, "charger_count": len(ids)} | changes))
+
+
+def paid_view(**options: Any) -> StatementView:
+    """A connector statement that was declined once and paid then, with exclusions."""
+    view = connector_view(**options)
+    total = view.header.total
+    return replace(
+        view,
+        header=replace(view.header, paid=total, balance=total * 0, status="Billing failure (resolved)"),
+        excluded=(
+            ExcludedByRule("NOT-IN-SERVICE", "The connector is planned or removed", 3, 2),
+            ExcludedByRule("SCOPE-CLOSED", "The charger is Closed and the account excludes closed chargers", 1200, 600),
+        ),
+        payments=(Payment("gateway", "pi_3abc", date(2026, 11, 4), total, "airflow", ISSUED, None),),
+        attempts=(
+            _attempt(1, "declined", "There wasn't enough money on the card; please top it up.", total),
+            _attempt(2, "succeeded", "The charge succeeded.", total),
+        ),
+    )
+
+
+def failed_view(**options: Any) -> StatementView:
+    """A connector statement whose only attempt was declined."""
+    view = connector_view(**options)
+    return replace(
+        view,
+        header=replace(view.header, status="Billing failure"),
+        attempts=(
+            _attempt(1, "declined", "The card has expired; please enter its new expiry date.", view.header.total),
+        ),
+        plan=RetryPlan(None, "NEEDS-CUSTOMER", "It isn't tried again by itself: declined until the customer acts."),
+    )
+
+
+def account_view(
+    *, currency: str = "EUR", charges: int = 2, description: str = "Roaming session", **changes: Any
+) -> StatementView:
+    """An account statement: 10.00 owed before, a connector statement, charges (one settled before), a payment."""
+    unit = minor_unit(currency) or 0
+    rows = [
+        ("opening_balance", "S-202610-000003", "Opening balance", 1000, 0, 0),
+        ("connector_statement", "A-202611-000042", "Connector statement A-202611-000042", 4500, 855, 0),
+        *(("charge", f"charge-{n}", description, 1000, 190, 1190 if n == 0 else 0) for n in range(charges)),
+        ("payment", "pi_3abc", "Payment of A-202611-000042", -5355, 0, 0),
+    ]
+    items = tuple(
+        Item(kind, id_, ISSUED, says, *(from_minor(n, unit) for n in (net, tax, net + tax, settled)))
+        for kind, id_, says, net, tax, settled in rows
+    )
+    totals = []
+    for kind in dict.fromkeys(item.kind for item in items):
+        of_kind = [item for item in items if item.kind == kind]
+        sums = [sum((getattr(i, f) for i in of_kind), Decimal(0)) for f in ("net", "tax", "total", "settled")]
+        totals.append(ItemTotals(kind, item_label(kind), len(of_kind), *sums))
+    closing = sum(int(t.moves.scaleb(unit)) for t in totals)
+    header = _header("S-202611-000007", ACCOUNT, "Account Statement", currency, unit, closing, 0, tax_rate=Decimal(0))
+    header = replace(header, statement_date=date(2026, 11, 30))
+    return replace(_empty(header), **({"items": items, "item_totals": tuple(totals)} | changes))
+
+
+def correction_view(*, net_minor: int = -500, charger_id: str = "CH-00001", **changes: Any) -> StatementView:
+    """A credit of one AC connector."""
+    tax = -tax_minor(-net_minor, Decimal("0.19")) if net_minor < 0 else tax_minor(net_minor, Decimal("0.19"))
+    header = _header(
+        "C-202611-000001", CORRECTION, "Correction", "EUR", 2, net_minor, tax, corrects="A-202611-000042", revision=1
+    )
+    line = CorrectedConnector(
+        charger_id, 1, "AC", Decimal("5.00"), None, "NOT-IN-SERVICE", "The connector is planned or removed"
+    )
+    view = replace(
+        _empty(header),
+        original=StatementRef("A-202611-000042", "2026-11", date(2026, 11, 1)),
+        corrected=(line,),
+        corrected_count=1,
+        audit=(AuditEvent(1, ISSUED, "ann", "issue_correction", header.statement_id, "was out of order", 7),),
+    )
+    return replace(view, **changes)
+
+
+def _attempt(number: int, outcome: str, says: str, amount: Decimal) -> Attempt:
+    code, kind = ("insufficient_funds", "soft") if outcome == "declined" else (None, None)
+    return Attempt(
+        number, "issue", "airflow", ISSUED, amount, outcome, says, code, kind, "pm_1", "pi_3abc", ISSUED, ISSUED
+    )
+
+
+def _header(
+    statement_id: str, kind: str, label: str, currency: str, unit: int, net: int, tax: int, **more: Any
+) -> Header:
+    values: dict[str, Any] = {
+        "account_id": "acme", "account_name": more.pop("name", "Fleet GmbH"), "financial_admin_id": "fa-acme",
+        "period": "2026-11", "revision": 0, "statement_date": date(2026, 11, 1), "time_zone": "Europe/Berlin",
+        "count_instant": None, "issued_at": ISSUED, "tax_rate": Decimal("0.19"), "paid": None, "balance": None,
+        "status": "Issued", "ac_count": None, "dc_count": None, "terms": None, "corrects": None, "code_version": "1",
+        "run_id": 7,
+    }  # fmt: skip
+    return Header(
+        statement_id=statement_id, kind=kind, type_label=label, currency=currency, minor_unit=unit,
+        net=from_minor(net, unit), tax=from_minor(tax, unit), total=from_minor(net + tax, unit), **(values | more),
+    )  # fmt: skip
+
+
+def _empty(header: Header) -> StatementView:
+    return StatementView(
+        header=header, is_archived=False, chargers=(), charger_count=0, excluded=(), payments=(), attempts=(),
+        plan=None, corrections=(), listed_on=(), items=(), item_totals=(), original=None, corrected=(),
+        corrected_count=0, run=RUN, audit=(),
+    )  # fmt: skip
