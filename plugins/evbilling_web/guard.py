@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.configuration import conf
@@ -28,9 +29,10 @@ def may_see(request: Request, user: SignedIn, _: Annotated[None, Depends(_sees_r
 def same_origin(request: Request) -> None:
     """Refuse a form that another site sends with the sign-in cookie, which may lack SameSite.
 
-    A request with a token in its header isn't a browser's own doing, so it passes.
+    Without that cookie it isn't a browser's own doing, so it passes. A header with a token is no sign of that: where
+    it can't be read, or a proxy's own login has put another one there, Airflow goes by the cookie.
     """
-    if request.method in _HARMLESS or "authorization" in request.headers:
+    if request.method in _HARMLESS or COOKIE_NAME_JWT_TOKEN not in request.cookies:
         return
     site = request.headers.get("sec-fetch-site")
     # Over plain http to another host than localhost browsers leave that header out, and say the origin alone.

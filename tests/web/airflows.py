@@ -46,7 +46,7 @@ class Airflow:
     def browser(self, user: str | None) -> TestClient:
         """A browser of that user: the cookie of Airflow's login in it, and nothing followed."""
         client = TestClient(self.client.app, base_url=BASE_URL, follow_redirects=False)
-        client.headers["accept"] = "text/html,application/xhtml+xml"
+        client.headers.update({"accept": "text/html,application/xhtml+xml", "sec-fetch-site": "same-origin"})
         if user:
             client.cookies.set("_token", self.token(user))
         return client
@@ -105,6 +105,8 @@ def running_airflow(name: str) -> Generator[Airflow]:
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("AIRFLOW__CORE__AUTH_MANAGER", MANAGERS[name])
         settings.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", ",".join(f"{role}:{role}" for role in ROLES))
+        # Other tests of this process have an auth manager of their own, which they get back.
+        before = airflow_app._AuthManagerState.instance
         airflow_app.purge_cached_app()
         with warnings.catch_warnings():
             # Airflow's and FAB's own migrations and warnings to themselves.
@@ -116,6 +118,7 @@ def running_airflow(name: str) -> Generator[Airflow]:
                 yield _simple(client) if name == "simple" else _fab(client)
         finally:
             airflow_app.purge_cached_app()
+            airflow_app._AuthManagerState.instance = before
 
 
 def _simple(client: TestClient) -> Airflow:

@@ -115,6 +115,8 @@ def test_each_role_gets_what_the_table_says(
         ({"origin": "null"}, 403),
         ({"origin": "http://airflow.test", "sec-fetch-site": "cross-site"}, 403),
         ({}, 403),
+        ({"authorization": "Basic cHJveHk6bG9naW4=", "sec-fetch-site": "cross-site"}, 403),
+        ({"authorization": "Bearer ", "origin": "http://evil.test"}, 403),
     ],
 )
 def test_only_our_own_pages_can_send_forms(
@@ -127,6 +129,26 @@ def test_only_our_own_pages_can_send_forms(
     outside.mount(PREFIX, guarded)
     client = TestClient(outside, cookies={"_token": token("admin")}, follow_redirects=False)
     assert client.post(f"{PREFIX}/form", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://billing.test", 200),
+        ("http://testserver", 403),
+        ("http://billing.test", 403),
+        ("https://evil.test", 403),
+    ],
+)
+def test_behind_a_proxy_the_origin_is_the_configured_one(
+    token: Callable[[str | None], str], monkeypatch: pytest.MonkeyPatch, origin: str, status: int
+) -> None:
+    """What counts is the address that people type, not the one under which the proxy asks."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://billing.test/airflow")
+    guarded = pages.create_app()
+    guarded.post("/form")(lambda: {"done": True})
+    client = TestClient(guarded, cookies={"_token": token("admin")})
+    assert client.post("/form", headers={"origin": origin}).status_code == status
 
 
 def test_a_program_with_a_token_in_its_header_may_post(token: Callable[[str | None], str]) -> None:
