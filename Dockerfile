@@ -20,6 +20,10 @@ RUN /opt/venv/bin/pip install --no-deps --no-build-isolation --editable . \
     && /opt/venv/bin/python -m compileall -q include plugins
 
 FROM python:${PYTHON}-slim
+# Of every script, and emoji: customers' names are on the PDFs.
+RUN apt-get update -qq \
+    && apt-get install -qq --no-install-recommends fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji \
+    && rm -rf /var/lib/apt/lists/*
 # What grows lies below /var/lib/evbilling: a volume that is new takes its owner from here.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin evbilling \
     && install -d -o evbilling -g evbilling /var/lib/evbilling /var/lib/evbilling/logs /var/lib/evbilling/sandbox

@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 import psycopg
 from charges import charges_per_second
+from documents import documents_per_second
 from measure import Measured
 from month import Readers, World, empty_warehouse, issued, prepare, product_month, yardstick
 from naive import naive_month
@@ -42,7 +43,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="time a month's own work on N connectors")
     parser.add_argument("--connectors", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["month", "one-account", "charges", "month-end"], help="a part of it")
+    parser.add_argument(
+        "--only", choices=["month", "one-account", "charges", "month-end", "documents"], help="a part of it"
+    )
     parser.add_argument("--weak", action="store_true", help="without fsync, full pages in the log, or waiting for it")
     parser.add_argument("--keep", action="store_true", help="write the results to docs/benchmarks")
     args = parser.parse_args()
@@ -56,6 +59,9 @@ def main() -> int:
         if args.only in {None, "charges"}:
             result["charges"] = charges_per_second(server)
             console.print(result["charges"]["says"])
+        if args.only in {None, "documents"}:
+            result["documents"] = documents_per_second()
+            console.print(result["documents"]["says"])
         if args.only in {None, "month-end"}:
             from month_end import run as month_end
 

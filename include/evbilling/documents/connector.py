@@ -8,8 +8,8 @@ from evbilling.documents.issuer import Issuer
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, own, row, written
 from evbilling.statements.view import StatementView
 
-# Nobody reads more lines on paper.
-MOST_CHARGERS = 2_000
+# Nobody reads more lines on paper, and they take half a second.
+MOST_CHARGERS = 1_000
 
 _PAID_BY = {"gateway": "Charged to the stored payment method", "outside": "Paid by other means"}
 

@@ -8,8 +8,8 @@ from evbilling.documents.issuer import Issuer
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, own, row, written
 from evbilling.statements.view import CorrectedConnector, StatementView
 
-# Nobody reads more lines on paper.
-MOST_LINES = 2_000
+# Nobody reads more lines on paper, and they take half a second.
+MOST_LINES = 1_000
 
 
 def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -> Document:

@@ -30,8 +30,8 @@ from evbilling.statements.view import (
 from evbilling.statements.wording import outcome_says, plan_says
 
 # What a PDF lists at most; beyond, it sums up.
-MOST_CHARGERS = 2_000
-MOST_ITEMS = 5_000
+MOST_CHARGERS = 1_000
+MOST_ITEMS = 1_000
 # How many of its connectors a correction shows beside the statement that it corrects.
 _MOST_BESIDE = 200
 
