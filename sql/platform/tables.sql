@@ -26,3 +26,7 @@ create table if not exists platform.account_charge (
 create index if not exists charger_account on platform.charger (account_id);
 create index if not exists connector_charger on platform.connector (charger_id);
 create index if not exists account_charge_account on platform.account_charge (account_id, occurred_at);
+
+-- What the pages look up; a month reads its tables whole and needs none of these.
+create index if not exists app_user_account on platform.app_user (account_id);
+create index if not exists charger_charger on platform.charger (charger_id);

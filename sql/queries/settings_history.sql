@@ -1,9 +1,18 @@
--- Everything ever recorded about an account's billing, oldest first, for `evbilling settings show ACCOUNT`: finance
--- sees who changed what and when, also what a later record of the same period has replaced.
--- Parameters: account_id (null = all accounts); period is not used.
+-- Everything ever recorded about an account's billing, oldest first, for `evbilling settings show ACCOUNT` and the Account
+-- Billing page: finance sees who changed what, when and why, also what a later record of the same period has replaced.
+-- The reason stands in the audit event that was written in the same transaction, so at the very same time.
+-- Parameters: account_ids (null = all accounts).
 select
-    account_id, effective_from, charge_connectors, financial_admin_id, fee_per_connector,
-    fee_per_dc_connector, exclude_closed, exclude_private, tax_rate, actor, recorded_at
-from billing.account_setting
-where %(account_id)s::text is null or account_id = %(account_id)s::text
-order by account_id, effective_from, setting_id;
+    s.account_id, s.effective_from, s.charge_connectors, s.financial_admin_id, s.fee_per_connector,
+    s.fee_per_dc_connector, s.exclude_closed, s.exclude_private, s.tax_rate, s.actor, s.recorded_at, s.setting_id,
+    e.reason
+from billing.account_setting s
+left join (
+    select distinct on (subject_id, actor, occurred_at) subject_id, actor, occurred_at, reason
+    from billing.audit_event
+    where action = 'set_account_billing'
+      and (%(account_ids)s::text[] is null or subject_id = any(%(account_ids)s::text[]))
+    order by subject_id, actor, occurred_at, event_id
+) e on e.subject_id = s.account_id and e.actor = s.actor and e.occurred_at = s.recorded_at
+where %(account_ids)s::text[] is null or s.account_id = any(%(account_ids)s::text[])
+order by s.account_id, s.effective_from, s.setting_id;

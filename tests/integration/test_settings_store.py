@@ -15,7 +15,15 @@ from evbilling.cli import main
 from evbilling.errors import BadInput, TransientError
 from evbilling.period import Period
 from evbilling.settings.csvfile import COLUMNS, read_settings
-from evbilling.settings.store import RecordedSettings, effective_settings, record_settings, recorded_settings
+from evbilling.settings.store import (
+    RecordedSettings,
+    SettingChanged,
+    effective_settings,
+    record_setting,
+    record_settings,
+    recorded_settings,
+    settings_of,
+)
 from evbilling.settings.terms import BillingTerms
 
 pytestmark = pytest.mark.postgres
@@ -126,3 +134,59 @@ def test_commands(
     assert "give --charge or --no-charge, --admin" in capsys.readouterr().err
     assert main(["settings", "set", "a", "--from", "2020-02", "--tax-rate", "8", "--reason", "x"]) == 2
     assert "--tax-rate: 8 is not a fraction below 1; 8 % is written 0.08" in capsys.readouterr().err
+
+
+def test_a_setting_is_recorded_by_who_has_seen_the_last_one(warehouse_db: Any) -> None:
+    """The page's way: a repeated submit adds nothing, and nobody overwrites what he hasn't seen."""
+    url = warehouse_db.writer_url
+    assert record_setting(url, TERMS, "ann", "opening", seen=0)
+    assert not record_setting(url, TERMS, "ann", "opening", seen=0), "the second submit of a double click"
+    seen = last_setting(warehouse_db)
+    dearer = replace(TERMS, effective_from=Period(2020, 3), fee_per_connector=Decimal(6))
+    assert record_setting(url, dearer, "ann", "new contract", seen=seen)
+    with pytest.raises(SettingChanged, match=r"ann has recorded another setting of a meanwhile") as refused:
+        record_setting(url, replace(dearer, exclude_closed=True), "bob", "closed ones", seen=seen)
+    assert [(row.terms, row.actor, row.reason) for row in refused.value.recorded] == [(dearer, "ann", "new contract")]
+    # What he wanted is what she did: there is nothing left to do.
+    assert not record_setting(url, dearer, "bob", "new contract", seen=seen)
+    assert [event[0] for event in audit(warehouse_db)] == ["ann", "ann"]
+
+
+def test_what_is_in_force_already_is_not_recorded_again_for_later(warehouse_db: Any) -> None:
+    """A form that was saved as it was opened: the same terms hold from the later period on anyway."""
+    record_settings(warehouse_db.writer_url, [TERMS], "ann")
+    later = replace(TERMS, effective_from=Period(2020, 6))
+    assert not record_setting(warehouse_db.writer_url, later, "ann", "?", seen=last_setting(warehouse_db))
+
+
+def test_two_forms_saved_at_once_are_one_setting(warehouse_db: Any) -> None:
+    """Eight that have all seen nothing: one is recorded; those who wanted another are told."""
+
+    def record(number: int) -> bool | str:
+        terms = replace(TERMS, fee_per_connector=Decimal(number % 2))
+        try:
+            return record_setting(warehouse_db.writer_url, terms, f"user {number}", "at once", seen=0)
+        except SettingChanged:
+            return "told"
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(record, range(8)))
+    assert (results.count(True), results.count(False), results.count("told")) == (1, 3, 4)
+    assert len(audit(warehouse_db)) == 1
+
+
+def test_history_tells_why(warehouse_db: Any) -> None:
+    """Each setting with the reason given for it, also where one file set several at once."""
+    later = replace(TERMS, effective_from=Period(2020, 3))
+    record_settings(warehouse_db.writer_url, [TERMS, later, replace(TERMS, account_id="b")], "ann", "opening")
+    record_settings(warehouse_db.writer_url, [replace(later, exclude_closed=True)], "ann", "closed ones")
+    with psycopg.connect(warehouse_db.writer_url) as connection:
+        history = recorded_settings(connection, None, "a")
+        found = settings_of(connection, JANUARY, ["a", "b", "c"])
+    assert [row.reason for row in history] == ["opening", "opening", "closed ones"]
+    assert {account: row.terms for account, row in found.items()} == {"a": TERMS, "b": replace(TERMS, account_id="b")}
+
+
+def last_setting(warehouse_db: Any) -> int:
+    with psycopg.connect(warehouse_db.writer_url) as connection:
+        return max(row.setting_id for row in recorded_settings(connection, None, "a"))

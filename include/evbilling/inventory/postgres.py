@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from evbilling.errors import BadInput, SetFault, TransientError
+from evbilling.errors import BadInput, SetFault
 from evbilling.inventory import contract
+from evbilling.inventory.bulk import snapshot
 from evbilling.inventory.conflicts import connector_keys, is_repeated, with_conflicts
 from evbilling.inventory.counting import (
     CHARGER_HISTORY,
@@ -132,7 +132,7 @@ class PostgresSource:
         shared: list[str] = []
         met_twice: list[str] = []
         strays = 0
-        with self._snapshot() as cursor:
+        with snapshot(self._url) as cursor:
             cursor.execute(self._query("read_chargers", **asked))
             chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
             cursor.execute(self._query("read_connectors", **asked))
@@ -191,7 +191,7 @@ class PostgresSource:
         }
         arrived = 0
         # Counted beside the reading. Charges go on coming in meanwhile: what is counted must be what was read.
-        with self._snapshot() as cursor, ThreadPoolExecutor(1) as beside:
+        with snapshot(self._url) as cursor, ThreadPoolExecutor(1) as beside:
             cursor.execute("select pg_export_snapshot()")
             counting = beside.submit(self._counted_charges, cursor.fetchone()[0], asked)
             cursor.execute(self._query("extract_charges", **asked))
@@ -208,29 +208,10 @@ class PostgresSource:
         return counted
 
     def _counted_charges(self, moment: str, asked: dict[str, str]) -> pd.DataFrame:
-        with self._snapshot(moment) as cursor:
+        with snapshot(self._url, moment) as cursor:
             cursor.execute(self._query("count_charges", **asked))
             counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
         return counted
-
-    @contextmanager
-    def _snapshot(self, moment: str | None = None) -> Generator[Any, None, None]:
-        """A bulk-driver cursor whose queries all see the database at one moment: this one that another has exported."""
-        from adbc_driver_manager import Error
-        from adbc_driver_postgresql import dbapi
-
-        try:
-            with dbapi.connect(self._url) as connection, connection.cursor() as cursor:
-                cursor.execute("set transaction isolation level repeatable read, read only")
-                if moment:
-                    cursor.execute(sql.SQL("set transaction snapshot {}").format(moment).as_string(None))
-                yield cursor
-        except Error as error:
-            raise TransientError(
-                str(error).strip(),
-                where=f"charging platform ({shown(self._url)})",
-                fix="check that it answers",
-            ) from error
 
 
 def _by_shard(batches: Iterable[pa.RecordBatch], part: Part, schema: pa.Schema) -> dict[int, list[pa.RecordBatch]]:

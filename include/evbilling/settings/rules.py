@@ -12,6 +12,7 @@ from evbilling.period import Period
 FEE_DECIMALS = 4
 FEE_LIMIT = Decimal(1_000_000)
 TAX_DECIMALS = 6
+REASON_LIMIT = 1_000
 
 
 def parse_account_id(text: str) -> str:
@@ -58,6 +59,36 @@ def parse_tax_rate(text: str) -> Decimal:
     if decimals(rate) > TAX_DECIMALS:
         raise BadInput(f"{text} has more than {TAX_DECIMALS} decimals")
     return rate
+
+
+def parse_tax_percent(text: str) -> Decimal:
+    """The fraction that a percentage as people write it means: `7` is 0.07. 0 <= percent < 100, at most 4 decimals.
+
+    Raises `BadInput` otherwise.
+    """
+    percent = _plain(text)
+    if percent < 0:
+        raise BadInput(f"{text} is below zero")
+    if percent >= 100:
+        raise BadInput(f"{text} is 100 % or more")
+    if decimals(percent) > TAX_DECIMALS - 2:
+        raise BadInput(f"{text} has more than {TAX_DECIMALS - 2} decimals")
+    return percent.scaleb(-2)
+
+
+def percent_of(rate: Decimal) -> Decimal:
+    """A tax rate as a percentage with no more digits than it needs: 0.07 is 7."""
+    return Decimal(f"{(rate * 100).normalize():f}")
+
+
+def parse_reason(text: str) -> str:
+    """Why a setting is changed, without the blanks around it; raises `BadInput` if it is blank or very long."""
+    reason = text.strip()
+    if not reason:
+        raise BadInput("is empty, but is required: it is kept with the change")
+    if len(reason) > REASON_LIMIT:
+        raise BadInput(f"has {len(reason):,} characters; {REASON_LIMIT:,} are enough")
+    return reason
 
 
 def _plain(text: str) -> Decimal:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal
 
-from evbilling.settings.store import RecordedTerms
+from evbilling.settings.terms import RecordedTerms
 
 _HEADINGS = (
     "Account", "From", "Charge connectors", "Financial admin", "Fee", "DC fee", "Exclude closed",

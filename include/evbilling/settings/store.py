@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC
 from decimal import Decimal
 
 import psycopg
 
-from evbilling.errors import BadInput
+from evbilling.errors import BadInput, EvbillingError
 from evbilling.period import Period
 from evbilling.settings.csvfile import COLUMNS
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings.terms import BillingTerms, RecordedTerms
 from evbilling.sqlfiles import load_sql
 from evbilling.warehouse.connect import connected
 
@@ -28,13 +28,19 @@ class RecordedSettings:
     unchanged: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedTerms:
-    """One setting as recorded, with who recorded it and when (UTC)."""
+class SettingChanged(EvbillingError):
+    """Somebody else has recorded settings of the account meanwhile: `recorded`, oldest first."""
 
-    terms: BillingTerms
-    actor: str
-    recorded_at: datetime
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        fix: str | None = None,
+        recorded: Sequence[RecordedTerms] = (),
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.recorded = tuple(recorded)
 
 
 def record_settings(
@@ -45,15 +51,48 @@ def record_settings(
     Each added one gets an audit event `set_account_billing` by `actor` with `reason`. Raises `BadInput` if an
     account and period come twice or `actor` or `reason` is blank, `NotReady` without the warehouse's tables.
     """
-    if not actor.strip() or not reason.strip():
-        raise BadInput("a setting is recorded with who and why", fix="give --actor and --reason")
+    _require_who_and_why(actor, reason)
     keys = [(row.account_id, row.effective_from) for row in terms]
     if len(set(keys)) != len(keys):
         raise BadInput("an account is set twice from the same period", fix="give one setting each")
     with connected(warehouse_url, what="warehouse") as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
+        _take_turns(connection)
         added = _insert(connection, terms, actor, reason)
     return RecordedSettings(added, len(terms) - added)
+
+
+def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: str, *, seen: int) -> bool:
+    """Add one account's setting by somebody who has seen its settings up to the one with id `seen` (0: none).
+
+    False if nothing was added, since just these terms are in force from then on already: a repeated call adds nothing.
+    Raises `SettingChanged` if others were recorded since, `BadInput` if `actor` or `reason` is blank.
+    """
+    _require_who_and_why(actor, reason)
+    with connected(warehouse_url, what="warehouse") as connection:
+        _take_turns(connection)
+        in_force = effective_settings(connection, terms.effective_from, terms.account_id)
+        if [replace(row, effective_from=terms.effective_from) for row in in_force] == [terms]:
+            return False
+        history = recorded_settings(connection, None, terms.account_id)
+        since = sorted((row for row in history if row.setting_id > seen), key=lambda row: row.setting_id)
+        if since:
+            who = since[-1]
+            raise SettingChanged(
+                f"{who.actor} has recorded another setting of {terms.account_id} meanwhile, at "
+                f"{who.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, so nothing was saved",
+                fix="look at what it says now, and save again what should still hold",
+                recorded=since,
+            )
+        return _insert(connection, [terms], actor, reason) == 1
+
+
+def _require_who_and_why(actor: str, reason: str) -> None:
+    if not actor.strip() or not reason.strip():
+        raise BadInput("a setting is recorded with who and why", fix="give --actor and --reason")
+
+
+def _take_turns(connection: psycopg.Connection) -> None:
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
 
 
 def _insert(connection: psycopg.Connection, terms: Sequence[BillingTerms], actor: str, reason: str) -> int:
@@ -72,24 +111,29 @@ def effective_settings(
 
     It is the one with the latest `effective_from` not after the period; of those, the one recorded last.
     """
+    return [recorded.terms for recorded in recorded_settings(connection, period, account_id)]
+
+
+def settings_of(connection: psycopg.Connection, period: Period, account_ids: Sequence[str]) -> dict[str, RecordedTerms]:
+    """The settings of these accounts in force for `period`, by account; who has none is missing."""
     query = load_sql("queries/settings_effective.sql")
-    return [recorded.terms for recorded in _recorded(connection, query, period, account_id)]
+    found = _recorded(connection, query, {"period": str(period), "account_ids": list(account_ids)})
+    return {recorded.terms.account_id: recorded for recorded in found}
 
 
 def recorded_settings(
     connection: psycopg.Connection, period: Period | None = None, account_id: str | None = None
 ) -> list[RecordedTerms]:
-    """With `period`: `effective_settings` with who and when. Without: all ever recorded, oldest first."""
-    name = "settings_history" if period is None else "settings_effective"
-    return _recorded(connection, load_sql(f"queries/{name}.sql"), period, account_id)
+    """With `period`: `effective_settings` with who and when. Without: all ever recorded, with why, oldest first."""
+    accounts = None if account_id is None else [account_id]
+    if period is None:
+        return _recorded(connection, load_sql("queries/settings_history.sql"), {"account_ids": accounts})
+    query = load_sql("queries/settings_effective.sql")
+    return _recorded(connection, query, {"period": str(period), "account_ids": accounts})
 
 
-def _recorded(
-    connection: psycopg.Connection, query: str, period: Period | None, account_id: str | None
-) -> list[RecordedTerms]:
-    parameters = {"period": None if period is None else str(period), "account_id": account_id}
-    rows = connection.execute(query, parameters).fetchall()
-    return [_recorded_terms(row) for row in rows]
+def _recorded(connection: psycopg.Connection, query: str, parameters: dict[str, object]) -> list[RecordedTerms]:
+    return [_recorded_terms(row) for row in connection.execute(query.encode(), parameters).fetchall()]
 
 
 def _recorded_terms(row: tuple[object, ...]) -> RecordedTerms:
@@ -97,8 +141,7 @@ def _recorded_terms(row: tuple[object, ...]) -> RecordedTerms:
     values["effective_from"] = Period.parse(values["effective_from"])
     for name in ("fee_per_connector", "fee_per_dc_connector", "tax_rate"):
         values[name] = _shortest(values[name])
-    actor, recorded_at = row[len(COLUMNS) :]
-    return RecordedTerms(BillingTerms(**values), actor, recorded_at)  # type: ignore[arg-type]
+    return RecordedTerms(BillingTerms(**values), *row[len(COLUMNS) :])  # type: ignore[arg-type]
 
 
 def _shortest(amount: object) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from evbilling.period import Period
@@ -27,3 +28,17 @@ class BillingTerms:
     exclude_closed: bool
     exclude_private: bool
     tax_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTerms:
+    """One setting as recorded, with who recorded it and when (UTC); `reason` is told by an account's history alone.
+
+    Of two settings the one with the higher `setting_id` was recorded later.
+    """
+
+    terms: BillingTerms
+    actor: str
+    recorded_at: datetime
+    setting_id: int
+    reason: str | None = None

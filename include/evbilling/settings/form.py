@@ -1,0 +1,139 @@
+"""A billing setting as a person types it into a form: every field judged at once, each fault told beside its field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, cast
+
+from evbilling.errors import BadInput
+from evbilling.money import decimals, minor_unit
+from evbilling.period import Period
+from evbilling.platform.directory import AppUser
+from evbilling.settings import rules
+from evbilling.settings.terms import BillingTerms
+
+FIELDS = (
+    "charge_connectors", "financial_admin_id", "fee_per_connector", "fee_per_dc_connector", "tax_percent",
+    "exclude_closed", "exclude_private", "effective_from", "reason",
+)  # fmt: skip
+_CHECKBOXES = ("charge_connectors", "exclude_closed", "exclude_private")
+
+
+@dataclass(frozen=True, slots=True)
+class TypedSetting:
+    """The form's fields as they were typed; an empty `fee_per_dc_connector` means the same fee."""
+
+    charge_connectors: bool = False
+    financial_admin_id: str = ""
+    fee_per_connector: str = ""
+    fee_per_dc_connector: str = ""
+    tax_percent: str = ""
+    exclude_closed: bool = False
+    exclude_private: bool = False
+    effective_from: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSetting:
+    """The terms that a form says, or None and what is wrong, by field. The reason isn't judged here."""
+
+    terms: BillingTerms | None
+    errors: Mapping[str, str]
+
+
+def typed(values: Mapping[str, str]) -> TypedSetting:
+    """What a form sent: a checkbox is there or not, texts count without the blanks around them, but for an id."""
+    # No text that the warehouse can keep has a NUL, and no browser sends one.
+    given = {name: values.get(name, "").replace("\x00", "\ufffd") for name in FIELDS if name not in _CHECKBOXES}
+    texts = {name: text if name == "financial_admin_id" else text.strip() for name, text in given.items()}
+    ticks = {name: bool(values.get(name)) for name in _CHECKBOXES}
+    return TypedSetting(**cast("dict[str, Any]", texts | ticks))
+
+
+def as_typed(terms: BillingTerms | None, effective_from: Period) -> TypedSetting:
+    """The form to begin with: these terms from another period on, or an empty one."""
+    if terms is None:
+        return TypedSetting(effective_from=str(effective_from))
+    dc_fee = terms.fee_per_dc_connector
+    return TypedSetting(
+        charge_connectors=terms.charge_connectors,
+        financial_admin_id=terms.financial_admin_id or "",
+        fee_per_connector=f"{terms.fee_per_connector:f}",
+        fee_per_dc_connector="" if dc_fee is None else f"{dc_fee:f}",
+        tax_percent=f"{rules.percent_of(terms.tax_rate):f}",
+        exclude_closed=terms.exclude_closed,
+        exclude_private=terms.exclude_private,
+        effective_from=str(effective_from),
+    )
+
+
+def check(form: TypedSetting, account_id: str, currency: str | None, admin: AppUser | None) -> CheckedSetting:
+    """Judge all fields; `admin` is the user whom the platform has under the id that was chosen.
+
+    What would quarantine the account is refused, but only where it is to be charged: switching that off always works.
+    """
+    values: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    parsers: dict[str, Callable[[], Any]] = {
+        "effective_from": lambda: rules.parse_effective_from(form.effective_from),
+        "financial_admin_id": lambda: _admin(form, account_id, admin),
+        "fee_per_connector": lambda: _fee(form, form.fee_per_connector, currency),
+        "fee_per_dc_connector": lambda: (
+            _fee(form, form.fee_per_dc_connector, currency) if form.fee_per_dc_connector else None
+        ),
+        "tax_percent": lambda: rules.parse_tax_percent(form.tax_percent.removesuffix("%").rstrip()),
+    }
+    for name, parse in parsers.items():
+        try:
+            values[name] = parse()
+        except BadInput as error:
+            errors[name] = error.what
+    if errors:
+        return CheckedSetting(None, errors)
+    return CheckedSetting(
+        BillingTerms(
+            account_id=account_id,
+            charge_connectors=form.charge_connectors,
+            exclude_closed=form.exclude_closed,
+            exclude_private=form.exclude_private,
+            tax_rate=values.pop("tax_percent"),
+            **values,
+        ),
+        {},
+    )
+
+
+def check_reason(form: TypedSetting) -> dict[str, str]:
+    """{"reason": what is wrong with it}, or nothing."""
+    try:
+        rules.parse_reason(form.reason)
+    except BadInput as error:
+        return {"reason": error.what}
+    return {}
+
+
+def _fee(form: TypedSetting, text: str, currency: str | None) -> Decimal:
+    fee = rules.parse_fee(text)
+    unit = minor_unit(currency)
+    if form.charge_connectors and unit is not None and decimals(fee) > unit:
+        allowed = f"{unit} decimals" if unit > 1 else "1 decimal" if unit else "no decimals"
+        raise BadInput(f"{text} can't be paid exactly: {currency} has {allowed}")
+    return fee
+
+
+def _admin(form: TypedSetting, account_id: str, admin: AppUser | None) -> str | None:
+    chosen = form.financial_admin_id
+    if not form.charge_connectors:
+        return chosen or None
+    if not chosen:
+        raise BadInput("choose who is charged and gets the statements")
+    if admin is None:
+        raise BadInput(f"{chosen} is not a user of the platform; choose another")
+    if admin.account_id != account_id:
+        raise BadInput(f"{admin.label} is not a user of this account; choose another")
+    if not admin.active:
+        raise BadInput(f"{admin.label} is inactive; choose another or activate the user in the platform")
+    return chosen

@@ -1,0 +1,75 @@
+"""An account's settings to read and to choose periods for: which counts, what each changed, what a choice means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from evbilling.period import Period
+from evbilling.settings.history import COMPARED, history_of
+from evbilling.settings.periods import BillingState, choices, notes, previewed
+from evbilling.settings.terms import BillingTerms, RecordedTerms
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+TERMS = BillingTerms("a", Period(2026, 1), True, "u", Decimal(4), None, False, False, Decimal("0.07"))
+OCTOBER, NOVEMBER, DECEMBER = Period(2026, 10), Period(2026, 11), Period(2026, 12)
+
+
+def recorded(*terms: BillingTerms) -> list[RecordedTerms]:
+    """As recorded in this order, a minute apart."""
+    return [RecordedTerms(t, "ann", NOW + timedelta(minutes=n), n + 1) for n, t in enumerate(terms)]
+
+
+def test_history_tells_what_each_setting_changed_and_which_counts() -> None:
+    dearer = replace(TERMS, effective_from=NOVEMBER, fee_per_connector=Decimal(5))
+    other_admin = replace(TERMS, effective_from=NOVEMBER, fee_per_connector=Decimal(5), financial_admin_id="v")
+    backdated = replace(TERMS, effective_from=Period(2026, 6), exclude_closed=True)
+    entries = history_of(recorded(TERMS, dearer, other_admin, backdated), NOVEMBER)
+    assert [(e.recorded.setting_id, e.is_in_force, e.is_replaced) for e in entries] == [
+        (4, False, False), (3, True, False), (2, False, True), (1, False, False),
+    ]  # fmt: skip
+    assert [e.changed for e in entries] == [
+        {"exclude_closed"}, {"financial_admin_id"}, {"fee_per_connector"}, frozenset(COMPARED),
+    ]  # fmt: skip
+    assert [e.recorded.setting_id for e in history_of(recorded(TERMS, dearer), OCTOBER) if e.is_in_force] == [1]
+    assert history_of([], NOVEMBER) == []
+
+
+def test_the_next_period_is_the_first_one_not_billed() -> None:
+    assert BillingState(None).next_period(NOW) == NOVEMBER
+    assert BillingState(NOVEMBER, (NOVEMBER,)).next_period(NOW) == DECEMBER
+    assert BillingState(NOVEMBER, (OCTOBER,), held=(NOVEMBER,)).next_period(NOW) == NOVEMBER
+    assert BillingState(NOVEMBER, (OCTOBER,), held=(OCTOBER,)).next_period(NOW) == DECEMBER
+
+
+def test_periods_to_choose_say_what_is_billed_already() -> None:
+    old = Period(2025, 3)
+    state = BillingState(NOVEMBER, (OCTOBER,), held=(NOVEMBER, old))
+    found = {choice.period: choice.note for choice in choices(state, NOW, also=[Period(2030, 1)])}
+    assert list(found) == sorted(found)
+    assert (found[old], found[NOVEMBER]) == ("not billed yet: a fault to mend",) * 2
+    assert (found[OCTOBER], found[Period(2026, 9)]) == ("issued", "billed without this account")
+    assert (found[DECEMBER], found[Period(2030, 1)]) == ("", "")
+    assert max(period for period in found if period.year < 2030) == Period(2027, 11)
+
+
+def test_notes_tell_what_a_change_leaves_alone_and_what_ends_it() -> None:
+    state = BillingState(NOVEMBER, (NOVEMBER, OCTOBER, Period(2026, 5)))
+    said = notes(replace(TERMS, effective_from=OCTOBER), state, recorded(TERMS))
+    assert len(said) == 1
+    assert "2026-10 to 2026-11 are issued and don't change" in said[0]
+    assert "correct_statements" in said[0]
+    later = recorded(replace(TERMS, effective_from=Period(2027, 2)), replace(TERMS, effective_from=Period(2027, 1)))
+    (said_of_later,) = notes(replace(TERMS, effective_from=DECEMBER), state, later)
+    assert "up to 2026-12: from 2027-01 on the setting counts that ann has recorded" in said_of_later
+    assert notes(replace(TERMS, effective_from=DECEMBER), state, recorded(TERMS)) == []
+
+
+def test_the_period_shown_is_the_first_billed_under_the_terms() -> None:
+    state = BillingState(NOVEMBER, (NOVEMBER,))
+    assert previewed(replace(TERMS, effective_from=OCTOBER), state, recorded(TERMS), NOW) == DECEMBER
+    assert previewed(replace(TERMS, effective_from=Period(2027, 3)), state, [], NOW) == Period(2027, 3)
+    # From November on another setting counts: the proposed one is only ever true of October.
+    later = recorded(replace(TERMS, effective_from=NOVEMBER))
+    assert previewed(replace(TERMS, effective_from=OCTOBER), state, later, NOW) == OCTOBER
