@@ -1,18 +1,20 @@
 """
 ### Mark as Paid
 
-Records that a connector statement was paid outside the payment gateway: by bank transfer, say.
+Records that connector statements were paid outside the payment gateway: by bank transfer, say.
 
 **When**: by hand only.
 
-**What it does**: books the amount (all that is due, unless one is given) with its day, reference and reason. A part of
-what is due may be paid; never more than that. Refused while a charge of the statement is under way. With `dry_run` it
-only says what would be booked.
+**What it does**: books the amount (all that is due, unless one is given) with its day, reference and reason. Of one
+statement a part may be paid, never more than is due; of several each is paid in full. One that is paid by now, or with
+a charge under way, is refused by name and the others are booked. With `expected_total` nothing is booked if another
+amount is due by then. With `dry_run` it only says what would be booked. What was a mistake is taken back by
+`undo_mark_as_paid`.
 
-**Re-run**: safe; one run books one payment.
+**Re-run**: safe; one run books one payment of a statement.
 
-**A failure means**: the payment can't be right (the message says why), or the warehouse doesn't answer. Nothing was
-booked then.
+**A failure means**: no payment can be right (the message says why for each), or the warehouse doesn't answer. Nothing
+was booked then.
 
 **Runbook**: `docs/runbooks/payments.md`
 """
@@ -35,7 +37,7 @@ from evbilling_airflow.defaults import BY_HAND, MARK_AS_PAID_PARAMS, Tag
 def mark_as_paid() -> None:
     @task
     def record_payment() -> list[str]:
-        """Book the payment and say what stays due."""
+        """Book the payments and say of each statement what stays due, or why nothing is booked."""
         return payments.mark_as_paid(get_current_context())
 
     record_payment()

@@ -7,8 +7,8 @@ Charges connector statements again, at an operator's word: named ones, or all of
 
 **What it does**: charges what is due on each statement to its financial admin's payment method of today, once, and
 says what became of it. Refused, each with its reason: what is paid, what is under way, what was tried as often as is
-allowed in 30 days, and what was declined for good while the payment method is the same. With `dry_run` it only says
-what would be charged to whom.
+allowed in 30 days, and what was declined for good while the payment method is the same. With `expected_total` nothing
+is charged if it would come to another amount by then. With `dry_run` it only says what would be charged to whom.
 
 **Re-run**: safe; one run charges a statement once. Trigger a new run to try again.
 

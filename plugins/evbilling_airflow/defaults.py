@@ -65,6 +65,7 @@ GATEWAY_POOL = "payment_gateway"
 # Charging a hundred thousand statements at 20 a second takes an hour and a half.
 CHARGING_TIMEOUT = timedelta(hours=10)
 
+_STATEMENT_FORM = "^[A-Z]-[0-9]{6}-[0-9]{6,}$"
 _PERIOD_FORM = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
 
 PERIOD_PARAM = Param(
@@ -116,6 +117,15 @@ MONTH_PARAMS: dict[str, Param] = {
 
 CORRECTION_PARAMS: dict[str, Param] = MONTH_PARAMS | {"reason": REASON_PARAM, "dry_run": DRY_RUN_PARAM}
 
+EXPECTED_TOTAL_PARAM = Param(
+    None,
+    type=["null", "object"],
+    propertyNames={"pattern": "^[A-Z]{3}$"},
+    additionalProperties={"type": ["string", "number"]},
+    title="Expected total",
+    description='What is due on them all, by currency: {"EUR": "19.04"}. Another amount by then: nothing is done.',
+)
+
 REBILL_PARAMS: dict[str, Param] = {
     "statement_ids": Param(
         None,
@@ -137,22 +147,32 @@ REBILL_PARAMS: dict[str, Param] = {
         title="Billing period of the account",
         description="YYYY-MM. Only with an account.",
     ),
+    "expected_total": EXPECTED_TOTAL_PARAM,
     "reason": REASON_PARAM,
     "dry_run": DRY_RUN_PARAM,
 }
 
 MARK_AS_PAID_PARAMS: dict[str, Param] = {
     "statement_id": Param(
-        type="string",
-        pattern="^[A-Z]-[0-9]{6}-[0-9]{6,}$",
+        None,
+        type=["null", "string"],
+        pattern=_STATEMENT_FORM,
         title="Statement",
-        description="Id of the connector statement: A-202611-000042.",
+        description="Id of the connector statement: A-202611-000042. Or name several below.",
+    ),
+    "statement_ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": _STATEMENT_FORM},
+        maxItems=1_000,
+        title="Statements",
+        description="Ids of connector statements, one a line: each is paid in full, on the same day.",
     ),
     "amount": Param(
         None,
         type=["null", "string", "number"],
         title="Amount",
-        description="In major units of the statement's currency, for example 12.50. Empty: all that is due.",
+        description="In major units, for example 12.50; for one statement only. Empty: all that is due.",
     ),
     "currency": Param(
         None,
@@ -167,6 +187,25 @@ MARK_AS_PAID_PARAMS: dict[str, Param] = {
         minLength=1,
         title="Reference",
         description="What identifies the payment: the bank's reference, a cheque's number, the gateway's payment id.",
+    ),
+    "expected_total": EXPECTED_TOTAL_PARAM,
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+UNDO_MARK_AS_PAID_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        type="string",
+        pattern=_STATEMENT_FORM,
+        title="Statement",
+        description="Id of the connector statement that was marked as paid by mistake: A-202611-000042.",
+    ),
+    "payment_id": Param(
+        None,
+        type=["null", "string"],
+        pattern="^(paid-outside-[0-9]+)?$",
+        title="Payment",
+        description="Its id in finance.payments: paid-outside-12. Empty: the statement's only one.",
     ),
     "reason": REASON_PARAM,
     "dry_run": DRY_RUN_PARAM,

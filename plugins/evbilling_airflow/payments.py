@@ -103,6 +103,7 @@ def compare(context: Mapping[str, Any]) -> dict[str, Any]:
 
 def rebill(context: Mapping[str, Any]) -> list[str]:
     """Charge statements again, or say what would be charged; returns a line for each statement."""
+    from evbilling.payments.expected import parse_totals
     from evbilling.payments.rebilling import RebillRequest, preview_rebill, rebill
     from evbilling.period import Period
     from evbilling_airflow.connections import desk
@@ -115,6 +116,7 @@ def rebill(context: Mapping[str, Any]) -> list[str]:
         statement_ids=tuple(params["statement_ids"] or ()),
         account_id=params["account_id"] or None,
         period=Period.parse(params["period"]) if params["period"] else None,
+        expected_total=parse_totals(params["expected_total"], "rebill"),
     )
     with desk() as open_desk:
         now = datetime.now(UTC)
@@ -123,24 +125,46 @@ def rebill(context: Mapping[str, Any]) -> list[str]:
 
 
 def mark_as_paid(context: Mapping[str, Any]) -> list[str]:
-    """Record a payment made by other means, or say what would be recorded; returns the line that says it."""
-    from evbilling.payments.marking import PaidOutside, latest_today, mark_as_paid, preview_mark_as_paid
+    """Record payments made by other means, or say what would be recorded; returns a line for each statement."""
+    from evbilling.payments.expected import parse_totals
+    from evbilling.payments.marking import latest_today
+    from evbilling.payments.marking_several import MarkRequest, mark_statements, preview_mark_statements
     from evbilling_airflow.connections import services
 
     params = context["params"]
-    payment = PaidOutside(
+    request = MarkRequest(
         request_id=context["dag_run"].run_id,
         actor=actor(context),
         reason=params["reason"],
-        statement_id=params["statement_id"],
+        statement_ids=_one_or_several(params),
         paid_on=_day(params["paid_on"]),
         reference=params["reference"],
         amount=_amount(params["amount"]),
         currency=params["currency"] or None,
+        expected_total=parse_totals(params["expected_total"], "mark_as_paid"),
     )
-    act = preview_mark_as_paid if params["dry_run"] else mark_as_paid
-    marked = act(services(with_platform=False), payment, latest_today(datetime.now(UTC)))
-    return _said([marked.sentence()], is_dry=params["dry_run"])
+    act = preview_mark_statements if params["dry_run"] else mark_statements
+    rows = act(services(with_platform=False), request, latest_today(datetime.now(UTC)))
+    return _said([row.sentence() for row in rows], is_dry=params["dry_run"])
+
+
+def undo_mark_as_paid(context: Mapping[str, Any]) -> list[str]:
+    """Take back a payment marked by mistake, or say what would be taken back; returns the line that says it."""
+    from evbilling.payments.unmarking import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
+    from evbilling_airflow.connections import services
+
+    params = context["params"]
+    request = UndoRequest(
+        request_id=context["dag_run"].run_id,
+        actor=actor(context),
+        reason=params["reason"],
+        statement_id=params["statement_id"],
+        payment_id=params["payment_id"] or "",
+    )
+    warehouse = services(with_platform=False)
+    is_dry = params["dry_run"]
+    rows = preview_undo_mark_as_paid(warehouse, request) if is_dry else [undo_mark_as_paid(warehouse, request)]
+    return _said([row.sentence() for row in rows], is_dry=is_dry)
 
 
 def _month_end(context: Mapping[str, Any]) -> str:
@@ -162,6 +186,16 @@ def _said(lines: list[str], *, is_dry: bool) -> list[str]:
     for line in lines:
         log.info("%s%s", "dry run: " if is_dry else "", line)
     return lines
+
+
+def _one_or_several(params: Mapping[str, Any]) -> tuple[str, ...]:
+    if bool(params["statement_id"]) == bool(params["statement_ids"]):
+        raise BadInput(
+            "name a statement or several",
+            where="mark_as_paid",
+            fix="give statement_id or statement_ids, not both",
+        )
+    return tuple(params["statement_ids"] or (params["statement_id"],))
 
 
 def _day(text: str) -> date:

@@ -8,7 +8,8 @@ with issued as (
 ), ledger as (
     select s.account_id,
            sum(case t.debit_account when 'receivable' then t.amount_minor else -t.amount_minor end) as balance_minor,
-           coalesce(sum(t.amount_minor) filter (where t.kind in ('payment', 'paid_outside')), 0) as paid_minor
+           coalesce(sum(case t.kind when 'paid_outside_reversal' then -t.amount_minor else t.amount_minor end)
+                        filter (where t.kind in ('payment', 'paid_outside', 'paid_outside_reversal')), 0) as paid_minor
     from billing.transfer t join billing.statement s on s.statement_id = coalesce(t.correction_id, t.statement_id)
     where s.period <= {period} group by 1
 ), listed as (

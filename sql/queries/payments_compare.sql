@@ -1,6 +1,6 @@
 -- Where the gateway's list and our record disagree, both ways. What was charged for an attempt whose outcome isn't known
 -- yet is no break: it is still being asked about, but for an hour at most. What somebody booked by hand (Mark as Paid with
--- the payment's id as reference) counts as recorded, what was refunded as not charged; a refund of a payment that we have
+-- the payment's id as reference) and didn't undo counts as recorded, what was refunded as not charged; a refund of a payment that we have
 -- recorded is a break until a correction has credited the statement with as much. Parameters: since (payments and attempts
 -- from then on), listed_at (when the list was begun).
 with listed as (
@@ -16,7 +16,8 @@ with listed as (
     left join billing.payment_attempt a on a.attempt_id = g.attempt_id
     cross join lateral (
         select coalesce(sum(p.amount_minor), 0)::bigint as booked_minor from billing.paid_outside p
-        where p.reference = g.gateway_payment_id and p.currency = g.currency) o
+        where p.reference = g.gateway_payment_id and p.currency = g.currency and not exists (
+            select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)) o
     where g.created_at >= %(since)s and g.outcome = 'succeeded' and g.gone_at is null
 ), judged as (
     select l.*, case

@@ -10,16 +10,19 @@ with statement as (
 ), posted as (
     select t.statement_id,
            sum(case t.debit_account when 'receivable' then amount_minor else -amount_minor end)
-               filter (where t.kind not in ('payment', 'paid_outside')) as charged,
+               filter (where t.kind not in ('payment', 'paid_outside', 'paid_outside_reversal')) as charged,
            sum(amount_minor) filter (where t.kind = 'payment') as cash,
-           sum(amount_minor) filter (where t.kind = 'paid_outside') as outside
+           sum(case t.kind when 'paid_outside' then amount_minor when 'paid_outside_reversal' then -amount_minor end)
+               as outside
     from billing.transfer t where t.statement_id in (select statement_id from statement) group by 1
 ), attempted as (
     select statement_id, sum(amount_minor) as minor from billing.payment_attempt
     where outcome = 'succeeded' and statement_id in (select statement_id from statement) group by 1
 ), marked as (
-    select statement_id, sum(amount_minor) as minor from billing.paid_outside
-    where statement_id in (select statement_id from statement) group by 1
+    select statement_id, sum(amount_minor) as minor from billing.paid_outside p
+    where statement_id in (select statement_id from statement) and not exists (
+        select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)
+    group by 1
 ), listed as (
     -- A payment that we have recorded counts whole; another one as far as it was neither refunded nor booked by hand.
     select s.statement_id, sum(
@@ -30,7 +33,8 @@ with statement as (
     join billing.gateway_payment g on g.statement_id = s.statement_id and g.currency = s.currency
     cross join lateral (
         select coalesce(sum(p.amount_minor), 0) as booked_minor from billing.paid_outside p
-        where p.reference = g.gateway_payment_id) o
+        where p.reference = g.gateway_payment_id and not exists (
+            select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)) o
     where g.outcome = 'succeeded' and g.gone_at is null
     group by s.statement_id
 ), figure as (

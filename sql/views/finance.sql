@@ -138,13 +138,27 @@ select 'gateway' as paid_by,
        round(a.amount_minor / power(10::numeric, a.minor_unit), a.minor_unit) as amount,
        a.requested_by as recorded_by,
        a.settled_at as recorded_at,
-       null::text as reference
+       null::text as reference,
+       null::timestamptz as reversed_at,
+       null::text as reversed_by,
+       null::text as reverses_payment_id
 from billing.payment_attempt a join billing.statement s using (statement_id)
 where a.outcome = 'succeeded'
 union all
 select 'outside', 'paid-outside-' || p.paid_outside_id, p.statement_id, s.account_id, p.paid_on, p.currency,
-       round(p.amount_minor / power(10::numeric, p.minor_unit), p.minor_unit), p.actor, p.recorded_at, p.reference
-from billing.paid_outside p join billing.statement s using (statement_id);
+       round(p.amount_minor / power(10::numeric, p.minor_unit), p.minor_unit), p.actor, p.recorded_at, p.reference,
+       r.recorded_at, r.actor, null
+from billing.paid_outside p
+join billing.statement s using (statement_id)
+left join billing.paid_outside_reversal r using (paid_outside_id)
+union all
+select 'outside', 'paid-outside-' || p.paid_outside_id || '-undone', p.statement_id, s.account_id,
+       (r.recorded_at at time zone 'UTC')::date, p.currency,
+       round(-p.amount_minor / power(10::numeric, p.minor_unit), p.minor_unit), r.actor, r.recorded_at, p.reference,
+       null, null, 'paid-outside-' || p.paid_outside_id
+from billing.paid_outside_reversal r
+join billing.paid_outside p using (paid_outside_id)
+join billing.statement s on s.statement_id = p.statement_id;
 
 create or replace view finance.payment_plans with (security_barrier) as
 select p.statement_id, p.planned_at, p.reason_id, p.detail, p.decided_at
@@ -174,7 +188,8 @@ select t.transfer_id,
        t.currency,
        round(t.amount_minor / power(10::numeric, s.minor_unit), s.minor_unit) as amount,
        t.attempt_id,
-       t.correction_id
+       t.correction_id,
+       'paid-outside-' || t.paid_outside_id as payment_id
 from billing.transfer t join billing.statement s using (statement_id);
 
 create or replace view finance.payment_breaks with (security_barrier) as
@@ -232,7 +247,7 @@ comment on column finance.statements.connector_count is 'Connectors billed on th
 comment on column finance.statements.net_amount is 'Amount before tax, in major units of the currency';
 comment on column finance.statements.tax_amount is 'Tax, rounded half-up once for the whole statement';
 comment on column finance.statements.total_amount is 'Net plus tax: what is charged';
-comment on column finance.statements.paid_amount is 'Collected so far, by whatever way; null for account statements and corrections, which aren''t collected themselves';
+comment on column finance.statements.paid_amount is 'Collected so far, by whatever way, less what was undone; null for account statements and corrections, which aren''t collected themselves';
 comment on column finance.statements.balance_due is 'Total and corrections less what is paid, below zero for a credit; null for account statements, which sum up, and corrections, which move the balance of what they correct';
 comment on column finance.statements.status is 'Issued (not collected yet), Paid, Billing failure, Billing failure (resolved): collected after a failure, Paid manually: the last of it was paid by other means, or Partly paid';
 comment on column finance.statements.issued_at is 'When the statement was issued; it never changes afterwards';
@@ -289,13 +304,13 @@ comment on column finance.audit_events.run_id is 'The billing run it belongs to,
 comment on view finance.account_statement_items is 'One row per item of an account statement; every item is on exactly one';
 comment on column finance.account_statement_items.statement_id is 'Account statement that lists the item';
 comment on column finance.account_statement_items.item_kind is 'opening_balance, connector_statement, correction, charge, payment or paid_outside';
-comment on column finance.account_statement_items.item_id is 'What it is: a statement, a charge of the platform, a payment; for an opening balance the account statement before';
+comment on column finance.account_statement_items.item_id is 'What it is: a statement, a charge of the platform, a payment (one that ends in -undone takes that payment back); for an opening balance the account statement before';
 comment on column finance.account_statement_items.occurred_at is 'When it came about, in UTC';
 comment on column finance.account_statement_items.description is 'The item in words';
 comment on column finance.account_statement_items.currency is 'ISO 4217 code of every amount in the row';
 comment on column finance.account_statement_items.net_amount is 'Amount before tax, in major units';
 comment on column finance.account_statement_items.tax_amount is 'Tax';
-comment on column finance.account_statement_items.total_amount is 'By how much the item raises the balance; below zero for payments';
+comment on column finance.account_statement_items.total_amount is 'By how much the item raises the balance; below zero for payments, above for a paid_outside that was undone';
 comment on column finance.account_statement_items.settled_amount is 'What of a charge was settled elsewhere before it was listed: the balance rises by the total less this';
 comment on column finance.account_statement_items.account_id is 'Account stated';
 
@@ -323,17 +338,20 @@ comment on column finance.payment_attempts.message is 'What the gateway said';
 comment on column finance.payment_attempts.sent_at is 'When it was first sent to the gateway; null if it never was';
 comment on column finance.payment_attempts.settled_at is 'When its outcome was recorded';
 
-comment on view finance.payments is 'One row per payment of a connector statement, by whatever way';
+comment on view finance.payments is 'One row per payment of a connector statement, by whatever way, and one, below zero, per payment marked by mistake that was undone: what they sum up to is what is paid';
 comment on column finance.payments.paid_by is 'gateway, or outside: marked as paid';
-comment on column finance.payments.payment_id is 'The payment''s id at the gateway, or of the record';
+comment on column finance.payments.payment_id is 'The payment''s id at the gateway, or of the record; that of an undo ends in -undone';
 comment on column finance.payments.statement_id is 'Connector statement paid';
 comment on column finance.payments.account_id is 'Account of the statement';
-comment on column finance.payments.paid_on is 'Day of the payment';
+comment on column finance.payments.paid_on is 'Day of the payment; of an undo the day on which it was booked, in UTC';
 comment on column finance.payments.currency is 'ISO 4217 code';
-comment on column finance.payments.amount is 'Amount in major units';
-comment on column finance.payments.recorded_by is 'Who asked for the charge, or marked it as paid';
+comment on column finance.payments.amount is 'Amount in major units; below zero for an undo';
+comment on column finance.payments.recorded_by is 'Who asked for the charge, marked it as paid, or undid that';
 comment on column finance.payments.recorded_at is 'When it was recorded';
 comment on column finance.payments.reference is 'Reference of a payment made outside';
+comment on column finance.payments.reversed_at is 'When a payment marked by mistake was undone; null: it stands';
+comment on column finance.payments.reversed_by is 'Who undid it';
+comment on column finance.payments.reverses_payment_id is 'Of an undo: the payment that it takes back, whole; null for payments';
 
 comment on view finance.payment_plans is 'One row per unpaid statement whose collection failed: when it is tried next by itself, or why not';
 comment on column finance.payment_plans.statement_id is 'Connector statement';
@@ -352,7 +370,7 @@ comment on column finance.receivables_by_age.balance_due is 'Sum of what is due 
 comment on view finance.ledger is 'One row per movement of money between two ledger accounts; debit and credit are equal by construction';
 comment on column finance.ledger.transfer_id is 'Number of the transfer, ascending';
 comment on column finance.ledger.posted_at is 'When it was posted';
-comment on column finance.ledger.kind is 'issue, tax, payment, paid_outside, correction or correction_tax';
+comment on column finance.ledger.kind is 'issue, tax, payment, paid_outside, paid_outside_reversal (a payment marked by mistake was undone), correction or correction_tax';
 comment on column finance.ledger.statement_id is 'Connector statement whose balance it moves';
 comment on column finance.ledger.debit_account is 'Ledger account debited: receivable, revenue, tax, cash or paid_outside';
 comment on column finance.ledger.credit_account is 'Ledger account credited';
@@ -360,6 +378,7 @@ comment on column finance.ledger.currency is 'ISO 4217 code';
 comment on column finance.ledger.amount is 'Amount above zero, in major units';
 comment on column finance.ledger.attempt_id is 'Attempt that brought a payment';
 comment on column finance.ledger.correction_id is 'Correction posted';
+comment on column finance.ledger.payment_id is 'Payment outside that was marked as paid, or undone; see finance.payments';
 
 comment on view finance.payment_breaks is 'Differences between the gateway and our record that a person must look at';
 comment on column finance.payment_breaks.break_id is 'Number of the break';

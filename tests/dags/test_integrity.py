@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 SCHEDULED = {"connector_statements", "account_statements", "payment_retries", "payment_reconciliation"}
-ACTIONS = {"rebill", "mark_as_paid", "correct_statements"}
+ACTIONS = {"rebill", "mark_as_paid", "undo_mark_as_paid", "correct_statements"}
 DAG_IDS = SCHEDULED | ACTIONS
 STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run", "charge"]
 MAPPED = {"extract_inventory", "apply_scope_rules"}
@@ -39,6 +39,8 @@ CALLS_THE_GATEWAY = {
 MOST_TASK_INSTANCES = 8
 
 PAYMENT = {"statement_id": "A-202611-000001", "paid_on": "2026-11-05", "reference": "x", "reason": "r"}
+
+UNDO = {"statement_id": "A-202611-000001", "reason": "r"}
 
 dag_ids = pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
 
@@ -197,6 +199,12 @@ def test_whoever_calls_the_gateway_takes_a_slot(dag_bag: Any) -> None:
         ("mark_as_paid", PAYMENT | {"statement_id": "1"}, "statement_id"),
         ("mark_as_paid", PAYMENT | {"paid_on": "5.11."}, "paid_on"),
         ("mark_as_paid", PAYMENT | {"reference": ""}, "reference"),
+        ("mark_as_paid", PAYMENT | {"statement_ids": ["1"]}, "statement_ids"),
+        ("mark_as_paid", PAYMENT | {"expected_total": "19.04"}, "expected_total"),
+        ("rebill", {"reason": "r", "expected_total": {"eur": "19.04"}}, "expected_total"),
+        ("undo_mark_as_paid", {"statement_id": "A-202611-000001"}, "reason"),
+        ("undo_mark_as_paid", {"reason": "r"}, "statement_id"),
+        ("undo_mark_as_paid", UNDO | {"payment_id": "12"}, "payment_id"),
     ],
 )  # fmt: skip
 def test_an_action_refuses_params_that_make_no_sense(

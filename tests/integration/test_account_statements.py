@@ -109,13 +109,16 @@ class Books:
             )
         return payment_id
 
-    def mark_paid(self, statement_id: str, minor: int) -> None:
-        """Mark so much of a statement as paid outside."""
-        rows(
-            self.writer,
-            """select billing.record_paid_outside(%s, %s, %s, 'EUR', '2026-11-20', 'transfer', 'ann', 'test')::text""",
-            f"request {next(_payments)}", statement_id, minor,
-        )  # fmt: skip
+    def mark_paid(self, statement_id: str, minor: int) -> str:
+        """Mark so much of a statement as paid outside; returns the payment's id."""
+        query = """select 'paid-outside-' || paid_outside_id
+                   from billing.record_paid_outside(%s, %s, %s, 'EUR', '2026-11-20', 'transfer', 'ann', 'test')"""
+        return str(one(self.writer, query, f"request {next(_payments)}", statement_id, minor))
+
+    def undo(self, statement_id: str) -> None:
+        """Undo the only payment of a statement that is marked as paid."""
+        query = "select billing.reverse_paid_outside(%s, %s, null, 'ann', 'mistake')::text"
+        rows(self.writer, query, f"request {next(_payments)}", statement_id)
 
     def correct(self, statement_id: str, minor: int) -> str:
         """Issue a correction of so much, without tax; returns its id."""
@@ -216,6 +219,45 @@ def test_three_months_roll_forward(books: Books) -> None:
     assert one(
         books.warehouse.finance_url, "select bool_and(is_ok) from finance.tie_out where check_id like 'account-%'"
     )
+
+
+def test_an_undone_payment_is_listed_as_it_becomes_known(books: Books) -> None:
+    """Listed and then undone: the undo goes on the next statement. Undone before it was listed: both are on one."""
+    books.open("a", "b", "c")
+    books.month(NOV)
+    first, second, third = (books.statement(name, NOV, "connector") for name in ("a", "b", "c"))
+    paid, both, later = books.mark_paid(first, 500), books.mark_paid(second, 100), books.mark_paid(third, 300)
+    books.undo(second)
+    books.month(DEC)
+    assert books.items("a", DEC)["paid_outside", paid] == (-5, 0)
+    assert {key: item for key, item in books.items("b", DEC).items() if key[0] == "paid_outside"} == {
+        ("paid_outside", both): (-1, 0),
+        ("paid_outside", f"{both}-undone"): (1, 0),
+    }
+    assert books.closing(DEC) == {"a": 2 * FEE - 5, "b": 2 * FEE, "c": 2 * FEE - 3}
+
+    books.undo(first)
+    books.undo(third)
+    again = books.mark_paid(third, 595)
+    books.month(JAN)
+    assert books.items("a", JAN) == {
+        ("opening_balance", books.statement("a", DEC)): (2 * FEE - 5, 0),
+        ("connector_statement", books.statement("a", JAN, "connector")): (FEE, 0),
+        ("paid_outside", f"{paid}-undone"): (5, 0),
+    }
+    assert {key: item for key, item in books.items("c", JAN).items() if key[0] == "paid_outside"} == {
+        ("paid_outside", f"{later}-undone"): (3, 0),
+        ("paid_outside", again): (-FEE, 0),
+    }
+    assert books.closing(JAN) == {"a": 3 * FEE, "b": 3 * FEE, "c": 2 * FEE}
+    query = "select description from finance.account_statement_items where item_id = %s"
+    assert one(books.warehouse.finance_url, query, f"{paid}-undone") == (
+        f"Undone, booked by mistake: payment of {first} on 2026-11-20, transfer"
+    )
+    # Stated twice it would be given back twice.
+    assert books.state(JAN)["outcome"] == "unchanged"
+    sums = "select bool_and(is_ok) from finance.tie_out where check_id like 'account-%'"
+    assert one(books.warehouse.finance_url, sums)
 
 
 def test_a_second_run_and_a_month_out_of_order_write_nothing(books: Books) -> None:
@@ -541,6 +583,8 @@ def test_two_runs_at_once_state_each_account_once(books: Books) -> None:
 TAMPERINGS = {
     "update {item} set net_minor = 1, total_minor = 1 where item_kind = 'connector_statement'": "doesn't have so",
     "update {item} set currency = 'USD' where item_kind = 'charge'": "doesn't have so: charge new",
+    "update {item} set item_id = 'paid-outside-1-undone', net_minor = -net_minor, total_minor = -total_minor "
+    "where item_id like 'settled/%'": "doesn't have so: paid_outside paid-outside-1-undone",
     "update {item} set item_id = 'pi_foreign' where item_kind = 'payment'": "doesn't have so: payment pi_foreign",
     "update {item} set account_id = 'b' where item_kind = 'payment'": "doesn't have so: payment",
     "delete from {item} where item_kind = 'connector_statement'": "statements left out: A-202612",

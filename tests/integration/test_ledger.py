@@ -18,10 +18,14 @@ from evbilling.warehouse.migrate import migrate
 
 pytestmark = pytest.mark.postgres
 
-WRITER_OWNS_NONE = ("transfer", "payment_attempt", "paid_outside", "statement", "ledger_account", "installation")
+WRITER_OWNS_NONE = (
+    "transfer", "payment_attempt", "paid_outside", "paid_outside_reversal", "statement", "ledger_account",
+    "installation",
+)  # fmt: skip
 RECORD = "select * from billing.record_outcomes({})"
 OPEN = "select * from billing.open_attempts({})"
 MARK = "select * from billing.record_paid_outside({})"
+UNDO = "select * from billing.reverse_paid_outside({})"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,8 @@ def till(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
         till.write(f"select billing.record_outcomes({answer})")
         till.charge(lease_seconds=0.1)
         till.write(MARK.format(f"'m', '{till.ids[1]}', 100, 'EUR', '2026-11-05', 'ref', 'ann', 'by bank'"))
+        till.write(MARK.format(f"'w', '{till.ids[5]}', null, 'EUR', '2026-11-05', 'ref', 'ann', 'by bank'"))
+        till.write(UNDO.format(f"'u', '{till.ids[5]}', null, 'ann', 'of another customer'"))
         yield till
 
 
@@ -58,10 +64,7 @@ def _record(attempts: str, outcomes: str, ids: str, codes: str = "'{null}'", cla
 
 def _frozen(till: Till) -> dict[str, Any]:
     """All that no writer may change once it is there."""
-    return {
-        table: till.rows(f"select t::text from billing.{table} t order by 1")
-        for table in ("statement", "transfer", "payment_attempt", "paid_outside", "ledger_account", "installation")
-    }
+    return {table: till.rows(f"select t::text from billing.{table} t order by 1") for table in WRITER_OWNS_NONE}
 
 
 def _settled(till: Till) -> list[Any]:
@@ -171,8 +174,8 @@ DIRECT = [
     *(f"insert into billing.{table} select * from billing.{table}" for table in WRITER_OWNS_NONE),
     *(f"update billing.{table} set {column} = {column}" for table, column in [
         ("transfer", "amount_minor"), ("payment_attempt", "outcome"), ("payment_attempt", "sent_at"),
-        ("paid_outside", "amount_minor"), ("statement", "total_minor"), ("ledger_account", "says"),
-        ("installation", "installation_id"), ("gateway_pace", "next_turn"),
+        ("paid_outside", "amount_minor"), ("paid_outside_reversal", "reason"), ("statement", "total_minor"),
+        ("ledger_account", "says"), ("installation", "installation_id"), ("gateway_pace", "next_turn"),
     ]),
     *(f"delete from billing.{table}"
       for table in (*WRITER_OWNS_NONE, "payment_plan", "payment_break", "gateway_payment")),
@@ -198,7 +201,7 @@ DIRECT = [
     "alter role evbilling_writer superuser",
     *(f"select billing.{call}" for call in [
         "post_issued()", "refuse_overpayment()", "lock_statements(array['x'])", "plan_later(array['x'], 'x')",
-        "refuse_correction_under_way()", "refuse_change_of_attempt()",
+        "refuse_correction_under_way()", "refuse_change_of_attempt()", "refuse_other_reversal()",
     ]),
 ]  # fmt: skip
 
@@ -215,7 +218,8 @@ def test_the_writer_has_no_way_around_the_functions(till: Till, statement: str) 
 def _hostile_calls(till: Till) -> list[str]:
     paid, refused, unpaid = till.ids[0], till.ids[1], till.ids[3]
     (first,) = till.rows("select min(attempt_id) from billing.payment_attempt where outcome = 'succeeded'")[0]
-    waiting, unknown = 2, 1
+    waiting, unknown, undone = 2, 1, till.ids[5]
+    ((standing,), (payment,)) = till.rows("select paid_outside_id from billing.paid_outside order by 1")
     mark = "'{}', '{}', {}, '{}', '2026-11-05', 'ref', 'ann', 'why'"
     return [
         # Attempts: what was asked for is the balance, whatever is said, and there is one open at a time.
@@ -275,6 +279,18 @@ def _hostile_calls(till: Till) -> list[str]:
         MARK.format(f"'n13', '{unpaid}', 1, 'EUR', '2026-11-05', '', 'ann', 'why'"),
         MARK.format(f"'n14', '{unpaid}', 1, 'EUR', '2026-11-05', 'ref', '', 'why'"),
         MARK.format(f"'n15', '{unpaid}', 1, 'EUR', '2026-11-05', 'ref', 'ann', ''"),
+        # Undos: of a payment of that statement that stands, once, with a reason; here the only one is undone already.
+        *(UNDO.format(values) for values in [
+            f"'u1', '{undone}', null, 'ann', 'why'", f"'u2', '{undone}', {payment}, 'ann', 'why'",
+            f"'u3', '{unpaid}', {payment}, 'ann', 'why'", f"'u4', '{unpaid}', null, 'ann', 'why'",
+            f"'u5', '{paid}', null, 'ann', 'why'", "'u6', 'A-000000-000000', null, 'ann', 'why'",
+            f"'u', '{unpaid}', null, 'ann', 'why'", f"'u', '{undone}', {payment + 1}, 'ann', 'why'",
+            f"'u', '{refused}', {standing}, 'ann', 'why'", f"'u7', '{undone}', {standing}, 'ann', 'why'",
+            f"null, '{refused}', {standing}, 'ann', 'why'", f"'u8', '{refused}', {standing}, '', 'why'",
+            f"'u9', '{refused}', {standing}, 'ann', ''", f"'u10', '{refused}', {standing}, 'ann', null",
+            f"'u11', '{refused}', {standing}, null, 'why'", "'u12', null, null, 'ann', 'why'",
+            f"'u', '{undone}', {payment}, 'eve', 'the same again'",
+        ]),
         # Turns: nobody can stop the others for long.
         *(f"select billing.take_turns('g', {turns}, {rate})" for turns, rate in [
             (0, 1), (-1, 1), (1, 0), (1, -1), (1, "'nan'"), (1, "'infinity'"), (2_000_000_000, 1), ("null", 1),
@@ -412,6 +428,25 @@ GUARDED = [
     "insert into billing.transfer (kind, statement_id, debit_account, credit_account, amount_minor, currency, "
     "paid_outside_id) "
     "select 'paid_outside', '{unpaid}', 'paid_outside', 'receivable', 1, 'USD', paid_outside_id from o",
+    "update billing.paid_outside_reversal set reason = 'x'",
+    "delete from billing.paid_outside_reversal",
+    "truncate billing.paid_outside_reversal",
+    # Undone a second time; or, with a record of its own, in part, or for another statement.
+    "insert into billing.paid_outside_reversal (request_id, paid_outside_id, statement_id, actor, reason) "
+    "select 'x', paid_outside_id, statement_id, 'x', 'x' from billing.paid_outside_reversal",
+    "insert into billing.paid_outside_reversal (request_id, paid_outside_id, statement_id, actor, reason) "
+    "select 'x', paid_outside_id, '{unpaid}', 'x', 'x' from billing.paid_outside where request_id = 'm'",
+    "insert into billing.transfer (kind, statement_id, debit_account, credit_account, amount_minor, currency, "
+    "paid_outside_id) select kind, statement_id, debit_account, credit_account, amount_minor, currency, "
+    "paid_outside_id from billing.transfer where kind = 'paid_outside_reversal'",
+    "insert into billing.transfer (kind, statement_id, debit_account, credit_account, amount_minor, currency, "
+    "paid_outside_id) select 'paid_outside_reversal', statement_id, 'receivable', 'paid_outside', amount_minor, "
+    "currency, paid_outside_id from billing.paid_outside where request_id = 'm'",
+    "with r as (insert into billing.paid_outside_reversal (request_id, paid_outside_id, statement_id, actor, reason) "
+    "select 'x', paid_outside_id, statement_id, 'x', 'x' from billing.paid_outside where request_id = 'm' returning *) "
+    "insert into billing.transfer (kind, statement_id, debit_account, credit_account, amount_minor, currency, "
+    "paid_outside_id) select 'paid_outside_reversal', statement_id, 'receivable', 'paid_outside', 1, 'EUR', "
+    "paid_outside_id from r",
 ]
 
 

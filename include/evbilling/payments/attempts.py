@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 from typing import Any
@@ -21,22 +21,10 @@ from evbilling.payments.payers import Payer
 
 log = logging.getLogger(__name__)
 
-# Why no attempt was opened, as people read it; the ids are those of billing.open_attempts.
-REFUSALS: dict[str, str] = {
-    "unknown": "there is no such statement",
-    "not_collectable": "it is no connector statement: collect the connector statements that it lists",
-    "repeated": "it was tried on this occasion already",
-    "open_attempt": "a charge is under way, or its outcome isn't known yet; payment_reconciliation asks the gateway",
-    "paid": "it is paid: nothing is due",
-    "too_small": "what is due is less than the gateway can charge; mark it as paid by other means",
-    "capped": "it was tried as often as is allowed in 30 days",
-    "hard_decline": "the last charge was declined for good, and the payment method is still the same",
-}
-
 _UNRECORDED = "the gateway's answer can't be recorded; payment_reconciliation lists the payment"
 
 # Statements opened in one transaction: so many rows stay locked against who else would collect them.
-_OPENED_AT_ONCE = 1_000
+OPENED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +80,16 @@ def open_attempts(
     debts: Sequence[Debt],
     payers: Mapping[str, Payer],
     cap: int,
+    *,
+    before_commit: Callable[[Sequence[Opened]], None] | None = None,
 ) -> list[Opened]:
-    """Open an attempt for each debt that may be tried; commits every thousand. In the order of the debts' ids."""
+    """Open an attempt for each debt that may be tried; commits every thousand. In the order of the debts' ids.
+
+    `before_commit` sees each thousand while nobody else can touch them; if it raises, they aren't opened.
+    """
     opened: list[Opened] = []
-    for start in range(0, len(debts), _OPENED_AT_ONCE):
-        part = debts[start : start + _OPENED_AT_ONCE]
+    for start in range(0, len(debts), OPENED_AT_ONCE):
+        part = debts[start : start + OPENED_AT_ONCE]
         nobody = Payer("", None, None)
         of = [payers.get(debt.financial_admin_id, nobody) for debt in part]
         rows = connection.execute(
@@ -107,8 +100,11 @@ def open_attempts(
                 [payer.payment_method for payer in of], [chargeable_step(debt.currency) for debt in part],
             ),
         ).fetchall()  # fmt: skip
+        part_opened = list(starmap(Opened, rows))
+        if before_commit:
+            before_commit(part_opened)
         connection.commit()
-        opened += list(starmap(Opened, rows))
+        opened += part_opened
     return opened
 
 

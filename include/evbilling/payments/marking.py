@@ -1,10 +1,14 @@
-"""Mark as Paid: record a payment that was made outside the gateway. The same for a DAG, a page or a script."""
+"""Mark as Paid: record a payment of one statement that was made outside the gateway. Several: `marking_several`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
+
+import psycopg
 
 from evbilling.errors import BadInput
 from evbilling.money import decimals, from_minor, to_minor
@@ -62,41 +66,59 @@ def mark_as_paid(services: Services, payment: PaidOutside, today: date) -> Marke
 
 def _mark(services: Services, payment: PaidOutside, today: date, *, keep: bool) -> MarkedAsPaid:
     where = f"mark_as_paid {payment.statement_id}"
-    require_reason(payment.reason, where)
-    if not payment.reference.strip():
-        raise BadInput("no reference is given", where=where, fix="give what identifies the payment, as its bank does")
-    if payment.paid_on > today:
-        raise BadInput(
-            f"paid_on is {payment.paid_on}, which is still to come", where=where, fix="give the day it was paid"
-        )
+    require_payment(payment.reason, payment.reference, payment.paid_on, today, where)
     with services.warehouse() as connection:
-        row = connection.execute(
-            "select currency, minor_unit from billing.statement where statement_id = %s", (payment.statement_id,)
-        ).fetchone()
-        if row is None:
-            raise BadInput("there is no such statement", where=where, fix="look up its id in finance.statements")
-        currency, minor_unit = row
-        asked = _amount_minor(payment, currency, minor_unit, where)
-        recorded, is_new = connection.execute(
-            """select amount_minor, is_new
-               from billing.record_paid_outside(%s, %s, %s::bigint, %s, %s, %s, %s, %s)""",
-            (
-                payment.request_id, payment.statement_id, asked, currency, payment.paid_on, payment.reference.strip(),
-                payment.actor, payment.reason.strip(),
-            ),
-        ).fetchone()  # type: ignore[misc]  # fmt: skip
-        due = connection.execute("select billing.balance_minor(%s)", (payment.statement_id,)).fetchone()[0] or 0  # type: ignore[index]
-        if due == 0:
-            connection.execute(
-                """update billing.payment_plan set planned_at = null, reason_id = %s, detail = 'nothing is due',
-                          decided_at = now() where statement_id = %s and reason_id <> %s""",
-                (PAID, payment.statement_id, PAID),
-            )
+        marked = book(connection, payment)
+        close_plans(connection, [marked])
         if not keep:
             connection.rollback()
+    return marked
+
+
+def book(connection: psycopg.Connection[Any], payment: PaidOutside) -> MarkedAsPaid:
+    """Record one payment in the caller's transaction; the statement stays locked to its end.
+
+    Raises `BadInput`, or the database's EV004, for what `mark_as_paid` refuses. The caller calls `close_plans` at last.
+    """
+    where = f"mark_as_paid {payment.statement_id}"
+    row = connection.execute(
+        "select currency, minor_unit from billing.statement where statement_id = %s", (payment.statement_id,)
+    ).fetchone()
+    if row is None:
+        raise BadInput("there is no such statement", where=where, fix="look up its id in finance.statements")
+    currency, minor_unit = row
+    asked = _amount_minor(payment, currency, minor_unit, where)
+    recorded, is_new = connection.execute(
+        """select amount_minor, is_new
+           from billing.record_paid_outside(%s, %s, %s::bigint, %s, %s, %s, %s, %s)""",
+        (
+            payment.request_id, payment.statement_id, asked, currency, payment.paid_on, payment.reference.strip(),
+            payment.actor, payment.reason.strip(),
+        ),
+    ).fetchone()  # type: ignore[misc]  # fmt: skip
+    due = connection.execute("select billing.balance_minor(%s)", (payment.statement_id,)).fetchone()[0] or 0  # type: ignore[index]
     return MarkedAsPaid(
         payment.statement_id, from_minor(recorded, minor_unit), currency, from_minor(due, minor_unit), is_new
     )
+
+
+def close_plans(connection: psycopg.Connection[Any], marked: Sequence[MarkedAsPaid]) -> None:
+    """End the plans of those on which nothing is due any more.
+
+    After all statements concerned are locked, and in the order of their ids: so whoever takes both takes turns.
+    """
+    paid = sorted(row.statement_id for row in marked if row.balance_due == 0)
+    if paid:
+        connection.execute(
+            """select from billing.payment_plan where statement_id = any(%s) and reason_id <> %s
+               order by statement_id for update""",
+            (paid, PAID),
+        )
+        connection.execute(
+            """update billing.payment_plan set planned_at = null, reason_id = %s, detail = 'nothing is due',
+                      decided_at = now() where statement_id = any(%s) and reason_id <> %s""",
+            (PAID, paid, PAID),
+        )
 
 
 def _amount_minor(payment: PaidOutside, currency: str, minor_unit: int, where: str) -> int | None:
@@ -123,6 +145,15 @@ def _amount_minor(payment: PaidOutside, currency: str, minor_unit: int, where: s
             f"{payment.amount} {currency} is more than any statement comes to", where=where, fix="give what was paid"
         )
     return minor
+
+
+def require_payment(reason: str, reference: str, paid_on: date, today: date, where: str) -> None:
+    """Return if a payment says why, what it is and when it was; raise `BadInput` otherwise."""
+    require_reason(reason, where)
+    if not reference.strip():
+        raise BadInput("no reference is given", where=where, fix="give what identifies the payment, as its bank does")
+    if paid_on > today:
+        raise BadInput(f"paid_on is {paid_on}, which is still to come", where=where, fix="give the day it was paid")
 
 
 def require_reason(reason: str, where: str) -> None:

@@ -75,7 +75,13 @@ def plans_of(
 
 
 def keep_plans(connection: psycopg.Connection[Any], plans: Sequence[Plan]) -> None:
-    """Put the plans into the warehouse in place of earlier ones."""
+    """Put the plans into the warehouse in place of earlier ones.
+
+    What was planned as paid stays to be planned if something has become due on it since.
+    """
+    connection.execute(
+        load_sql("queries/plan_claim.sql").encode(), {"statements": [plan.statement_id for plan in plans]}
+    )
     connection.execute(
         load_sql("queries/plan_record.sql").encode(),
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,11 +15,13 @@ from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.payments import attempts, planning
 from evbilling.payments.amounts import chargeable_step
-from evbilling.payments.attempts import REFUSALS, Debt, Occasion
+from evbilling.payments.attempts import OPENED_AT_ONCE, Debt, Occasion, Opened
 from evbilling.payments.desk import Desk
+from evbilling.payments.expected import Totals, require_as_expected, total_by_currency
 from evbilling.payments.marking import require_reason
 from evbilling.payments.payers import Payer
 from evbilling.payments.planner import may_try_now
+from evbilling.payments.refusals import REFUSALS
 from evbilling.period import Period
 
 log = logging.getLogger(__name__)
@@ -27,7 +29,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RebillRequest:
-    """Which statements to charge again: by id, or all of an account in a period. `request_id` makes it one request."""
+    """Which statements to charge again: by id, or all of an account in a period. `request_id` makes it one request.
+
+    `expected_total`: what will be charged, by currency in major units, as whoever decided saw it.
+    """
 
     request_id: str
     actor: str
@@ -35,6 +40,7 @@ class RebillRequest:
     statement_ids: tuple[str, ...] = ()
     account_id: str | None = None
     period: Period | None = None
+    expected_total: Totals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +64,34 @@ class Rebill:
 
 
 def preview_rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Rebill]:
-    """What `rebill` would do now, statement by statement; nothing is written and the gateway isn't asked."""
-    return [row for _, row in _judge(desk, request, now)]
+    """What `rebill` would do now, statement by statement; nothing is written and the gateway isn't asked.
+
+    The reason may still be empty. Raises `BadInput` if what would be charged isn't what was expected.
+    """
+    rows = [row for _, row in _judge(desk, request, now)]
+    require_as_expected(request.expected_total, total_to_charge(rows), "rebill", (row.sentence() for row in rows))
+    return rows
+
+
+def total_to_charge(rows: Iterable[Rebill]) -> dict[str, Decimal]:
+    """What is charged on the rows that aren't refused, by currency: the `expected_total` to send."""
+    return total_by_currency(
+        (row.amount, row.currency) for row in rows if not row.refused and row.amount is not None and row.currency
+    )
 
 
 def rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Rebill]:
     """Charge the statements of the request that may be charged; returns each with its outcome or why not.
 
-    Safe to repeat with the same request_id: nothing is charged twice. Raises `BadInput` if none may be charged.
+    Safe to repeat with the same request_id: nothing is charged twice. Raises `BadInput` if none may be charged, or if
+    what would be charged isn't what was expected.
     """
+    require_reason(request.reason, "rebill")
     judged = _judge(desk, request, now)
     eligible = [debt for debt, row in judged if debt and not row.refused]
     occasion = f"rebill {request.request_id}"
-    payers = desk.payers_of(eligible)
-    if eligible:
-        desk.gateway.check()
-    with desk.services.warehouse() as connection:
-        opened = attempts.open_attempts(
-            connection,
-            Occasion("rebill", occasion, occasion, request.actor, request.reason),
-            eligible,
-            payers,
-            desk.policy.most_in_30_days,
-        )
     # Who lost a race for the statement since it was judged is told why.
-    lost = {one.statement_id: REFUSALS[one.refused] for one in opened if one.refused}
+    lost = _open_attempts(desk, request, occasion, eligible)
     desk.collect(occasion)
     with desk.services.warehouse() as connection:
         outcomes = _outcomes(connection, occasion)
@@ -103,10 +112,54 @@ def rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Rebill]:
 
 
 _ADVICE = "see the statement's attempts in finance.payment_attempts"
+_ASK_ANEW = "this request has begun without it; ask for it in another one"
+
+
+def _open_attempts(desk: Desk, request: RebillRequest, occasion: str, debts: Sequence[Debt]) -> dict[str, str]:
+    """Open attempts at what may be charged; returns why not of those that lost a race since they were judged.
+
+    Where a total is expected it is all in one transaction, and what is opened comes to that total, or nothing is.
+    """
+    known = {debt.statement_id: debt for debt in debts}
+
+    def require_expected(opened: Sequence[Opened]) -> None:
+        due = total_by_currency(
+            (from_minor(one.amount_minor, known[one.statement_id].minor_unit), known[one.statement_id].currency)
+            for one in opened
+            if one.attempt_id is not None and one.amount_minor is not None
+        )
+        require_as_expected(request.expected_total, due, "rebill", _said(opened))
+
+    if request.expected_total is not None:
+        if len(debts) > OPENED_AT_ONCE:
+            raise BadInput(
+                f"{len(debts)} statements are too many to expect a total of them",
+                where="rebill",
+                fix=f"name at most {OPENED_AT_ONCE:,}, or leave out expected_total",
+            )
+        with desk.services.warehouse() as connection:
+            if _outcomes(connection, occasion):
+                return dict.fromkeys(known, _ASK_ANEW)
+    payers = desk.payers_of(debts)
+    if debts:
+        desk.gateway.check()
+    with desk.services.warehouse() as connection:
+        opened = attempts.open_attempts(
+            connection,
+            Occasion("rebill", occasion, occasion, request.actor, request.reason),
+            debts,
+            payers,
+            desk.policy.most_in_30_days,
+            before_commit=require_expected,
+        )
+    return {one.statement_id: REFUSALS[one.refused] for one in opened if one.refused}
+
+
+def _said(opened: Iterable[Opened]) -> list[str]:
+    return [f"{one.statement_id}: not charged: {REFUSALS[one.refused]}" for one in opened if one.refused]
 
 
 def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt | None, Rebill]]:
-    require_reason(request.reason, "rebill")
     if bool(request.statement_ids) == bool(request.account_id):
         raise BadInput("name statements, or an account and a period", where="rebill", fix="give one of the two")
     if request.account_id and not request.period:

@@ -202,13 +202,14 @@ def tie_out_payments(desk: Desk, periods: Iterable[str]) -> dict[str, list[str]]
 
 
 def periods_with_payments(desk: Desk, since: datetime) -> list[str]:
-    """The periods whose statements were tried or paid since then."""
+    """The periods whose statements were tried, paid or no longer paid since then."""
     with desk.services.warehouse() as connection:
         rows = connection.execute(
             """select distinct s.period::text from billing.statement s
                where s.statement_id in (
                    select statement_id from billing.payment_attempt where requested_at >= %(since)s
-                   union select statement_id from billing.paid_outside where recorded_at >= %(since)s)
+                   union select statement_id from billing.paid_outside where recorded_at >= %(since)s
+                   union select statement_id from billing.paid_outside_reversal where recorded_at >= %(since)s)
                order by 1""",
             {"since": since},
         ).fetchall()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evbilling.payments import planner
-from evbilling.payments.attempts import REFUSALS
 from evbilling.payments.declines import DECLINES
 from evbilling.payments.reconciling import WHAT_TO_DO
+from evbilling.payments.refusals import REFUSALS
 
 PLAN_REASONS: dict[str, str] = {
     "TO-BE-PLANNED": "it has just failed, or a correction has left a balance; the next retries plan it",

@@ -15,6 +15,7 @@ from evbilling.payments import attempts, planning
 from evbilling.payments.attempts import Debt, Occasion
 from evbilling.payments.desk import Desk
 from evbilling.payments.planner import CAPPED, Plan
+from evbilling.payments.refusals import REFUSALS
 from evbilling.period import Period
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def open_retries(desk: Desk, retries: Sequence[Retry], trigger: str, name: str, 
         waiting = _waiting_batches(connection, name)
     log.info(
         "%s: %s failed statements, %s tried now%s", name, len(retries), sum(o.attempt_id is not None for o in opened),
-        "".join(f"; {count} not: {attempts.REFUSALS[why]}" for why, count in attempts.count_refusals(opened).items()),
+        "".join(f"; {count} not: {REFUSALS[why]}" for why, count in attempts.count_refusals(opened).items()),
     )  # fmt: skip
     # A mapped task over nothing would be skipped, and with it all that comes after.
     return waiting or [f"{name}/0"]

@@ -1,0 +1,46 @@
+"""
+### Undo Mark as Paid
+
+Takes back a payment of a connector statement that was marked as paid by mistake.
+
+**When**: by hand only.
+
+**What it does**: books a reversing entry of the whole payment, with the reason; what was recorded stays. The statement
+is due again and stands as it did before; it is tried again by `payment_retries`, or at once by `rebill`. If the payment
+is on an account statement, the next one lists the undo. Refused, with the reason: what is undone already, what the
+gateway itself has collected, a statement with several such payments unless one is named, and while a charge of the
+statement is under way. With `dry_run` it only says what would be undone.
+
+**Re-run**: safe; one run undoes one payment, once.
+
+**A failure means**: there is nothing that may be undone (the message says why), or the warehouse doesn't answer.
+Nothing was booked then.
+
+**Runbook**: `docs/runbooks/payments.md`
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag, get_current_context, task
+
+from evbilling_airflow import payments
+from evbilling_airflow.defaults import BY_HAND, UNDO_MARK_AS_PAID_PARAMS, Tag
+
+
+@dag(
+    schedule=None,
+    **BY_HAND,
+    params=UNDO_MARK_AS_PAID_PARAMS,
+    tags=[Tag.BILLING, Tag.ACTION, Tag.PAYMENTS, Tag.TIER_2],
+    doc_md=__doc__,
+)
+def undo_mark_as_paid() -> None:
+    @task
+    def reverse_payment() -> list[str]:
+        """Book the reversing entry and say what is due again."""
+        return payments.undo_mark_as_paid(get_current_context())
+
+    reverse_payment()
+
+
+undo_mark_as_paid()

@@ -1,0 +1,71 @@
+"""What somebody saw when they decided, beside what is true now. Pure.
+
+The right to start an action isn't an approval of any amount: whoever decided on figures sends them along, and nothing
+is done if they have changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from evbilling.errors import BadInput
+from evbilling.money import decimals, minor_unit, parse_decimal
+
+Totals = Mapping[str, Decimal]
+
+
+def total_by_currency(amounts: Iterable[tuple[Decimal, str]]) -> dict[str, Decimal]:
+    """The sums of these amounts, in major units, by currency, in order of the currencies."""
+    totals: dict[str, Decimal] = {}
+    for amount, currency in amounts:
+        totals[currency] = totals.get(currency, Decimal(0)) + amount
+    return dict(sorted(totals.items()))
+
+
+def parse_totals(written: Mapping[str, object] | None, where: str) -> dict[str, Decimal] | None:
+    """The totals that a Param or a form gives, such as {"EUR": "19.04"}; None if it gives none.
+
+    Raises `BadInput` for what is no currency or no amount of it.
+    """
+    if written is None:
+        return None
+    totals = {}
+    for currency, value in written.items():
+        unit = minor_unit(currency)
+        # JSON numbers come as floats: their shortest text is what was written.
+        amount = parse_decimal(str(value))
+        if unit is None or amount < 0 or decimals(amount) > unit:
+            raise BadInput(
+                f"{value} {currency} can't be what is due",
+                where=where,
+                fix='write expected_total by currency, in major units: {"EUR": "19.04"}',
+            )
+        totals[currency] = amount
+    return totals
+
+
+def said(totals: Totals) -> str:
+    """Totals in words: 19.04 EUR and 7.00 USD; nothing."""
+    return " and ".join(f"{amount} {currency}" for currency, amount in sorted(totals.items()) if amount) or "nothing"
+
+
+def is_as_expected(expected: Totals | None, due: Totals) -> bool:
+    """True if nothing was expected in particular, or exactly this."""
+    return expected is None or _standing(expected) == _standing(due)
+
+
+def require_as_expected(expected: Totals | None, due: Totals, where: str, rows: Iterable[str] = ()) -> None:
+    """Return if what is due is what was expected; raise `BadInput` with both figures, and the rows, otherwise."""
+    if is_as_expected(expected, due):
+        return
+    detail = "".join(f"\n  {row}" for row in rows)
+    raise BadInput(
+        f"{said(expected or {})} was expected to be due, {said(due)} is due now{detail}",
+        where=where,
+        fix="nothing was done; look again at what is due, and ask anew",
+    )
+
+
+def _standing(totals: Totals) -> dict[str, Decimal]:
+    return {currency: amount for currency, amount in totals.items() if amount}

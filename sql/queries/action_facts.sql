@@ -1,0 +1,12 @@
+-- What decides on the actions of statements, for the pages that offer them: as the actions themselves would find it now.
+-- Parameter: statements (ids).
+select s.statement_id, s.kind, s.currency,
+       case s.kind when 'connector' then coalesce(billing.balance_minor(s.statement_id), 0) end as balance_minor,
+       s.minor_unit,
+       exists (select from billing.payment_attempt a
+               where a.statement_id = s.statement_id and a.outcome in ('pending', 'unknown')) as is_charge_under_way,
+       (select count(*) from billing.paid_outside p
+        where p.statement_id = s.statement_id and not exists (
+            select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id))
+           as standing_outside_payments
+from billing.statement s where s.statement_id = any(%(statements)s);
