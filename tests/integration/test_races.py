@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from evbilling.payments.desk import Desk
 from evbilling.payments.marking import MarkedAsPaid, PaidOutside, mark_as_paid
 from evbilling.payments.rebilling import RebillRequest, rebill
 from evbilling.payments.retrying import Retry, due_retries, month_end_retries, open_retries
+from evbilling.payments.unmarking import Undone, UndoRequest, undo_mark_as_paid
 from evbilling.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
@@ -42,8 +44,9 @@ def _rebill(desk: Desk, statement_id: str, number: int) -> list[str | None]:
     return [row.outcome for row in rebill(desk, request, LATER)]
 
 
-def _mark(till: Till, statement_id: str, number: int) -> MarkedAsPaid:
-    payment = PaidOutside(f"mark-{number}", "bob", "by transfer", statement_id, date(2026, 11, 20), f"bank {number}")
+def _mark(till: Till, statement_id: str, number: int, amount: Decimal | None = None) -> MarkedAsPaid:
+    day, reference = date(2026, 11, 20), f"bank {number}"
+    payment = PaidOutside(f"mark-{number}", "bob", "by transfer", statement_id, day, reference, amount)
     return mark_as_paid(till.services, payment, date(2026, 12, 1))
 
 
@@ -112,4 +115,59 @@ def test_two_of_the_same_action_at_once_are_one(postgres: EmbeddedPostgres, tmp_
                 results = together(*(partial(_rebill, desk, statement_id, number) for desk in desks))
                 assert ["succeeded"] in results, results
             assert till.one("select balance_due from finance.statements where statement_id = %s", statement_id) == 0
+        check_collected_once(till)
+
+
+def _undo(till: Till, statement_id: str, request_id: str) -> Undone:
+    return undo_mark_as_paid(till.services, UndoRequest(request_id, "cy", "another customer's", statement_id))
+
+
+def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """An undo, the same undo, another one, a Re-Bill of what is due and a Mark as Paid begin at one moment.
+
+    Each payment is undone once, whatever is due in the end is what the books say, and what is due is planned.
+    """
+    rounds = 30
+    with opened_till(postgres, tmp_path, rounds, methods=[SOFT]) as till, till.desk(rate=2000, workers=2) as desk:
+        till.charge()
+        till.sandbox.set_method(SOFT, None)
+        told: Counter[str] = Counter()
+        for number, statement_id in enumerate(till.ids):
+            # In turn all of it, so that only an undo makes something due, or a part.
+            amount = None if number % 2 else Decimal(1)
+            _mark(till, statement_id, number, amount)
+            by_undo, by_same, by_other, by_rebill, by_mark = together(
+                partial(_undo, till, statement_id, f"undo-{number}"),
+                partial(_undo, till, statement_id, f"undo-{number}"),
+                partial(_undo, till, statement_id, f"other-{number}"),
+                partial(_rebill, desk, statement_id, number),
+                partial(_mark, till, statement_id, 1000 + number),
+            )
+            undone = [result for result in (by_undo, by_same, by_other) if isinstance(result, Undone)]
+            assert all(isinstance(r, Undone | BadInput) for r in (by_undo, by_same, by_other)), (by_undo, by_other)
+            reversals = till.rows(
+                """select paid_outside_id, count(*) from billing.transfer
+                   where statement_id = %s and kind = 'paid_outside_reversal' group by 1""",
+                statement_id,
+            )
+            assert all(count == 1 for _, count in reversals)
+            assert len(reversals) == sum(result.is_new for result in undone)
+            told["undone"] += len(reversals)
+            told["rebilled"] += by_rebill == ["succeeded"]
+            told["marked"] += isinstance(by_mark, MarkedAsPaid)
+            due, planned = till.rows(
+                """select balance_due,
+                          (select count(*) from finance.payment_plans p where p.statement_id = s.statement_id)
+                   from finance.statements s where statement_id = %s""",
+                statement_id,
+            )[0]
+            assert (planned == 1) is (due > 0), (statement_id, due, planned)
+        assert told["undone"] >= rounds // 2, told
+        assert told["rebilled"] > 0, told
+        assert told["marked"] > 0, told
+        sums = """select s.statement_id from finance.statements s left join finance.payments p using (statement_id)
+                  group by s.statement_id, s.paid_amount having s.paid_amount <> coalesce(sum(p.amount), 0)"""
+        assert till.rows(sums) == []
+        till.settle()
+        assert till.tie_out() == []
         check_collected_once(till)

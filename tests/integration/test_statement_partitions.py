@@ -85,6 +85,68 @@ def test_a_warehouse_of_before_holds_the_same(postgres: EmbeddedPostgres, monkey
     postgres.drop_database("from_0010")
 
 
+def test_a_warehouse_of_0011_learns_to_undo(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a live period and one whose decisions are archived, with payments of before, and drafts that lie numbered.
+
+    What is there stays as it is; payments of before can be undone in each period, and a later period is as guarded.
+    """
+    from alembic import command
+
+    admin_url = postgres.create_database("from_0011")
+    with monkeypatch.context() as patched:
+        upgrade = command.upgrade
+        patched.setattr(command, "upgrade", lambda config, _: upgrade(config, "0011"))
+        patched.setattr("evbilling.warehouse.migrate.VIEW_FILES", ())
+        migrate(admin_url)
+    with psycopg.connect(admin_url) as connection:
+        connection.execute("set role evbilling_owner")
+        connection.execute(_VIEWS_OF_0011.read_bytes())
+        connection.execute("reset role")
+        for month in ("2026-10", "2026-11", "2026-12"):
+            connection.execute("select billing.open_period(%s)", (month,))
+        connection.execute(_BEFORE.encode())
+        connection.execute(
+            """insert into billing.archived_period (
+                   period, store, files, decisions, billed, unit_price_minor, digest, actor, dropped_at)
+               values ('2026-10', '/x', '[]', 0, 0, 0, 0, 'ann', now());
+               select billing.record_paid_outside(
+                   'l', 'A-202611-000001', null, 'EUR', '2026-11-05', 'ref', 'ann', 'bank');
+               select billing.create_issue_tables('staging', 'run_1_issue', 'run_1_posting', '2027-01')"""
+        )
+    columns = {view: _columns(admin_url, view) for view in _SEEN}
+    before = {view: _seen(admin_url, view, columns[view]) for view in _SEEN}
+    migrate(admin_url)
+    assert {view: _seen(admin_url, view, columns[view]) for view in _SEEN} == before
+    assert one(
+        admin_url, "select to_regclass('staging.run_1_issue') is null and to_regclass('staging.run_1_posting') is null"
+    )
+    undo = "select (billing.reverse_paid_outside(%s, %s, null, 'ann', 'mistake')).amount_minor"
+    writer_url = postgres.url("evbilling_writer", "from_0011", password="test")
+    assert one(writer_url, undo, "archived", "A-202610-000003") == 1000
+    assert one(writer_url, undo, "live", "A-202611-000001") == 595
+    query = "select statement_id, paid_amount, status from finance.statements where statement_id = any(%s) order by 1"
+    found = rows(admin_url, query, ["A-202610-000003", "A-202611-000001"])
+    assert found == [("A-202610-000003", 0, "Issued"), ("A-202611-000001", 0, "Issued")]
+    balance = """select sum(amount_minor) filter (where debit_account = 'paid_outside'),
+                        sum(amount_minor) filter (where credit_account = 'paid_outside') from billing.transfer"""
+    assert rows(admin_url, balance) == [(1595, 1595)]
+    with psycopg.connect(admin_url) as connection:
+        connection.execute("select billing.open_period('2027-01')")
+        connection.execute(_ISSUE.replace("array['2026-10', '2026-11', '2026-12']", "array['2027-01']").encode())
+        connection.execute(
+            "select billing.record_paid_outside('y', 'A-202701-000001', null, 'EUR', '2027-01-05', 'r', 'ann', 'bank')"
+        )
+    assert one(writer_url, undo, "new", "A-202701-000001") == 595
+    again = """insert into billing.transfer (
+                   kind, statement_id, debit_account, credit_account, amount_minor, currency, paid_outside_id)
+               select kind, statement_id, debit_account, credit_account, amount_minor, currency, paid_outside_id
+               from billing.transfer where kind = 'paid_outside_reversal' and statement_id = %s"""
+    for statement_id in ("A-202610-000003", "A-202611-000001", "A-202701-000001"):
+        with psycopg.connect(admin_url) as connection, pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(again.encode(), (statement_id,))
+    postgres.drop_database("from_0011")
+
+
 def _columns(url: str, view: str) -> str:
     """The columns that a view has now: later ones come after them."""
     query = """select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
