@@ -155,6 +155,36 @@ def test_mark_as_paid_in_parts(stack: Stack, stated: str) -> None:
     assert (by, reason) == ("admin", "by transfer")
 
 
+def test_a_mistaken_mark_is_undone_and_two_are_marked_at_once(stack: Stack, stated: str) -> None:
+    """One of a statement's payments is taken back, once; with another it is paid on one day, for what was seen due."""
+    first, second = failed(stack, "soft")[:2]
+    pay = {"paid_on": "2026-11-06", "reference": "bank 2", "reason": "by transfer"}
+    dues = {statement: status(stack, statement)[1] for statement in (first, second)}
+    assert stack.run("mark_as_paid", "mistaken", conf=pay | {"statement_id": first}) == "success"
+    assert status(stack, first) == ("Paid manually", 0)
+    undo = {"statement_id": first, "reason": "another customer's"}
+    assert stack.run("undo_mark_as_paid", "dry", conf=undo | {"dry_run": True}) == "success"
+    assert status(stack, first) == ("Paid manually", 0)
+    assert stack.run("undo_mark_as_paid", "undo", conf=undo) == "success"
+    assert status(stack, first) == ("Billing failure", dues[first])
+    stack.clear("undo", "reverse_payment", "undo_mark_as_paid")
+    assert stack.finish("undo", "undo_mark_as_paid") == "success"
+    assert stack.run("undo_mark_as_paid", "again", conf=undo) == "failed"
+    assert "or all are undone" in stack.log("again", "reverse_payment", "undo_mark_as_paid")
+    totals: dict[str, Decimal] = {}
+    for statement, due in dues.items():
+        ((currency,),) = stack.finance("select currency from finance.statements where statement_id = %s", statement)
+        totals[currency] = totals.get(currency, Decimal(0)) + due
+    both = pay | {"statement_ids": [first, second]}
+    lower = {currency: str(total - 1) for currency, total in totals.items()}
+    assert stack.run("mark_as_paid", "seen-less", conf=both | {"expected_total": lower}) == "failed"
+    assert "was expected to be due" in stack.log("seen-less", "record_payment", "mark_as_paid")
+    seen = {currency: str(total) for currency, total in totals.items()}
+    assert stack.run("mark_as_paid", "both", conf=both | {"expected_total": seen}) == "success"
+    assert [status(stack, statement) for statement in dues] == [("Paid manually", 0)] * 2
+    assert not_ok(stack) == []
+
+
 @pytest.mark.parametrize("conf", [{"reason": ""}, {}, {"reason": "r", "paid_on": "yesterday"}])
 def test_an_action_without_its_params_is_refused_at_the_trigger(stack: Stack, conf: dict[str, Any]) -> None:
     """Airflow's API refuses with status 400; no run is made."""

@@ -41,7 +41,8 @@ def parse_totals(written: Mapping[str, object] | None, where: str) -> dict[str, 
                 where=where,
                 fix='write expected_total by currency, in major units: {"EUR": "19.04"}',
             )
-        totals[currency] = amount
+        # As it is written of that currency, in messages too.
+        totals[currency] = amount.quantize(Decimal(1).scaleb(-unit))
     return totals
 
 

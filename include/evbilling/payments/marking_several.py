@@ -112,7 +112,7 @@ def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) 
         # Those of a repeated request are history; there is nothing left to decide on.
         if any(row.is_new for row in rows) or all(row.refused for row in rows):
             require_as_expected(
-                request.expected_total, total_due(rows), "mark_as_paid", (row.sentence() for row in rows)
+                request.expected_total, total_due(rows), "mark_as_paid", (row.sentence() for row in rows if row.refused)
             )
     return rows
 

@@ -69,7 +69,8 @@ def preview_rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Re
     The reason may still be empty. Raises `BadInput` if what would be charged isn't what was expected.
     """
     rows = [row for _, row in _judge(desk, request, now)]
-    require_as_expected(request.expected_total, total_to_charge(rows), "rebill", (row.sentence() for row in rows))
+    refused = (row.sentence() for row in rows if row.refused)
+    require_as_expected(request.expected_total, total_to_charge(rows), "rebill", refused)
     return rows
 
 
