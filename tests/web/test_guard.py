@@ -19,7 +19,7 @@ from evbilling_web import app as pages
 pytestmark = pytest.mark.airflow
 
 # What stands for each parameter of a path.
-EXAMPLES = {"run_id": "7", "name": "app.css"}
+EXAMPLES = {"run_id": "7", "name": "app.css", "period": "2026-11"}
 ROUTES = [
     (method, route.path.format_map(EXAMPLES))  # type: ignore[attr-defined]
     for router in pages.ROUTERS
@@ -30,6 +30,8 @@ ROUTES = [
 TABLE = [
     ("GET", "/static/app.css", "viewer"),
     ("GET", "/validation/7", "viewer"),
+    ("GET", "/months", "viewer"),
+    ("GET", "/months/2026-11", "viewer"),
 ]
 routes = pytest.mark.parametrize(("method", "path"), ROUTES)
 

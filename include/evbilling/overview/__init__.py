@@ -1,0 +1,1 @@
+"""One billing month at a glance, as the Month page shows it."""

@@ -1,0 +1,156 @@
+"""Three months with all that a month's overview tells: currencies, statuses, failures, credits, accounts left out.
+
+Bills, charges and states through the product's own steps, so nothing here says what a figure must be.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+from month_helpers import Platform, bill, one, settle_terms, stage, terms
+from payment_helpers import ASKS_CUSTOMER, HARD, SOFT, VISA, Till
+
+from evbilling.accounts.assembling import AccountRunRequest, assemble
+from evbilling.accounts.checking import validate as validate_accounts
+from evbilling.accounts.closing import close_account_run
+from evbilling.accounts.issuing import issue_account_statements
+from evbilling.payments.charging import charge_period
+from evbilling.payments.marking import PaidOutside, mark_as_paid
+from evbilling.payments.rebilling import RebillRequest, rebill
+from evbilling.period import Period
+from evbilling.sandbox.server import running_sandbox
+from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.statements.closing import close_run
+from evbilling.statements.correcting import correct_statements
+from evbilling.statements.services import Services
+from evbilling.statements.validation import validate
+
+NOW = datetime(2026, 12, 5, 12, tzinfo=UTC)
+TODAY = date(2026, 12, 5)
+MONTHS = tuple(Period(2026, month) for month in (9, 10, 11))
+LAST = MONTHS[-1]
+
+# (currency, fee, payment method) of the accounts that are billed; b… comes in October, c… in November.
+BILLED = {
+    "a-paid": ("EUR", "5.00", VISA),
+    "a-soft": ("EUR", "6.00", SOFT),
+    "a-credit": ("EUR", "7.00", VISA),
+    "b-hard": ("EUR", "8.00", HARD),
+    "b-asks": ("USD", "9.50", ASKS_CUSTOMER),
+    "b-none": ("USD", "10.00", None),
+    "b-yen": ("JPY", "500", VISA),
+    "c-resolved": ("EUR", "11.00", SOFT),
+    "c-manual": ("USD", "12.00", HARD),
+    "c-partly": ("EUR", "13.00", SOFT),
+    "c-yen": ("JPY", "9000", SOFT),
+}
+_BEGINS = {"a": "2020-01-01T00:00:00Z", "b": "2026-09-15T00:00:00Z", "c": "2026-10-15T00:00:00Z"}
+
+
+@dataclass
+class Months:
+    """The world, and its till for more."""
+
+    till: Till
+
+    @property
+    def admin_url(self) -> str:
+        """The warehouse as its superuser."""
+        return self.till.admin_url
+
+    @property
+    def writer_url(self) -> str:
+        """The warehouse as a page reads it."""
+        return self.till.services.warehouse_url
+
+    def statement(self, account: str, period: Period = LAST) -> str:
+        """The account's connector statement."""
+        query = """select statement_id from finance.statements
+                   where account_id = %s and period = %s and kind = 'connector'"""
+        return str(one(self.admin_url, query, account, str(period)))
+
+
+@contextmanager
+def opened_months(server: EmbeddedPostgres, folder: Path) -> Generator[Months]:
+    """The world in fresh databases: 2026-09 to 2026-11 billed and charged, October stated, November dealt with."""
+    name = f"months_{next(_numbers)}"
+    admin_url = server.create_database(name, template="warehouse_template")
+    writer_url = server.url("evbilling_writer", name, password="test")
+    platform = Platform(server.create_database(f"{name}_platform", template="platform_template"))
+    for number, (account, (currency, _, _)) in enumerate(BILLED.items(), start=1):
+        platform.account(account, currency=currency)
+        platform.user(f"fa-{account}", account)
+        platform.station(f"{account}-1", account, connectors=number, begins=_BEGINS[account[0]])
+    # Held: one without an admin, one whose admin is inactive and whose scope is unknown, one without a currency.
+    for account, currency in (("h-admin", "EUR"), ("h-twice", "USD"), ("h-money", None), ("n-empty", "EUR")):
+        platform.account(account, currency=currency)
+        platform.user(f"fa-{account}", account, active=account != "h-twice")
+    platform.station("h-admin-1", "h-admin", connectors=4)
+    platform.station("h-twice-1", "h-twice", connectors=2)
+    platform.station("h-twice-2", "h-twice", "Publik")
+    platform.station("h-money-1", "h-money")
+    platform.save()
+    platform.execute("update platform.app_user set payment_customer = 'cus_' || account_id")
+    for account, (_, _, method) in BILLED.items():
+        platform.execute("update platform.app_user set payment_method = %s where account_id = %s", method, account)
+    settle_terms(
+        writer_url,
+        *[terms(account, fee) for account, (_, fee, _) in BILLED.items()],
+        terms("h-admin", "20.00", financial_admin_id=None),
+        terms("h-twice", "3.50"),
+        terms("h-money"),
+        terms("n-empty"),
+    )
+    services = Services(platform.url, writer_url, str(folder / "evidence"))
+    with running_sandbox(folder / "sandbox.sqlite") as sandbox:
+        till = Till(services, platform, admin_url, sandbox, [])
+        months = Months(till)
+        for period in MONTHS:
+            bill(services, period, now=NOW, max_count_change_percent=1000)
+            with till.desk() as desk:
+                charge_period(desk, period, actor="ann", now=NOW)
+            if period == MONTHS[1]:
+                _state(services, period)
+        _deal(months)
+        yield months
+    server.drop_database(name)
+    server.drop_database(f"{name}_platform")
+
+
+_numbers = itertools.count(1)
+
+
+def _state(services: Services, period: Period) -> None:
+    run_id = assemble(services, AccountRunRequest(period, "account_statements", "scheduled", "ann"), now=NOW)["run_id"]
+    validate_accounts(services, run_id)
+    issue_account_statements(services, run_id)
+    close_account_run(services, run_id)
+
+
+def _deal(months: Months) -> None:
+    till, services = months.till, months.till.services
+    # A failure that is collected after a change of the card, and one that fails again, otherwise.
+    till.set_method("c-resolved", VISA)
+    till.set_method("a-soft", HARD)
+    with till.desk() as desk:
+        for account in ("c-resolved", "a-soft"):
+            rebill(desk, RebillRequest(f"again {account}", "ann", "new card", (months.statement(account),)), NOW)
+    paid = PaidOutside("m1", "ann", "by transfer", months.statement("c-manual"), TODAY, "bank 1")
+    mark_as_paid(services, paid, TODAY)
+    part = replace(paid, request_id="m2", statement_id=months.statement("c-partly"), amount=Decimal("100.00"))
+    mark_as_paid(services, part, TODAY)
+    # A paid account had a connector less: a credit.
+    till.platform.execute("delete from platform.connector where charger_id = 'a-credit-1' and connector_id = 3")
+    run_id, _, _ = stage(services, LAST, now=NOW, max_count_change_percent=1000)
+    validate(services, run_id)
+    with psycopg.connect(months.admin_url) as connection:
+        connection.execute("update billing.run set dag_id = 'correct_statements' where run_id = %s", (run_id,))
+    correct_statements(services, run_id, reason="reported late")
+    close_run(services, run_id)

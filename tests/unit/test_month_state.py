@@ -1,0 +1,105 @@
+"""How a month stands, in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from evbilling.overview.figures import (
+    BilledMonth,
+    Check,
+    LeftOutFigure,
+    MonthOverview,
+    MonthRun,
+    OtherFigure,
+    StatusFigure,
+)
+from evbilling.overview.state import month_state
+from evbilling.period import Period
+
+PERIOD = Period(2026, 11)
+# The evening of the 31st in New York: what is said is in UTC.
+NOON = datetime(2026, 11, 1, 2, tzinfo=UTC).astimezone(timezone(timedelta(hours=-4)))
+
+
+def month(statements: int = 0, **changes: Any) -> MonthOverview:
+    """A month of so many statements, with nothing else to tell."""
+    empty: dict[str, Any] = dict.fromkeys(
+        ("statuses", "others", "failures", "declines", "receivables", "checks", "runs"), ()
+    )
+    left_out = dict.fromkeys(("quarantined", "nothing_to_bill", "withheld"), LeftOutFigure())
+    history = (BilledMonth(PERIOD, statements, 3 * statements),)
+    values = {"period": PERIOD, "day": date(2026, 12, 1), "issued_at": NOON if statements else None, "stated_at": None}
+    return MonthOverview(**(empty | left_out | values | {"history": history, "under_way": 0} | changes))
+
+
+def run(state: str, dag_id: str = "connector_statements", **changes: Any) -> MonthRun:
+    """A run of the month."""
+    blank = MonthRun(7, dag_id, "manual__1", state, "ann", NOON, None, None, 0, 0, has_validation_page=False)
+    return replace(blank, **changes)
+
+
+CASES: list[tuple[MonthOverview, str, str]] = [
+    (month(), "plain", "Not billed yet."),
+    (
+        month(runs=(run("open"),)),
+        "plain",
+        "Not billed yet. Run 7 is under way since 1 November 2026, 02:00 UTC.",
+    ),
+    (
+        month(runs=(run("failed"),)),
+        "bad",
+        "Not billed yet. The last run of connector_statements (7) stopped on 1 November 2026; see below why.",
+    ),
+    (month(runs=(run("superseded"), run("failed"))), "plain", "Not billed yet."),
+    (month(1), "good", "Issued on 1 November 2026: 1 connector statement for 3 connectors."),
+    (
+        month(2000, quarantined=LeftOutFigure(1), withheld=LeftOutFigure(2)),
+        "warn",
+        "Issued on 1 November 2026: 2,000 connector statements for 6,000 connectors."
+        " 1 account held, 2 account statements withheld: mend what is named below, then run the month again.",
+    ),
+    (
+        month(2, others=(OtherFigure("account", "EUR", 2, Decimal(1)),), stated_at=NOON + timedelta(days=29)),
+        "good",
+        "Issued on 1 November 2026: 2 connector statements for 6 connectors."
+        " 2 account statements issued on 30 November 2026.",
+    ),
+    (
+        month(2, runs=(run("differs", differing=1),)),
+        "warn",
+        "Issued on 1 November 2026: 2 connector statements for 6 connectors. By run 7, 1 issued statement would be"
+        " issued otherwise now; correct_statements notes by how much.",
+    ),
+    (
+        month(2, checks=(Check("a", "l", Decimal(1), "r", Decimal(2)), Check("b", "l", Decimal(1), "r", Decimal(1)))),
+        "bad",
+        "Issued on 1 November 2026: 2 connector statements for 6 connectors."
+        " 1 pair of figures that must agree does not.",
+    ),
+    (
+        month(2, runs=(run("failed", "account_statements"), run("issued")), quarantined=LeftOutFigure(1)),
+        "bad",
+        "Issued on 1 November 2026: 2 connector statements for 6 connectors."
+        " The last run of account_statements (7) stopped on 1 November 2026; see below why."
+        " 1 account held: mend what is named below, then run the month again.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "kind", "sentence"), CASES, ids=[case[2][-40:] for case in CASES])
+def test_the_sentence(given: MonthOverview, kind: str, sentence: str) -> None:
+    """What is issued, what runs, what stopped, what is to be mended; the worst of it gives the kind."""
+    state = month_state(given)
+    assert (state.kind, state.sentence) == (kind, sentence)
+
+
+def test_currencies_by_their_statements() -> None:
+    """The one with the most statements first; letters only decide between equals."""
+    figures = [("JPY", 2), ("EUR", 1), ("EUR", 4), ("CHF", 2)]
+    statuses = tuple(StatusFigure(c, "Paid", n, Decimal(1), Decimal(0)) for c, n in figures)
+    assert month(9, statuses=statuses).currencies == ("EUR", "CHF", "JPY")

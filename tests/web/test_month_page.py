@@ -1,0 +1,251 @@
+"""The Month page on a real warehouse: its figures beside a recount through the finance views."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from month_helpers import one, rows
+from overview_world import LAST, MONTHS, Months, opened_months
+from seen import PREFIX
+
+from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling_web import warehouse
+
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
+
+
+class Page(HTMLParser):
+    """A page's tables by their labels, its links, and what a picture says."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.links: dict[str, str] = {}
+        self.titles: list[str] = []
+        self.text = ""
+        self._region = self._href = ""
+        self._cell: list[str] | None = None
+        self._words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        assert "style" not in given, "a style of its own is refused by the page's policy"
+        assert not [name for name in given if name.startswith("on")], "so is a script"
+        if given.get("role") == "region":
+            self._region = given["aria-label"] or ""
+            self.tables[self._region] = []
+        elif tag == "tr" and self._region:
+            self.tables[self._region].append([])
+        elif tag in {"td", "th"}:
+            self._cell = []
+        elif tag == "a":
+            self._href, self._words = given.get("href") or "", []
+        elif tag == "title":
+            self._words = []
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        self._words.append(data)
+        if self._cell is not None:
+            self._cell.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"td", "th"} and self._cell is not None:
+            if self.tables.get(self._region):
+                self.tables[self._region][-1].append(" ".join("".join(self._cell).split()))
+            self._cell = None
+        elif tag == "a":
+            self.links[" ".join("".join(self._words).split())] = self._href
+        elif tag == "title":
+            self.titles.append("".join(self._words))
+
+
+@pytest.fixture(scope="module")
+def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Months]:
+    with opened_months(postgres, tmp_path_factory.mktemp("month_page")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def read(world: Months, browser: Callable[..., TestClient], warehouse_url: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Reads a page of the world as a viewer."""
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", world.writer_url)
+    client = browser("viewer")
+
+    def page(path: str) -> Page:
+        answer = client.get(PREFIX + path)
+        assert answer.status_code == 200, answer.text
+        return Page(answer.text)
+
+    yield page
+    warehouse.close()
+
+
+def figure(text: str) -> Decimal:
+    """A figure as a page writes it."""
+    return Decimal(re.sub(r"[^0-9.-]", "", text.replace("\N{MINUS SIGN}", "-")))
+
+
+@pytest.mark.parametrize("period", MONTHS, ids=str)
+def test_the_tables_below_the_pictures_are_the_statements(read: Any, world: Months, period: Any) -> None:
+    """Amounts by status and currency, and the connectors of each month, as finance's views count them."""
+    page = read(f"/months/{period}")
+    query = """select currency, status, count(*), sum(total_amount), sum(balance_due) from finance.statements
+               where kind = 'connector' and period = %s group by 1, 2"""
+    found = {
+        (label[:3], cells[0], *map(figure, cells[1:]))
+        for label, table in page.tables.items() if label.endswith("amounts by status") for cells in table[1:]
+    }  # fmt: skip
+    assert found == set(rows(world.admin_url, query, str(period)))
+    lines = "select count(*) from finance.statement_lines where period = %s"
+    billed = {cells[0]: figure(cells[1]) for cells in page.tables["Connectors billed"][1:]}
+    assert len(billed) == 12
+    assert {str(p): billed[str(p)] for p in MONTHS if p <= period} == {
+        str(p): one(world.admin_url, lines, str(p)) for p in MONTHS if p <= period
+    }
+
+
+def test_failures_and_why(read: Any, world: Months) -> None:
+    """Failures by class add up to the statements that ever failed, and codes are told in the words of admins."""
+    page = read(f"/months/{LAST}")
+    failed = """select count(distinct statement_id), count(*) from finance.payment_attempts
+                join finance.statements using (statement_id) where period = %s and outcome = 'declined'"""
+    table = page.tables["Failures by decline class"][1:]
+    ((statements, attempts),) = rows(world.admin_url, failed, str(LAST))
+    assert (sum(figure(row[1]) for row in table), sum(figure(row[3]) for row in table)) == (statements, attempts)
+    assert "There wasn't enough money on the card" in page.text
+    assert any("statements still due" in title for title in page.titles), "each bar says what it is"
+
+
+def test_receivables_with_credits_apart(read: Any, world: Months) -> None:
+    """Due less credit of all ages is what the ledger says, by currency."""
+    page = read(f"/months/{LAST}")
+    ledger = "select currency, sum(balance_due) from finance.receivables_by_age group by 1"
+    found = {
+        label[:3]: sum(figure(row[-1]) for row in table[1:])
+        for label, table in page.tables.items() if label.endswith("receivables by age")
+    }  # fmt: skip
+    assert found == dict(rows(world.admin_url, ledger))
+    credit = sum(figure(row[4]) for row in page.tables["EUR: receivables by age"][1:])
+    assert credit == one(world.admin_url, "select sum(balance_due) from finance.statements where balance_due < 0")
+
+
+def test_links_lead_to_exactly_the_statements_that_are_told(read: Any, world: Months) -> None:
+    """The link of a status says as many statements as its address filters."""
+    page = read(f"/months/{LAST}")
+    links = {
+        words: href for words, href in page.links.items() if words.startswith(("Billing failure (", "Partly paid ("))
+    }
+    assert len(links) >= 2
+    for words, href in links.items():
+        address = urlsplit(href)
+        assert address.path == f"{PREFIX}/statements"
+        wanted = parse_qs(address.query)
+        query = """select count(*) from finance.statements where kind = any(%s)
+                   and replace(lower(status), ' ', '-') = any(%s) and period = any(%s) and currency = any(%s)"""
+        fields = ("type", "status", "period", "currency")
+        counted = one(world.admin_url, query, *[wanted[field] for field in fields])
+        assert words.endswith(f"({counted})")
+
+
+def test_accounts_held_lights_and_runs(read: Any, world: Months) -> None:
+    """Who is held, why and for how much; every check; each run with its DAG run in Airflow and its validation."""
+    page = read(f"/months/{LAST}")
+    held = page.tables["Accounts held"][1:]
+    assert [row[0].split()[-1] for row in held] == ["h-admin", "h-twice", "h-money"]
+    assert "ADMIN-INACTIVE" in held[1][1]
+    assert "SCOPE-UNKNOWN" in held[1][1]
+    assert held[0][3] == "95.20 EUR"
+    assert page.links["h-admin"] == f"{PREFIX}/accounts/h-admin"
+    assert [row[0] for row in page.tables["Accounts with nothing to bill"][1:]] == ["n-empty"]
+    checks = one(world.admin_url, "select count(*) from finance.tie_out where period = %s", str(LAST))
+    assert len(page.tables["Tie-out"]) - 1 == checks
+    assert f"All {checks} agree" in page.text
+    run_id = one(world.admin_url, "select max(run_id) from billing.run where period = %s", str(LAST))
+    assert page.tables["Runs"][1][0] == str(run_id)
+    assert page.links["correct_statements"] == f"/dags/correct_statements/runs/manual__{LAST}"
+    assert page.links[f"Results of run {run_id}"] == f"{PREFIX}/validation/{run_id}"
+
+
+def test_a_difference_is_told_first(read: Any, world: Months) -> None:
+    """A check that doesn't agree turns the page's sentence, its light and its row."""
+    change = "update billing.tie_out set right_value = right_value + %s where period = %s and check_id = %s"
+    with psycopg.connect(world.admin_url) as connection:
+        connection.execute(change, (Decimal("0.01"), str(MONTHS[0]), "net-EUR"))
+    try:
+        page = read(f"/months/{MONTHS[0]}")
+        assert "1 pair of figures that must agree does not." in page.text
+        assert page.tables["Tie-out"][1][0] == "no"
+        assert page.tables["Tie-out"][1][-1] == "\N{MINUS SIGN}0.01"
+        september = next(row for row in read("/months").tables["Months"] if row[0] == "September 2026")
+        assert "1 of" in september[-1]
+    finally:
+        with psycopg.connect(world.admin_url) as connection:
+            connection.execute(change, (Decimal("-0.01"), str(MONTHS[0]), "net-EUR"))
+
+
+def test_the_list_of_months(read: Any) -> None:
+    """The newest first, each leading to its page."""
+    page = read("/months")
+    assert [row[0] for row in page.tables["Months"][1:]] == ["November 2026", "October 2026", "September 2026"]
+    assert page.links["October 2026"] == f"{PREFIX}/months/2026-10"
+    neighbours = read("/months/2026-10").links
+    assert neighbours["\N{LEFTWARDS ARROW} September 2026"] == f"{PREFIX}/months/2026-09"
+    assert neighbours["November 2026 \N{RIGHTWARDS ARROW}"] == f"{PREFIX}/months/2026-11"
+
+
+def test_a_month_of_which_there_is_nothing(read: Any) -> None:
+    """A page that says so and how it comes about, not an error."""
+    page = read("/months/2031-01")
+    assert "Not billed yet." in page.text
+    assert '{"period": "2031-01"}' in page.text
+
+
+@pytest.mark.parametrize(
+    "period", ["2026-13", "2026-1", "november", "1850-01", "2026-11-01", "%00", "\N{FULLWIDTH DIGIT NINE}" * 4 + "-01"]
+)
+def test_what_is_no_month_isnt_found(browser: Callable[..., TestClient], warehouse_url: Any, period: str) -> None:
+    """404, with words."""
+    answer = browser().get(f"{PREFIX}/months/{period}")
+    assert answer.status_code == 404
+    assert "is not a billing period" in answer.text
+    assert "YYYY-MM" in answer.text
+
+
+@pytest.mark.parametrize("period", ["1900-01", "9999-12"])
+def test_the_first_and_last_months_there_are(
+    browser: Callable[..., TestClient], warehouse_url: Any, period: str
+) -> None:
+    """At the ends of time there is no month before, or after."""
+    answer = browser().get(f"{PREFIX}/months/{period}")
+    assert answer.status_code == 200
+
+
+def test_an_empty_warehouse(browser: Callable[..., TestClient], warehouse_url: Any) -> None:
+    """Both pages say what comes first."""
+    assert "No month has been billed yet" in browser().get(f"{PREFIX}/months").text
+    assert "Not billed yet." in browser().get(f"{PREFIX}/months/2026-11").text
+
+
+def test_hostile_words_are_text(world: Months, read: Any) -> None:
+    """What the platform or a person wrote is shown as it is, never as markup."""
+    hostile = "<script>alert(1)</script> =cmd() \N{RIGHT-TO-LEFT OVERRIDE}x " + "w" * 300
+    with psycopg.connect(world.admin_url) as connection:
+        connection.execute(
+            "update billing.unbilled_account set detail = %s where account_id = 'h-admin' and period = %s",
+            (hostile, str(MONTHS[1])),
+        )
+        connection.execute(
+            "update billing.run set failure = %s, actor = %s where period = %s", (hostile, hostile, str(MONTHS[1]))
+        )
+    page = read(f"/months/{MONTHS[1]}")
+    assert page.text.count("<script>alert(1)</script>") >= 2
