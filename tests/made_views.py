@@ -67,8 +67,8 @@ def paid_view(**options: Any) -> StatementView:
         view,
         header=replace(view.header, paid=total, balance=total * 0, status="Billing failure (resolved)"),
         excluded=(
-            ExcludedByRule("NOT-IN-SERVICE", "The connector is planned or removed", 3, 2),
-            ExcludedByRule("SCOPE-CLOSED", "The charger is Closed and the account excludes closed chargers", 1200, 600),
+            ExcludedByRule("NOT-IN-SERVICE", "The connector is planned or removed", 3),
+            ExcludedByRule("SCOPE-CLOSED", "The charger is Closed and the account excludes closed chargers", 1200),
         ),
         payments=(Payment("gateway", "pi_3abc", date(2026, 11, 4), total, "airflow", ISSUED, None),),
         attempts=(
@@ -139,7 +139,20 @@ def correction_view(*, net_minor: int = -500, charger_id: str = "CH-00001", **ch
 def _attempt(number: int, outcome: str, says: str, amount: Decimal) -> Attempt:
     code, kind = ("insufficient_funds", "soft") if outcome == "declined" else (None, None)
     return Attempt(
-        number, "issue", "airflow", ISSUED, amount, outcome, says, code, kind, "pm_1", "pi_3abc", ISSUED, ISSUED
+        number,
+        "issue",
+        "Charge on issue",
+        "airflow",
+        ISSUED,
+        amount,
+        outcome,
+        says,
+        code,
+        kind,
+        "pm_1",
+        "pi_3abc",
+        ISSUED,
+        ISSUED,
     )
 
 
@@ -161,7 +174,8 @@ def _header(
 
 def _empty(header: Header) -> StatementView:
     return StatementView(
-        header=header, is_archived=False, chargers=(), charger_count=0, excluded=(), payments=(), attempts=(),
+        header=header, is_archived=False, chargers=(), charger_count=0, excluded=(), is_excluded_counted=True,
+        payments=(), attempts=(),
         plan=None, corrections=(), listed_on=(), items=(), item_totals=(), original=None, corrected=(),
         corrected_count=0, run=RUN, audit=(),
     )  # fmt: skip

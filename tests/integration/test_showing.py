@@ -72,11 +72,12 @@ def test_a_connector_statement_says_all_it_was_billed_by(platform_db: str, wareh
     assert sum(c.subtotal for c in view.chargers) == header.net
     assert (view.charger_count, view.has_all_chargers) == (2, True)
 
-    assert [(e.rule_id, e.connector_count, e.charger_count) for e in view.excluded] == [
-        ("NOT-IN-SERVICE", 2, 1), ("SCOPE-CLOSED", 3, 1),
-    ]  # fmt: skip
+    assert [(e.rule_id, e.connector_count) for e in view.excluded] == [("NOT-IN-SERVICE", 2), ("SCOPE-CLOSED", 3)]
     assert "excludes closed chargers" in view.excluded[1].says
-    assert view.excluded_count == 5
+    assert (view.excluded_count, view.is_excluded_counted) == (5, True)
+    quick = show(services, "A-202611-000001", count_excluded_up_to=3)
+    assert (quick.excluded, quick.is_excluded_counted) == ((), False)
+    assert show(services, "A-202611-000001", count_excluded_up_to=4).excluded == view.excluded
 
     assert (view.run.run_id, view.run.dag_id, view.run.state) == (billed.run_id, "connector_statements", "issued")
     assert view.run.airflow_run_id == "manual__2026-11"
@@ -86,7 +87,9 @@ def test_a_connector_statement_says_all_it_was_billed_by(platform_db: str, wareh
     assert (view.payments, view.attempts, view.plan, view.corrections) == ((), (), None, ())
 
 
-def test_chargers_and_excluded_come_in_pages(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
+def test_chargers_and_excluded_come_in_pages(
+    platform_db: str, warehouse_db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Page by page everything comes once, in one order; the counts are of all."""
     platform = Platform(platform_db)
     platform.plain_account("acme", connectors=0)
@@ -100,7 +103,9 @@ def test_chargers_and_excluded_come_in_pages(platform_db: str, warehouse_db: Any
     view = show(services, "A-202611-000001", chargers=10)
     assert (len(view.chargers), view.charger_count, view.has_all_chargers) == (10, 25, False)
 
+    monkeypatch.setattr(lines, "MOST_COUNTED", 20)
     with reading(services) as cursor:
+        assert lines.charger_count(cursor, view.header) == 21, "more than are counted"
         seen, after = [], None
         while page := lines.charger_page(cursor, view.header, after=after, most=10):
             seen += [c.charger_id for c in page]

@@ -42,7 +42,7 @@ def test_a_connector_statement_says_what_finance_needs() -> None:
         "Net, 6 connectors 45,00 €", "Tax, 19 % 8,55 €", "Total 53,55 €", "Paid 53,55 €", "Balance due 0,00 €",
         "AC connectors 3 5,00 15,00", "DC connectors 3 10,00 30,00",
         "CH-00001 1 1 15,00", "3 chargers 3 3 45,00",
-        "NOT-IN-SERVICE The connector is planned or removed 2 3", "SCOPE-CLOSED", "600 1.200", "Not billed 1.203",
+        "NOT-IN-SERVICE The connector is planned or removed 3", "SCOPE-CLOSED", "1.200", "Not billed 1.203",
         "Status: Billing failure (resolved).", "04.11.2026 Charged to the stored payment method pi_3abc 53,55",
         "Page 1 of",
     ):  # fmt: skip
@@ -116,13 +116,13 @@ def test_a_long_list_repeats_its_heading_on_each_page() -> None:
 
 @pytest.mark.parametrize("view", [
     connector_view(chargers=1001),
-    replace(connector_view(chargers=10), charger_count=50_000),
+    replace(connector_view(chargers=10), charger_count=10_001),
 ])  # fmt: skip
 def test_too_many_chargers_are_summed_up(view: StatementView) -> None:
     """Beyond the limit the document says how many there are, what they come to, and where the list is."""
     pages = page_texts(statement_pdf(view, locale="en_GB"))
     assert len(pages) == 1
-    assert "chargers are billed, too many to be listed here" in pages[0]
+    assert "More than 10,000" in pages[0] or "1,001 chargers are billed, too many to be listed here" in pages[0]
     assert "CSV on the page of statement A-202611-000042" in pages[0]
     assert "CH-0" not in pages[0]
 

@@ -19,7 +19,7 @@ from evbilling_web import app as pages
 pytestmark = pytest.mark.airflow
 
 # What stands for each parameter of a path.
-EXAMPLES = {"run_id": "7", "name": "app.css", "period": "2026-11"}
+EXAMPLES = {"run_id": "7", "name": "app.css", "period": "2026-11", "statement_id": "A-202611-000001"}
 ROUTES = [
     (method, route.path.format_map(EXAMPLES))  # type: ignore[attr-defined]
     for router in pages.ROUTERS
@@ -29,6 +29,9 @@ ROUTES = [
 # A new page has to be written down here, with the least role that gets it.
 TABLE = [
     ("GET", "/static/app.css", "viewer"),
+    ("GET", "/statements/A-202611-000001", "viewer"),
+    ("GET", "/statements/A-202611-000001.pdf", "viewer"),
+    ("GET", "/statements/A-202611-000001/lines.csv", "viewer"),
     ("GET", "/validation/7", "viewer"),
     ("GET", "/months", "viewer"),
     ("GET", "/months/2026-11", "viewer"),

@@ -6,7 +6,7 @@ from evbilling.documents.common import assembled
 from evbilling.documents.formats import amount, day, instant, money, number, percent
 from evbilling.documents.issuer import Issuer
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, own, row, written
-from evbilling.statements.view import StatementView
+from evbilling.statements.view import MOST_COUNTED, StatementView
 
 # Nobody reads more lines on paper, and they take half a second.
 MOST_CHARGERS = 1_000
@@ -36,12 +36,11 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
 def _amounts(view: StatementView, locale: str) -> tuple[Amount, ...]:
     header = view.header
     count = header.connector_count or 0
-    corrected = sum((c.total for c in view.corrections), header.total * 0)
     return (
         Amount(f"Net, {number(count, locale)} {_connectors(count)}", money(header.net, header.currency, locale)),
         Amount(f"Tax, {percent(header.tax_rate, locale)}", money(header.tax, header.currency, locale)),
         Amount("Total", money(header.total, header.currency, locale), is_sum=True),
-        *((Amount("Corrections", money(corrected, header.currency, locale)),) if view.corrections else ()),
+        *((Amount("Corrections", money(view.corrected_total, header.currency, locale)),) if view.corrections else ()),
         Amount("Paid", money(header.paid or header.total * 0, header.currency, locale)),
         Amount("Balance due", money(header.balance or header.total * 0, header.currency, locale), is_sum=True),
     )
@@ -94,7 +93,9 @@ def _collection(view: StatementView, locale: str) -> Section:
             tuple(
                 row(
                     day(p.paid_on, locale),
-                    _PAID_BY.get(p.paid_by, p.paid_by.replace("_", " ").capitalize()),
+                    "Marked as paid by mistake, undone"
+                    if p.is_undo
+                    else _PAID_BY.get(p.paid_by, p.paid_by.replace("_", " ").capitalize()),
                     written(p.reference or p.payment_id),
                     amount(p.amount, header.currency, locale),
                 )
@@ -128,14 +129,10 @@ def _excluded(view: StatementView, locale: str) -> Section | None:
     if not view.excluded:
         return None
     columns = (
-        Column("Rule", share=0.8), Column("Why", share=2.2), Column("Chargers", is_number=True),
-        Column("Connectors", is_number=True),
+        Column("Rule", share=0.8), Column("Why", share=2.2), Column("Connectors", is_number=True),
     )  # fmt: skip
-    rows = tuple(
-        row(e.rule_id, e.says, number(e.charger_count, locale), number(e.connector_count, locale))
-        for e in view.excluded
-    )
-    foot = row("Not billed", "", "", number(view.excluded_count, locale))
+    rows = tuple(row(e.rule_id, e.says, number(e.connector_count, locale)) for e in view.excluded)
+    foot = row("Not billed", "", number(view.excluded_count, locale))
     return Section("Not billed", table=Table(columns, rows, foot))
 
 
@@ -146,7 +143,8 @@ def _chargers(view: StatementView, locale: str) -> Section:
             "Chargers", own("The lines of this period are archived; the operator keeps them and can look them up.")
         )
     if view.charger_count > MOST_CHARGERS or not view.has_all_chargers:
-        listed = number(view.charger_count, locale)
+        more = view.has_more_chargers_than_counted
+        listed = f"More than {number(MOST_COUNTED, locale)}" if more else number(view.charger_count, locale)
         return Section(
             "Chargers",
             own(

@@ -11,6 +11,7 @@ from psycopg.rows import DictRow, dict_row
 from evbilling.money import from_minor
 from evbilling.sqlfiles import load_sql
 from evbilling.statements.view import (
+    MOST_COUNTED,
     ChargerLines,
     CorrectedConnector,
     ExcludedByRule,
@@ -55,17 +56,36 @@ def charger_page(
     )
 
 
-def decided(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[int, tuple[ExcludedByRule, ...]]:
-    """How many chargers the statement bills, and what each rule excluded of the account's connectors."""
-    charger_count, excluded = 0, []
-    for row in _rows(cursor, "statement_decisions", period=header.period, account=header.account_id):
-        if row["rule_id"] is None:
-            charger_count = row["chargers"]
-        else:
-            excluded.append(
-                ExcludedByRule(row["rule_id"], rule_says(row["rule_id"]), row["connectors"], row["chargers"])
-            )
-    return charger_count, tuple(excluded)
+def line_page(
+    cursor: psycopg.Cursor[DictRow], header: Header, *, after: tuple[str, int] | None = None, most: int
+) -> tuple[tuple[str, Line], ...]:
+    """The billed connectors with their chargers, after that charger and connector, `most` at most."""
+    charger, connector = after or (None, None)
+    rows = _rows(
+        cursor, "statement_lines", period=header.period, account=header.account_id, charger=charger,
+        connector=connector, most=most,
+    )  # fmt: skip
+    return tuple(
+        (
+            row["charger_id"],
+            Line(row["connector_id"], row["power_type"], from_minor(row["unit_price_minor"], header.minor_unit)),
+        )
+        for row in rows
+    )
+
+
+def charger_count(cursor: psycopg.Cursor[DictRow], header: Header) -> int:
+    """How many chargers the statement bills; `MOST_COUNTED` and one if they are more."""
+    (row,) = _rows(
+        cursor, "statement_charger_count", period=header.period, account=header.account_id, most=MOST_COUNTED + 1
+    )
+    return int(row["chargers"])
+
+
+def excluded_by_rule(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[ExcludedByRule, ...]:
+    """What each rule excluded of the account's connectors. Looks at all of them: a second for five million."""
+    rows = _rows(cursor, "statement_decisions", period=header.period, account=header.account_id)
+    return tuple(ExcludedByRule(row["rule_id"], rule_says(row["rule_id"]), row["connectors"]) for row in rows)
 
 
 def excluded_page(

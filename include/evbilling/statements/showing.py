@@ -27,7 +27,7 @@ from evbilling.statements.view import (
     StatementView,
     Terms,
 )  # fmt: skip
-from evbilling.statements.wording import outcome_says, plan_says
+from evbilling.statements.wording import outcome_says, plan_says, trigger_label
 
 # What a PDF lists at most; beyond, it sums up.
 MOST_CHARGERS = 1_000
@@ -48,12 +48,13 @@ def show_statement(
     *,
     chargers: int = MOST_CHARGERS,
     items: int = MOST_ITEMS,
+    count_excluded_up_to: int | None = None,
 ) -> StatementView:
     """All that one statement says, of whatever kind; raises `NotReady` if there is none of this id.
 
     Holds the first `chargers` of a connector statement, the first `items` of an account statement and as many lines of
-    a correction: `lines` has what follows. A few short queries by keys, in one snapshot if the connection is in a
-    transaction that has one.
+    a correction: `lines` has what follows. What isn't billed is counted unless the statement has more connectors than
+    `count_excluded_up_to`. All else are short queries by keys, of one moment if the transaction has one snapshot.
     """
     with lines.reader(connection) as cursor:
         row = cursor.execute(load_sql("queries/statement_header.sql").encode(), {"statement": statement_id}).fetchone()
@@ -64,23 +65,33 @@ def show_statement(
                 fix="look up its id in the list of statements; ids begin with A, S or C",
             )
         header = _header(row)
-        return _with_parts(cursor, header, is_archived=row["archived_at"] is not None, chargers=chargers, items=items)
+        is_small = count_excluded_up_to is None or (header.connector_count or 0) <= count_excluded_up_to
+        return _with_parts(
+            cursor, header, is_archived=row["archived_at"] is not None, chargers=chargers, items=items,
+            is_excluded_counted=is_small,
+        )  # fmt: skip
 
 
 def _with_parts(
-    cursor: psycopg.Cursor[DictRow], header: Header, *, is_archived: bool, chargers: int, items: int
+    cursor: psycopg.Cursor[DictRow],
+    header: Header,
+    *,
+    is_archived: bool,
+    chargers: int,
+    items: int,
+    is_excluded_counted: bool,
 ) -> StatementView:
     is_connector, is_account, is_correction = (header.kind == k for k in (CONNECTOR, ACCOUNT, CORRECTION))
     # Decisions are those of the account's only connector statement of the period.
     has_lines = is_connector and header.revision == 0 and not is_archived
-    charger_count, excluded = lines.decided(cursor, header) if has_lines else (0, ())
     payments = _payments(cursor, header) if is_connector else ()
     return StatementView(
         header=header,
         is_archived=is_connector and is_archived,
         chargers=lines.charger_page(cursor, header, most=chargers) if has_lines else (),
-        charger_count=charger_count,
-        excluded=excluded,
+        charger_count=lines.charger_count(cursor, header) if has_lines else 0,
+        excluded=lines.excluded_by_rule(cursor, header) if has_lines and is_excluded_counted else (),
+        is_excluded_counted=has_lines and is_excluded_counted,
         payments=payments,
         attempts=_attempts(cursor, header) if is_connector else (),
         plan=_plan(cursor, header) if is_connector else None,
@@ -119,7 +130,14 @@ def _payments(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Payment,
 
 def _attempts(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Attempt, ...]:
     rows = _rows(cursor, "statement_attempts", statement=header.statement_id)
-    return tuple(Attempt(**row, says=outcome_says(row["outcome"], row["decline_code"])) for row in rows)
+    return tuple(
+        Attempt(
+            **row,
+            trigger_label=trigger_label(row["trigger"]),
+            says=outcome_says(row["outcome"], row["decline_code"]),
+        )
+        for row in rows
+    )
 
 
 def _plan(cursor: psycopg.Cursor[DictRow], header: Header) -> RetryPlan | None:

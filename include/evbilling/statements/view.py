@@ -11,6 +11,9 @@ from decimal import Decimal
 
 CONNECTOR, ACCOUNT, CORRECTION = "connector", "account", "correction"
 
+# Beyond, chargers are only said to be more: to count a million takes seconds, and nobody asks for the number.
+MOST_COUNTED = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -109,7 +112,6 @@ class ExcludedByRule:
     rule_id: str
     says: str
     connector_count: int
-    charger_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,10 @@ class ExcludedConnector:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment of the statement; `paid_by` is `gateway` or how else finance's view names it."""
+    """One payment of the statement; `paid_by` is `gateway` or how else finance's view names it.
+
+    An undo of a payment marked by mistake is a payment below zero that names what it takes back.
+    """
 
     paid_by: str
     payment_id: str
@@ -133,14 +138,23 @@ class Payment:
     recorded_by: str
     recorded_at: datetime
     reference: str | None
+    reversed_at: datetime | None = None
+    reversed_by: str | None = None
+    reverses_payment_id: str | None = None
+
+    @property
+    def is_undo(self) -> bool:
+        """True if it takes another payment back."""
+        return self.reverses_payment_id is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to charge the statement; `says` is what became of it in plain words."""
+    """One attempt to charge the statement; `says` is what became of it in plain words, `trigger_label` what it was."""
 
     attempt_no: int
     trigger: str
+    trigger_label: str
     requested_by: str
     requested_at: datetime
     amount: Decimal
@@ -282,6 +296,7 @@ class StatementView:
 
     `chargers`, `items` and `corrected` hold the first; how many there are in all is in `charger_count`, `item_count`
     and `corrected_count`. `is_archived`: the lines of its period have left the warehouse, so there are none here.
+    `is_excluded_counted`: what isn't billed was counted; otherwise `excluded` is empty and says nothing.
     """
 
     header: Header
@@ -289,6 +304,7 @@ class StatementView:
     chargers: tuple[ChargerLines, ...]
     charger_count: int
     excluded: tuple[ExcludedByRule, ...]
+    is_excluded_counted: bool
     payments: tuple[Payment, ...]
     attempts: tuple[Attempt, ...]
     plan: RetryPlan | None
@@ -308,6 +324,11 @@ class StatementView:
         return len(self.chargers) == self.charger_count
 
     @property
+    def has_more_chargers_than_counted(self) -> bool:
+        """True if there are more chargers than `MOST_COUNTED`, however many."""
+        return self.charger_count > MOST_COUNTED
+
+    @property
     def item_count(self) -> int:
         """Items of the account statement."""
         return sum(totals.item_count for totals in self.item_totals)
@@ -316,6 +337,11 @@ class StatementView:
     def excluded_count(self) -> int:
         """Connectors of the account that aren't billed."""
         return sum(rule.connector_count for rule in self.excluded)
+
+    @property
+    def corrected_total(self) -> Decimal:
+        """By how much corrections move what is due."""
+        return sum((c.total for c in self.corrections), Decimal(0))
 
     @property
     def opening(self) -> Decimal:

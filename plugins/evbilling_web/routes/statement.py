@@ -1,0 +1,140 @@
+"""One statement: all that it says, as a page, as PDF, and its lines as CSV."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+
+from evbilling.errors import EvbillingError
+from evbilling.payments.action_facts import load_action_facts
+from evbilling.statements import lines
+from evbilling.statements.lines_csv import lines_csv
+from evbilling.statements.showing import show_statement
+from evbilling.statements.view import CONNECTOR, CORRECTION, Header, StatementView
+from evbilling_web import warehouse
+from evbilling_web.offers import offers
+from evbilling_web.rendering import page
+
+router = APIRouter()
+log = logging.getLogger(__name__)
+
+# What one page shows of a list that may have millions.
+_CHARGERS = 50
+_ROWS = 100
+# With more connectors than this, to count those that aren't billed takes longer than a page should.
+_COUNTED_AT_ONCE = 200_000
+# All that is printed from the print view; who wants more takes the PDF or the CSV.
+_PRINTED = 1_000
+
+_TEMPLATES = {CONNECTOR: "statement_connector.html", CORRECTION: "statement_correction.html"}
+
+
+@router.get("/statements/{statement_id}.pdf")
+def statement_pdf_file(statement_id: str) -> Response:
+    """The statement as PDF, as it is mailed to its financial admin; 404 if there is none of this id."""
+    with warehouse.reading() as connection:
+        view = show_statement(connection, statement_id)
+    from evbilling.documents.formats import locale_of
+    from evbilling.documents.issuer import Issuer
+    from evbilling.documents.pdf import statement_pdf
+
+    country, addressee = _addressee(view.header)
+    pdf = statement_pdf(
+        view, locale=locale_of(country), issuer=Issuer.from_environment(os.environ), addressee=addressee
+    )
+    return Response(pdf, media_type="application/pdf", headers=_attached(f"{view.header.statement_id}.pdf"))
+
+
+@router.get("/statements/{statement_id}/lines.csv")
+def statement_lines_file(statement_id: str, what: Literal["billed", "excluded"] = "billed") -> StreamingResponse:
+    """The statement's lines, all of them: connectors billed or not billed, items, or what a correction changes."""
+    with warehouse.reading() as connection:
+        view = show_statement(connection, statement_id, chargers=1, items=1, count_excluded_up_to=0)
+    chunks = lines_csv(warehouse.reading, view.header, is_archived=view.is_archived, what=what)
+    name = view.header.statement_id + ("-not-billed" if what == "excluded" else "")
+    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=_attached(f"{name}.csv"))
+
+
+@router.get("/statements/{statement_id}")
+def statement_page(
+    request: Request,
+    statement_id: str,
+    after: Annotated[str | None, Query(max_length=1000)] = None,
+    connector: Annotated[int, Query(ge=-(2**31), lt=2**31)] = 0,
+    start: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+    count: bool = False,
+    view: Literal["print"] | None = None,
+) -> HTMLResponse:
+    """The statement's page; `after` (and `connector`) or `start` say from where its list goes on."""
+    most = _PRINTED if view else _CHARGERS
+    with warehouse.reading() as connection:
+        shown = show_statement(
+            connection, statement_id, chargers=most, items=_PRINTED if view else _ROWS,
+            count_excluded_up_to=None if count else _COUNTED_AT_ONCE,
+        )  # fmt: skip
+        facts = load_action_facts(connection, [shown.header.statement_id])
+        with lines.reader(connection) as cursor:
+            shown = _from(cursor, shown, after, connector, start, most)
+            excluded = _some_excluded(cursor, shown)
+    context = {
+        "view": shown,
+        "header": shown.header,
+        "offers": offers(request.state.reader, facts[shown.header.statement_id]),
+        "excluded": excluded,
+        "more_excluded": shown.excluded_count > len(excluded),
+        "is_print": view == "print",
+        "after": after,
+        "start": start,
+        "local": _local,
+    }
+    return page(request, _TEMPLATES.get(shown.header.kind, "statement_account.html"), context)
+
+
+def _from(cursor: Any, view: StatementView, after: str | None, connector: int, start: int, most: int) -> StatementView:
+    """The view with that part of its list that was asked for."""
+    header = view.header
+    if header.kind == CONNECTOR and after is not None and view.charger_count:
+        return replace(view, chargers=lines.charger_page(cursor, header, after=after, most=most))
+    if header.kind == CORRECTION and after is not None:
+        rows = lines.corrected_page(cursor, header, header.statement_id, after=(after, connector), most=_ROWS)
+        return replace(view, corrected=rows)
+    if start and view.item_totals:
+        return replace(view, items=lines.item_page(cursor, header, offset=start, most=_ROWS))
+    return view
+
+
+def _some_excluded(cursor: Any, view: StatementView) -> tuple[lines.ExcludedConnector, ...]:
+    if not view.excluded:
+        return ()
+    return lines.excluded_page(cursor, view.header, most=_ROWS)
+
+
+def _local(header: Header, at: Any) -> str:
+    """An instant as the account's clocks show it."""
+    from evbilling.documents.formats import instant
+
+    return instant(at, header.time_zone, "en_GB")
+
+
+def _addressee(header: Header) -> tuple[str | None, str]:
+    """The account's country and the financial admin's name, as the platform has them; a PDF does without as well."""
+    from evbilling.platform.lookup import open_lookup
+
+    try:
+        platform = open_lookup(warehouse.services(with_platform=True).platform_url)
+        accounts = platform.account_rows([header.account_id])
+        users = platform.users([header.financial_admin_id])
+    except EvbillingError as error:
+        log.warning("%s is made without the platform's country and name: %s", header.statement_id, error)
+        return None, ""
+    return (accounts[0].country if accounts else None), (users[0].full_name or "" if users else "")
+
+
+def _attached(name: str) -> dict[str, str]:
+    # Airflow's frame can't show a PDF, so a file is always one to be kept. Ids hold letters, digits and dashes alone.
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,0 +1,301 @@
+"""A statement's page, its PDF and its CSV, on a real warehouse: each kind, each part, and names that mean harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from month_helpers import Platform, bill, settle_terms, terms
+from seen import PREFIX
+from test_account_statements import Books
+from test_corrections import World
+
+from evbilling.payments.marking import PaidOutside, mark_as_paid
+from evbilling.statements.services import Services
+from paper import words
+
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
+
+STATEMENT = "A-202611-000001"
+MINUS = "\N{MINUS SIGN}"
+SCRIPT = "<script>alert(1)</script>"
+HOSTILE = [SCRIPT, "=cmd()", "@SUM(A1)", "محطة (أ)", "x" * 300, "😀🚗", "\"q\" & 's'"]
+
+
+@dataclass
+class Site:
+    """A billed month behind the pages, and what a reader sees of it."""
+
+    platform: Platform
+    services: Services
+    admin_url: str
+    browser: Callable[..., TestClient]
+
+    def get(self, path: str, role: str = "viewer", **query: Any) -> Any:
+        """An answer, whatever its status."""
+        return self.browser(role).get(f"{PREFIX}{path}", params=query)
+
+    def page(self, path: str = f"/statements/{STATEMENT}", role: str = "viewer", **query: Any) -> str:
+        """The text of a page that is there."""
+        answer = self.get(path, role, **query)
+        assert answer.status_code == 200, answer.text
+        return str(answer.text)
+
+    def rows(self, path: str, **query: Any) -> list[list[str]]:
+        """The rows of a CSV file."""
+        answer = self.get(path, **query)
+        assert answer.status_code == 200
+        assert answer.content.startswith(b"\xef\xbb\xbf")
+        return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+@pytest.fixture
+def site(browser: Callable[..., TestClient], warehouse_url: Any, platform_db: str, tmp_path: Path) -> Site:
+    """The pages over a fresh warehouse and platform."""
+    services = Services(platform_db, warehouse_url.writer_url, f"{tmp_path}/evidence")
+    return Site(Platform(platform_db), services, warehouse_url.admin_url, browser)
+
+
+def billed(site: Site, chargers: list[str], *, name: str = "Fleet GmbH", excluded: int = 0) -> None:
+    """One account of these chargers, each with an AC and a DC connector, and some that aren't in service."""
+    site.platform.plain_account("acme", connectors=0)
+    for charger in chargers:
+        site.platform.station(charger, "acme")
+        site.platform.connector(charger, 2, "DC")
+    for number in range(excluded):
+        site.platform.station(f"z-planned-{number:03d}", "acme", status="planned")
+    site.platform.save()
+    site.platform.execute("update platform.account set name = %s", name)
+    site.platform.execute("update platform.app_user set full_name = 'Ann Smith'")
+    settle_terms(site.services.warehouse_url, terms("acme", "5.00", fee_per_dc_connector=Decimal("7.50")))
+    bill(site.services)
+
+
+def test_a_connector_statement_says_all_it_has(site: Site) -> None:
+    """Amounts, lines by charger, what isn't billed and by which rule, the run, the history."""
+    billed(site, ["b-1", "b-2"], excluded=2)
+    text = plain(site.page())
+    for said in (
+        "Account Chargers", STATEMENT, "Issued", "Fleet GmbH", "Net 25.00 EUR", "Tax, 19 % 4.75 EUR", "Total 29.75 EUR",
+        "Paid 0.00 EUR", "Balance due 29.75 EUR", "1 Nov 2026, 00:00 (Europe/Berlin)", "2 AC, 2 DC",
+        "5.00 EUR per connector, 7.50 EUR for DC", "2 chargers", "b-1 1 AC · 1 DC 12.50 EUR", "1 AC 5.00 EUR",
+        "2 DC 7.50 EUR", "NOT-IN-SERVICE The connector is planned or removed 2", "z-planned-000 1 AC NOT-IN-SERVICE",
+        "Nothing was charged or paid yet", "the next one lists it", "Issue connector statements", "all met",
+    ):  # fmt: skip
+        assert said in text
+    html = site.page()
+    assert 'href="/dags/connector_statements/runs/manual__2026-11"' in html
+    assert f'href="{PREFIX}/validation/' in html
+
+
+def test_long_lists_come_in_pages(site: Site) -> None:
+    """Each charger is on one page, however odd its id, and the way on and back is offered."""
+    chargers = sorted([f"c {n:03d}&?#/é" for n in range(60)])
+    billed(site, chargers, excluded=101)
+    first = site.page()
+    assert "60 chargers" in plain(first)
+    assert "First page" not in first
+    (address,) = re.findall(r'href="([^"]*after=[^"]*)"', first)
+    second = site.browser().get(address.replace("&amp;", "&")).text
+    shown = [re.findall(r"c \d{3}(?=&amp;\?#/é</bdi></span>)", page) for page in (first, second)]
+    assert shown[0] + shown[1] == [c[:5] for c in chargers]
+    assert "First page" in second
+    assert "Next page" not in second
+    assert "The first 100 of 101" in plain(first)
+    assert "There are no more" in plain(site.page(after="zzz"))
+    printed = site.page(view="print")
+    assert len(re.findall(r"c \d{3}(?=&amp;\?#/é</bdi></span>)", printed)) == 60
+    assert '<details class="part" open>' in printed
+
+
+def test_what_takes_long_to_count_is_counted_on_demand(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement of very many connectors is shown at once; a link counts what isn't billed."""
+    monkeypatch.setattr("evbilling_web.routes.statement._COUNTED_AT_ONCE", 3)
+    billed(site, ["b-1", "b-2"], excluded=2)
+    assert "NOT-IN-SERVICE" not in site.page()
+    assert "Count them" in site.page()
+    assert "NOT-IN-SERVICE" in site.page(count=True)
+
+
+def test_names_that_mean_harm_are_text_everywhere(site: Site) -> None:
+    """On the page, in the PDF and in the CSV: nothing runs, nothing is calculated, nothing is lost."""
+    billed(site, HOSTILE, name=SCRIPT)
+    html = site.page()
+    assert SCRIPT not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "<bdi" in html
+    assert html.count("x" * 300) >= 1
+    answer = site.get(f"/statements/{STATEMENT}.pdf")
+    assert SCRIPT in words(answer.content)
+    assert "=cmd()" in words(answer.content)
+    header, *rows = site.rows(f"/statements/{STATEMENT}/lines.csv")
+    assert header[3] == "Charger"
+    assert {row[3] for row in rows} == {f"'{name}" if name[0] in "=@" else name for name in HOSTILE}
+    assert site.get(f"/statements/{STATEMENT}", after=SCRIPT).text.count(SCRIPT) == 0
+
+
+def test_the_files_are_attached_under_safe_names(site: Site) -> None:
+    """PDF and CSV with their types; the PDF as the account's country writes it, to its financial admin."""
+    billed(site, ["b-1"], excluded=1)
+    answer = site.get(f"/statements/{STATEMENT}.pdf")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{STATEMENT}.pdf"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert "Financial admin Ann Smith" in words(answer.content)
+    assert "14,88 €" in words(answer.content)
+    assert site.get(f"/statements/{STATEMENT}.pdf").content == answer.content
+
+    answer = site.get(f"/statements/{STATEMENT}/lines.csv")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{STATEMENT}.csv"'
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert site.rows(f"/statements/{STATEMENT}/lines.csv")[1:] == [
+        [STATEMENT, "2026-11", "acme", "b-1", "1", "AC", "EUR", "5.00"],
+        [STATEMENT, "2026-11", "acme", "b-1", "2", "DC", "EUR", "7.50"],
+    ]
+    assert site.rows(f"/statements/{STATEMENT}/lines.csv", what="excluded")[1:] == [
+        ["2026-11", "acme", "z-planned-000", "1", "AC", "NOT-IN-SERVICE", "The connector is planned or removed"]
+    ]
+    assert site.get(f"/statements/{STATEMENT}/lines.csv", what="all").status_code == 422
+
+
+def test_a_pdf_needs_no_platform(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the platform doesn't answer, its country and the admin's name are left out."""
+    billed(site, ["b-1"])
+    monkeypatch.setenv("AIRFLOW_CONN_CHARGING_PLATFORM", "postgresql://x:y@127.0.0.1:1/nowhere")
+    text = words(site.get(f"/statements/{STATEMENT}.pdf").content)
+    assert "Financial admin fa-acme" in text
+    assert "€14.88" in text
+
+
+def test_csv_goes_beyond_one_part(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in parts, every line comes once and in order."""
+    monkeypatch.setattr("evbilling.statements.lines_csv._AT_ONCE", 3)
+    billed(site, [f"c{n:02d}" for n in range(5)], excluded=4)
+    lines = [(row[3], row[4]) for row in site.rows(f"/statements/{STATEMENT}/lines.csv")[1:]]
+    assert lines == [(f"c{n:02d}", str(c)) for n in range(5) for c in (1, 2)]
+    assert len(site.rows(f"/statements/{STATEMENT}/lines.csv", what="excluded")) == 5
+
+
+@pytest.mark.parametrize("path", [
+    "/statements/A-209901-000009", "/statements/nothing", "/statements/A-209901-000009.pdf",
+    "/statements/A-209901-000009/lines.csv", "/statements/%3Cscript%3E",
+])  # fmt: skip
+def test_what_is_no_statement_is_no_page(site: Site, path: str) -> None:
+    """404 in words, with what to do."""
+    answer = site.get(path)
+    assert answer.status_code == 404
+    assert "there is no statement" in answer.text
+    assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize("query", [{"after": "x" * 2000}, {"start": -1}, {"connector": 2**40}, {"view": "x"}])
+def test_what_can_not_be_meant_is_refused(site: Site, query: dict[str, Any]) -> None:
+    """422, before the warehouse is asked."""
+    assert site.get(f"/statements/{STATEMENT}", **query).status_code == 422
+
+
+def test_actions_are_offered_where_they_can_work(site: Site) -> None:
+    """By what the statement is, then by what the reader may; otherwise greyed, with the reason beside it."""
+    billed(site, ["b-1"])
+    for_admin, for_viewer = site.page(role="admin"), site.page(role="viewer")
+    assert f"/actions/rebill?statement={STATEMENT}" in for_admin
+    assert f"/actions/mark-as-paid?statement={STATEMENT}" in for_admin
+    assert "Undo Mark as Paid: nothing on it is marked as paid" in plain(for_admin)
+    assert "/actions/" not in for_viewer
+    assert "Re-Bill: Your role may not charge statements again" in plain(for_viewer)
+    payment = PaidOutside("r1", "ann", "by cheque", STATEMENT, date(2026, 11, 9), "=cheque 7")
+    mark_as_paid(site.services, payment, date(2026, 12, 5))
+    paid = site.page(role="admin")
+    assert "/actions/rebill" not in paid
+    assert "Re-Bill, Mark as Paid: it is paid: nothing is due" in plain(paid)
+    assert f"/actions/undo-mark-as-paid?statement={STATEMENT}" in paid
+    assert "9 Nov 2026 Paid by other means =cheque 7" in plain(paid)
+    assert "ann Mark as paid by cheque" in plain(paid)
+
+
+def test_a_correction_and_what_it_corrects(
+    browser: Callable[..., TestClient], warehouse_url: Any, platform_db: str, tmp_path: Path
+) -> None:
+    """Each leads to the other; connectors before and now, and by how much the balance moves."""
+    world = World(platform_db, warehouse_url, str(tmp_path / "evidence"))
+    world.platform.execute(
+        "update platform.connector set status = 'removed' where charger_id = 'a-1' and connector_id = 3"
+    )
+    world.correct(reason="<i>late</i>")
+    site = Site(world.platform, world.services, world.admin_url, browser)
+    original = site.page()
+    assert 'href="/evbilling/statements/C-202611-000001"' in original
+    assert "&lt;i&gt;late&lt;/i&gt;" in original
+    assert "Balance due 11.90 EUR" in plain(original)
+    note = site.page("/statements/C-202611-000001", role="admin")
+    assert f'href="/evbilling/statements/{STATEMENT}"' in note
+    text = plain(note)
+    for said in (
+        "Correction", f"Net {MINUS}5.00 EUR", f"Credit {MINUS}5.95 EUR", "1 connector changes", "a-1 3 AC 5.00 EUR",
+        f"{MINUS}5.00 EUR The connector is planned or removed NOT-IN-SERVICE", "a correction isn't paid by itself",
+    ):  # fmt: skip
+        assert said in text
+    assert "Credit note C-202611-000001" in words(site.get("/statements/C-202611-000001.pdf").content)
+    assert site.rows("/statements/C-202611-000001/lines.csv")[1][2:9] == ["a-1", "3", "AC", "EUR", "5.00", "", "-5.00"]
+
+
+def test_an_account_statement(
+    browser: Callable[..., TestClient], warehouse_url: Any, platform_db: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """From opening to closing balance, kind by kind and page by page; what it lists is linked, and links back."""
+    books = Books(platform_db, warehouse_url, tmp_path / "evidence")
+    books.open("acme")
+    books.charge("c1", "acme", "10.00", settled="4.00")
+    books.charge("c2", "acme", "2.50")
+    books.platform.execute("update platform.account_charge set description = '=1+1' where charge_id = 'c2'")
+    books.month("2026-11")
+    site = Site(books.platform, books.services, warehouse_url.admin_url, browser)
+    text = plain(site.page("/statements/S-202611-000001"))
+    for said in ("Account Statement", "Opening balance 0.00 EUR", "Connector statements 5.95 EUR",
+                 "Other charges 8.50 EUR", "Closing balance 14.45 EUR", "c1 Charge c1 10.00 0.00 10.00 4.00",
+                 "2 items in all, EUR 12.50 0.00 12.50 4.00"):  # fmt: skip
+        assert said in text
+    assert f'href="/evbilling/statements/{STATEMENT}"' in site.page("/statements/S-202611-000001")
+    assert 'href="/evbilling/statements/S-202611-000001"' in site.page()
+    monkeypatch.setattr("evbilling_web.routes.statement._ROWS", 2)
+    first = site.page("/statements/S-202611-000001")
+    assert "1 to 2 of 4 items" in plain(first)
+    assert "3 to 4 of 4 items" in plain(site.page("/statements/S-202611-000001", start=2))
+    rows = site.rows("/statements/S-202611-000001/lines.csv")
+    assert [row[1] for row in rows[1:]] == ["opening_balance", "connector_statement", "charge", "charge"]
+    assert rows[4][4] == "'=1+1"
+    assert "Account statement S-202611-000001" in words(site.get("/statements/S-202611-000001.pdf").content)
+
+
+def test_an_archived_period_says_where_its_lines_are(site: Site) -> None:
+    """The page and the PDF have all but the lines; the CSV is refused in words."""
+    billed(site, ["b-1"])
+    with psycopg.connect(site.admin_url) as connection:
+        connection.execute(
+            """insert into billing.archived_period (period, store, files, decisions, billed, unit_price_minor, digest,
+                                                    actor, dropped_at)
+               values ('2026-11', 'somewhere', '[]', 2, 2, 0, 0, 'ann', now())"""
+        )
+    assert "The lines of 2026-11 are archived" in plain(site.page())
+    assert "lines.csv" not in site.page()
+    assert site.get(f"/statements/{STATEMENT}.pdf").status_code == 200
+    answer = site.get(f"/statements/{STATEMENT}/lines.csv")
+    assert answer.status_code == 404
+    assert "are archived" in answer.text
+
+
+def plain(html: str) -> str:
+    """The words of a page, with single blanks."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html))).replace(" .", ".").replace(" ,", ",")
