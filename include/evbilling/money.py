@@ -26,6 +26,15 @@ def decimals(amount: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
+def as_price(amount: Decimal, currency: object) -> Decimal:
+    """`amount` with the decimals that `currency` has, as prices are written: 6.5 EUR is 6.50; it loses none it needs.
+
+    Without such a currency it stays as it is.
+    """
+    unit = minor_unit(currency)
+    return amount if unit is None else amount.quantize(Decimal(1).scaleb(-max(unit, decimals(amount))))
+
+
 def to_minor(amount: Decimal, decimals_of_currency: int) -> int:
     """`amount` in whole minor units; raises `BadInput` if it has more decimals than the currency."""
     if decimals(amount) > decimals_of_currency:

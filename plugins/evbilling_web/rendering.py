@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from evbilling_web.account_ids import account_place
 from evbilling_web.navigation import NAVIGATION
 
 _DASH = "\N{EN DASH}"
@@ -30,8 +31,9 @@ def page(
 ) -> HTMLResponse:
     """The page that `template` makes of `context`.
 
-    A template also has `path(…)`, `static(…)` and `airflow_run(dag_id, run_id)` for addresses, `here` (the path below
-    the app), `reader` (who is signed in) and `is_fragment` (asked for by a script that puts the answer into a page).
+    A template also has `path(…)`, `static(…)` and `airflow_run(dag_id, run_id)` for addresses, `account_place(id)` for
+    the place of an account's page, `here` (the path below the app), `reader` (who is signed in) and `is_fragment`
+    (asked for by a script that puts the answer into a page).
     """
     root = request.scope.get("root_path", "")
     given = {
@@ -119,6 +121,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["account_place"] = account_place
     for filter_ in (money, number, percent, day, instant, name):
         environment.filters[filter_.__name__] = filter_
     return environment

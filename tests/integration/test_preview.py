@@ -22,7 +22,7 @@ from evbilling.platform import file_lookup
 from evbilling.platform.directory import PlatformLookup
 from evbilling.platform.file_lookup import FileLookup
 from evbilling.platform.lookup import open_lookup
-from evbilling.settings.periods import BillingState, billing_state
+from evbilling.settings.periods import BillingState, billing_state, next_period
 from evbilling.settings.preview import Outcome, Preview
 from evbilling.settings.previewing import preview_terms
 from evbilling.settings.terms import BillingTerms
@@ -240,7 +240,8 @@ def test_an_account_that_is_not_charged_has_connectors_all_the_same(warehouse_db
     world.save()
     platform = open_lookup(platform_db)
     none = ask(warehouse_db, platform, None)
-    assert (none.connectors, none.proposed, none.current) == (4, Outcome(None), Outcome(None))
+    zero = Outcome(None, net=Decimal("0.00"), tax=Decimal("0.00"), total=Decimal("0.00"))
+    assert (none.connectors, none.proposed, none.current) == (4, zero, zero)
     off = ask(warehouse_db, platform, terms("a", "1.2345", charge_connectors=False))
     assert (off.proposed.billed, off.proposed.total, off.proposed.problems) == (0, 0, ())
     on = ask(warehouse_db, platform, terms("a", "5.00"))
@@ -275,14 +276,14 @@ def test_a_preview_writes_nothing(warehouse_db: Any, platform_db: str) -> None:
 
 
 def test_files_too_large_to_wait_for(platform_db: str, tmp_path: Path) -> None:
-    """Who asks is told that it takes too long, and that nothing depends on it."""
+    """Who asks is told that it takes too long, and that the month doesn't depend on it."""
     world = Platform(platform_db)
     world.plain_account("a")
     world.save()
     folder = as_files(platform_db, tmp_path / "files")
     with pytest.raises(TransientError, match="too large to be read through while you wait") as refused:
         FileLookup(folder, longest_seconds=-1).find_accounts()
-    assert "settings can be saved" in (refused.value.fix or "")
+    assert "the month reads them all the same" in (refused.value.fix or "")
 
 
 def test_how_far_an_account_is_billed(warehouse_db: Any, platform_db: str, tmp_path: Path) -> None:
@@ -293,9 +294,12 @@ def test_how_far_an_account_is_billed(warehouse_db: Any, platform_db: str, tmp_p
     world.save()
     with psycopg.connect(warehouse_db.writer_url) as connection:
         assert billing_state(connection, "a") == BillingState(None)
+        assert next_period(connection, NOW) == Period(2026, 12)
     settle_terms(warehouse_db.writer_url, terms("a"), terms("b", financial_admin_id=None))
     bill(Services(platform_db, warehouse_db.writer_url, str(tmp_path / "evidence")))
     with psycopg.connect(warehouse_db.writer_url) as connection:
         assert billing_state(connection, "a") == BillingState(PERIOD, issued=(PERIOD,))
-        assert billing_state(connection, "b") == BillingState(PERIOD, held=(PERIOD,))
+        missing = "no financial admin is set; choose one in the account's billing settings"
+        assert billing_state(connection, "b") == BillingState(PERIOD, faults=((PERIOD, missing),))
         assert billing_state(connection, "c") == BillingState(PERIOD)
+        assert next_period(connection, NOW) == PERIOD.shifted(1)

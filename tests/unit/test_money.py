@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
-from evbilling.money import decimals, from_minor, minor_unit, parse_decimal, tax_minor, to_minor
+from evbilling.money import as_price, decimals, from_minor, minor_unit, parse_decimal, tax_minor, to_minor
 from evbilling.statements.settle import round_half_up
 
 minors = st.integers(0, 4_000_000_000_000)
@@ -87,3 +87,19 @@ def test_what_is_not_plain_digits_is_no_amount(text: str) -> None:
 def test_plain_digits_are_read_exactly(amount: Decimal) -> None:
     """A decimal written in plain digits is read as just that."""
     assert parse_decimal(f"{amount:f}") == amount
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "price"),
+    [
+        ("6.5", "EUR", "6.50"),
+        ("6.5000", "EUR", "6.50"),
+        ("6.505", "EUR", "6.505"),
+        ("700", "JPY", "700"),
+        ("7", "KWD", "7.000"),
+        ("6.5", "XXX", "6.5"),
+        ("6.5", None, "6.5"),
+    ],
+)
+def test_a_price_has_the_decimals_of_its_currency_and_loses_none(amount: str, currency: str | None, price: str) -> None:
+    assert str(as_price(Decimal(amount), currency)) == price

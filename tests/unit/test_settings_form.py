@@ -47,7 +47,7 @@ def test_tax_is_typed_as_percent_and_kept_exactly(percent: str, rate: str) -> No
     terms = check(replace(GOOD, tax_percent=percent), "a", "EUR", ADMIN).terms
     assert terms is not None
     assert terms.tax_rate == Decimal(rate)
-    assert check(as_typed(terms, Period(2026, 12)), "a", "EUR", ADMIN).terms == terms
+    assert check(as_typed(terms, Period(2026, 12), "EUR"), "a", "EUR", ADMIN).terms == terms
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_an_unknown_currency_is_no_fault_of_the_fee() -> None:
     ("chosen", "admin", "says"),
     [
         ("", None, "choose who is charged"),
-        ("x", None, "x is not a user of the platform"),
-        ("u", replace(ADMIN, active=False), "Ann Lee · ann@example.org is inactive"),
-        ("u", replace(ADMIN, account_id="b"), "not a user of this account"),
-        ("u", replace(ADMIN, account_id=None, full_name=None, email=None), "u is not a user of this account"),
+        ("x", None, "the platform has no user x"),
+        ("u", replace(ADMIN, active=False), "the user Ann Lee · ann@example.org is inactive"),
+        ("u", replace(ADMIN, account_id="b"), "is not one of this account"),
+        ("u", replace(ADMIN, account_id=None, full_name=None, email=None), "the user u is not one of this account"),
     ],
 )
 def test_the_admin_is_an_active_user_of_the_account(chosen: str, admin: AppUser | None, says: str) -> None:
@@ -149,7 +149,8 @@ def test_what_a_browser_sends() -> None:
 
 
 def test_an_empty_form_for_an_account_without_a_setting() -> None:
-    assert as_typed(None, Period(2026, 12)) == TypedSetting(effective_from="2026-12")
-    assert as_typed(TERMS, Period(2027, 1)) == replace(
+    assert as_typed(None, Period(2026, 12), "EUR") == TypedSetting(effective_from="2026-12")
+    terms = replace(TERMS, fee_per_connector=Decimal("4.5"))
+    assert as_typed(terms, Period(2027, 1), "EUR") == replace(
         GOOD, effective_from="2027-01", reason="", fee_per_connector="4.50"
     )

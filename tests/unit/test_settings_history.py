@@ -39,13 +39,13 @@ def test_history_tells_what_each_setting_changed_and_which_counts() -> None:
 def test_the_next_period_is_the_first_one_not_billed() -> None:
     assert BillingState(None).next_period(NOW) == NOVEMBER
     assert BillingState(NOVEMBER, (NOVEMBER,)).next_period(NOW) == DECEMBER
-    assert BillingState(NOVEMBER, (OCTOBER,), held=(NOVEMBER,)).next_period(NOW) == NOVEMBER
-    assert BillingState(NOVEMBER, (OCTOBER,), held=(OCTOBER,)).next_period(NOW) == DECEMBER
+    assert BillingState(NOVEMBER, (OCTOBER,), faults=((NOVEMBER, "x"),)).next_period(NOW) == NOVEMBER
+    assert BillingState(NOVEMBER, (OCTOBER,), faults=((OCTOBER, "x"),)).next_period(NOW) == DECEMBER
 
 
 def test_periods_to_choose_say_what_is_billed_already() -> None:
     old = Period(2025, 3)
-    state = BillingState(NOVEMBER, (OCTOBER,), held=(NOVEMBER, old))
+    state = BillingState(NOVEMBER, (OCTOBER,), faults=((NOVEMBER, "x"), (NOVEMBER, "y"), (old, "x")))
     found = {choice.period: choice.note for choice in choices(state, NOW, also=[Period(2030, 1)])}
     assert list(found) == sorted(found)
     assert (found[old], found[NOVEMBER]) == ("not billed yet: a fault to mend",) * 2

@@ -19,7 +19,7 @@ from evbilling_web import app as pages
 pytestmark = pytest.mark.airflow
 
 # What stands for each parameter of a path.
-EXAMPLES = {"run_id": "7", "name": "app.css", "period": "2026-11", "statement_id": "A-202611-000001"}
+EXAMPLES = {"run_id": "7", "name": "app.css", "period": "2026-11", "statement_id": "A-202611-000001", "account_id": "a"}
 ROUTES = [
     (method, route.path.format_map(EXAMPLES))  # type: ignore[attr-defined]
     for router in pages.ROUTERS
@@ -35,6 +35,10 @@ TABLE = [
     ("GET", "/validation/7", "viewer"),
     ("GET", "/months", "viewer"),
     ("GET", "/months/2026-11", "viewer"),
+    ("GET", "/accounts", "viewer"),
+    ("GET", "/accounts/a", "viewer"),
+    ("GET", "/accounts/a/preview", "viewer"),
+    ("POST", "/accounts/a", "op"),
 ]
 routes = pytest.mark.parametrize(("method", "path"), ROUTES)
 

@@ -128,8 +128,7 @@ class FileLookup:
                 raise TransientError(
                     f"the platform's files are too large to be read through while you wait (over {self._longest:g} s)",
                     where=public_name(self._url),
-                    fix="nothing else depends on it: settings can be saved, and the month counts; "
-                    "a platform that is a database answers at once",
+                    fix="the month reads them all the same; for pages, give the platform as a database",
                 )
             yield batch
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from evbilling.errors import BadInput
-from evbilling.money import decimals, minor_unit
+from evbilling.money import as_price, decimals, minor_unit
 from evbilling.period import Period
 from evbilling.platform.directory import AppUser
 from evbilling.settings import rules
@@ -53,7 +53,7 @@ def typed(values: Mapping[str, str]) -> TypedSetting:
     return TypedSetting(**cast("dict[str, Any]", texts | ticks))
 
 
-def as_typed(terms: BillingTerms | None, effective_from: Period) -> TypedSetting:
+def as_typed(terms: BillingTerms | None, effective_from: Period, currency: str | None) -> TypedSetting:
     """The form to begin with: these terms from another period on, or an empty one."""
     if terms is None:
         return TypedSetting(effective_from=str(effective_from))
@@ -61,8 +61,8 @@ def as_typed(terms: BillingTerms | None, effective_from: Period) -> TypedSetting
     return TypedSetting(
         charge_connectors=terms.charge_connectors,
         financial_admin_id=terms.financial_admin_id or "",
-        fee_per_connector=f"{terms.fee_per_connector:f}",
-        fee_per_dc_connector="" if dc_fee is None else f"{dc_fee:f}",
+        fee_per_connector=f"{as_price(terms.fee_per_connector, currency):f}",
+        fee_per_dc_connector="" if dc_fee is None else f"{as_price(dc_fee, currency):f}",
         tax_percent=f"{rules.percent_of(terms.tax_rate):f}",
         exclude_closed=terms.exclude_closed,
         exclude_private=terms.exclude_private,
@@ -131,9 +131,9 @@ def _admin(form: TypedSetting, account_id: str, admin: AppUser | None) -> str | 
     if not chosen:
         raise BadInput("choose who is charged and gets the statements")
     if admin is None:
-        raise BadInput(f"{chosen} is not a user of the platform; choose another")
+        raise BadInput(f"the platform has no user {chosen}; choose another")
     if admin.account_id != account_id:
-        raise BadInput(f"{admin.label} is not a user of this account; choose another")
+        raise BadInput(f"the user {admin.label} is not one of this account; choose another")
     if not admin.active:
-        raise BadInput(f"{admin.label} is inactive; choose another or activate the user in the platform")
+        raise BadInput(f"the user {admin.label} is inactive; choose another, or activate this one in the platform")
     return chosen

@@ -21,12 +21,17 @@ class BillingState:
     """How far an account is billed.
 
     `newest` is the newest period billed at all, None if none was; `issued` are the periods of the account's own
-    connector statements and `held` those in which a fault still keeps it from one, each newest first.
+    connector statements; `faults` are those that still keep it from one, in words, with their periods; newest first.
     """
 
     newest: Period | None
     issued: tuple[Period, ...] = ()
-    held: tuple[Period, ...] = ()
+    faults: tuple[tuple[Period, str], ...] = ()
+
+    @property
+    def held(self) -> frozenset[Period]:
+        """The periods in which a fault keeps the account from a statement."""
+        return frozenset(period for period, _ in self.faults)
 
     def next_period(self, now: datetime) -> Period:
         """The first period that is still to be billed: the newest again if the account was held back in it."""
@@ -47,10 +52,18 @@ def billing_state(connection: psycopg.Connection, account_id: str) -> BillingSta
     """How far the account is billed, as the warehouse has it."""
     query = load_sql("queries/account_billing_state.sql").encode()
     row = connection.execute(query, {"account_id": account_id}).fetchone()
-    newest, issued, held = row or (None, [], [])
+    newest, issued, faults = row or (None, [], [])
     return BillingState(
-        Period.parse(newest) if newest else None, tuple(map(Period.parse, issued)), tuple(map(Period.parse, held))
+        Period.parse(newest) if newest else None,
+        tuple(map(Period.parse, issued)),
+        tuple((Period.parse(period), detail) for period, detail in faults),
     )
+
+
+def next_period(connection: psycopg.Connection, now: datetime) -> Period:
+    """The first period that is still to be billed of all accounts together."""
+    row = connection.execute(load_sql("queries/newest_period.sql").encode()).fetchone()
+    return BillingState(Period.parse(row[0]) if row else None).next_period(now)
 
 
 def choices(state: BillingState, now: datetime, also: Collection[Period] = ()) -> list[PeriodChoice]:

@@ -128,7 +128,7 @@ def preview(
 
     def outcome(terms: BillingTerms | None) -> Outcome:
         if terms is None or not terms.charge_connectors:
-            return Outcome(terms)
+            return _nothing_owed(Outcome(terms), unit)
         # The counting went by the first of the two, and pandas takes its time however few the rows.
         accounts = counting if terms is (proposed or current) else _accounts(facts, [terms, *rivals], period, now)
         summary = decide(inventory, accounts).summary
@@ -205,5 +205,9 @@ def _outcome(terms: BillingTerms, accounts: pd.DataFrame, summary: pd.DataFrame,
     if reasons[0]["is_quarantined"]:
         problems = tuple(Problem(str(row["reason_id"]), str(row["detail"])) for row in reasons)
         return replace(counted, total=Decimal(reasons[0]["expected_amount"]), problems=problems)
+    return replace(_nothing_owed(counted, unit), nothing=str(reasons[0]["detail"]))
+
+
+def _nothing_owed(outcome: Outcome, unit: int | None) -> Outcome:
     zero = from_minor(0, unit or 0)
-    return replace(counted, net=zero, tax=zero, total=zero, nothing=str(reasons[0]["detail"]))
+    return replace(outcome, net=zero, tax=zero, total=zero)

@@ -61,10 +61,10 @@ def record_settings(
     return RecordedSettings(added, len(terms) - added)
 
 
-def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: str, *, seen: int) -> bool:
+def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: str, *, seen: int) -> int | None:
     """Add one account's setting by somebody who has seen its settings up to the one with id `seen` (0: none).
 
-    False if nothing was added, since just these terms are in force from then on already: a repeated call adds nothing.
+    Returns its id, or None if just these terms are in force from then on already: a repeated call adds nothing.
     Raises `SettingChanged` if others were recorded since, `BadInput` if `actor` or `reason` is blank.
     """
     _require_who_and_why(actor, reason)
@@ -72,7 +72,7 @@ def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: 
         _take_turns(connection)
         in_force = effective_settings(connection, terms.effective_from, terms.account_id)
         if [replace(row, effective_from=terms.effective_from) for row in in_force] == [terms]:
-            return False
+            return None
         history = recorded_settings(connection, None, terms.account_id)
         since = sorted((row for row in history if row.setting_id > seen), key=lambda row: row.setting_id)
         if since:
@@ -83,7 +83,9 @@ def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: 
                 fix="look at what it says now, and save again what should still hold",
                 recorded=since,
             )
-        return _insert(connection, [terms], actor, reason) == 1
+        _insert(connection, [terms], actor, reason)
+        # Nobody else adds any as long as this holds the lock.
+        return max(row.setting_id for row in recorded_settings(connection, None, terms.account_id))
 
 
 def _require_who_and_why(actor: str, reason: str) -> None:

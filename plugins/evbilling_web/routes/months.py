@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -16,6 +15,7 @@ from evbilling.overview.reading import month_overview, months
 from evbilling.overview.state import month_state
 from evbilling.period import Period
 from evbilling_web import warehouse
+from evbilling_web.account_ids import account_place
 from evbilling_web.month_pictures import pictures
 from evbilling_web.rendering import address, page
 
@@ -48,7 +48,7 @@ def one_month(request: Request, period: str) -> HTMLResponse:
         "state": month_state(month),
         "charts": pictures(month, list_of),
         "list_of": list_of,
-        "account_page": lambda account_id: f"{root}/accounts/{quote(account_id, safe='')}",
+        "account_page": lambda account_id: root + account_place(account_id),
         "name": f"{month.period.first_day:%B %Y}",
         "before": _neighbour(wanted, -1),
         "after": _neighbour(wanted, 1),
