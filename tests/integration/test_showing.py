@@ -18,6 +18,7 @@ from test_corrections import World
 
 from evbilling.errors import NotReady
 from evbilling.payments.marking import PaidOutside, mark_as_paid
+from evbilling.payments.unmarking import UndoRequest, undo_mark_as_paid
 from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling.statements import lines
 from evbilling.statements.services import Services
@@ -148,6 +149,14 @@ def test_what_was_tried_and_paid(postgres: EmbeddedPostgres, tmp_path: Path) -> 
         assert (payment.paid_by, payment.reference, payment.paid_on) == ("outside", "cheque 7", date(2026, 11, 9))
         assert (soft.header.status, soft.plan) == ("Paid manually", None)
         assert ("ann", "mark_as_paid", "sent a cheque") in [(e.actor, e.action, e.reason) for e in soft.audit]
+
+        undo_mark_as_paid(till.services, UndoRequest("u1", "bob", "wrong statement", soft.header.statement_id))
+        soft = show(till.services, soft.header.statement_id)
+        marked, undone = soft.payments
+        assert (marked.is_undo, marked.reversed_by, undone.is_undo) == (False, "bob", True)
+        assert (marked.amount + undone.amount, soft.header.paid) == (0, 0)
+        assert (soft.header.status, soft.header.balance) == ("Billing failure", soft.header.total)
+        assert soft.plan is not None, "it is to be collected again"
 
 
 def test_a_correction_and_what_it_corrects(world: World) -> None:
