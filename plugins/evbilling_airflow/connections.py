@@ -15,6 +15,7 @@ from evbilling_airflow.object_store import with_access
 
 if TYPE_CHECKING:
     from evbilling.payments.desk import Desk
+    from evbilling.payments.planner import Policy
     from evbilling.payments.stripe_gateway import GatewaySettings
 
 CHARGING_PLATFORM = "charging_platform"
@@ -44,12 +45,27 @@ def desk() -> Generator[Desk, None, None]:
     Raises `BadInput` if the connection payment_gateway is missing or makes no sense.
     """
     from evbilling.payments.desk import open_desk
-    from evbilling.payments.planner import Policy
 
     connection = _connection(PAYMENT_GATEWAY)
-    most = _number(connection.extra_dejson, "most_in_30_days", int, Policy().most_in_30_days)
-    with open_desk(services(), gateway_settings(connection), Policy(most_in_30_days=most)) as opened:
+    with open_desk(services(), gateway_settings(connection), _policy(connection)) as opened:
         yield opened
+
+
+def looking_desk() -> Desk:
+    """A desk for who only looks at what would be charged: it has no gateway, and needs no client of one.
+
+    Raises `BadInput` if the connection payment_gateway is missing or makes no sense.
+    """
+    from evbilling.payments.desk import Desk
+    from evbilling.payments.gateway import ClosedGateway
+
+    return Desk(services(), ClosedGateway(), _policy(_connection(PAYMENT_GATEWAY)))
+
+
+def _policy(connection: Connection) -> Policy:
+    from evbilling.payments.planner import Policy
+
+    return Policy(most_in_30_days=_number(connection.extra_dejson, "most_in_30_days", int, Policy().most_in_30_days))
 
 
 def gateway_settings(connection: Connection) -> GatewaySettings:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evbilling.errors import BadInput
 from evbilling_airflow.context import actor, billing_period
+from evbilling_airflow.refusal import says_why
 
 if TYPE_CHECKING:
     from evbilling.payments.retrying import Retry
@@ -101,6 +102,7 @@ def compare(context: Mapping[str, Any]) -> dict[str, Any]:
     return {"breaks": 0, "not_ok": not_ok}
 
 
+@says_why
 def rebill(context: Mapping[str, Any]) -> list[str]:
     """Charge statements again, or say what would be charged; returns a line for each statement."""
     from evbilling.payments.expected import parse_totals
@@ -124,6 +126,7 @@ def rebill(context: Mapping[str, Any]) -> list[str]:
     return _said([row.sentence() for row in rows], is_dry=params["dry_run"])
 
 
+@says_why
 def mark_as_paid(context: Mapping[str, Any]) -> list[str]:
     """Record payments made by other means, or say what would be recorded; returns a line for each statement."""
     from evbilling.payments.expected import parse_totals
@@ -148,6 +151,7 @@ def mark_as_paid(context: Mapping[str, Any]) -> list[str]:
     return _said([row.sentence() for row in rows], is_dry=params["dry_run"])
 
 
+@says_why
 def undo_mark_as_paid(context: Mapping[str, Any]) -> list[str]:
     """Take back a payment marked by mistake, or say what would be taken back; returns the line that says it."""
     from evbilling.payments.unmarking import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid

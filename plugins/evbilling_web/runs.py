@@ -6,8 +6,10 @@ checks the right, validates the Params and records the user, as for any other cl
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -18,12 +20,12 @@ from starlette.exceptions import HTTPException
 
 from evbilling.errors import BadInput, NotReady, TransientError
 
-NONCE_FORM = r"^[A-Za-z0-9_-]{16,64}$"
+NONCE_FORM = r"[A-Za-z0-9_-]{16,64}"
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A DAG run: `state` is queued, running, success or failed; `user` who started it."""
+    """A DAG run: `state` is queued, running, success or failed; `user` who started it; `queued_at` when."""
 
     dag_id: str
     run_id: str
@@ -31,6 +33,7 @@ class RunState:
     user: str | None
     note: str | None
     conf: dict[str, Any]
+    queued_at: datetime | None = None
 
     @property
     def is_over(self) -> bool:
@@ -40,6 +43,11 @@ class RunState:
 def new_nonce() -> str:
     """What makes a form's submits one action: it goes into the form, and from there into the run's id."""
     return secrets.token_urlsafe(18)
+
+
+def is_nonce(text: str) -> bool:
+    """True for a text of the form that `new_nonce` gives."""
+    return re.fullmatch(NONCE_FORM, text) is not None
 
 
 def run_id(dag_id: str, nonce: str) -> str:
@@ -68,9 +76,31 @@ async def look(request: Request, dag_id: str, wanted: str) -> RunState:
     if answer.status_code != 200:
         raise _explained(answer, dag_id)
     run = answer.json()
+    queued_at = datetime.fromisoformat(run["queued_at"]) if run.get("queued_at") else None
     return RunState(
-        dag_id, wanted, run["state"], run.get("triggering_user_name"), run.get("note"), run.get("conf") or {}
+        dag_id, wanted, run["state"], run.get("triggering_user_name"), run.get("note"), run.get("conf") or {}, queued_at
     )
+
+
+async def is_started(request: Request, dag_id: str, nonce: str) -> bool:
+    """True if a form with this nonce has started its run."""
+    try:
+        await look(request, dag_id, run_id(dag_id, nonce))
+    except NotReady:
+        return False
+    return True
+
+
+async def why_not_begun(request: Request, dag_id: str) -> str | None:
+    """What keeps every run of the DAG from beginning, and what to do; None if nothing does that the user may see."""
+    answer = await _call(request, "GET", f"/api/v2/dags/{quote(dag_id, safe='')}")
+    if answer.status_code == 404:
+        return (
+            f"Airflow doesn't know the DAG {dag_id} (yet): look at its import errors, and whether its files are there."
+        )
+    if answer.status_code == 200 and answer.json()["is_paused"]:
+        return f"The DAG {dag_id} is paused in Airflow: no run of it begins until somebody unpauses it there."
+    return None
 
 
 async def task_states(request: Request, dag_id: str, wanted: str) -> list[dict[str, Any]]:
@@ -82,11 +112,11 @@ async def task_states(request: Request, dag_id: str, wanted: str) -> list[dict[s
     return list(answer.json()["task_instances"])
 
 
-async def xcom(request: Request, dag_id: str, wanted: str, task_id: str) -> Any:
-    """What the task returned, or None if it returned nothing (yet)."""
+async def xcom(request: Request, dag_id: str, wanted: str, task_id: str, key: str = "return_value") -> Any:
+    """What the task returned, or left under another key; None if there is nothing (yet)."""
     path = (
         f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}"
-        f"/taskInstances/{quote(task_id, safe='')}/xcomEntries/return_value"
+        f"/taskInstances/{quote(task_id, safe='')}/xcomEntries/{quote(key, safe='')}"
     )
     answer = await _call(request, "GET", path)
     return answer.json().get("value") if answer.status_code == 200 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from collections.abc import Callable
@@ -85,3 +86,53 @@ def browser(app: FastAPI, token: Callable[[str | None], str]) -> Callable[..., T
         )
 
     return opened
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch, app: FastAPI, browser: Callable[..., TestClient]) -> Any:
+    """Puts a till behind the pages, and a stand-in for Airflow."""
+    from counter import Counter
+    from payment_helpers import KEY, Till
+    from stand_in import StandIn
+
+    def served(till: Till) -> Counter:
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", till.services.warehouse_url)
+        monkeypatch.setenv("AIRFLOW_CONN_CHARGING_PLATFORM", till.services.platform_url)
+        monkeypatch.setenv("AIRFLOW_CONN_EVIDENCE", f"file://{till.services.evidence_url}")
+        gateway = {"conn_type": "http", "host": till.sandbox.url, "password": KEY, "extra": {"rate_per_second": 500}}
+        monkeypatch.setenv("AIRFLOW_CONN_PAYMENT_GATEWAY", json.dumps(gateway))
+        airflow = StandIn()
+        app.router.routes[-1].app.state.airflow = airflow.api  # type: ignore[attr-defined]
+        return Counter(till, airflow, browser)
+
+    yield served
+    warehouse.close()
+
+
+@pytest.fixture
+def counter(postgres: Any, tmp_path: Path, serve: Any) -> Any:
+    """Four statements of 5 to 8 EUR net behind the pages, with a stand-in for Airflow.
+
+    The first failed for good, the second is paid, the third has no payment method, the fourth may be tried again.
+    """
+    from payment_helpers import HARD, SOFT, VISA, opened_till
+
+    with opened_till(postgres, tmp_path, 4, methods=(HARD, VISA, None, SOFT)) as till:
+        till.charge()
+        yield serve(till)
+
+
+@pytest.fixture(scope="module")
+def kept_till(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same with a fifth statement, for what changes nothing."""
+    from payment_helpers import HARD, SOFT, VISA, opened_till
+
+    with opened_till(postgres, tmp_path_factory.mktemp("kept"), 5, methods=(HARD, VISA, None, SOFT, HARD)) as till:
+        till.charge()
+        yield till
+
+
+@pytest.fixture
+def kept(kept_till: Any, serve: Any) -> Any:
+    """The kept till behind the pages."""
+    return serve(kept_till)

@@ -19,7 +19,15 @@ from evbilling_web import app as pages
 pytestmark = pytest.mark.airflow
 
 # What stands for each parameter of a path.
-EXAMPLES = {"run_id": "7", "name": "app.css", "period": "2026-11", "statement_id": "A-202611-000001", "account_id": "a"}
+# No DAG of our actions, so that nobody asks Airflow.
+EXAMPLES = {
+    "run_id": "7",
+    "name": "app.css",
+    "period": "2026-11",
+    "statement_id": "A-202611-000001",
+    "account_id": "a",
+    "dag_id": "nothing",
+}
 ROUTES = [
     (method, route.path.format_map(EXAMPLES))  # type: ignore[attr-defined]
     for router in pages.ROUTERS
@@ -39,6 +47,13 @@ TABLE = [
     ("GET", "/accounts/a", "viewer"),
     ("GET", "/accounts/a/preview", "viewer"),
     ("POST", "/accounts/a", "op"),
+    ("GET", "/actions/rebill", "viewer"),
+    ("POST", "/actions/rebill", "user"),
+    ("GET", "/actions/mark-as-paid", "viewer"),
+    ("POST", "/actions/mark-as-paid", "user"),
+    ("GET", "/actions/undo-mark-as-paid", "viewer"),
+    ("POST", "/actions/undo-mark-as-paid", "user"),
+    ("GET", "/runs/nothing/7", "viewer"),
 ]
 routes = pytest.mark.parametrize(("method", "path"), ROUTES)
 

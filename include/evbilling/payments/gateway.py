@@ -87,3 +87,25 @@ class Gateway(Protocol):
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None
     ) -> Iterator[GatewayPayment]:
         """The payments created in [since, until), newest first; of one customer if given."""
+
+
+class ClosedGateway:
+    """The gateway of whoever only looks at what would be charged: calling it is a fault of the program."""
+
+    def check(self) -> None:
+        raise _closed()
+
+    def charge(self, charge: Charge) -> ChargeResult:
+        raise _closed()
+
+    def look_up(self, gateway_payment_id: str) -> GatewayPayment | None:
+        raise _closed()
+
+    def list_payments(
+        self, since: datetime, until: datetime | None = None, *, customer: str | None = None
+    ) -> Iterator[GatewayPayment]:
+        raise _closed()
+
+
+def _closed() -> Exception:
+    return RuntimeError("the gateway was called by who only looks")

@@ -1,0 +1,71 @@
+"""Re-Bill: what would be charged to whom on which payment method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from evbilling.errors import TransientError
+from evbilling.payments.foreseen import status_if_charged
+from evbilling.payments.rebilling import Rebill, RebillRequest, preview_rebill
+from evbilling.platform.lookup import open_lookup
+from evbilling.statements.now import StatementNow, load_now
+from evbilling_airflow import connections
+from evbilling_web import warehouse
+from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
+from evbilling_web.rights import Right
+from evbilling_web.runs import new_nonce
+
+
+def propose(asked: Asked) -> Proposal:
+    """What a Re-Bill would charge now; the gateway isn't asked and nothing is written."""
+    ids = are_ids(asked.statement_ids)
+    found = {row.statement_id: row for row in _preview(tuple(ids))} if ids else {}
+    with warehouse.reading() as connection:
+        now = load_now(connection, ids)
+    names = _names(row.financial_admin_id for row in found.values() if row.financial_admin_id)
+    return Proposal(
+        tuple(_row(found[text], now.get(text), names) if text in found else no_id(text) for text in asked.statement_ids)
+    )
+
+
+def read(form: Form, proposal: Proposal) -> dict[str, Any]:
+    """The Params of the DAG rebill."""
+    return {
+        "statement_ids": proposal.statement_ids,
+        "reason": reason(form),
+        "expected_total": {currency: str(amount) for currency, amount in proposal.totals.items()},
+    }
+
+
+REBILL = Act("rebill", "Re-Bill", Right.REBILL, "rebill.html", propose, read)
+
+
+def _preview(ids: tuple[str, ...]) -> list[Rebill]:
+    request = RebillRequest(new_nonce(), "page", "", statement_ids=ids)
+    return preview_rebill(connections.looking_desk(), request, datetime.now(UTC))
+
+
+def _row(row: Rebill, now: StatementNow | None, names: dict[str, str]) -> Row:
+    then = None
+    if now and now.balance is not None and row.amount is not None and not row.refused:
+        then = status_if_charged(now.balance, row.amount, has_failed=now.has_failed)
+    admin = row.financial_admin_id
+    return Row(
+        row.statement_id, now, row.amount, row.currency, then, row.refused,
+        payer=names.get(admin, admin) if admin else None, method=row.payment_method,
+    )  # fmt: skip
+
+
+def _names(user_ids: Iterable[str]) -> dict[str, str]:
+    """Names and addresses of users, as far as the platform tells them."""
+    wanted = sorted(set(user_ids))
+    if not wanted:
+        return {}
+    try:
+        users = open_lookup(warehouse.services(with_platform=True).platform_url).users(wanted)
+    except TransientError:
+        # A charge goes to the payment method; whose name that is helps, and nothing depends on it.
+        return {}
+    return {user.user_id: user.label for user in users}

@@ -1,0 +1,65 @@
+"""Undo Mark as Paid: which payments of a statement were marked, and what taking one back would come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evbilling.payments.foreseen import status_if_undone
+from evbilling.payments.unmarking import (
+    OutsidePayment,
+    Undone,
+    UndoRequest,
+    outside_payments,
+    preview_undo_mark_as_paid,
+)
+from evbilling.statements.now import StatementNow, load_now
+from evbilling_web import warehouse
+from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
+from evbilling_web.rights import Right
+from evbilling_web.runs import new_nonce
+
+
+def propose(asked: Asked) -> Proposal:
+    """A row for each payment that could be taken back, or for the one that is named; nothing is written."""
+    (text,) = asked.statement_ids
+    if not are_ids([text]):
+        return Proposal((no_id(text),))
+    with warehouse.reading() as connection:
+        now = load_now(connection, [text]).get(text)
+    payments = {payment.payment_id: payment for payment in outside_payments(warehouse.services(), text)}
+    standing = [payment for payment in payments.values() if payment.undone_at is None]
+    wanted = [asked.payment_id] if asked.payment_id else [payment.payment_id for payment in standing] or [""]
+    return Proposal(tuple(_row(_preview(text, payment_id), now, payments.get(payment_id)) for payment_id in wanted))
+
+
+def defaults(proposal: Proposal) -> dict[str, str]:
+    """Where there is no choice, that payment."""
+    able = [row.payment for row in proposal.able if row.payment]
+    return {"payment": able[0].payment_id} if len(able) == 1 else {}
+
+
+def read(form: Form, proposal: Proposal) -> dict[str, Any]:
+    """The Params of the DAG undo_mark_as_paid."""
+    chosen = form.get("payment")
+    if chosen not in {row.payment.payment_id for row in proposal.able if row.payment}:
+        form.errors["payment"] = "Choose the payment that was marked by mistake."
+    return {"statement_id": proposal.rows[0].statement_id, "payment_id": chosen, "reason": reason(form)}
+
+
+UNDO_MARK_AS_PAID = Act(
+    "undo-mark-as-paid", "Undo Mark as Paid", Right.UNDO_MARK_AS_PAID, "undo_mark_as_paid.html", propose, read,
+    defaults, most=1,
+)  # fmt: skip
+
+
+def _preview(statement_id: str, payment_id: str) -> Undone:
+    request = UndoRequest(new_nonce(), "page", "", statement_id, payment_id)
+    (undone,) = preview_undo_mark_as_paid(warehouse.services(), request)
+    return undone
+
+
+def _row(undone: Undone, now: StatementNow | None, payment: OutsidePayment | None) -> Row:
+    then = None
+    if now and now.balance is not None and now.paid is not None and undone.amount is not None:
+        then = status_if_undone(now.balance, now.paid, undone.amount, has_failed=now.has_failed) or now.status
+    return Row(undone.statement_id, now, undone.amount, undone.currency, then, undone.refused, payment=payment)

@@ -1,0 +1,150 @@
+"""A stand-in for Airflow's REST API with our own DAGs' tasks behind it: it checks the Params as Airflow does, and does
+what the DAG does, by the same adapters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
+from airflow.sdk import Param
+from airflow.sdk.exceptions import ParamValidationError
+from fastapi import Body, Depends, FastAPI
+from starlette.exceptions import HTTPException
+
+from evbilling.errors import EvbillingError, TransientError
+from evbilling_airflow import defaults, payments
+
+DAGS: dict[str, tuple[Mapping[str, Param], str, Callable[[Mapping[str, Any]], Any]]] = {
+    "rebill": (defaults.REBILL_PARAMS, "charge_again", payments.rebill),
+    "mark_as_paid": (defaults.MARK_AS_PAID_PARAMS, "record_payment", payments.mark_as_paid),
+    "undo_mark_as_paid": (defaults.UNDO_MARK_AS_PAID_PARAMS, "reverse_payment", payments.undo_mark_as_paid),
+}
+
+
+@dataclass
+class Run:
+    """A run of the stand-in, of one task."""
+
+    dag_id: str
+    run_id: str
+    conf: dict[str, Any]
+    user: str
+    note: str | None
+    queued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    state: str = "queued"
+    task_state: str | None = None
+    xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """What a task's context has for leaving something."""
+        self.xcoms[key] = value
+
+
+class StandIn:
+    """Airflow as the pages see it. A run waits until `work` is called."""
+
+    def __init__(self) -> None:
+        self.runs: dict[tuple[str, str], Run] = {}
+        self.paused: set[str] = set()
+        self.unknown: set[str] = set()
+        self.posts: list[dict[str, Any]] = []
+        self.api = self._api()
+
+    def work(self) -> None:
+        """Do what waits, as the scheduler and a worker would."""
+        for run in list(self.runs.values()):
+            if run.state in {"queued", "running"} and run.dag_id not in self.paused:
+                self._work_on(run)
+
+    def only(self) -> Run:
+        """The only run there is."""
+        (run,) = self.runs.values()
+        return run
+
+    def _work_on(self, run: Run) -> None:
+        _, _, act = DAGS[run.dag_id]
+        dag_run = SimpleNamespace(run_id=run.run_id, triggering_user_name=run.user, run_type="manual")
+        context = {"params": resolved(run.dag_id, run.conf), "dag_run": dag_run, "ti": run}
+        run.xcoms.clear()
+        try:
+            run.xcoms["return_value"] = act(context)
+        except TransientError:
+            run.state, run.task_state = "running", "up_for_retry"
+        except EvbillingError:
+            run.state = run.task_state = "failed"
+        else:
+            run.state = run.task_state = "success"
+
+    def _run(self, dag_id: str, run_id: str) -> Run:
+        if (dag_id, run_id) not in self.runs:
+            raise HTTPException(404, f"The DagRun with dag_id: `{dag_id}` and run_id: `{run_id}` was not found")
+        return self.runs[dag_id, run_id]
+
+    def _api(self) -> FastAPI:
+        api = FastAPI()
+        sees = [Depends(requires_access_dag("GET", DagAccessEntity.RUN))]
+        acts = [Depends(requires_access_dag("POST", DagAccessEntity.RUN))]
+
+        @api.get("/api/v2/dags/{dag_id}", dependencies=sees)
+        def dag(dag_id: str) -> dict[str, Any]:
+            if dag_id in self.unknown:
+                raise HTTPException(404, f"Dag with id {dag_id} was not found")
+            return {"dag_id": dag_id, "is_paused": dag_id in self.paused}
+
+        @api.post("/api/v2/dags/{dag_id}/dagRuns", dependencies=acts)
+        def start(dag_id: str, body: Annotated[dict[str, Any], Body()], user: Annotated[Any, Depends(get_user)]) -> Any:
+            self.posts.append(body)
+            assert body["logical_date"] is None
+            run_id = body["dag_run_id"]
+            if (dag_id, run_id) in self.runs:
+                raise HTTPException(409, "DagRun already exists")
+            try:
+                resolved(dag_id, body["conf"])
+            except ParamValidationError as error:
+                raise HTTPException(400, str(error)) from error
+            run = Run(dag_id, run_id, body["conf"], user.get_name(), body["note"])
+            self.runs[dag_id, run_id] = run
+            return _told(run)
+
+        @api.get("/api/v2/dags/{dag_id}/dagRuns/{run_id}", dependencies=sees)
+        def look(dag_id: str, run_id: str) -> Any:
+            return _told(self._run(dag_id, run_id))
+
+        @api.get("/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", dependencies=sees)
+        def tasks(dag_id: str, run_id: str) -> Any:
+            run = self._run(dag_id, run_id)
+            return {"task_instances": [{"task_id": DAGS[dag_id][1], "state": run.task_state, "try_number": 1}]}
+
+        @api.get("/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}", dependencies=sees)
+        def xcom(dag_id: str, run_id: str, task_id: str, key: str) -> Any:
+            run = self._run(dag_id, run_id)
+            if task_id != DAGS[dag_id][1] or key not in run.xcoms:
+                raise HTTPException(404, "XCom entry not found")
+            return {"key": key, "value": run.xcoms[key]}
+
+        return api
+
+
+def resolved(dag_id: str, conf: Mapping[str, Any]) -> dict[str, Any]:
+    """The Params of a run, as Airflow makes them of the DAG's and of what is given; raises for what doesn't fit."""
+    params = {name: copy.deepcopy(param) for name, param in DAGS[dag_id][0].items()}
+    assert set(conf) <= set(params), f"{dag_id} has no Params {set(conf) - set(params)}"
+    return {name: param.resolve(conf[name]) if name in conf else param.resolve() for name, param in params.items()}
+
+
+def _told(run: Run) -> dict[str, Any]:
+    return {
+        "dag_run_id": run.run_id, "state": run.state, "triggering_user_name": run.user, "note": run.note,
+        "conf": run.conf, "queued_at": run.queued_at.isoformat().replace("+00:00", "Z"),
+    }  # fmt: skip
+
+
+def long_ago(run: Run) -> None:
+    """Make a run wait for minutes already."""
+    run.queued_at -= timedelta(minutes=5)

@@ -1,0 +1,206 @@
+"""Actions in a real Chromium: in a dialog over the list, by keyboard, to the end; and all the same without scripts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+from counter import Counter
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from jinja2 import ChoiceLoader, DictLoader
+from payment_helpers import VISA
+from playwright.sync_api import Browser, expect
+
+from browser import Visitor, expect_accessible, running_browser, visitor
+from evbilling_web import rendering
+
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
+
+# A list as pages have it: rows with a menu of links, and check boxes with a button for several.
+LIST = """{% extends "base.html" %}{% block title %}A list{% endblock %}{% block main %}<h1>A list</h1>
+<form action="{{ path('/actions/mark-as-paid') }}" data-dialog>
+{% for id, status in rows %}<p><input type="checkbox" name="statement" value="{{ id }}" aria-label="{{ id }}">
+<a href="{{ path('/statements/' ~ id) }}">{{ id }}</a> <b>{{ status }}</b>
+<details class="menu"><summary aria-label="Actions of {{ id }}">⋮</summary><ul class="items">
+<li><a href="{{ path('/actions/rebill', statement=id) }}" data-dialog>Re-Bill</a></li>
+<li><a href="{{ path('/actions/mark-as-paid', statement=id) }}" data-dialog>Mark as Paid</a></li></ul></details></p>
+{% endfor %}<button>Mark as Paid</button></form>{% endblock %}"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def address(counter: Counter, app: FastAPI) -> Iterator[str]:
+    """Where the pages are served, with a list in front of them and an Airflow that works by itself."""
+    pages: Any = app.router.routes[-1]
+
+    @pages.app.get("/list")
+    def a_list(request: Request) -> Any:
+        rows = counter.till.rows("select statement_id, status from finance.statements order by 1")
+        return rendering.page(request, "list", {"rows": rows})
+
+    app.get("/favicon.ico")(lambda: Response(status_code=204))
+    # A template beside ours, as if it lay in their folder.
+    environment = rendering._environment()
+    ours, environment.loader = environment.loader, ChoiceLoader([environment.loader, DictLoader({"list": LIST})])
+    with _served(app) as address, _working(counter):
+        yield address
+    environment.loader = ours
+
+
+@contextmanager
+def _served(app: FastAPI) -> Generator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def _working(counter: Counter) -> Generator[None]:
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.wait(0.3):
+            counter.airflow.work()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextmanager
+def signed_in(
+    chromium: Browser, address: str, token: Callable[[str | None], str], role: str = "user", **settings: Any
+) -> Generator[Visitor]:
+    with visitor(chromium, address, **settings) as person:
+        person.context.add_cookies([{"name": "_token", "value": token(role), "url": address}])
+        yield person
+
+
+def test_a_rebill_by_keyboard_in_a_dialog(
+    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+) -> None:
+    """Open, look, give a reason, send, follow, close: the list behind shows the new status, and the focus is back."""
+    failed = counter.till.ids[0]
+    counter.till.set_method("a00000", VISA)
+    with signed_in(chromium, address, token) as person:
+        page = person.page
+        page.goto("/evbilling/list")
+        page.get_by_label(f"Actions of {failed}").press("Enter")
+        page.get_by_role("link", name="Re-Bill").first.press("Enter")
+        dialog = page.get_by_role("dialog", name=f"Re-Bill: {failed}")
+        expect(dialog).to_contain_text("5.95 EUR")
+        expect(dialog.get_by_label("Reason")).to_be_focused()
+        expect_accessible(page)
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_label(f"Actions of {failed}")).to_be_focused()
+
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="Re-Bill").first.press("Enter")
+        expect(dialog.get_by_label("Reason")).to_be_focused()
+        page.keyboard.type("new card")
+        dialog.get_by_role("button", name="Charge 5.95 EUR").press("Enter")
+        expect(dialog.get_by_role("status")).to_contain_text("Done.")
+        expect(dialog).to_contain_text("Billing failure (resolved)")
+        expect_accessible(page)
+        page.keyboard.press("Escape")
+        expect(page.locator("p", has_text=failed).locator("b")).to_have_text("Billing failure (resolved)")
+        expect(page.get_by_role("link", name=failed)).to_be_focused()
+        person.expect_no_complaints()
+    assert counter.airflow.only().user == "user"
+
+
+def test_several_from_check_boxes_and_what_is_wrong_stays_in_the_dialog(
+    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+) -> None:
+    """The browser's own check first, then ours, with the focus on the wrong field and nothing typed lost."""
+    with signed_in(chromium, address, token) as person:
+        page = person.page
+        page.goto("/evbilling/list")
+        for statement in (counter.till.ids[0], counter.till.ids[2]):
+            page.get_by_label(statement, exact=True).check()
+        page.get_by_role("button", name="Mark as Paid").click()
+        dialog = page.get_by_role("dialog", name="Mark as Paid: 2 statements")
+        expect(dialog).to_contain_text("14.28 EUR")
+        dialog.get_by_label("Reason").fill("transfer <b>")
+        dialog.get_by_role("button", name="Mark as Paid").click()
+        expect(dialog.get_by_label("Reference")).to_be_focused()
+        assert counter.airflow.runs == {}
+        dialog.get_by_label("Reference").fill("   ")
+        dialog.get_by_role("button", name="Mark as Paid").click()
+        expect(dialog.locator("#act-reference-error")).to_contain_text("Give what identifies the payment")
+        expect(dialog.get_by_label("Reference")).to_be_focused()
+        expect(dialog.get_by_label("Reason")).to_have_value("transfer <b>")
+        expect_accessible(page)
+        dialog.get_by_label("Reference").fill("bank 1")
+        dialog.get_by_role("button", name="Mark as Paid").dblclick()
+        expect(dialog.get_by_role("status")).to_contain_text("Done.")
+        dialog.get_by_role("button", name="Close").click()
+        expect(page.locator("b", has_text="Paid manually")).to_have_count(2)
+    assert len(counter.airflow.posts) == 1
+
+
+def test_a_refused_form_keeps_what_was_typed(
+    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+) -> None:
+    """Whoever was signed out, or has lost the right meanwhile, reads so above the button of the same form."""
+    with signed_in(chromium, address, token) as person:
+        page = person.page
+        page.goto("/evbilling/list")
+        page.get_by_label(f"Actions of {counter.till.ids[0]}").click()
+        page.get_by_role("link", name="Mark as Paid").first.click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Reference").fill("bank 1")
+        dialog.get_by_label("Reason").fill("transfer")
+        for cookie, says in (
+            (None, "You have been signed out"),
+            (token("viewer"), "Your role may not mark statements"),
+        ):
+            person.context.clear_cookies()
+            if cookie:
+                person.context.add_cookies([{"name": "_token", "value": cookie, "url": address}])
+            dialog.get_by_role("button", name="Mark as Paid").click()
+            expect(dialog.get_by_role("alert")).to_contain_text(says)
+            expect(dialog.get_by_label("Reason")).to_have_value("transfer")
+        person.context.add_cookies([{"name": "_token", "value": token("user"), "url": address}])
+        dialog.get_by_role("button", name="Mark as Paid").click()
+        expect(dialog.get_by_role("status")).to_contain_text("Done.")
+
+
+def test_without_scripts_it_is_a_page_after_the_other(
+    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+) -> None:
+    """Link, form, run, and the run's page loads itself again until it is over."""
+    failed = counter.till.ids[0]
+    with signed_in(chromium, address, token, java_script_enabled=False) as person:
+        page = person.page
+        page.goto("/evbilling/list")
+        page.get_by_label(f"Actions of {failed}").click()
+        page.get_by_role("link", name="Mark as Paid").first.click()
+        page.get_by_label("Reference").fill("bank 1")
+        page.get_by_label("Reason").fill("transfer")
+        page.get_by_role("button", name="Mark as Paid").click()
+        expect(page.get_by_text("Done.")).to_be_visible()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(f"Mark as Paid: {failed}")
