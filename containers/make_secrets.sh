@@ -87,8 +87,9 @@ cat > connections.json <<END
     "conn_type": "http", "host": "http://sandbox", "port": 12111, "password": "$sandbox",
     "extra": {"rate_per_second": 50}
   },
-  "smtp_default": {
-    "conn_type": "smtp", "host": "mail", "port": 1025, "extra": {"disable_ssl": true, "disable_tls": true}
+  "smtp": {
+    "conn_type": "smtp", "host": "mail", "port": 1025,
+    "extra": {"from_email": "billing@evbilling.example", "disable_ssl": true, "disable_tls": true}
   }
 }
 END

@@ -8,17 +8,19 @@ after that is planned.
 **When**: 12:00 UTC on the last day of the month. The period is the run's partition key (`2026-11`), or the Param
 `period`; never the date of the run.
 
-**What it does**: assemble → validate → issue statements → close run → plan retries → send retries → record. Each item
-is on exactly one account statement; what arrives late goes on the next one.
+**What it does**: assemble → validate → issue statements → close run → plan retries → send retries → record;
+beside the retries, deliver mails the statements. Each item is on exactly one account statement; what arrives late goes
+on the next one.
 
 **Re-run**: as often as you like, whole or any task: an account that has its statement keeps it (0 rows written), one
-that was withheld and has been mended gets it, and a failed payment is tried once however often the task runs. Months
-are issued in order. The connector statements of the month must have been issued.
+that was withheld and has been mended gets it, a statement is mailed once and a failed payment tried once, however
+often the task runs. Months are issued in order. The connector statements of the month must have been issued.
 
 **A failure means**: `assemble`, the platform can't be reached or the month can't be stated yet; `validate`, items and
 their sources differ (see *Validation results* on the task), and nothing is published; `plan_retries`, `send_retries`
-or `record`, platform or gateway don't answer: the statements are issued, clear the task to go on. A faulty account
-doesn't fail the run: see `finance.withheld_account_statements`.
+or `record`, platform or gateway don't answer: the statements are issued, clear the task to go on; `deliver`, the mail
+server doesn't answer or refuses us: `mail_delivery` sends what waits. A faulty account, or an address that doesn't
+work, doesn't fail the run: see `finance.withheld_account_statements` and `finance.mail`.
 
 **Runbook**: `docs/runbooks/month-end.md`
 """
@@ -29,16 +31,24 @@ from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
-from evbilling_airflow import accounts, payments
+from evbilling_airflow import accounts, mail, payments
 from evbilling_airflow.assets import ACCOUNT_STATEMENTS
-from evbilling_airflow.defaults import CHARGING_TIMEOUT, GATEWAY_POOL, PERIOD_PARAM, SCHEDULED, Tag
+from evbilling_airflow.defaults import (
+    CHARGING_TIMEOUT,
+    DELIVER_PARAM,
+    DELIVERY_TIMEOUT,
+    GATEWAY_POOL,
+    PERIOD_PARAM,
+    SCHEDULED,
+    Tag,
+)
 from evbilling_airflow.links import ValidationResultsLink, with_link
 
 
 @dag(
     schedule=CronPartitionTimetable("0 12 L * *", timezone="UTC", run_offset=0, key_format="%Y-%m"),
     **SCHEDULED,
-    params={"period": PERIOD_PARAM},
+    params={"period": PERIOD_PARAM, "deliver": DELIVER_PARAM},
     tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
     doc_md=__doc__,
 )
@@ -83,9 +93,14 @@ def account_statements() -> None:
         """Plan the next retries, and compare the period's money with the gateway's."""
         return payments.close_month_end(get_current_context())
 
+    @task(multiple_outputs=True, execution_timeout=DELIVERY_TIMEOUT)
+    def deliver() -> dict[str, int]:
+        """Mail each statement once to its financial admin, and the notices of failed charges that wait."""
+        return mail.deliver_month_end(get_current_context())
+
     closed = close_run(issue_statements(with_link(validate(assemble()), ValidationResultsLink())))
     batches = plan_retries()
-    closed >> batches
+    closed >> [batches, deliver()]
     send_retries.expand(batch=batches) >> record()
 
 

@@ -2,24 +2,26 @@
 ### Connector statements
 
 Counts the connectors of every account with per-connector billing at 00:00 on the 1st in the account's own time zone,
-issues a connector statement (`A-…`, *Account Chargers*) to its financial admin and charges it.
+issues a connector statement (`A-…`, *Account Chargers*) to its financial admin, charges it and mails it.
 
 **When**: 12:00 UTC on the 1st, when every inhabited zone has got there. The period is the run's partition key
 (`2026-11`), or the Param `period`; never the date of the run.
 
-**What it does**: open run → extract inventory → apply scope rules → validate → issue statements → close run → charge.
-All is staged first; one short transaction publishes it. Readers never see half a month.
+**What it does**: open run → extract inventory → apply scope rules → validate → issue statements → close run →
+charge and, beside it, deliver. All is staged first; one short transaction publishes it. Readers never see half a month.
 
 **Re-run**: as often as you like, whole or any task. What is issued stays: the same truth writes 0 rows; accounts that
 were quarantined and have been mended get their statements; where the truth has changed the run says so and writes
-nothing. A statement is charged once, however often `charge` runs. Another month: trigger it with that partition key.
+nothing. A statement is charged once and mailed once, however often `charge` and `deliver` run; months that are long
+over are mailed only if the Param `deliver` says so. Another month: trigger it with that partition key.
 Several: `airflow backfill create --dag-id connector_statements --from-date … --to-date … --max-active-runs 1`.
 
 **A failure means**: `open_run`, the source can't be reached or its inventory can't be right; `validate`, an
 expectation that guards the money failed (see *Validation results* on the task). Nothing is published then; the
 message says what to do. `charge`, the payment gateway doesn't answer or refuses the key: all is issued, clear the task
-to go on. A faulty account or a declined charge doesn't fail the run: see `finance.unbilled_accounts` and
-`finance.payment_attempts`.
+to go on. `deliver`, the mail server doesn't answer or refuses us: `mail_delivery` sends what waits. A faulty account, a
+declined charge or an address that doesn't work doesn't fail the run: see `finance.unbilled_accounts`,
+`finance.payment_attempts` and `finance.mail`.
 
 **Runbook**: `docs/runbooks/monthly-run.md`
 """
@@ -30,9 +32,9 @@ from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
-from evbilling_airflow import month
+from evbilling_airflow import mail, month
 from evbilling_airflow.assets import CONNECTOR_STATEMENTS
-from evbilling_airflow.defaults import CHARGING_TIMEOUT, GATEWAY_POOL, MONTH_PARAMS, SCHEDULED, Tag
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEWAY_POOL, MONTH_PARAMS, SCHEDULED, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
 
 
@@ -86,9 +88,16 @@ def connector_statements() -> None:
         """Charge each statement once; a killed task goes on where it was and charges nothing twice."""
         return month.charge(get_current_context(), closed)
 
+    @task(multiple_outputs=True, execution_timeout=DELIVERY_TIMEOUT)
+    def deliver() -> dict[str, int]:
+        """Mail each statement once to its financial admin; what can't be sent is listed and stops nothing."""
+        return mail.deliver_statements(get_current_context(), "connector_statement")
+
     decided = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
     validated = with_link(validate(decided), ValidationResultsLink())
-    charge(close_run(issue_statements(validated)))
+    closed = close_run(issue_statements(validated))
+    charge(closed)
+    closed >> deliver()
 
 
 connector_statements()

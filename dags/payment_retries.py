@@ -5,8 +5,9 @@ Tries again the failed payments whose planned date has come, and those whose pay
 
 **When**: 09:00 UTC every day. Nothing is caught up: what was due yesterday is due today.
 
-**What it does**: plan retries → send retries → record. The plan follows what the last decline meant: a soft one is
-tried again in growing gaps, a hard one not until the payment method changes, none more often than allowed in 30 days.
+**What it does**: plan retries → send retries → record → deliver. The plan follows what the last decline meant: a soft
+one is tried again in growing gaps, a hard one not until the payment method changes, none more often than allowed in 30
+days. Whoever fails for a new reason is told so by mail.
 Look at it before: `finance.payment_plans`, or a run with the Param `dry_run`.
 
 **Re-run**: safe; on one run a statement is tried once, and a killed task goes on where it was.
@@ -23,8 +24,8 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
-from evbilling_airflow import payments
-from evbilling_airflow.defaults import CHARGING_TIMEOUT, DRY_RUN_PARAM, GATEWAY_POOL, SCHEDULED, Tag
+from evbilling_airflow import mail, payments
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, DRY_RUN_PARAM, GATEWAY_POOL, SCHEDULED, Tag
 
 
 @dag(
@@ -55,7 +56,12 @@ def payment_retries() -> None:
         """Plan the next retries, and compare the money of the periods concerned with the gateway's."""
         return payments.close_due(get_current_context())
 
-    send_retries.expand(batch=plan_retries()) >> record()
+    @task(multiple_outputs=True, execution_timeout=DELIVERY_TIMEOUT)
+    def deliver() -> dict[str, int]:
+        """Mail the notices of failed charges that wait."""
+        return mail.deliver_notices(get_current_context())
+
+    send_retries.expand(batch=plan_retries()) >> record() >> deliver()
 
 
 payment_retries()

@@ -14,6 +14,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line, with a `run` function as each subcommand's default."""
     from evbilling.archive import commands as archive_commands
     from evbilling.containers import commands as container_commands
+    from evbilling.mailsink import commands as mail_sink_commands
     from evbilling.platform import commands as platform_commands
     from evbilling.sandbox import commands as sandbox_commands
     from evbilling.settings import commands as settings_commands
@@ -27,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for commands in (
         stack_commands, warehouse_commands, platform_commands, settings_commands, archive_commands, sandbox_commands,
-        container_commands,
+        mail_sink_commands, container_commands,
     ):  # fmt: skip
         commands.register(subcommands)
     return parser

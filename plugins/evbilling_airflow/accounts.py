@@ -19,6 +19,7 @@ def assemble(context: Mapping[str, Any]) -> dict[str, Any]:
         dag_id=context["dag_run"].dag_id,
         airflow_run_id=context["dag_run"].run_id,
         actor=actor(context),
+        deliver=context["params"]["deliver"],
     )
     return assemble(services(), request, now=datetime.now(UTC))
 

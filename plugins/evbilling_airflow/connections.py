@@ -14,6 +14,7 @@ from evbilling.statements.services import Services
 from evbilling_airflow.object_store import with_access
 
 if TYPE_CHECKING:
+    from evbilling.delivery.smtp import SmtpSettings
     from evbilling.payments.desk import Desk
     from evbilling.payments.planner import Policy
     from evbilling.payments.stripe_gateway import GatewaySettings
@@ -22,6 +23,7 @@ CHARGING_PLATFORM = "charging_platform"
 WAREHOUSE = "warehouse"
 EVIDENCE = "evidence"
 PAYMENT_GATEWAY = "payment_gateway"
+SMTP = "smtp"
 
 _POSTGRES = {"postgres", "postgresql"}
 
@@ -89,6 +91,61 @@ def gateway_settings(connection: Connection) -> GatewaySettings:
     )
 
 
+def smtp_settings() -> SmtpSettings | None:
+    """The mail server, from the connection smtp, named as Airflow's SMTP provider does; None if there is none.
+
+    Raises `BadInput` if the connection makes no sense.
+    """
+    from airflow.exceptions import AirflowNotFoundException
+
+    try:
+        connection = Connection.get(SMTP)
+    except AirflowNotFoundException:
+        return None
+    return mail_server(connection)
+
+
+def mail_server(connection: Connection) -> SmtpSettings:
+    """The mail server that a connection describes. Raises `BadInput` if it makes no sense."""
+    from evbilling.delivery.addresses import parse_address
+    from evbilling.delivery.messages import Sender
+    from evbilling.delivery.smtp import LONGEST_TIMEOUT, SmtpSettings
+
+    where = f"Airflow connection {connection.conn_id}"
+    extra = connection.extra_dejson
+    if not connection.host:
+        raise BadInput("names no host", where=where, fix="give the mail server's name as its host")
+    addresses = {}
+    for name, text in (
+        ("from_email", extra.get("from_email") or connection.login),
+        ("reply_to", extra.get("reply_to")),
+    ):
+        addresses[name] = parse_address(text)
+        if addresses[name] is None and (text or name == "from_email"):
+            raise BadInput(
+                f"{name} is {text or 'missing'}, no e-mail address",
+                where=f"{where}, extra",
+                fix="give one such as billing@example.org",
+            )
+    timeout = _number(extra, "timeout", float, 30.0, connection.conn_id)
+    security = "tls" if not _flag(extra, "disable_ssl") else "starttls" if not _flag(extra, "disable_tls") else "none"
+    return SmtpSettings(
+        host=connection.host,
+        port=connection.port or {"tls": 465, "starttls": 587, "none": 25}[security],
+        sender=Sender(addresses["from_email"], str(extra.get("from_name") or ""), addresses["reply_to"]),
+        login=connection.login or "" if connection.password else "",
+        password=connection.password or "",
+        security=security,
+        verifies=extra.get("ssl_context") != "none",
+        timeout_seconds=min(timeout, LONGEST_TIMEOUT),
+        where=where,
+    )
+
+
+def _flag(extra: Mapping[str, Any], name: str) -> bool:
+    return str(extra.get(name, "")).strip().lower() in {"true", "1", "yes", "on"}
+
+
 def _address(connection: Connection) -> str | None:
     if not connection.host:
         return None
@@ -99,7 +156,7 @@ def _address(connection: Connection) -> str | None:
     return f"{host}:{connection.port}" if connection.port else host
 
 
-def _number(extra: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+def _number(extra: Mapping[str, Any], name: str, kind: type, default: Any, connection_id: str = PAYMENT_GATEWAY) -> Any:
     if name not in extra:
         return default
     try:
@@ -109,7 +166,7 @@ def _number(extra: Mapping[str, Any], name: str, kind: type, default: Any) -> An
     if value is None or not value >= 0 or (value == 0 and name != "max_network_retries"):
         raise BadInput(
             f"{name} is {extra[name]!r}",
-            where=f"Airflow connection {PAYMENT_GATEWAY}, extra",
+            where=f"Airflow connection {connection_id}, extra",
             fix=f"give a number such as {default}",
         )
     return value

@@ -19,6 +19,7 @@ class Tag(StrEnum):
     MONTHLY = "monthly"
     DAILY = "daily"
     PAYMENTS = "payments"
+    MAIL = "mail"
     ACTION = "action"
     TIER_1 = "impact:tier-1"
     TIER_2 = "impact:tier-2"
@@ -64,6 +65,8 @@ BY_HAND: dict[str, Any] = SCHEDULED | {"max_active_runs": 16, "is_paused_upon_cr
 GATEWAY_POOL = "payment_gateway"
 # Charging a hundred thousand statements at 20 a second takes an hour and a half.
 CHARGING_TIMEOUT = timedelta(hours=10)
+# So may sending them, where the mail server takes three a second.
+DELIVERY_TIMEOUT = timedelta(hours=10)
 
 _STATEMENT_FORM = "^[A-Z]-[0-9]{6}-[0-9]{6,}$"
 _PERIOD_FORM = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
@@ -90,8 +93,18 @@ REASON_PARAM = Param(
     description="Why, in a few words. It is kept in the audit.",
 )
 
+DELIVER_PARAM = Param(
+    "auto",
+    type="string",
+    enum=["auto", "yes", "no"],
+    title="Mail the statements",
+    description="auto: unless the month ended more than 45 days before the run. What isn't mailed is held, and can be "
+    "sent by mail_delivery.",
+)
+
 MONTH_PARAMS: dict[str, Param] = {
     "period": PERIOD_PARAM,
+    "deliver": DELIVER_PARAM,
     "max_count_change_percent": Param(
         25,
         type="number",
@@ -226,5 +239,48 @@ RECONCILIATION_PARAMS: dict[str, Param] = {
         minimum=0,
         title="Minutes until a missing charge counts as not made",
         description="A charge that the gateway doesn't list may still be on its way for so long.",
+    ),
+}
+
+MAIL_PARAMS: dict[str, Param] = {
+    "statement_ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": "^[ASC]-[0-9]{6}-[0-9]{6,}$"},
+        title="Statements to send",
+        description="Ids, one a line: A-202611-000042. What was sent goes out once more. Empty: send what waits.",
+    ),
+    "period": Param(
+        None,
+        type=["null", "string"],
+        pattern=_PERIOD_FORM,
+        title="Billing period to send",
+        description="YYYY-MM, instead of statements: all messages of the kind and in the states below.",
+    ),
+    "kind": Param(
+        None,
+        type=["null", "string"],
+        enum=[None, "connector_statement", "account_statement", "correction", "failed_charge"],
+        title="Kind of message",
+        description="Needed with a period. With statements, empty: the statement itself.",
+    ),
+    "states": Param(
+        ["held", "failed"],
+        type="array",
+        items={"type": "string", "enum": ["held", "failed", "unknown", "sent"]},
+        title="States to send",
+        description="Only with a period. unknown may have arrived, and sent has.",
+    ),
+    "reason": Param(
+        None,
+        type=["null", "string"],
+        title="Reason",
+        description="Why it is sent, in a few words; needed with statements or a period. It is kept in the audit.",
+    ),
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Only say in the log what would be sent; nothing is sent and nothing written.",
     ),
 }

@@ -25,6 +25,7 @@ def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
         actor=actor(context),
         max_count_change_percent=float(params["max_count_change_percent"]),
         max_orphan_connectors=int(params["max_orphan_connectors"]),
+        deliver=params["deliver"],
     )
     opened = open_run(services(), request, now=datetime.now(UTC), shard_rows=int(params["shard_rows"]))
     return [{"run_id": opened["run_id"], "part": part} for part in opened["parts"]]

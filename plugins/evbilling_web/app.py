@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 from evbilling.errors import EvbillingError
 from evbilling_web import failures, warehouse
 from evbilling_web.guard import may_see, same_origin
-from evbilling_web.routes import accounts, actions, following, months, statement, static, validation
+from evbilling_web.routes import accounts, actions, following, mail, months, statement, static, validation
 
 ROUTERS: tuple[APIRouter, ...] = (
     accounts.router,
     actions.router,
     following.router,
+    mail.router,
     months.router,
     statement.router,
     static.router,

@@ -25,8 +25,11 @@ pytestmark = [
 
 SCHEDULED = {"connector_statements", "account_statements", "payment_retries", "payment_reconciliation"}
 ACTIONS = {"rebill", "mark_as_paid", "undo_mark_as_paid", "correct_statements"}
-DAG_IDS = SCHEDULED | ACTIONS
-STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run", "charge"]
+# By the clock, and at anybody's word: it sends only what others have asked for, so it needn't wait to be let go.
+SWEEPS = {"mail_delivery"}
+DAG_IDS = SCHEDULED | ACTIONS | SWEEPS
+STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run"]
+AFTER_CLOSING = {"charge", "deliver"}
 MAPPED = {"extract_inventory", "apply_scope_rules"}
 MONTH_END = ["assemble", "validate", "issue_statements", "close_run", "plan_retries", "send_retries", "record"]
 CALLS_THE_GATEWAY = {
@@ -88,7 +91,8 @@ def test_a_dag_says_when_what_rerun_and_what_a_failure_means(dag_bag: Any, dag_i
 def test_a_dag_is_careful_by_default(dag_bag: Any, dag_id: str) -> None:
     """Nothing bills because a DAG was deployed: paused, no catch-up, one run at a time, from a fixed date.
 
-    An operator's action has no schedule, so it does nothing unasked and is ready when it is asked for.
+    An operator's action has no schedule, so it does nothing unasked and is ready when it is asked for; and what only
+    sends the mail that others have asked for is ready too.
     """
     dag = dag_bag.dags[dag_id]
     assert dag.is_paused_upon_creation is (dag_id in SCHEDULED)
@@ -156,18 +160,31 @@ def test_the_form_takes_only_months(month: Any, value: str | None, fits: bool) -
 
 
 def test_the_steps_of_a_month_follow_each_other(month: Any) -> None:
-    """open → extract → decide → validate → issue → close → charge: nothing is issued that wasn't validated."""
-    chain = [[task.task_id for task in month.topological_sort()]]
-    assert chain == [STEPS]
+    """open → extract → decide → validate → issue → close → charge and deliver: nothing is issued unvalidated.
+
+    Charging and mailing come beside each other: neither waits for, or fails with, the other's server.
+    """
+    chain = [task.task_id for task in month.topological_sort()]
+    assert chain[: len(STEPS)] == STEPS
+    assert set(chain[len(STEPS) :]) == AFTER_CLOSING
     for earlier, later in itertools.pairwise(STEPS):
         assert month.get_task(later).upstream_task_ids == {earlier}
-    assert {task.task_id: task.trigger_rule for task in month.tasks} == dict.fromkeys(STEPS, "all_success")
+    for last in AFTER_CLOSING:
+        assert month.get_task(last).upstream_task_ids == {"close_run"}
+    rules = {task.task_id: task.trigger_rule for task in month.tasks}
+    assert rules == dict.fromkeys([*STEPS, *AFTER_CLOSING], "all_success")
     assert {task.task_id for task in month.tasks if task.is_mapped} == MAPPED
 
 
 def test_the_steps_of_a_months_end_follow_each_other(month_end: Any) -> None:
-    """assemble → validate → issue → close → plan → send → record: what is stated was validated, and stated first."""
-    assert [task.task_id for task in month_end.topological_sort()] == MONTH_END
+    """assemble → validate → issue → close → plan → send → record: what is stated was validated, and stated first.
+
+    What is closed is mailed, beside the retries.
+    """
+    order = [task.task_id for task in month_end.topological_sort()]
+    assert [task_id for task_id in order if task_id != "deliver"] == MONTH_END
+    assert month_end.get_task("deliver").upstream_task_ids == {"close_run"}
+    assert month_end.get_task("deliver").downstream_task_ids == set()
     for earlier, later in itertools.pairwise(MONTH_END):
         assert month_end.get_task(later).upstream_task_ids == {earlier}
     assert {task.task_id for task in month_end.tasks if task.is_mapped} == {"send_retries"}
@@ -205,6 +222,11 @@ def test_whoever_calls_the_gateway_takes_a_slot(dag_bag: Any) -> None:
         ("undo_mark_as_paid", {"statement_id": "A-202611-000001"}, "reason"),
         ("undo_mark_as_paid", {"reason": "r"}, "statement_id"),
         ("undo_mark_as_paid", UNDO | {"payment_id": "12"}, "payment_id"),
+        ("mail_delivery", {"statement_ids": ["X-202611-000001"]}, "statement_ids"),
+        ("mail_delivery", {"period": "2026-13"}, "period"),
+        ("mail_delivery", {"kind": "letter"}, "kind"),
+        ("mail_delivery", {"states": ["sending"]}, "states"),
+        ("connector_statements", {"deliver": "perhaps"}, "deliver"),
     ],
 )  # fmt: skip
 def test_an_action_refuses_params_that_make_no_sense(
@@ -307,7 +329,7 @@ from airflow.sdk import *
 from airflow.sdk import Asset, CronPartitionTimetable, XComArg, dag, get_current_context, task
 import airflow.providers.standard.decorators.python, airflow.sdk.definitions.retry_policy, airflow.timetables.base
 import airflow.serialization.definitions.assets, airflow.serialization.dag_dependency
-barred = "pandas great_expectations sqlalchemy pyarrow psycopg numpy fsspec"
+barred = "pandas great_expectations sqlalchemy pyarrow psycopg numpy fsspec typst babel"
 sys.modules.update(dict.fromkeys(barred.split()))
 import importlib.util
 spec = importlib.util.spec_from_file_location("parsed_dag_file", sys.argv[1])
@@ -326,7 +348,10 @@ def test_parsing_imports_nothing_heavy(path: Path) -> None:
     assert done.returncode == 0, done.stderr
     ours = done.stdout.split()
     assert "evbilling_airflow.defaults" in ours
-    ours_heavy = ("evbilling.warehouse", "evbilling.statements", "evbilling.payments", "evbilling.accounts")
+    ours_heavy = (
+        "evbilling.warehouse", "evbilling.statements", "evbilling.payments", "evbilling.accounts", "evbilling.delivery",
+        "evbilling.documents",
+    )  # fmt: skip
     assert not [name for name in ours if name.startswith(ours_heavy)]
 
 
@@ -355,7 +380,8 @@ def test_airflow_loads_our_plugin_and_it_alone() -> None:
     script = (
         "import sys; from airflow import plugins_manager as m; plugins, errors = m._get_plugins();"
         "print([p.name for p in plugins if (p.source is not None and 'evbilling_plugin' in str(p.source))], errors,"
-        " sorted({'month', 'links', 'context', 'connections', 'defaults', 'assets', 'guard', 'payments', 'accounts'}"
+        " sorted({'month', 'links', 'context', 'connections', 'defaults', 'assets', 'guard', 'payments', 'accounts',"
+        " 'mail'}"
         " & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -20,21 +20,21 @@ pytestmark = [
 @pytest.mark.parametrize(
     ("connectors", "shards", "most"),
     [
-        (0, 1, 7),
-        (100_000, 1, 7),
-        (1_000_000, 1, 7),
-        (1_000_001, 2, 9),
-        (10_000_000, 16, 13),
-        (100_000_000, 128, 69),
+        (0, 1, 8),
+        (100_000, 1, 8),
+        (1_000_000, 1, 8),
+        (1_000_001, 2, 10),
+        (10_000_000, 16, 14),
+        (100_000_000, 128, 70),
     ],
 )
 def test_task_instances_grow_with_parts_only(dag_bag: Any, connectors: int, shards: int, most: int) -> None:
-    """Two tasks are there once a part, the five others once a run: 69 instances bill a hundred million connectors."""
+    """Two tasks are there once a part, the six others once a run: 70 instances bill a hundred million connectors."""
     tasks = dag_bag.dags["connector_statements"].tasks
     assert shards_for(connectors, SHARD_ROWS) == shards
     parts = parts_for(shards)
     instances = sum(parts if task.is_mapped else 1 for task in tasks)
-    assert instances == 5 + 2 * parts
+    assert instances == 6 + 2 * parts
     assert instances <= most
 
 

@@ -54,6 +54,7 @@ TABLE = [
     ("GET", "/actions/undo-mark-as-paid", "viewer"),
     ("POST", "/actions/undo-mark-as-paid", "user"),
     ("GET", "/runs/nothing/7", "viewer"),
+    ("GET", "/mail", "viewer"),
 ]
 routes = pytest.mark.parametrize(("method", "path"), ROUTES)
 

@@ -38,12 +38,13 @@ _FOUND_COLUMNS = ["account_id", "reason_id", "hits", "first_id", "shown"]
 
 @dataclass(frozen=True, slots=True)
 class AccountRunRequest:
-    """Who asks for the account statements of which period."""
+    """Who asks for the account statements of which period, and whether they are mailed (auto, yes, no)."""
 
     period: Period
     dag_id: str
     airflow_run_id: str
     actor: str
+    deliver: str = "auto"
 
 
 def assemble(services: Services, request: AccountRunRequest, *, now: datetime) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def assemble(services: Services, request: AccountRunRequest, *, now: datetime) -
         _require_its_time(connection, request.period, now)
         run_id = runs.insert_run(
             connection, dag_id=request.dag_id, airflow_run_id=request.airflow_run_id, period=period,
-            actor=request.actor, code_version=__version__, source="",
+            actor=request.actor, code_version=__version__, source="", deliver=request.deliver,
         )  # fmt: skip
         runs.supersede_earlier_tries(connection, run_id)
     with services.recording_failure(run_id):

@@ -69,7 +69,7 @@ def run_sandbox(args: argparse.Namespace) -> int | None:
     plan = FaultPlan(seed=args.seed, rates=dict(map(_rate, args.fault)), hold_seconds=args.hold)
     rules = Rules(key, not args.strict_customers, args.limit, args.key_ttl)
     with (
-        _stop_signal() as stopped,
+        stop_signal() as stopped,
         running_sandbox(args.state, args.port, host=args.host, rules=rules, plan=plan, quiet=args.quiet) as sandbox,
     ):
         # What comes from a file is meant to stay there.
@@ -99,7 +99,7 @@ def _rate(text: str) -> tuple[str, float]:
 
 
 @contextmanager
-def _stop_signal() -> Generator[threading.Event]:
+def stop_signal() -> Generator[threading.Event]:
     """An event that SIGTERM and SIGINT set, instead of what they do otherwise."""
     stopped = threading.Event()
     before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evbilling.errors import BadInput, NotReady, TransientError
-from evbilling.stack import gateway
+from evbilling.stack import gateway, mail
 from evbilling.stack.api import AirflowApi
 from evbilling.stack.home import REPO_ROOT
 from evbilling.stack.ports import LOOPBACK
@@ -56,6 +56,7 @@ def connections(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW_CONN_WAREHOUSE": _postgres_connection(state, "evbilling_writer", "warehouse"),
         "AIRFLOW_CONN_EVIDENCE": {"conn_type": "fs", "extra": {"path": str(state.home / "evidence")}},
         gateway.CONNECTION: gateway.connection(state),
+        mail.CONNECTION: mail.connection(state),
     }
     made = {name: json.dumps(value | {"description": _OURS}) for name, value in embedded.items()}
     return made | {name: caller[name] for name in replaced_connections(caller) if name in made}
@@ -258,10 +259,10 @@ def log_tail(log: Path, lines: int = 20) -> str:
 
 def require_embedded_services(caller: Mapping[str, str]) -> None:
     """Raise `BadInput` if a connection of the caller's replaces an embedded database or the sandbox."""
-    for name in ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_CHARGING_PLATFORM", gateway.CONNECTION):
+    for name in ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_CHARGING_PLATFORM", gateway.CONNECTION, mail.CONNECTION):
         if name in replaced_connections(caller):
             raise BadInput(
-                "the demo bills its own databases and charges its own sandbox only",
+                "the demo bills its own databases, charges its own sandbox and mails to its own sink only",
                 where=name,
                 fix=f"unset {name}, or trigger the DAGs on `evbilling up` instead",
             )

@@ -106,10 +106,13 @@ def _demo(args: argparse.Namespace) -> int:
 def _print_where(state: StackState) -> None:
     from evbilling.stack.airflow import base_url
     from evbilling.stack.console import command
+    from evbilling.stack.mail import url as mail_url
 
     print()
     if "api-server" in state.wanted:
         print(f"Airflow     {base_url(state)}   login admin / {state.airflow_passwords['admin']}")
+    if "mail-sink" in state.wanted:
+        print(f"Mail        {mail_url(state)}")
     if state.broker_url:
         print(f'Workers     eval "$({command()} env)"; airflow celery worker    for each, anywhere')
     print(f'Warehouse   eval "$({command()} env)"; psql "$FINANCE_URL"')

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.stack import airflow, gateway
+from evbilling.stack import airflow, gateway, mail
 from evbilling.stack.console import command, step
 from evbilling.stack.lifecycle import bring_up
 from evbilling.stack.month_run import DAG_IDS, bill_and_close, last_complete_month
@@ -85,6 +85,7 @@ def _print_next_steps(state: StackState, period: Period) -> None:
     query = f"select * from finance.statements where period = '{period}'"  # ruff: ignore[hardcoded-sql-expression]
     print(f"""  Finance     eval "$({command()} env)"; psql "$FINANCE_URL" -c "{query}\"""")
     print(f"  Sandbox     {gateway.url(state)}   what the cards were charged: {gateway.log_file(state)}")
+    print(f"  Mail        {mail.url(state)}   what was sent: statements with their PDFs, notices of failed charges")
     print(f"  Go live     un-pause {DAG_IDS[0]} in Airflow: it bills this month at once, then on each 1st;")
     print("              then account_statements, payment_retries and payment_reconciliation")
     print(f"  Stop        {command()} down        (the data stays; a second demo writes 0 rows)")

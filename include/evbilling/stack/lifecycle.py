@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from evbilling.stack import airflow, databases, gateway, workers
+from evbilling.stack import airflow, databases, gateway, mail, workers
 from evbilling.stack.console import step
 from evbilling.stack.home import stack_home
 from evbilling.stack.ports import free_port
@@ -45,11 +45,15 @@ def bring_up(with_airflow: bool = True, broker_url: str | None = None) -> StackS
         state = StackState.load(home) or StackState.create(home)
         if broker_url is not None:
             workers.choose_broker(state, broker_url)
-        parts = [POSTGRES, *(() if _has_own_gateway() else [gateway.SANDBOX])]
+        own = airflow.replaced_connections(os.environ)
+        embedded = {gateway.CONNECTION: gateway.SANDBOX, mail.CONNECTION: mail.SINK}
+        parts = [POSTGRES, *(part for name, part in embedded.items() if name not in own)]
         state.wanted = sorted({*state.wanted, *parts, *(airflow.COMPONENTS if with_airflow else ())})
         _bring_up_postgres(state)
         if gateway.SANDBOX in parts:
             _bring_up_sandbox(state)
+        if mail.SINK in parts:
+            _bring_up_sink(state)
         if with_airflow:
             _bring_up_airflow(state)
     return state
@@ -71,6 +75,8 @@ def take_down() -> bool:
             line.result = f"stopped {', '.join(stopped)}" if stopped else "wasn't running"
         with step("Sandbox", "stopping") as line:
             line.result = "stopped" if gateway.stop(state) else "wasn't running"
+        with step("Mail sink", "stopping") as line:
+            line.result = "stopped" if mail.stop(state) else "wasn't running"
         with step("Postgres", "stopping") as line:
             server = postgres_of(state)
             line.result = "stopped" if server.is_running() else "wasn't running"
@@ -83,16 +89,12 @@ def look(state: StackState) -> list[PartStatus]:
     server = postgres_of(state)
     pid = server.pid()
     parts = [PartStatus(POSTGRES, POSTGRES in state.wanted, pid, f"127.0.0.1:{server.port}", server.log)]
-    sandbox = gateway.record(state)
-    parts.append(
-        PartStatus(
-            gateway.SANDBOX,
-            gateway.SANDBOX in state.wanted,
-            sandbox.pid if sandbox and sandbox.is_alive() else None,
-            gateway.url(state),
-            gateway.log_file(state),
-        )
-    )
+    for name, record, where, log in (
+        (gateway.SANDBOX, gateway.record(state), gateway.url(state), gateway.log_file(state)),
+        (mail.SINK, mail.record(state), mail.url(state), mail.log_file(state)),
+    ):
+        pid = record.pid if record and record.is_alive() else None
+        parts.append(PartStatus(name, name in state.wanted, pid, where, log))
     for name in airflow.COMPONENTS:
         record = airflow.component_record(state, name)
         parts.append(
@@ -124,15 +126,18 @@ def _bring_up_postgres(state: StackState) -> None:
         line.result = f"migrated: {', '.join(applied)}" if applied else "up to date"
 
 
-def _has_own_gateway() -> bool:
-    return gateway.CONNECTION in airflow.replaced_connections(os.environ)
-
-
 def _bring_up_sandbox(state: StackState) -> None:
     with step("Sandbox", "starting") as line:
         gateway.prepare(state)
         started = gateway.start(state)
         line.result = f"{'running' if started else 'already running'} on {gateway.url(state)}"
+
+
+def _bring_up_sink(state: StackState) -> None:
+    with step("Mail sink", "starting") as line:
+        mail.prepare(state)
+        started = mail.start(state)
+        line.result = f"{'running' if started else 'already running'}, shows what came on {mail.url(state)}"
 
 
 def _bring_up_airflow(state: StackState) -> None:

@@ -61,6 +61,8 @@ def _print_money(finance_url: str, period: Period) -> None:
             ("currency", "billed", "collected", "outstanding"),
             _read(finance_url, "month_collected", period),
         )
+    if mailed := _read(finance_url, "month_mail", period):
+        _print_table("Mail", ("kind", "state", "messages"), mailed)
     if stated := _read(finance_url, "month_accounts", period):
         columns = (
             "currency", "statements", "opening", "connector statements", "other charges", "settled elsewhere",

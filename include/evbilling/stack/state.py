@@ -37,6 +37,8 @@ class StackState:
     postgres_port: int = 0
     airflow_port: int = 0
     sandbox_port: int = 0
+    smtp_port: int = 0
+    mail_port: int = 0
     role_passwords: dict[str, str] = field(default_factory=dict)
     airflow_passwords: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)

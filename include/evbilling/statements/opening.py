@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Who asks for which period, and how far the set may be off before the run stops."""
+    """Who asks for which period, how far the set may be off before the run stops, and whether mail follows."""
 
     period: Period
     dag_id: str
@@ -40,6 +40,8 @@ class RunRequest:
     actor: str
     max_count_change_percent: float = 25.0
     max_orphan_connectors: int = 0
+    # Whether what it issues is mailed: auto, yes or no.
+    deliver: str = "auto"
 
 
 def open_run(services: Services, request: RunRequest, *, now: datetime, shard_rows: int = SHARD_ROWS) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def open_run(services: Services, request: RunRequest, *, now: datetime, shard_ro
             actor=request.actor,
             code_version=__version__,
             source="",
+            deliver=request.deliver,
         )
     with services.recording_failure(run_id):
         return _plan(services, request, run_id, now, shard_rows)

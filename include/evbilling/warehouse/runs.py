@@ -67,12 +67,13 @@ def insert_run(
     actor: str,
     code_version: str,
     source: str,
+    deliver: str = "auto",
 ) -> int:
-    """Record that a run begins; returns its id."""
+    """Record that a run begins; returns its id. `deliver` says whether its statements are mailed (auto, yes, no)."""
     row = connection.execute(
-        """insert into billing.run (dag_id, airflow_run_id, period, actor, code_version, source, shard_count)
-           values (%s, %s, %s, %s, %s, %s, 1) returning run_id""",
-        (dag_id, airflow_run_id, period, actor, code_version, source),
+        """insert into billing.run (dag_id, airflow_run_id, period, actor, code_version, source, deliver, shard_count)
+           values (%s, %s, %s, %s, %s, %s, %s, 1) returning run_id""",
+        (dag_id, airflow_run_id, period, actor, code_version, source, deliver),
     ).fetchone()
     return int(row[0]) if row else 0
 

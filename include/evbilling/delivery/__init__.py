@@ -1,0 +1,1 @@
+"""Mail to financial admins: the outbox, the letters, the conversation with the mail server."""

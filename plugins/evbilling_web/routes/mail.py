@@ -1,0 +1,100 @@
+"""The Mail page: the outbox, what went and what didn't, and the way to send a message again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from evbilling.delivery import listing
+from evbilling.delivery.letters import FAILED_CHARGE, KIND_LABELS
+from evbilling.delivery.listing import MailFilter, MailRow
+from evbilling.errors import BadInput
+from evbilling.period import Period
+from evbilling_airflow.connections import smtp_settings
+from evbilling_web import warehouse
+from evbilling_web.rendering import page
+from evbilling_web.rights import Right, SignedIn, why_not
+
+router = APIRouter()
+
+_ALL = "all"
+_BADGES = {"failed": "bad", "unknown": "warn", "pending": "plain", "sending": "plain", "held": "plain", "sent": "good"}
+
+
+@router.get("/mail")
+def mail(
+    request: Request,
+    user: SignedIn,
+    period: Annotated[str, Query(max_length=7)] = "",
+    kind: Annotated[str, Query(max_length=40)] = "",
+    state: Annotated[str, Query(max_length=40)] = "",
+    account: Annotated[str, Query(max_length=200)] = "",
+    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+) -> HTMLResponse:
+    """Messages of a month, or of all, by kind, state and account, the newest first."""
+    if kind and kind not in KIND_LABELS:
+        raise HTTPException(404, f"There is no kind of message called {kind}.")
+    if state and state not in listing.STATES:
+        raise HTTPException(404, f"There is no state of a message called {state}.")
+    with warehouse.reading() as connection:
+        months = listing.periods(connection)
+        wanted = MailFilter(
+            period=_period(period, months), kinds=(kind,) if kind else (), states=(state,) if state else (),
+            account=account.strip() or None,
+        )  # fmt: skip
+        counts = listing.counts_by_state(connection, wanted)
+        rows, next_before = listing.mail_page(connection, wanted, before=before)
+    given = {
+        "rows": rows,
+        "counts": counts,
+        "waiting": counts.get("pending", 0),
+        "next_before": next_before,
+        "before": before,
+        "months": months,
+        "chosen": {
+            "period": str(wanted.period) if wanted.period else _ALL, "kind": kind, "state": state,
+            "account": wanted.account or "",
+        },
+        "kinds": KIND_LABELS,
+        "labels": listing.STATE_LABELS,
+        "hints": listing.STATE_HINTS,
+        "badges": _BADGES,
+        "no_server": _server_trouble(),
+        "may_not_send": why_not(user, Right.SEND_MAIL),
+        "query": _query,
+        "send_query": _send_query,
+    }  # fmt: skip
+    return page(request, "mail.html", given)
+
+
+def _query(chosen: dict[str, str], **changes: object) -> dict[str, object]:
+    """The query of a page with this filter, changed so; what isn't chosen is left out."""
+    return {name: value or None for name, value in (chosen | changes).items()}
+
+
+def _send_query(row: MailRow) -> dict[str, Any]:
+    """What names a message to the page that asks for it: the statement, and for a notice its kind."""
+    return {"statement": row.statement_id, "kind": row.kind if row.kind == FAILED_CHARGE else None}
+
+
+def _period(text: str, months: list[Period]) -> Period | None:
+    if text == _ALL:
+        return None
+    if not text:
+        return months[0] if months else None
+    try:
+        return Period.parse(text)
+    except BadInput as wrong:
+        raise HTTPException(404, f"{wrong.what}: write it as YYYY-MM, for example 2026-11.") from None
+
+
+def _server_trouble() -> str | None:
+    """Why nothing can be sent, as far as the connection tells; None if there is one that makes sense."""
+    try:
+        found = smtp_settings()
+    except BadInput as wrong:
+        return str(wrong)
+    return None if found else "No mail server is defined: define the Airflow connection smtp, and what waits is sent."

@@ -1,0 +1,418 @@
+"""Mail goes out once: to whom it should, in spite of retries, kills and a moody mail server."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from mail_helpers import PostOffice, attachments, body, post_office, send, states
+from month_helpers import NOW, PERIOD
+from payment_helpers import HARD, SOFT, VISA, Till, opened_till, together
+
+from evbilling.delivery import delivering, outbox, preparing
+from evbilling.delivery.letters import CONNECTOR_STATEMENT, FAILED_CHARGE
+from evbilling.delivery.outbox import Wanted
+from evbilling.delivery.smtp import Conversation
+from evbilling.errors import BadInput, TransientError
+from evbilling.payments.rebilling import RebillRequest, rebill
+from evbilling.stack.ports import free_port
+from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.statements.showing import show_statement
+from half_way import half_way
+
+pytestmark = pytest.mark.postgres
+
+ACCOUNTS = 3
+NOBODY = {"sent": 0, "failed": 0, "unknown": 0, "later": 0, "waiting": 0}
+
+
+@pytest.fixture
+def till(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    """A billed month, not charged yet."""
+    folder: Path = tmp_path_factory.mktemp("mail")
+    with opened_till(postgres, folder, ACCOUNTS) as till:
+        yield till
+
+
+@pytest.fixture
+def office() -> Iterator[PostOffice]:
+    """A mail server that takes all."""
+    with post_office() as office:
+        yield office
+
+
+def address(number: int) -> str:
+    return f"fa-a{number:05d}@example.org"
+
+
+def hurry(till: Till) -> None:
+    """Let what waits for its next try be due now."""
+    with psycopg.connect(till.admin_url) as connection:
+        connection.execute("update billing.mail set not_before = now() where state = 'pending'")
+
+
+def test_each_statement_is_mailed_once(till: Till, office: PostOffice) -> None:
+    """A billed month is in the outbox; a delivery sends each statement with its PDF, a second one nothing."""
+    assert states(till) == ["pending"] * ACCOUNTS
+    assert send(till, office) == NOBODY | {"sent": 3}
+    assert send(till, office) == NOBODY
+    assert sorted(office.recipients) == [address(n) for n in range(ACCOUNTS)]
+    assert office.connections == 1
+    recipient, message = office.kept[0]
+    statement = till.ids[int(recipient[8])]
+    assert statement in message["Subject"]
+    assert message["From"] == "CPO <billing@cpo.example>"
+    assert message["Reply-To"] == "help@cpo.example"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert [key for key in message if key.lower().startswith("list-")] == []
+    ((name, pdf),) = attachments(message)
+    assert name == f"{statement}.pdf"
+    assert pdf.startswith(b"%PDF-")
+    for kind in ("plain", "html"):
+        assert statement in body(message, kind)
+    assert till.rows("select distinct state, tries from billing.mail") == [("sent", 1)]
+    ids = [row[0] for row in till.rows("select message_id from billing.mail order by mail_id")]
+    assert ids == [message["Message-ID"] for _, message in office.kept]
+    assert len(set(ids)) == ACCOUNTS
+
+
+def test_only_what_is_wanted_is_sent(till: Till, office: PostOffice) -> None:
+    """A delivery for another month, or another kind, leaves this month's statements alone."""
+    assert send(till, office, Wanted((CONNECTOR_STATEMENT,), "2026-10")) == NOBODY
+    assert send(till, office, Wanted((FAILED_CHARGE,), None)) == NOBODY
+    assert send(till, office, Wanted((CONNECTOR_STATEMENT,), str(PERIOD)))["sent"] == ACCOUNTS
+
+
+def test_without_a_server_it_waits(till: Till, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is sent and nothing fails; the log says how many wait and what to define."""
+    caplog.set_level("INFO")
+    assert send(till, None) == NOBODY | {"waiting": 3}
+    assert "3 messages wait" in caplog.text
+    assert "Airflow connection smtp" in caplog.text
+    assert states(till) == ["pending"] * ACCOUNTS
+
+
+BAD_RECIPIENTS: list[tuple[str, str]] = [
+    ("update platform.app_user set active = false", "is inactive"),
+    ("update platform.app_user set email = null", "no e-mail address"),
+    ("update platform.app_user set email = ' '", "no e-mail address"),
+    ("update platform.app_user set email = 'not an address'", "isn't one"),
+    ("update platform.app_user set email = E'a@example.org\\r\\nBcc: b@example.org'", "isn't one"),
+    ("update platform.app_user set user_id = 'gone'", "has no user"),
+]
+
+
+@pytest.mark.parametrize(("fault", "said"), BAD_RECIPIENTS)
+def test_a_bad_recipient_stops_nobody(till: Till, office: PostOffice, fault: str, said: str) -> None:
+    """Who can't be written to fails with a reason that says what to mend; all others get their mail."""
+    till.platform.execute(f"{fault} where account_id = 'a00001'")
+    assert send(till, office) == NOBODY | {"sent": 2, "failed": 1}
+    assert sorted(office.recipients) == [address(0), address(2)]
+    ((reason, tries),) = till.rows("select last_error, tries from billing.mail where state = 'failed'")
+    assert said in reason
+    assert tries == 0
+
+
+def test_a_refused_recipient_fails(till: Till, office: PostOffice) -> None:
+    """A 5xx for a recipient is final; its words are kept, without the address, and the others go on."""
+    office.refuse[address(1)] = f"550 5.1.1 <{address(1)}>: no such user"
+    assert send(till, office) == NOBODY | {"sent": 2, "failed": 1}
+    ((reason,),) = till.rows("select reason from finance.mail where state = 'failed'")
+    assert "550 5.1.1" in reason
+    assert "f***@example.org" in reason
+    assert address(1) not in reason
+    assert send(till, office) == NOBODY
+
+
+def test_a_busy_server_is_asked_again_later(till: Till, office: PostOffice) -> None:
+    """A 4xx for a recipient waits, longer each time, and fails at last; the others go on."""
+    office.refuse[address(1)] = "451 4.7.1 greylisted"
+    assert send(till, office) == NOBODY | {"sent": 2, "later": 1, "waiting": 1}
+    assert send(till, office) == NOBODY | {"waiting": 1}, "not due yet"
+    waits = []
+    for _ in range(outbox.MOST_TRIES - 1):
+        (wait,) = till.rows(
+            "select round(extract(epoch from not_before - now()) / 60) from billing.mail where state = 'pending'"
+        )[0]
+        waits.append(int(wait))
+        hurry(till)
+        send(till, office)
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 360, 360]
+    assert states(till).count("failed") == 1
+    assert "given up after 10 tries" in till.one("select last_error from billing.mail where state = 'failed'")
+    del office.refuse[address(1)]
+
+
+def test_greylisting_passes(till: Till, office: PostOffice) -> None:
+    """A recipient that was refused for now gets the message at a later try, with the same Message-ID."""
+    office.refuse[address(1)] = "450 try later"
+    send(till, office)
+    before = till.one("select message_id from billing.mail where state = 'pending'")
+    office.refuse.clear()
+    hurry(till)
+    assert send(till, office) == NOBODY | {"sent": 1}
+    assert office.kept[-1][1]["Message-ID"] == before
+
+
+def test_no_server_there(till: Till, office: PostOffice) -> None:
+    """A server that can't be reached is worth another try of the task, and costs no message one."""
+    settings = office.settings(port=free_port(0))
+    with pytest.raises(TransientError, match="can't be reached"):
+        delivering.deliver(till.services, settings)
+    assert till.rows("select distinct state, tries from billing.mail") == [("pending", 0)]
+    assert send(till, office)["sent"] == ACCOUNTS
+
+
+def test_a_server_that_refuses_all_for_now_stops_the_delivery(
+    postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few refusals in a row the task gives up, and Airflow tries it again; nothing is lost."""
+    monkeypatch.setattr(delivering, "_REFUSED_IN_A_ROW", 2)
+    with opened_till(postgres, tmp_path, ACCOUNTS) as till, post_office(on_mail=lambda *_: "451 busy") as office:
+        with pytest.raises(TransientError, match="refused the last 2 messages"):
+            send(till, office)
+        assert till.rows("select state, tries from billing.mail order by mail_id") == [
+            ("pending", 1), ("pending", 1), ("pending", 0),
+        ]  # fmt: skip
+
+
+def test_a_refused_sender_is_said_to_who_defined_it(till: Till, office: PostOffice) -> None:
+    """A 5xx for our own address is the connection's fault: the task fails at once, and no message does."""
+    office.on_mail = lambda *_: "553 not your address"
+    with pytest.raises(BadInput, match=r"refuses mail from billing@cpo\.example"):
+        send(till, office)
+    assert set(states(till)) == {"pending"}
+    office.on_mail = None
+    hurry(till)
+    assert send(till, office)["sent"] == ACCOUNTS
+
+
+def test_a_wrong_login_is_said(till: Till, office: PostOffice) -> None:
+    """A server without a login, or that refuses it, is no reason to try again; the password is in no message."""
+    settings = office.settings(login="me", password="secret-1")
+    with pytest.raises((BadInput, TransientError)) as failed:
+        delivering.deliver(till.services, settings)
+    assert "secret-1" not in str(failed.value) + repr(settings)
+    assert set(states(till)) == {"pending"}
+
+
+def test_starttls_that_isnt_there_is_said(till: Till, office: PostOffice) -> None:
+    """Mail never goes in the clear because a server offers no TLS."""
+    with pytest.raises(BadInput, match="starttls"):
+        delivering.deliver(till.services, office.settings(security="starttls"))
+    assert office.kept == []
+
+
+def test_a_connection_that_ends_is_opened_again(till: Till, office: PostOffice) -> None:
+    """A server that says 421 after each message costs a connection, not a message, and nobody gets it twice."""
+    office.on_mail = lambda _, number: "421 too many" if number % 2 == 0 else "250 OK"
+    assert send(till, office) == NOBODY | {"sent": 3}
+    assert sorted(office.recipients) == [address(n) for n in range(ACCOUNTS)]
+    assert office.connections == 3
+
+
+def test_an_answer_that_never_comes_is_unknown(till: Till, office: PostOffice) -> None:
+    """The server has the whole message and drops the connection: nobody knows, so it is never sent again by itself."""
+    office.on_data = lambda _, number: None if number == 2 else "250 OK"
+    assert send(till, office) == NOBODY | {"sent": 2, "unknown": 1}
+    assert states(till) == ["sent", "unknown", "sent"]
+    assert send(till, office) == NOBODY
+    assert len(office.recipients) == ACCOUNTS
+
+
+def test_a_slow_answer_is_unknown(till: Till, office: PostOffice) -> None:
+    """An answer that takes longer than the timeout says is no answer."""
+    office.slow, office.delay = 2, 30.0
+    counts = delivering.deliver(till.services, office.settings(timeout_seconds=2.0), Wanted())
+    assert counts == NOBODY | {"sent": 2, "unknown": 1}
+
+
+@pytest.mark.parametrize(("carried", "left"), [(100, "pending"), (2_000, "unknown")])
+def test_a_conversation_that_is_cut_off(till: Till, office: PostOffice, carried: int, left: str) -> None:
+    """Before the message was handed over it goes out later; once it was, nobody knows what of it arrived."""
+    with half_way(f"http://127.0.0.1:{office.port}", upwards=True, cut=True) as way:
+        way.limit = carried
+        settings = office.settings(port=int(way.address.rpartition(":")[2]))
+        with pytest.raises(TransientError):
+            delivering.deliver(till.services, settings)
+    assert office.kept == []
+    assert states(till) == [left, "pending", "pending"]
+    hurry(till)
+    assert send(till, office)["sent"] == ACCOUNTS - (left == "unknown")
+    assert len(set(office.recipients)) == len(office.recipients)
+
+
+def test_two_deliverers_at_once_send_each_message_once(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Tasks that run at the same time share the work."""
+    with opened_till(postgres, tmp_path, 40) as till, post_office() as office:
+        done = together(*[lambda: send(till, office)] * 2)
+        assert sum(counts["sent"] for counts in done) == 40
+        assert len(set(office.recipients)) == len(office.recipients) == 40
+        assert states(till) == ["sent"] * 40
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _after_begin() -> None:
+    real = outbox.begin
+
+    def begin(*args: Any) -> bool:
+        real(*args)
+        _die()
+        return True
+
+    outbox.begin = begin  # type: ignore[assignment]
+
+
+def _after_sending() -> None:
+    real = Conversation.send
+
+    def sent(self: Conversation, *args: Any) -> Any:
+        real(self, *args)
+        _die()
+
+    Conversation.send = sent  # type: ignore[method-assign]
+
+
+def _after_reserving() -> None:
+    Conversation.send = lambda *_: _die()  # type: ignore[method-assign, assignment, return-value]
+    outbox.begin = lambda *_: _die()  # type: ignore[assignment, return-value]
+
+
+def _deliver_and_die(services: Any, settings: Any, arm: Callable[[], None]) -> None:
+    arm()
+    delivering.deliver(services, settings)
+
+
+@pytest.mark.parametrize(
+    ("arm", "left", "got"),
+    [
+        (_after_reserving, "pending", 0),
+        (_after_begin, "unknown", 0),
+        (_after_sending, "unknown", 1),
+    ],
+)
+def test_a_killed_task_sends_nothing_twice(
+    till: Till, office: PostOffice, arm: Callable[[], None], left: str, got: int
+) -> None:
+    """Killed with messages reserved, begun, or taken: the next try sends the others, and lists the doubt."""
+    spawn = multiprocessing.get_context("spawn")
+    process = spawn.Process(target=_deliver_and_die, args=(till.services, office.settings(), arm))
+    process.start()
+    process.join(300)
+    assert process.exitcode == -signal.SIGKILL
+    assert len(office.kept) == got
+    assert send(till, office)["unknown"] == 0, "it may still be at work"
+    with psycopg.connect(till.admin_url) as connection:
+        connection.execute(
+            """update billing.mail set claimed_at = claimed_at - interval '1 hour',
+                                       reserved_until = reserved_until - interval '1 hour' where state <> 'sent'"""
+        )
+    counts = send(till, office)
+    assert sorted(set(states(till))) == sorted({left, "sent"} - {"pending"})
+    doubtful = 0 if left == "pending" else 1
+    assert counts["sent"] == ACCOUNTS - doubtful
+    assert len(set(office.recipients)) == len(office.recipients) == ACCOUNTS - doubtful + got
+    if doubtful:
+        assert "cut off" in till.one("select last_error from billing.mail where state = 'unknown'")
+        assert send(till, office)["sent"] == 0, "never by itself"
+
+
+def test_who_comes_back_too_late_writes_nothing(till: Till) -> None:
+    """A reservation that is over can't begin a message; a message begun can be settled late as sent, not as waiting."""
+    with psycopg.connect(till.services.warehouse_url, autocommit=True) as connection:
+        (first, *_) = outbox.reserve(connection, "slow", 1, 0.01, Wanted())
+        connection.execute("select pg_sleep(0.05)")
+        assert not outbox.begin(connection, first.mail_id, "slow", "a@example.org", "<1@x>")
+        (again,) = outbox.reserve(connection, "quick", 1, 60, Wanted())
+        assert again.mail_id == first.mail_id
+        assert not outbox.begin(connection, first.mail_id, "slow", "a@example.org", "<1@x>")
+        assert outbox.begin(connection, first.mail_id, "quick", "a@example.org", "<1@x>")
+        assert outbox.give_up_lapsed(connection, 0.0) == 1
+        assert not outbox.settle(connection, first.mail_id, "quick", "pending", "later", None)
+        assert not outbox.settle(connection, first.mail_id, "slow", "sent", None, None)
+        assert outbox.settle(connection, first.mail_id, "quick", "sent", None, None)
+        assert not outbox.settle(connection, first.mail_id, "quick", "failed", "no", None)
+
+
+def test_a_statement_that_cant_be_written_stops_nobody(
+    till: Till, office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault in one document is that message's: the others go out."""
+    real = preparing.statement_pdf
+
+    def faulty(view: Any, **options: Any) -> bytes:
+        if view.header.statement_id == till.ids[1]:
+            raise ValueError("no such glyph")
+        return real(view, **options)
+
+    monkeypatch.setattr(preparing, "statement_pdf", faulty)
+    assert send(till, office) == NOBODY | {"sent": 2, "failed": 1}
+    assert "can't be written" in till.one("select last_error from billing.mail where state = 'failed'")
+
+
+def test_declined_charges_are_told_once_for_each_reason(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """One notice a statement, reason and card, written with the decline; a retry that fails alike tells nothing new."""
+    with opened_till(postgres, tmp_path, 4, methods=(VISA, SOFT, HARD, None)) as till, post_office() as office:
+        till.charge()
+        rows = till.rows("select statement_id, occasion from billing.mail where kind = 'failed_charge' order by 1")
+        assert [statement for statement, _ in rows] == till.ids[1:]
+        assert [occasion.split()[1] for _, occasion in rows] == ["insufficient_funds", "lost_card", "no_payment_method"]
+        _try_again(till, till.ids[1], "once more")
+        assert len(states(till, FAILED_CHARGE)) == 3
+        till.set_method("a00001", HARD)
+        _try_again(till, till.ids[1], "another card")
+        assert len(states(till, FAILED_CHARGE)) == 4
+        assert send(till, office, Wanted((FAILED_CHARGE,)))["sent"] == 4
+        said = {message["Subject"].split()[3]: body(message, "plain") for _, message in office.kept[:3]}
+        assert "There wasn't enough money on the card" in said[till.ids[1]]
+        assert "The bank declined this card for good" in said[till.ids[2]]
+        assert "No payment method is stored" in said[till.ids[3]]
+        assert all(attachments(message) == [] for _, message in office.kept)
+
+
+def test_a_notice_of_what_is_paid_by_then_is_held(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Nobody is told of a failed charge once nothing is due any more."""
+    with opened_till(postgres, tmp_path, 1, methods=(SOFT,)) as till, post_office() as office:
+        till.charge()
+        till.set_method("a00000", VISA)
+        _try_again(till, till.ids[0], "paid now")
+        assert till.status(till.ids[0]) == "Billing failure (resolved)"
+        assert send(till, office, Wanted((FAILED_CHARGE,))) == NOBODY
+        assert till.rows("select state, last_error from billing.mail where kind = 'failed_charge'") == [
+            ("held", "nothing is due any more, so there is nothing to tell")
+        ]
+        assert office.kept == []
+
+
+def _try_again(till: Till, statement_id: str, request: str) -> None:
+    with till.desk() as desk:
+        rebill(desk, RebillRequest(request, "ann", "trying", (statement_id,)), NOW)
+
+
+def test_two_thousand_messages_are_quick(till: Till, office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All go out, each once, with the same few messages prepared ahead."""
+    with psycopg.connect(till.admin_url) as connection:
+        connection.execute(
+            """insert into billing.mail (kind, statement_id, account_id, financial_admin_id, period, occasion,
+                                         requested_by)
+               select kind, statement_id, account_id, financial_admin_id, period, 'request ' || n, 'ann'
+               from billing.mail, generate_series(1, 667) n where statement_id <> %s or n < 664""",
+            (till.ids[0],),
+        )
+    # What a statement and its PDF cost is measured by `make bench`.
+    monkeypatch.setattr(preparing, "statement_pdf", lambda *_, **__: b"%PDF-1.7")
+    monkeypatch.setattr(preparing, "show_statement", lambda _, statement_id: views[statement_id])
+    with till.services.warehouse() as connection:
+        views = {statement_id: show_statement(connection, statement_id) for statement_id in till.ids}
+    counts = send(till, office)
+    assert counts == NOBODY | {"sent": 2000}
+    assert len(office.kept) == len({message["Message-ID"] for _, message in office.kept}) == 2000
