@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from evbilling.errors import EvbillingError
 from evbilling_web import failures, warehouse
 from evbilling_web.guard import may_see, same_origin
-from evbilling_web.routes import accounts, actions, following, mail, months, statement, static, validation
+from evbilling_web.routes import accounts, actions, following, mail, months, statement, statements, static, validation
 
 ROUTERS: tuple[APIRouter, ...] = (
     accounts.router,
@@ -22,6 +22,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     mail.router,
     months.router,
     statement.router,
+    statements.router,
     static.router,
     validation.router,
 )

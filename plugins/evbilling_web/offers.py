@@ -26,7 +26,34 @@ class Offer:
     why_not: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What a reader may do with statements: asked once, however many a page shows."""
+
+    _why_not: dict[Right, str | None]
+
+    @classmethod
+    def to(cls, user: BaseUser) -> Offers:
+        """By the rights of `user`."""
+        return cls({right: why_not(user, right) for _, _, _, right in _OFFERED})
+
+    def on(self, facts: ActionFacts) -> tuple[Offer, ...]:
+        """The actions on a statement, in order. What it doesn't allow is said before what its reader may not do."""
+        refused = refused_actions(facts)
+        return tuple(
+            Offer(words, name, refused[action] or self._why_not[right]) for action, words, name, right in _OFFERED
+        )
+
+    @property
+    def on_many(self) -> tuple[Offer, ...]:
+        """The actions that can be done with many statements at once."""
+        return tuple(
+            Offer(words, name, self._why_not[right])
+            for action, words, name, right in _OFFERED
+            if action in {Action.REBILL, Action.MARK_AS_PAID}
+        )
+
+
 def offers(user: BaseUser, facts: ActionFacts) -> tuple[Offer, ...]:
-    """The actions on a statement, in order. What it doesn't allow is said before what its reader may not do."""
-    refused = refused_actions(facts)
-    return tuple(Offer(words, name, refused[action] or why_not(user, right)) for action, words, name, right in _OFFERED)
+    """The actions on one statement, as `Offers.on`."""
+    return Offers.to(user).on(facts)

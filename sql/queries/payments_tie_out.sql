@@ -37,12 +37,17 @@ with statement as (
             select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)) o
     where g.outcome = 'succeeded' and g.gone_at is null
     group by s.statement_id
+), differing as (
+    select currency, count(*) as statements from billing.standing_difference where period = {period} group by currency
+), listed_due as (
+    select currency, sum(balance_minor) as minor from billing.statement_sum
+    where kind = 'connector' and period = {period} group by currency
 ), figure as (
     select s.currency, s.minor_unit, sum(s.total_minor + coalesce(c.total_minor, 0)) as total,
            sum(coalesce(p.charged, 0)) as charged, sum(coalesce(p.cash, 0)) as cash,
            sum(coalesce(p.outside, 0)) as outside, sum(coalesce(a.minor, 0)) as attempted,
            sum(coalesce(m.minor, 0)) as marked, sum(coalesce(l.minor, 0)) as listed,
-           sum(s.paid_minor + s.balance_minor) as settled
+           sum(s.paid_minor + s.balance_minor) as settled, sum(s.balance_minor) as due, count(*) as statements
     from statement s
     left join posted p using (statement_id)
     left join corrected c using (statement_id)
@@ -59,6 +64,13 @@ from figure f cross join lateral (values
     ('collected', 'Collected by the gateway, by the ledger', f.cash, 'Succeeded attempts', f.attempted),
     ('gateway', 'Succeeded attempts', f.attempted, 'Payments that the gateway lists', f.listed),
     ('outside', 'Paid by other means, by the ledger', f.outside, 'Marked as paid', f.marked),
-    ('outstanding', 'Charged to receivables, by the ledger', f.charged, 'Paid, and still due', f.settled)
+    ('outstanding', 'Charged to receivables, by the ledger', f.charged, 'Paid, and still due', f.settled),
+    ('listed', 'Still due, by the ledger', f.due, 'Still due, as the list of statements adds it up',
+     coalesce((select minor from listed_due l where l.currency = f.currency), 0))
 ) as k (check_id, left_label, left_minor, right_label, right_minor)
+union all
+select 'standing-' || f.currency, 'Connector statements, ' || f.currency, f.statements,
+       'Connector statements that the list has as the ledger has them, ' || f.currency,
+       f.statements - coalesce((select statements from differing d where d.currency = f.currency), 0)
+from figure f
 order by 1;

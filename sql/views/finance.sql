@@ -22,12 +22,7 @@ select s.statement_id,
        case s.kind when 'connector'
             then round(m.balance_minor / power(10::numeric, s.minor_unit), s.minor_unit) end as balance_due,
        case when s.kind <> 'connector' then 'Issued'
-            when m.balance_minor <= 0 and m.last_way = 'paid_outside' then 'Paid manually'
-            when m.balance_minor <= 0 and h.has_failed then 'Billing failure (resolved)'
-            when m.balance_minor <= 0 then 'Paid'
-            when m.paid_minor > 0 then 'Partly paid'
-            when h.has_failed then 'Billing failure'
-            else 'Issued' end as status,
+            else billing.status_of(m.balance_minor, m.paid_minor, m.last_way, h.has_failed)::text end as status,
        s.issued_at,
        s.corrects_statement_id
 from billing.statement s

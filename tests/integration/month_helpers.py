@@ -195,3 +195,27 @@ def staging_tables(url: str) -> list[str]:
     """Names of what lies in schema staging."""
     query = "select relname from pg_class where relnamespace = 'staging'::regnamespace and relkind in ('r', 'p')"
     return sorted(name for (name,) in rows(url, query))
+
+
+_DIFFERENCES = {
+    "a standing isn't what the ledger says": "select * from billing.standing_difference",
+    "sums aren't what the statements come to": "select * from billing.statement_sum_difference",
+    "finance.statements says otherwise than the list": """
+        select s.statement_id, s.status, l.status::text from finance.statements s
+        full join billing.standing l using (statement_id)
+        where s.kind = 'connector' and (s.status, s.balance_due, s.paid_amount) is distinct from (
+            l.status::text, round(l.balance_minor / power(10::numeric, l.minor_unit), l.minor_unit),
+            round(l.paid_minor / power(10::numeric, l.minor_unit), l.minor_unit))""",
+}
+
+
+def standings_differ(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
+    """In what the list of statements isn't what ledger and attempts say; {}: in nothing."""
+    found = {says: connection.execute(query.encode()).fetchall() for says, query in _DIFFERENCES.items()}
+    return {says: rows for says, rows in found.items() if rows}
+
+
+def check_standings(url: str) -> None:
+    """What the list of statements is read from is what ledger and attempts say, and adds up."""
+    with psycopg.connect(url) as connection:
+        assert standings_differ(connection) == {}

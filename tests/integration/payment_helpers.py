@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from month_helpers import NOW, PERIOD, Platform, bill, one, rows, settle_terms, terms
+from month_helpers import NOW, PERIOD, Platform, bill, check_standings, one, rows, settle_terms, terms
 
 from evbilling.errors import EvbillingError
 from evbilling.payments.charging import charge_period
@@ -244,7 +244,8 @@ def together(*deeds: Callable[[], Any]) -> list[Any]:
 
 
 def check_books(till: Till) -> None:
-    """What must hold at any moment, whatever was done: the ledger in itself, and the gateway against it."""
+    """What must hold at any moment, whatever was done: the ledger in itself, the list, and the gateway against both."""
+    check_standings(till.admin_url)
     assert (
         till.rows(
             """select 1 from (

@@ -410,17 +410,28 @@ def test_an_old_charge_without_an_outcome_is_a_break(postgres: EmbeddedPostgres,
 # ---- The figures of a month
 
 FALSIFIED = [
-    ("delete from billing.transfer where kind = 'payment' and statement_id = %s", ["collected-EUR"]),
-    ("delete from billing.transfer where kind = 'paid_outside' and statement_id <> %s", ["outside-EUR"]),
+    (
+        "delete from billing.transfer where kind = 'payment' and statement_id = %s",
+        ["collected-EUR", "listed-EUR", "standing-EUR"],
+    ),
+    (
+        "delete from billing.transfer where kind = 'paid_outside' and statement_id <> %s",
+        ["listed-EUR", "outside-EUR", "standing-EUR"],
+    ),
     (
         "update billing.transfer set amount_minor = amount_minor + 1 where kind = 'issue' and statement_id = %s",
-        ["ledger-EUR"],
+        ["ledger-EUR", "listed-EUR", "standing-EUR"],
     ),
     (
         "update billing.payment_attempt set amount_minor = amount_minor - 1 where statement_id = %s",
         ["collected-EUR", "gateway-EUR"],
     ),
     ("update billing.gateway_payment set gone_at = now() where statement_id = %s", ["gateway-EUR"]),
+    ("update billing.standing set has_failed = true where statement_id = %s", ["standing-EUR"]),
+    (
+        "update billing.statement_sum set balance_minor = balance_minor + 1 where currency = 'EUR' and %s <> ''",
+        ["listed-EUR"],
+    ),
 ]
 
 
@@ -434,11 +445,12 @@ def test_the_figures_of_a_month_tie_out(postgres: EmbeddedPostgres, tmp_path: Pa
         checks = "select check_id, left_value, right_value, is_ok from finance.tie_out where check_id ~ '-(EUR|JPY)$'"
         assert till.tie_out() == []
         clean = till.rows(checks)
-        ids = {f"{check}-{currency}" for check in ("ledger", "collected", "gateway", "outside", "outstanding")
+        ids = {f"{check}-{currency}" for check in (
+                   "ledger", "collected", "gateway", "outside", "outstanding", "listed", "standing")
                for currency in ("EUR", "JPY")}  # fmt: skip
         assert ids <= {row[0] for row in clean}
         assert all(row[-1] for row in clean)
-        tables = ("transfer", "payment_attempt", "gateway_payment")
+        tables = ("transfer", "payment_attempt", "gateway_payment", "standing", "statement_sum")
         with psycopg.connect(till.admin_url, autocommit=True) as connection:
             connection.execute("set session_replication_role = replica")
             for table in tables:

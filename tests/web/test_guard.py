@@ -37,6 +37,8 @@ ROUTES = [
 # A new page has to be written down here, with the least role that gets it.
 TABLE = [
     ("GET", "/static/app.css", "viewer"),
+    ("GET", "/statements", "viewer"),
+    ("GET", "/statements.csv", "viewer"),
     ("GET", "/statements/A-202611-000001", "viewer"),
     ("GET", "/statements/A-202611-000001.pdf", "viewer"),
     ("GET", "/statements/A-202611-000001/lines.csv", "viewer"),

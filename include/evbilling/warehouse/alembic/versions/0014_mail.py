@@ -7,7 +7,7 @@ from alembic import op
 from evbilling.warehouse.scripts import run_script
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 
 def upgrade() -> None:

@@ -1,0 +1,225 @@
+"""What a list of statements is filtered and sorted by, and how an address says so. Pure: nothing is looked up.
+
+Fields of an address: `type`, `status` (each may be given several times), `period` (`all`: any), `account`, `id`,
+`currency`, `sort` (`-` before it: the other way round), `after` and `before`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import starmap
+from urllib.parse import urlencode
+
+from evbilling.errors import BadInput
+from evbilling.money import minor_unit, parse_decimal
+from evbilling.period import Period
+
+TYPE_LABELS = {"connector": "Account Chargers", "account": "Account Statement", "correction": "Correction"}
+# The first letter of a kind's statement ids.
+LETTERS = {"connector": "A", "account": "S", "correction": "C"}
+# As the address has them: finance's words, in the order in which a statement comes to them.
+STATUSES = {
+    "issued": "Issued",
+    "billing-failure": "Billing failure",
+    "partly-paid": "Partly paid",
+    "paid": "Paid",
+    "billing-failure-resolved": "Billing failure (resolved)",
+    "paid-manually": "Paid manually",
+}
+_SLUGS = {label: slug for slug, label in STATUSES.items()}
+_TYPES = {label: kind for kind, label in TYPE_LABELS.items()}
+
+# The start of an id: letter, period, number.
+_ID = re.compile(r"[ASC](-([0-9]{0,5}|[0-9]{6}(-[0-9]{0,10})?))?")
+_LONGEST = 300
+ALL_PERIODS = "all"
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFilter:
+    """Which statements: those that meet every field that isn't empty.
+
+    `kinds` and `statuses`: any of these (`connector`, …; finance's words). `account`: an account's id, or what its id
+    or name contains. `search`: what the statement's id begins with.
+    """
+
+    kinds: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    period: Period | None = None
+    account: str = ""
+    search: str = ""
+    currency: str | None = None
+
+    @classmethod
+    def parse(cls, pairs: Pairs, latest: Period | None = None) -> StatementFilter:
+        """The filter that an address's pairs of field and value say; without a period it is of the latest.
+
+        An id that is looked for is looked for in all periods. Raises `BadInput` that is about (`where`) the field.
+        """
+        search = _search(_last(pairs, "id"))
+        period = _last(pairs, "period")
+        return cls(
+            kinds=_several(pairs, "type", TYPE_LABELS, dict.fromkeys(TYPE_LABELS) | _TYPES),
+            statuses=tuple(
+                STATUSES[slug] for slug in _several(pairs, "status", STATUSES, dict.fromkeys(STATUSES) | _SLUGS)
+            ),
+            period=_period(period) if period else None if search else latest,
+            account=_last(pairs, "account"),
+            search=search,
+            currency=_currency(_last(pairs, "currency")),
+        )
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """What `parse` reads again: the period is always among them, so that an address stays what it was."""
+        single = [
+            ("period", str(self.period or ALL_PERIODS)),
+            ("account", self.account),
+            ("id", self.search),
+            ("currency", self.currency or ""),
+        ]
+        return [
+            *(("type", kind) for kind in self.kinds),
+            *(("status", _SLUGS[status]) for status in self.statuses),
+            *((field, value) for field, value in single if value),
+        ]
+
+    def query(self, *more: tuple[str, str]) -> str:
+        """The filter as the part of an address after its question mark, with `more` fields."""
+        return urlencode([*self.pairs(), *more])
+
+
+def _last(pairs: Pairs, field: str) -> str:
+    value = next((value for name, value in reversed(pairs) if name == field), "").strip()
+    # What Postgres can't hold can't be in it.
+    if not is_text(value) or len(value) > _LONGEST:
+        raise BadInput(f"it is longer than {_LONGEST} characters, or no text", where=field, fix="give less of it")
+    return value
+
+
+def is_text(value: str) -> bool:
+    """True if the warehouse could hold it: no NUL, and no half of a character."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _several(pairs: Pairs, field: str, slugs: dict[str, str], known: dict[str, str | None]) -> tuple[str, ...]:
+    """The values of a field in the order of `slugs`, each once; `known` also has their labels."""
+    found = set()
+    for name, value in pairs:
+        if name == field and value.strip():
+            if value not in known:
+                raise BadInput(f"{value[:50]!r} is none", where=field, fix=f"give one of {', '.join(slugs)}")
+            found.add(known[value] or value)
+    return tuple(slug for slug in slugs if slug in found)
+
+
+def _period(text: str) -> Period | None:
+    if text == ALL_PERIODS:
+        return None
+    try:
+        return Period.parse(text)
+    except BadInput as wrong:
+        raise BadInput(wrong.what, where="period", fix=f"{wrong.fix}, or {ALL_PERIODS}") from None
+
+
+def _search(text: str) -> str:
+    if text and not _ID.fullmatch(text.upper()):
+        raise BadInput(
+            f"no statement's id begins with {text[:50]!r}",
+            where="id",
+            fix="ids look like A-202611-000042, S-… and C-…; give the whole or how it begins",
+        )
+    return text.upper()
+
+
+def _currency(text: str) -> str | None:
+    if text and minor_unit(text.upper()) is None:
+        raise BadInput(f"{text[:50]!r} is no currency", where="currency", fix="give its ISO 4217 code, such as EUR")
+    return text.upper() or None
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """By what, and whether the largest or last comes first. Amounts are sorted as numbers, whatever their currency.
+
+    Account statements and corrections, which have no connectors and owe nothing by themselves, come last by these.
+    """
+
+    by: str = "statement"
+    descending: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Sort:
+        """`total`, or `-total` for the other way round; nothing: by statement. Raises `BadInput`."""
+        by = text.removeprefix("-") or "statement"
+        if by not in SORTS:
+            raise BadInput(f"{text[:50]!r} can't be sorted by", where="sort", fix=f"give one of {', '.join(SORTS)}")
+        return cls(by, text.startswith("-"))
+
+    def __str__(self) -> str:
+        return f"{'-' if self.descending else ''}{self.by}"
+
+    @property
+    def types(self) -> tuple[type, ...]:
+        """The types of what is sorted by, before the statement's id."""
+        return SORTS[self.by]
+
+
+SORTS: dict[str, tuple[type, ...]] = {
+    "statement": (),
+    "period": (str,),
+    "account": (str,),
+    "connectors": (int,),
+    "total": (Decimal,),
+    "balance": (Decimal,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a sorted list: the row that has these values. `rank` 1: it has none of what is sorted by."""
+
+    rank: int
+    values: tuple[str | int | Decimal, ...]
+    statement_id: str
+
+    def token(self, sort: Sort) -> str:
+        """The place as an address has it; only for the same way of sorting."""
+        values = [format(value, "f") if isinstance(value, Decimal) else value for value in self.values]
+        text = json.dumps([str(sort), self.rank, *values, self.statement_id], separators=(",", ":"))
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, token: str, sort: Sort) -> Place:
+        """The place that `token` means; raises `BadInput` if it is none, or one of another way of sorting."""
+        try:
+            said = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            by, rank, *given, statement_id = said
+            values = tuple(starmap(_value, zip(given, sort.types, strict=True)))
+            if by != str(sort) or rank not in {0, 1} or not isinstance(statement_id, str) or not is_text(statement_id):
+                raise ValueError
+        except (ValueError, TypeError, BadInput):
+            raise BadInput(
+                "this place isn't in the list as it is sorted now", where="after", fix="begin at its first page"
+            ) from None
+        return cls(rank, values, statement_id)
+
+
+def _value(given: object, kind: type) -> str | int | Decimal:
+    """What is sorted by, of a place; raises `ValueError` or `BadInput` if it can't be."""
+    if kind is Decimal and isinstance(given, str) and len(given) <= _LONGEST:
+        return parse_decimal(given)
+    if kind is int and type(given) is int and abs(given) < 2**31:
+        return given
+    if kind is str and isinstance(given, str) and is_text(given):
+        return given
+    raise ValueError
