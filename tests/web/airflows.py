@@ -105,6 +105,8 @@ def running_airflow(name: str) -> Generator[Airflow]:
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("AIRFLOW__CORE__AUTH_MANAGER", MANAGERS[name])
         settings.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", ",".join(f"{role}:{role}" for role in ROLES))
+        # The form is filled in once a page, more often than FAB lets a person try.
+        settings.setenv("AIRFLOW__FAB__AUTH_RATE_LIMITED", "false")
         # Other tests of this process have an auth manager of their own, which they get back.
         before = airflow_app._AuthManagerState.instance
         airflow_app.purge_cached_app()
