@@ -2,10 +2,10 @@
 -- quarantined accounts, tie-out checks that aren't ok, and how its newest run of connector statements went. For the list of
 -- months. Few rows of each table belong to a month.
 with summed as (
-    select period, count(*) filter (where kind = 'connector') as statements,
-           sum(connector_count) filter (where kind = 'connector') as connectors,
-           count(*) filter (where kind = 'account') as account_statements
-      from finance.statements group by period
+    select period, sum(statements) filter (where kind = 'connector') as statements,
+           sum(connectors) filter (where kind = 'connector') as connectors,
+           sum(statements) filter (where kind = 'account') as account_statements
+      from billing.statement_sum group by period
 ), held as (
     select period, count(distinct account_id) as accounts from finance.unbilled_accounts where is_quarantined group by period
 ), checked as (

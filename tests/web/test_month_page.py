@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 import pytest
@@ -17,6 +17,7 @@ from overview_world import LAST, MONTHS, Months, opened_months
 from seen import PREFIX
 
 from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.statements.filtering import StatementFilter
 from evbilling_web import warehouse
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
@@ -149,11 +150,11 @@ def test_links_lead_to_exactly_the_statements_that_are_told(read: Any, world: Mo
     for words, href in links.items():
         address = urlsplit(href)
         assert address.path == f"{PREFIX}/statements"
-        wanted = parse_qs(address.query)
-        query = """select count(*) from finance.statements where kind = any(%s)
-                   and replace(lower(status), ' ', '-') = any(%s) and period = any(%s) and currency = any(%s)"""
-        fields = ("type", "status", "period", "currency")
-        counted = one(world.admin_url, query, *[wanted[field] for field in fields])
+        wanted = StatementFilter.parse(parse_qsl(address.query))
+        query = """select count(*) from finance.statements
+                   where kind = any(%s) and status = any(%s) and period = %s and currency = %s"""
+        values = (list(wanted.kinds), list(wanted.statuses), str(wanted.period), wanted.currency)
+        counted = one(world.admin_url, query, *values)
         assert words.endswith(f"({counted})")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -14,10 +13,11 @@ from evbilling.errors import BadInput
 from evbilling.overview.reading import month_overview, months
 from evbilling.overview.state import month_state
 from evbilling.period import Period
+from evbilling.statements.filtering import StatementFilter
 from evbilling_web import warehouse
 from evbilling_web.account_ids import account_place
 from evbilling_web.month_pictures import pictures
-from evbilling_web.rendering import address, page
+from evbilling_web.rendering import page
 
 router = APIRouter()
 
@@ -39,9 +39,10 @@ def one_month(request: Request, period: str) -> HTMLResponse:
     root = request.scope.get("root_path", "")
 
     def list_of(statuses: Sequence[str], currency: str | None = None, *, every_period: bool = False) -> str:
-        slugs = [re.sub(r"[^a-z]+", "-", status.lower()).strip("-") for status in statuses]
-        of = "all" if every_period else month.period
-        return address(root, "/statements", type="connector", status=slugs, period=of, currency=currency)
+        period = None if every_period else wanted
+        return (
+            f"{root}/statements?{StatementFilter(('connector',), tuple(statuses), period, currency=currency).query()}"
+        )
 
     given = {
         "month": month,
