@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--connectors", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--only", choices=["month", "one-account", "charges", "month-end", "documents"], help="a part of it"
+        "--only", choices=["month", "one-account", "charges", "month-end", "documents", "pages"], help="a part of it"
     )
     parser.add_argument("--weak", action="store_true", help="without fsync, full pages in the log, or waiting for it")
     parser.add_argument("--keep", action="store_true", help="write the results to docs/benchmarks")
@@ -62,6 +62,11 @@ def main() -> int:
         if args.only in {None, "documents"}:
             result["documents"] = documents_per_second()
             console.print(result["documents"]["says"])
+        if args.only in {None, "pages"}:
+            from pages import page_times
+
+            result["pages"] = page_times(server, max(50, args.connectors // 100))
+            console.print(result["pages"]["says"])
         if args.only in {None, "month-end"}:
             from month_end import run as month_end
 
