@@ -156,6 +156,9 @@ def test_links_lead_to_exactly_the_statements_that_are_told(read: Any, world: Mo
         values = (list(wanted.kinds), list(wanted.statuses), str(wanted.period), wanted.currency)
         counted = one(world.admin_url, query, *values)
         assert words.endswith(f"({counted})")
+        listed = read(f"/statements?{address.query}")
+        ids = re.findall(r"A-[0-9]{6}-[0-9]{6}", listed.text)
+        assert len(set(ids)) == counted, "and the list has them"
 
 
 def test_accounts_held_lights_and_runs(read: Any, world: Months) -> None:
