@@ -34,7 +34,7 @@ check: $(INSTALLED) ## lint, format, types, import rules
 # Hundreds of short processes of Python: where a shell forbids to keep compiled code, each would compile ours anew.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: check programs ## all checks and all tests
-	$(VENV)/bin/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(VENV)/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # What some tests need beside Python. Only root on Debian or Ubuntu can install it; for all others those tests say how to
 # get it, and are skipped. One by one: a distribution that hasn't one of them still has the others.

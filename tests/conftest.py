@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
@@ -30,13 +31,21 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `pytest -n`: a module stays on one worker, which has its fixtures, and the long ones come first."""
-    if not hasattr(config, "workerinput"):
-        return
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    """With `pytest -n` the long tests come first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `pytest -n` a module stays on one worker, which has its fixtures."""
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return unit_of_work(nodeid)
+
+    return ByModule(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -47,9 +56,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-def _group(module: Path) -> str:
-    # Two stacks of Airflow at once would only be in each other's way, and most of these share theirs.
-    return "e2e" if module.parent.name == "e2e" else f"{module.parent.name}/{module.stem}"
+def unit_of_work(test: str) -> str:
+    """What goes to one worker as a whole: the test's module, with two exceptions."""
+    module = test.partition("::")[0]
+    if "/e2e/" in module:
+        # Two stacks of Airflow at once would only be in each other's way, and most of these share theirs.
+        return "e2e"
+    # Each of these tests takes a minute, and they share nothing.
+    return test if module.endswith("/test_kills.py") else module
 
 
 @dataclass(frozen=True)

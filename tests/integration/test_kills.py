@@ -243,14 +243,9 @@ def _seen(job: Job, finance_url: str) -> list[list[tuple[Any, ...]]]:
     return [rows(finance_url, query) for query in job.reference]
 
 
-# Each step is a long test that shares nothing with the others: with `pytest -n` they needn't stay together.
 @pytest.mark.parametrize(
     ("job", "step"),
-    [
-        pytest.param(job, step, id=f"{job.name}-{step}", marks=pytest.mark.xdist_group(f"kills-{job.name}-{step}"))
-        for job in (MONTH, END)
-        for step in (job.first, *job.steps)
-    ],
+    [pytest.param(job, step, id=f"{job.name}-{step}") for job in (MONTH, END) for step in (job.first, *job.steps)],
 )
 def test_a_worker_killed_at_any_moment_loses_and_repeats_nothing(
     postgres: EmbeddedPostgres, platform: Platform, tmp_path: Path, job: Job, step: str
