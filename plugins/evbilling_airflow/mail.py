@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evbilling_airflow.context import actor, billing_period
+from evbilling_airflow.refusal import says_why
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def deliver_notices(context: Mapping[str, Any]) -> dict[str, int]:
     return {} if context["params"]["dry_run"] else _deliver(_notices())
 
 
+@says_why
 def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     """Send all that waits; returns how many went, and how many wait on. A dry run sends nothing."""
     from evbilling.delivery.outbox import Wanted
@@ -43,6 +45,7 @@ def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     return {} if context["params"]["dry_run"] else _deliver(Wanted())
 
 
+@says_why
 def request(context: Mapping[str, Any]) -> list[str]:
     """Put what the Params ask for into the outbox, or say what would be; returns a line for each message.
 

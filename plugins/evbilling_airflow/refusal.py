@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 # The key under which Airflow keeps it (XCom) until the task is tried again.
 REFUSAL = "refusal"
 
-_SILENT = "the payment gateway, the charging platform or the warehouse didn't answer"
+_SILENT = "something outside didn't answer: the warehouse, the platform, the payment gateway or the mail server"
 
 _Result = TypeVar("_Result")
 

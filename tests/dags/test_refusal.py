@@ -8,7 +8,7 @@ import airflow_settings  # ruff: ignore[unused-import]  # before Airflow
 import pytest
 
 from evbilling.errors import BadInput, EvbillingError, TransientError
-from evbilling_airflow import payments
+from evbilling_airflow import mail, payments
 from evbilling_airflow.refusal import REFUSAL, says_why
 
 pytestmark = pytest.mark.airflow
@@ -68,7 +68,9 @@ def test_a_fault_of_the_program_leaves_nothing() -> None:
     assert task.left == {}
 
 
-@pytest.mark.parametrize("act", [payments.rebill, payments.mark_as_paid, payments.undo_mark_as_paid])
+@pytest.mark.parametrize(
+    "act", [payments.rebill, payments.mark_as_paid, payments.undo_mark_as_paid, mail.request, mail.deliver_all]
+)
 def test_every_action_says_why(act: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them, also where it fails before it has begun."""
     for name in ("WAREHOUSE", "CHARGING_PLATFORM", "PAYMENT_GATEWAY"):
@@ -77,7 +79,7 @@ def test_every_action_says_why(act: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     params = {
         "statement_ids": ["A-202611-000001"], "statement_id": None, "payment_id": None, "account_id": None,
         "period": None, "reason": "r", "paid_on": "2026-11-01", "reference": "x", "amount": None, "currency": None,
-        "expected_total": None, "dry_run": False,
+        "expected_total": None, "dry_run": False, "kind": None, "states": [],
     }  # fmt: skip
     run = type("Run", (), {"run_id": "r", "triggering_user_name": "ann", "run_type": "manual"})
     with pytest.raises(EvbillingError):

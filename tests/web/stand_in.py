@@ -18,18 +18,21 @@ from fastapi import Body, Depends, FastAPI
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import EvbillingError, TransientError
-from evbilling_airflow import defaults, payments
+from evbilling_airflow import defaults, mail, payments
 
-DAGS: dict[str, tuple[Mapping[str, Param], str, Callable[[Mapping[str, Any]], Any]]] = {
-    "rebill": (defaults.REBILL_PARAMS, "charge_again", payments.rebill),
-    "mark_as_paid": (defaults.MARK_AS_PAID_PARAMS, "record_payment", payments.mark_as_paid),
-    "undo_mark_as_paid": (defaults.UNDO_MARK_AS_PAID_PARAMS, "reverse_payment", payments.undo_mark_as_paid),
+# Of each DAG its Params, and its tasks in order.
+Tasks = dict[str, Callable[[Mapping[str, Any]], Any]]
+DAGS: dict[str, tuple[Mapping[str, Param], Tasks]] = {
+    "rebill": (defaults.REBILL_PARAMS, {"charge_again": payments.rebill}),
+    "mark_as_paid": (defaults.MARK_AS_PAID_PARAMS, {"record_payment": payments.mark_as_paid}),
+    "undo_mark_as_paid": (defaults.UNDO_MARK_AS_PAID_PARAMS, {"reverse_payment": payments.undo_mark_as_paid}),
+    "mail_delivery": (defaults.MAIL_PARAMS, {"request": mail.request, "deliver": mail.deliver_all}),
 }
 
 
 @dataclass
 class Run:
-    """A run of the stand-in, of one task."""
+    """A run of the stand-in; all of its tasks are in one state, except where one has failed or waits."""
 
     dag_id: str
     run_id: str
@@ -39,11 +42,18 @@ class Run:
     queued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     state: str = "queued"
     task_state: str | None = None
-    xcoms: dict[str, Any] = field(default_factory=dict)
+    xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task's context has for leaving something."""
+
+    run: Run
+    task_id: str
 
     def xcom_push(self, key: str, value: Any) -> None:
-        """What a task's context has for leaving something."""
-        self.xcoms[key] = value
+        self.run.xcoms[self.task_id, key] = value
 
 
 class StandIn:
@@ -68,12 +78,12 @@ class StandIn:
         return run
 
     def _work_on(self, run: Run) -> None:
-        _, _, act = DAGS[run.dag_id]
         dag_run = SimpleNamespace(run_id=run.run_id, triggering_user_name=run.user, run_type="manual")
-        context = {"params": resolved(run.dag_id, run.conf), "dag_run": dag_run, "ti": run}
+        context = {"params": resolved(run.dag_id, run.conf), "dag_run": dag_run}
         run.xcoms.clear()
         try:
-            run.xcoms["return_value"] = act(context)
+            for task_id, act in DAGS[run.dag_id][1].items():
+                run.xcoms[task_id, "return_value"] = act(context | {"ti": Task(run, task_id)})
         except TransientError:
             run.state, run.task_state = "running", "up_for_retry"
         except EvbillingError:
@@ -119,14 +129,14 @@ class StandIn:
         @api.get("/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", dependencies=sees)
         def tasks(dag_id: str, run_id: str) -> Any:
             run = self._run(dag_id, run_id)
-            return {"task_instances": [{"task_id": DAGS[dag_id][1], "state": run.task_state, "try_number": 1}]}
+            return {"task_instances": [{"task_id": task_id, "state": run.task_state} for task_id in DAGS[dag_id][1]]}
 
         @api.get("/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}", dependencies=sees)
         def xcom(dag_id: str, run_id: str, task_id: str, key: str) -> Any:
             run = self._run(dag_id, run_id)
-            if task_id != DAGS[dag_id][1] or key not in run.xcoms:
+            if (task_id, key) not in run.xcoms:
                 raise HTTPException(404, "XCom entry not found")
-            return {"key": key, "value": run.xcoms[key]}
+            return {"key": key, "value": run.xcoms[task_id, key]}
 
         return api
 

@@ -24,10 +24,11 @@ STATEMENT_ID = re.compile(r"[ASC]-[0-9]{6}-[0-9]{6,18}")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the page is asked about: statements, each once, in order; for an undo maybe one of its payments."""
+    """What is asked about: statements, each once, in order; maybe a payment of one, or a kind of message."""
 
     statement_ids: tuple[str, ...]
     payment_id: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Row:
     """What would be done to one statement; or why nothing, in `refused`. Amounts in major units of `currency`.
 
     `now` is None for a statement that doesn't exist. `payer` and `method`: who is charged on what, as far as known;
-    `payment`: what would be taken back.
+    `payment`: what would be taken back. `letter`: what would be sent to `payer`; `is_copy`: not for the first time.
     """
 
     statement_id: str
@@ -47,6 +48,8 @@ class Row:
     payer: str | None = None
     method: str | None = None
     payment: OutsidePayment | None = None
+    letter: str | None = None
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Proposal:
         """What changes if anything changes that a person has decided on: statements, amounts, who pays on what."""
         facts = [
             (row.statement_id, str(row.amount), row.currency, row.payer, row.method,
-             row.payment and row.payment.payment_id)
+             row.payment and row.payment.payment_id, row.letter, row.is_copy)
             for row in self.able
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
@@ -131,7 +134,7 @@ class Act:
     most: int = MOST_AT_ONCE
 
 
-def asked(statement_ids: Iterable[str], payment_id: str | None, act: Act) -> Asked:
+def asked(act: Act, statement_ids: Iterable[str], payment_id: str | None = None, kind: str | None = None) -> Asked:
     """What is asked for; raises `BadInput` if that is nothing, or too much for one look."""
     ids = tuple(dict.fromkeys(statement_ids))
     if not ids:
@@ -142,7 +145,7 @@ def asked(statement_ids: Iterable[str], payment_id: str | None, act: Act) -> Ask
             f"{act.words} takes {most} at a time, and {len(ids):,} are chosen.",
             fix="Choose fewer, and do the rest after them.",
         )
-    return Asked(ids, payment_id or None)
+    return Asked(ids, payment_id or None, kind or None)
 
 
 def are_ids(statement_ids: Iterable[str]) -> list[str]:

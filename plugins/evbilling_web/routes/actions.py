@@ -31,9 +31,10 @@ def _shown(act: Act) -> Callable[..., Awaitable[HTMLResponse]]:
         request: Request,
         statement: Annotated[list[str] | None, Query()] = None,
         payment: str | None = None,
+        kind: str | None = None,
         back: str | None = None,
     ) -> HTMLResponse:
-        question = asked(statement or (), payment, act)
+        question = asked(act, statement or (), payment, kind)
         proposal = await run_in_threadpool(act.propose, question)
         return await _page(request, act, question, proposal, Form(act.defaults(proposal)), back=way_back(request, back))
 
@@ -49,7 +50,8 @@ def _done(act: Act) -> Callable[..., Awaitable[Response]]:
             raise BadInput("This form is incomplete, so nothing was done.", fix="Open it anew.")
         if await runs.is_started(request, act.right.value, nonce):
             return _followed(request, act, nonce, back)
-        question = asked([text for text in fields.getlist("statement") if isinstance(text, str)], form.get("only"), act)
+        statements = [text for text in fields.getlist("statement") if isinstance(text, str)]
+        question = asked(act, statements, form.get("only"), form.get("kind"))
         proposal = await run_in_threadpool(act.propose, question)
         conf = act.read(form, proposal)
         if changed := _changed(form, proposal):

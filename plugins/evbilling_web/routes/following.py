@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
+from evbilling.delivery.requested import requested
 from evbilling.payments.declines import explain
 from evbilling.payments.foreseen import FAILED
 from evbilling.statements.now import StatementNow, load_now
@@ -22,6 +23,7 @@ from evbilling_web.acts.base import STATEMENT_ID
 from evbilling_web.acts.every import ACTS
 from evbilling_web.rendering import page
 from evbilling_web.returning import way_back
+from evbilling_web.rights import Right
 
 router = APIRouter()
 
@@ -83,7 +85,9 @@ async def _progress(request: Request, dag_id: str, run_id: str) -> Progress:
     for task in tasks:
         said = await runs.xcom(request, dag_id, run_id, task["task_id"])
         lines += [str(line) for line in said] if isinstance(said, list) else []
-    return Progress(run, came=await run_in_threadpool(_came, run, lines))
+    if dag_id == Right.SEND_MAIL:
+        return Progress(run, came=await run_in_threadpool(_mailed, run, lines))
+    return Progress(run, came=await run_in_threadpool(_came, lines))
 
 
 async def _why_waiting(request: Request, run: runs.RunState) -> str | None:
@@ -97,7 +101,7 @@ def _why_not_on(run: runs.RunState, tasks: Sequence[dict[str, Any]]) -> str | No
     for task in tasks:
         if task["state"] == "up_for_retry":
             return (
-                "Something outside didn't answer: the payment gateway, the charging platform or the warehouse. "
+                "Something outside didn't answer: the warehouse, the platform, the payment gateway or the mail server. "
                 "Airflow tries again by itself, and nothing is done twice."
             )
     waits = [task for task in tasks if task["state"] in {None, "scheduled", "queued"}]
@@ -121,7 +125,7 @@ def _is_refusal(value: Any) -> bool:
     return isinstance(value, dict) and "what" in value
 
 
-def _came(run: runs.RunState, lines: Sequence[str]) -> list[Came]:
+def _came(lines: Sequence[str]) -> list[Came]:
     parts = [_LINE.fullmatch(line) for line in lines]
     with warehouse.reading() as connection:
         now = load_now(connection, [part[1] for part in parts if part])
@@ -134,3 +138,15 @@ def _came(run: runs.RunState, lines: Sequence[str]) -> list[Came]:
         why = explain(stands.decline_code) if has_failed and stands else None
         came.append(Came(part[1] if part else None, says, not is_bad, stands, why))
     return came
+
+
+def _mailed(run: runs.RunState, lines: Sequence[str]) -> list[Came]:
+    """Of each message that the run asked for what became of it since; of the others why nothing was asked for."""
+    with warehouse.reading() as connection:
+        messages = requested(connection, run.run_id)
+        now = load_now(connection, [message.statement_id for message in messages])
+    sent = [
+        Came(message.statement_id, message.sentence(), message.is_sent, now[message.statement_id], None)
+        for message in messages
+    ]
+    return sent + [came for came in _came(lines) if came.statement_id not in now]

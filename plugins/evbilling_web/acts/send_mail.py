@@ -1,0 +1,54 @@
+"""Send by mail: which message of each statement would go to whom, and whether for a second time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evbilling.delivery.letters import KIND_LABELS, KINDS
+from evbilling.delivery.requesting import Sending, SendRequest, preview_send
+from evbilling.errors import BadInput
+from evbilling.statements.now import StatementNow, load_now
+from evbilling_web import warehouse
+from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
+from evbilling_web.rights import Right
+from evbilling_web.runs import new_nonce
+
+# Stands in for what a dry run doesn't ask for yet; it is never kept.
+_NOT_GIVEN = "not given yet"
+
+
+def propose(asked: Asked) -> Proposal:
+    """A row for each statement's own message, or for the kind that is named; nothing is written and nothing sent."""
+    if asked.kind and asked.kind not in KINDS:
+        raise BadInput("There is no such kind of message.", fix=f"It is one of: {', '.join(KINDS)}.")
+    ids = are_ids(asked.statement_ids)
+    found = {row.statement_id: row for row in _preview(tuple(ids), asked.kind)} if ids else {}
+    with warehouse.reading() as connection:
+        now = load_now(connection, ids)
+    return Proposal(
+        tuple(_row(found[text], now.get(text)) if text in found else no_id(text) for text in asked.statement_ids)
+    )
+
+
+def read(form: Form, proposal: Proposal) -> dict[str, Any]:
+    """The Params of the DAG mail_delivery."""
+    return {
+        "statement_ids": proposal.statement_ids,
+        "kind": form.get("kind") or None,
+        "reason": reason(form),
+    }
+
+
+SEND_MAIL = Act("send-mail", "Send by mail", Right.SEND_MAIL, "send_mail.html", propose, read)
+
+
+def _preview(ids: tuple[str, ...], kind: str | None) -> list[Sending]:
+    request = SendRequest(new_nonce(), "page", _NOT_GIVEN, statement_ids=ids, kind=kind)
+    return preview_send(warehouse.services(with_platform=True), request)
+
+
+def _row(sending: Sending, now: StatementNow | None) -> Row:
+    return Row(
+        sending.statement_id, now, refused=sending.refused, payer=sending.recipient,
+        letter=KIND_LABELS.get(sending.kind or ""), is_copy=sending.is_copy,
+    )  # fmt: skip
