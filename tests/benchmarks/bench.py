@@ -22,6 +22,7 @@ import psutil
 import psycopg
 from charges import charges_per_second
 from documents import documents_per_second
+from mails import mails_per_second
 from measure import Measured
 from month import Readers, World, empty_warehouse, issued, prepare, product_month, yardstick
 from naive import naive_month
@@ -44,7 +45,9 @@ def main() -> int:
     parser.add_argument("--connectors", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--only", choices=["month", "one-account", "charges", "month-end", "documents", "pages"], help="a part of it"
+        "--only",
+        choices=["month", "one-account", "charges", "month-end", "documents", "pages", "mails"],
+        help="a part of it",
     )
     parser.add_argument("--weak", action="store_true", help="without fsync, full pages in the log, or waiting for it")
     parser.add_argument("--keep", action="store_true", help="write the results to docs/benchmarks")
@@ -67,6 +70,9 @@ def main() -> int:
 
             result["pages"] = page_times(server, max(50, args.connectors // 100))
             console.print(result["pages"]["says"])
+        if args.only in {None, "mails"}:
+            result["mails"] = mails_per_second(server)
+            console.print(result["mails"]["says"])
         if args.only in {None, "month-end"}:
             from month_end import run as month_end
 

@@ -35,7 +35,8 @@ _DROP_ISSUED = """
 select billing.drop_stage(run_id) from billing.run;
 drop table if exists billing.connector_decision_2026_11;
 truncate billing.run, billing.run_shard, billing.validation_result, billing.tie_out, billing.unbilled_account,
-         billing.fence, billing.statement_counter, billing.statement, billing.transfer, billing.audit_event cascade;
+         billing.fence, billing.statement_counter, billing.statement, billing.transfer, billing.audit_event,
+         billing.mail cascade;
 do $$
 begin
     if to_regclass('billing.statement_2026_11') is not null then

@@ -248,8 +248,11 @@ def test_a_conversation_that_is_cut_off(till: Till, office: PostOffice, carried:
     assert len(set(office.recipients)) == len(office.recipients)
 
 
-def test_two_deliverers_at_once_send_each_message_once(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    """Tasks that run at the same time share the work."""
+def test_two_deliverers_at_once_send_each_message_once(
+    postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks that run at the same time share the work, as they do with many messages: PDFs in helper processes."""
+    monkeypatch.setattr(preparing, "_MANY", 1)
     with opened_till(postgres, tmp_path, 40) as till, post_office() as office:
         done = together(*[lambda: send(till, office)] * 2)
         assert sum(counts["sent"] for counts in done) == 40

@@ -64,7 +64,7 @@ def deliver(
             directory = read_directory(services.platform_url, *outbox.concerned(connection, wanted))
             row = connection.execute("select installation_id from billing.installation").fetchone()
             with (
-                preparing(services, directory, settings.sender, str(row[0]) if row else "") as preparer,
+                preparing(services, directory, settings.sender, str(row[0]) if row else "", due) as preparer,
                 Conversation(settings) as conversation,
             ):
                 conversation.open()

@@ -19,15 +19,20 @@ from evbilling.delivery.letters import FAILED_CHARGE, write_letter
 from evbilling.delivery.messages import Sender, compose, message_id
 from evbilling.delivery.outbox import Reserved
 from evbilling.delivery.recipients import Directory
+from evbilling.delivery.rendering import Renderer
 from evbilling.documents.formats import locale_of
 from evbilling.documents.issuer import Issuer
 from evbilling.documents.pdf import statement_pdf
 from evbilling.errors import EvbillingError, TransientError
 from evbilling.statements.services import Services
 from evbilling.statements.showing import show_statement
+from evbilling.statements.view import StatementView
 from evbilling.warehouse.connect import connected
 
 log = logging.getLogger(__name__)
+
+# From so many messages on, PDFs are made in processes of their own: a second of start each.
+_MANY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,11 @@ class Preparer:
     sender: Sender
     installation_id: str
     issuer: Issuer
+    # With as many messages as pay for the processes' start.
+    has_helpers: bool
     _pool: ThreadPoolExecutor
     _local: threading.local = field(default_factory=threading.local)
-    _connections: ExitStack = field(default_factory=ExitStack)
+    _closing: ExitStack = field(default_factory=ExitStack)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, rows: Sequence[Reserved]) -> list[Future[Prepared]]:
@@ -82,7 +89,7 @@ class Preparer:
         locale = locale_of(self.directory.countries.get(row.account_id))
         name = self.directory.name_of(row.financial_admin_id)
         letter = write_letter(row.kind, view, locale, self.issuer, name, row.attempt_no)
-        pdf = None if is_notice else statement_pdf(view, locale=locale, issuer=self.issuer, addressee=name or "")
+        pdf = None if is_notice else self._pdf(view, locale, name or "")
         its_id = message_id(self.installation_id, row.mail_id, self.sender)
         content = compose(
             letter, self.sender, address, recipient_name=name, message_id=its_id, date=datetime.now(UTC),
@@ -90,11 +97,21 @@ class Preparer:
         )  # fmt: skip
         return Prepared(row, address, its_id, content)
 
+    def _pdf(self, view: StatementView, locale: str, addressee: str) -> bytes:
+        if not self.has_helpers:
+            return statement_pdf(view, locale=locale, issuer=self.issuer, addressee=addressee)
+        if not hasattr(self._local, "renderer"):
+            self._local.renderer = Renderer()
+            with self._opening:
+                self._closing.callback(self._local.renderer.close)
+        renderer: Renderer = self._local.renderer
+        return renderer.pdf(view, locale, self.issuer, addressee)
+
     def _connection(self) -> psycopg.Connection[Any]:
         found: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
         if found is None:
             with self._opening:
-                found = self._connections.enter_context(
+                found = self._closing.enter_context(
                     connected(self.services.warehouse_url, what="warehouse", autocommit=True)
                 )
             self._local.connection = found
@@ -103,14 +120,18 @@ class Preparer:
     def close(self) -> None:
         """Let go of all that is under way and of the connections."""
         self._pool.shutdown(cancel_futures=True)
-        self._connections.close()
+        self._closing.close()
 
 
 @contextmanager
-def preparing(services: Services, directory: Directory, sender: Sender, installation_id: str) -> Generator[Preparer]:
-    """A preparer with a thread for each core."""
+def preparing(
+    services: Services, directory: Directory, sender: Sender, installation_id: str, messages: int
+) -> Generator[Preparer]:
+    """A preparer for about so many messages, with a thread for each core."""
     pool = ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="letter")
-    preparer = Preparer(services, directory, sender, installation_id, Issuer.from_environment(os.environ), pool)
+    preparer = Preparer(
+        services, directory, sender, installation_id, Issuer.from_environment(os.environ), messages >= _MANY, pool
+    )
     try:
         yield preparer
     finally:

@@ -1,0 +1,83 @@
+"""A month's mail through real scheduler, API and mail sink: each message once, whatever is run again.
+
+After the tests of the month, on the same stack.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import httpx
+import pytest
+
+from e2e.under_test import CONNECTOR_STATEMENTS, Stack
+from evbilling.mailsink.keeping import Mailbox
+from evbilling.stack import mail
+
+pytestmark = pytest.mark.e2e
+
+PERIOD = "2026-09"
+MAIL_DELIVERY = "mail_delivery"
+
+
+@pytest.fixture(scope="module")
+def mailed(stack: Stack, billed: str) -> str:
+    """The id of a finished run of `PERIOD`, which is mailed whenever these tests run."""
+    assert stack.run(CONNECTOR_STATEMENTS, "mailed", partition_key=PERIOD, conf={"deliver": "yes"}) == "success"
+    return "mailed"
+
+
+def kept(stack: Stack) -> Counter[str]:
+    """How often each Message-ID of the month's statements lies in the sink."""
+    ids = {row[0] for row in stack.finance("select message_id from finance.mail where period = %s", PERIOD)}
+    box = Mailbox(stack.state.home / "mail")
+    found = (dict(message.headers).get("Message-ID", "") for message in map(box.read, box.numbers()) if message)
+    return Counter(message_id for message_id in found if message_id in ids)
+
+
+def states(stack: Stack) -> dict[str, int]:
+    query = """select state, count(*) from finance.mail where period = %s and kind = 'connector_statement' group by 1"""
+    return dict(stack.finance(query, PERIOD))
+
+
+def test_a_billed_month_is_in_the_sink_once(stack: Stack, mailed: str) -> None:
+    """Every statement of the month was mailed, with its PDF, and the sink's page shows it."""
+    statements = stack.statements(PERIOD)
+    found = states(stack)
+    assert found["sent"] + found.get("failed", 0) == statements
+    assert found["sent"] > 0.9 * statements
+    assert set(kept(stack).values()) == {1}
+    assert sum(kept(stack).values()) >= found["sent"]
+    newest = Mailbox(stack.state.home / "mail").read(1)
+    assert newest is not None
+    page = httpx.get(mail.url(stack.state), timeout=30, trust_env=False)
+    assert page.status_code == 200
+    assert "statement" in page.text
+
+
+@pytest.mark.parametrize("task_id", ["issue_statements", "deliver"])
+def test_a_cleared_task_mails_nothing_again(stack: Stack, mailed: str, task_id: str) -> None:
+    """Cleared and run once more, the tasks that write and send mail leave the sink as it was."""
+    before = kept(stack)
+    stack.clear(mailed, task_id)
+    assert stack.finish(mailed) == "success"
+    assert kept(stack) == before
+
+
+def test_sent_again_at_somebodys_word(stack: Stack, mailed: str) -> None:
+    """`mail_delivery` isn't paused; asked for one statement, it sends it once more and says who asked."""
+    ((statement,),) = stack.finance(
+        """select min(statement_id) from finance.mail
+           where period = %s and state = 'sent' and kind = 'connector_statement'""",
+        PERIOD,
+    )
+    before = sum(kept(stack).values())
+    conf = {"statement_ids": [statement], "reason": "asked for"}
+    assert stack.run(MAIL_DELIVERY, "again", conf=conf) == "success"
+    ((by, state),) = stack.finance(
+        "select requested_by, state from finance.mail where statement_id = %s order by mail_id desc limit 1", statement
+    )
+    assert (by, state) == ("admin", "sent")
+    assert sum(kept(stack).values()) == before + 1
+    ((audited,),) = stack.finance("select reason from finance.audit_events where action = 'send_mail'")
+    assert audited == "asked for"
