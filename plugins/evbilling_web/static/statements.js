@@ -32,7 +32,7 @@
       : new Map(ticked.map((box) => [box.dataset.currency, ticked.filter((b) => b.dataset.currency === box.dataset.currency)]));
     const sums = [...currencies].sort().map(([currency, those]) => {
       const [total, balance] = ["total", "balance"].map((name) => sum(those.map((box) => box.dataset[name])));
-      return `${balance} ${currency} due of ${total}`;
+      return `${balance} ${currency} due, total ${total}`;
     });
     said.textContent = ticked.length ? `${ticked.length} selected: ${sums.join("; ")}` : nothing;
   }
