@@ -117,7 +117,8 @@ def _several(pairs: Pairs, field: str, slugs: dict[str, str], known: dict[str, s
     for name, value in pairs:
         if name == field and value.strip():
             if value not in known:
-                raise BadInput(f"there is no {field} {value[:50]!r}", where=field, fix=f"give one of {', '.join(slugs)}")
+                what = f"there is no {field} {value[:50]!r}"
+                raise BadInput(what, where=field, fix=f"give one of {', '.join(slugs)}")
             found.add(known[value] or value)
     return tuple(slug for slug in slugs if slug in found)
 
