@@ -36,13 +36,14 @@ select billing.drop_stage(run_id) from billing.run;
 drop table if exists billing.connector_decision_2026_11;
 truncate billing.run, billing.run_shard, billing.validation_result, billing.tie_out, billing.unbilled_account,
          billing.fence, billing.statement_counter, billing.statement, billing.transfer, billing.audit_event,
-         billing.mail cascade;
+         billing.mail, billing.standing, billing.statement_sum, billing.account_name cascade;
 do $$
 begin
     if to_regclass('billing.statement_2026_11') is not null then
         alter table billing.statement detach partition billing.statement_2026_11;
         alter table billing.transfer detach partition billing.transfer_2026_11;
-        drop table billing.statement_2026_11, billing.transfer_2026_11;
+        alter table billing.standing detach partition billing.standing_2026_11;
+        drop table billing.statement_2026_11, billing.transfer_2026_11, billing.standing_2026_11;
     end if;
 end
 $$

@@ -117,11 +117,35 @@ select nextval(pg_get_serial_sequence('billing.transfer', 'transfer_id')), t.kin
 from billing.statement_2026_11 s
 cross join lateral (values ('issue', 'revenue', s.net_minor), ('tax', 'tax', s.tax_minor)) t (kind, account, minor)
 where t.minor <> 0;
------- keys of statements and transfers
+------ standings
+create table billing.standing_2026_11 (
+    like billing.standing including defaults including constraints including generated,
+    constraint of_range check (statement_id >= 'A-202611-' and statement_id < 'A-202612-'));
+insert into billing.standing_2026_11 (
+    statement_id, account_key, connectors, currency, minor_unit, total_minor, balance_minor)
+select statement_id, billing.account_key(account_name, account_id), ac_count + dc_count, currency, minor_unit, total_minor,
+       total_minor
+from billing.statement_2026_11 order by number;
+------ sums and names
+insert into billing.statement_sum (
+    period, kind, currency, minor_unit, status, statements, connectors, total_minor, balance_minor)
+select '2026-11', 'connector', currency, minor_unit, status, count(*), sum(connectors), sum(total_minor), sum(balance_minor)
+from billing.standing_2026_11 group by 3, 4, 5;
+insert into billing.account_name (account_id, account_name)
+select account_id, left(coalesce(account_name, ''), 300) from billing.statement_2026_11 order by 1, 2;
+------ keys of statements, transfers and standings
 alter table billing.statement_2026_11
     add primary key (statement_id), add unique (account_id, period, kind, revision), add unique (period, kind, number);
 alter table billing.transfer_2026_11 add primary key (statement_id, entry);
------- attach both
+alter table billing.standing_2026_11 add primary key (statement_id);
+create index on billing.standing_2026_11 (status, statement_id);
+create index on billing.standing_2026_11 (status, account_key, statement_id);
+create index on billing.standing_2026_11 (status, connectors, statement_id);
+create index on billing.standing_2026_11 (status, billing.major(total_minor, minor_unit), statement_id);
+create index on billing.standing_2026_11 (status, billing.major(balance_minor, minor_unit), statement_id);
+create index on billing.standing_2026_11 (status, currency);
+------ attach them
+alter table billing.standing attach partition billing.standing_2026_11 for values from ('A-202611-') to ('A-202612-');
 alter table billing.statement attach partition billing.statement_2026_11 for values from ('A-202611-') to ('A-202612-');
 alter table billing.transfer attach partition billing.transfer_2026_11 for values from ('A-202611-') to ('A-202612-');
 ------ accounts without a statement
