@@ -11,29 +11,21 @@ from typing import Any
 import pytest
 import uvicorn
 from counter import Counter
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
-from jinja2 import ChoiceLoader, DictLoader
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, Response
 from payment_helpers import VISA
 from playwright.sync_api import Browser, expect
 
 from browser import Visitor, expect_accessible, running_browser, visitor
-from evbilling_web import rendering
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
 # A run ends within seconds, but for a machine that is busy.
 SOON = 60_000
 
-# A list as pages have it: rows with a menu of links, and check boxes with a button for several.
-LIST = """{% extends "base.html" %}{% block title %}A list{% endblock %}{% block main %}<h1>A list</h1>
-<form action="{{ path('/actions/mark-as-paid') }}" data-dialog>
-{% for id, status in rows %}<p><input type="checkbox" name="statement" value="{{ id }}" aria-label="{{ id }}">
-<a href="{{ path('/statements/' ~ id) }}">{{ id }}</a> <b>{{ status }}</b>
-<details class="menu"><summary aria-label="Actions of {{ id }}">⋮</summary><ul class="items">
-<li><a href="{{ path('/actions/rebill', statement=id) }}" data-dialog>Re-Bill</a></li>
-<li><a href="{{ path('/actions/mark-as-paid', statement=id) }}" data-dialog>Mark as Paid</a></li></ul></details></p>
-{% endfor %}<button>Mark as Paid</button></form>{% endblock %}"""
+# Airflow shows our pages in a frame with just these rights.
+FRAME = """<!doctype html><html lang=en><title>Airflow</title><iframe src="/evbilling/statements" title="EV Billing"
+ sandbox="allow-scripts allow-same-origin allow-forms allow-downloads" width=1200 height=700></iframe>"""
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +36,11 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def address(counter: Counter, app: FastAPI) -> Iterator[str]:
-    """Where the pages are served, with a list in front of them and an Airflow that works by itself."""
-    pages: Any = app.router.routes[-1]
-
-    @pages.app.get("/list")
-    def a_list(request: Request) -> Any:
-        rows = counter.till.rows("select statement_id, status from finance.statements order by 1")
-        return rendering.page(request, "list", {"rows": rows})
-
+    """Where the pages are served, also in a frame, with an Airflow that works by itself."""
     app.get("/favicon.ico")(lambda: Response(status_code=204))
-    # A template beside ours, as if it lay in their folder.
-    environment = rendering._environment()
-    ours, environment.loader = environment.loader, ChoiceLoader([environment.loader, DictLoader({"list": LIST})])
+    app.get("/frame")(lambda: HTMLResponse(FRAME))
     with _served(app) as address, _working(counter):
         yield address
-    environment.loader = ours
 
 
 @contextmanager
@@ -109,9 +91,9 @@ def test_a_rebill_by_keyboard_in_a_dialog(
     counter.till.set_method("a00000", VISA)
     with signed_in(chromium, address, token) as person:
         page = person.page
-        page.goto("/evbilling/list")
+        page.goto("/evbilling/statements")
         page.get_by_label(f"Actions of {failed}").press("Enter")
-        page.get_by_role("link", name="Re-Bill").first.press("Enter")
+        page.locator("details[open]").get_by_role("link", name="Re-Bill").press("Enter")
         dialog = page.get_by_role("dialog", name=f"Re-Bill: {failed}")
         expect(dialog).to_contain_text("5.95 EUR")
         expect(dialog.get_by_label("Reason")).to_be_focused()
@@ -121,7 +103,7 @@ def test_a_rebill_by_keyboard_in_a_dialog(
         expect(page.get_by_label(f"Actions of {failed}")).to_be_focused()
 
         page.keyboard.press("Enter")
-        page.get_by_role("link", name="Re-Bill").first.press("Enter")
+        page.locator("details[open]").get_by_role("link", name="Re-Bill").press("Enter")
         expect(dialog.get_by_label("Reason")).to_be_focused()
         page.keyboard.type("new card")
         dialog.get_by_role("button", name="Charge 5.95 EUR").press("Enter")
@@ -129,7 +111,7 @@ def test_a_rebill_by_keyboard_in_a_dialog(
         expect(dialog).to_contain_text("Billing failure (resolved)")
         expect_accessible(page)
         page.keyboard.press("Escape")
-        expect(page.locator("p", has_text=failed).locator("b")).to_have_text("Billing failure (resolved)")
+        expect(page.locator("tr", has_text=failed).locator(".badge")).to_have_text("Billing failure (resolved)")
         expect(page.get_by_role("link", name=failed)).to_be_focused()
         person.expect_no_complaints()
     assert counter.airflow.only().user == "user"
@@ -141,9 +123,9 @@ def test_several_from_check_boxes_and_what_is_wrong_stays_in_the_dialog(
     """The browser's own check first, then ours, with the focus on the wrong field and nothing typed lost."""
     with signed_in(chromium, address, token) as person:
         page = person.page
-        page.goto("/evbilling/list")
+        page.goto("/evbilling/statements")
         for statement in (counter.till.ids[0], counter.till.ids[2]):
-            page.get_by_label(statement, exact=True).check()
+            page.get_by_label(f"Select {statement}").check()
         page.get_by_role("button", name="Mark as Paid").click()
         dialog = page.get_by_role("dialog", name="Mark as Paid: 2 statements")
         expect(dialog).to_contain_text("14.28 EUR")
@@ -161,7 +143,7 @@ def test_several_from_check_boxes_and_what_is_wrong_stays_in_the_dialog(
         dialog.get_by_role("button", name="Mark as Paid").dblclick()
         expect(dialog.get_by_role("status")).to_contain_text("Done.", timeout=SOON)
         dialog.get_by_role("button", name="Close").click()
-        expect(page.locator("b", has_text="Paid manually")).to_have_count(2)
+        expect(page.locator(".badge", has_text="Paid manually")).to_have_count(2)
     assert len(counter.airflow.posts) == 1
 
 
@@ -171,9 +153,9 @@ def test_a_refused_form_keeps_what_was_typed(
     """Whoever was signed out, or has lost the right meanwhile, reads so above the button of the same form."""
     with signed_in(chromium, address, token) as person:
         page = person.page
-        page.goto("/evbilling/list")
+        page.goto("/evbilling/statements")
         page.get_by_label(f"Actions of {counter.till.ids[0]}").click()
-        page.get_by_role("link", name="Mark as Paid").first.click()
+        page.locator("details[open]").get_by_role("link", name="Mark as Paid", exact=True).click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Reference").fill("bank 1")
         dialog.get_by_label("Reason").fill("transfer")
@@ -199,11 +181,52 @@ def test_without_scripts_it_is_a_page_after_the_other(
     failed = counter.till.ids[0]
     with signed_in(chromium, address, token, java_script_enabled=False) as person:
         page = person.page
-        page.goto("/evbilling/list")
+        page.goto("/evbilling/statements")
         page.get_by_label(f"Actions of {failed}").click()
-        page.get_by_role("link", name="Mark as Paid").first.click()
+        page.locator("details[open]").get_by_role("link", name="Mark as Paid", exact=True).click()
         page.get_by_label("Reference").fill("bank 1")
         page.get_by_label("Reason").fill("transfer")
         page.get_by_role("button", name="Mark as Paid").click()
         expect(page.get_by_text("Done.")).to_be_visible(timeout=SOON)
         expect(page.get_by_role("heading", level=1)).to_contain_text(f"Mark as Paid: {failed}")
+
+
+def test_in_airflows_frame(
+    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+) -> None:
+    """No tab, no window of the browser's own, no way out of the frame: the dialog needs none of them."""
+    failed = counter.till.ids[0]
+    with signed_in(chromium, address, token) as person:
+        person.page.goto("/frame")
+        frame = person.page.frame_locator("iframe")
+        frame.get_by_label(f"Actions of {failed}").click()
+        frame.locator("details[open]").get_by_role("link", name="Mark as Paid", exact=True).click()
+        dialog = frame.get_by_role("dialog")
+        dialog.get_by_label("Reference").fill("bank 1")
+        dialog.get_by_label("Reason").fill("transfer")
+        dialog.get_by_role("button", name="Mark as Paid").click()
+        expect(dialog.get_by_role("status")).to_contain_text("Done.", timeout=SOON)
+        dialog.get_by_role("button", name="Close").click()
+        expect(frame.locator("tr", has_text=failed).locator(".badge")).to_have_text("Paid manually")
+        person.expect_no_complaints()
+
+
+def test_from_a_statements_page(
+    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+) -> None:
+    """The same dialog over the statement itself, which then shows what was done."""
+    failed = counter.till.ids[0]
+    with signed_in(chromium, address, token) as person:
+        page = person.page
+        page.goto(f"/evbilling/statements/{failed}")
+        page.get_by_role("link", name="Mark as Paid", exact=True).click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Amount in EUR").fill("2.00")
+        dialog.get_by_label("Reference").fill("bank 1")
+        dialog.get_by_label("Reason").fill("transfer")
+        dialog.get_by_role("button", name="Mark as Paid").click()
+        expect(dialog.get_by_role("status")).to_contain_text("Done.", timeout=SOON)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Partly paid")
+        page.get_by_role("link", name="Undo Mark as Paid").click()
+        expect(dialog).to_contain_text("reference bank 1")
