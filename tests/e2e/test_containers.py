@@ -20,6 +20,7 @@ import pyarrow.fs
 import pytest
 
 from composed import REPO, Machine, compose
+from evbilling.mailsink.server import running_sink
 from evbilling.stack.api import AirflowApi
 from evbilling.stack.month_run import last_complete_month
 from evbilling.stack.postgres import EmbeddedPostgres
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.e2e
 ACCOUNTS = 30
 OWN_PORTS = [
     ("metadata", 5432), ("warehouse", 5432), ("redis", 6379), ("s3", 8333), ("sandbox", 12111), ("api-server", 8080),
+    ("mail", 1025),
 ]  # fmt: skip
 # A container has all ports of its loopback address to itself.
 WEED_PORTS = [
@@ -84,7 +86,9 @@ def machine() -> Iterator[Machine]:
             password=(made / "warehouse_password").read_text(encoding="utf-8"),
         )  # fmt: skip
         try:
-            with metadata, warehouse:
+            # In place of Mailpit, whose program isn't at hand: our own sink, at the mail server's address.
+            sink = running_sink(folder / "mail", ports["mail", 1025], 0)
+            with metadata, warehouse, sink:
                 # What Postgres' image makes of its variables.
                 metadata.create_database("airflow")
                 with psycopg.connect(metadata.url(), autocommit=True) as connection:
