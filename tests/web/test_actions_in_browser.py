@@ -45,7 +45,7 @@ def address(counter: Counter, app: FastAPI) -> Iterator[str]:
 
 @contextmanager
 def _served(app: FastAPI) -> Generator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
