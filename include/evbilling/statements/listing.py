@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from types import EllipsisType
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.rows import dict_row
@@ -36,6 +37,9 @@ BY_STATEMENT = Sort()
 # A text that more accounts contain is no filter yet, and each is looked up.
 MOST_ACCOUNTS = 500
 _EXPORTED_AT_ONCE = 2_000
+
+# Accounts that were found by a filter's text (None: it has none), or that weren't looked for yet.
+Accounts: TypeAlias = list[str] | EllipsisType | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +156,18 @@ def list_statements(
     after: str | None = None,
     before: str | None = None,
     limit: int = PAGE_ROWS,
+    accounts: Accounts = ...,
 ) -> StatementPage:
     """The page after or before a place of an earlier page; the first one without.
 
-    Raises `BadInput` for a place of another way of sorting, and as `find_accounts` does.
+    `accounts`: what `find_accounts` found, if it was asked already. Raises `BadInput` for a place of another way of
+    sorting, and as `find_accounts` does.
     """
     token = before or after
     place = Place.parse(token, sort) if token else None
     forward = before is None
-    found = _page(connection, wanted, sort, place, forward=forward, limit=limit + 1)
+    accounts = find_accounts(connection, wanted) if accounts is ... else accounts
+    found = _page(connection, wanted, sort, accounts, place, forward=forward, limit=limit + 1)
     is_more, found = len(found) > limit, found[:limit]
     if not forward:
         found.reverse()
@@ -176,13 +183,13 @@ def _page(
     connection: psycopg.Connection[Any],
     wanted: StatementFilter,
     sort: Sort,
+    accounts: list[str] | None,
     place: Place | None,
     *,
     forward: bool,
     limit: int,
 ) -> list[Place]:
     """The places of a page's rows, as they come when the list is read forwards or backwards."""
-    accounts = find_accounts(connection, wanted)
     if accounts is None:
         found = connection.execute(composed("statements_counts", **counts_parts(wanted))).fetchall()
         counts = {(kind, status): count for kind, status, count in found}
@@ -204,9 +211,9 @@ def _details(connection: psycopg.Connection[Any], places: list[Place]) -> list[L
     return [found[statement_id] for statement_id in ids]
 
 
-def totals(connection: psycopg.Connection[Any], wanted: StatementFilter) -> list[Totals]:
-    """What all that is filtered comes to, by currency and kind."""
-    name, parts = totals_parts(wanted, find_accounts(connection, wanted))
+def totals(connection: psycopg.Connection[Any], wanted: StatementFilter, *, accounts: Accounts = ...) -> list[Totals]:
+    """What all that is filtered comes to, by currency and kind; `accounts` as for `list_statements`."""
+    name, parts = totals_parts(wanted, find_accounts(connection, wanted) if accounts is ... else accounts)
     return [
         Totals(kind, currency, statements, connectors, from_minor(int(total), unit), from_minor(int(balance), unit))
         for kind, currency, unit, statements, connectors, total, balance in connection.execute(composed(name, **parts))

@@ -13,7 +13,15 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from evbilling.errors import BadInput
 from evbilling.statements.export import statements_csv
 from evbilling.statements.filtering import STATUSES, TYPE_LABELS, Sort, StatementFilter
-from evbilling.statements.listing import Choices, StatementPage, choices, export_rows, list_statements, totals
+from evbilling.statements.listing import (
+    Choices,
+    StatementPage,
+    choices,
+    export_rows,
+    find_accounts,
+    list_statements,
+    totals,
+)
 from evbilling_web import warehouse
 from evbilling_web.listing import ROWS, Chosen, by_currency, facts_of
 from evbilling_web.offers import Offers
@@ -90,10 +98,10 @@ _COLUMNS = (
 def _look(connection: psycopg.Connection[Any], chosen: Chosen) -> tuple[StatementPage, list[Any]] | None:
     """The page and the totals; None, and the error beside its field, if the warehouse can't find what is meant."""
     try:
-        listed = list_statements(
-            connection, chosen.wanted, chosen.sort, after=chosen.after, before=chosen.before, limit=chosen.rows
-        )
-        return listed, totals(connection, chosen.wanted)
+        accounts = find_accounts(connection, chosen.wanted)
+        place = {"after": chosen.after, "before": chosen.before}
+        listed = list_statements(connection, chosen.wanted, chosen.sort, **place, limit=chosen.rows, accounts=accounts)
+        return listed, totals(connection, chosen.wanted, accounts=accounts)
     except BadInput as wrong:
         chosen.note(wrong)
         return None
