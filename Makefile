@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench bench-overhead lock programs secrets
+.PHONY: help setup demo up down status test check bench bench-overhead lock programs screenshots secrets
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench: $(INSTALLED) ## time a month's own work on N connectors (N=1000000) besid
 
 bench-overhead: $(INSTALLED) ## time a whole month through the scheduler, on 100 k and 1 M connectors
 	@$(VENV)/bin/python tests/benchmarks/overhead.py
+
+# Takes a quarter of an hour, most of it to bill a year; HOME_OF=folder keeps the stack there for the next time.
+screenshots: $(INSTALLED) programs ## pictures of every page for the documents, in a browser, from a stack with a made-up year
+	@PYTHONPATH=tests $(VENV)/bin/python -m screenshots.take $(if $(HOME_OF),--home $(HOME_OF))
 
 secrets: ## passwords and keys for docker-compose.yml, once; needs a shell only
 	@sh containers/make_secrets.sh

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.under_test import CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command, path
+from e2e.under_test import ACCOUNT_STATEMENTS, CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command, path
 
 
 # Of the package, not the session: a stack at rest is four busy processes beside all tests that come after.
@@ -30,3 +30,11 @@ def billed(stack: Stack) -> str:
     """The id of a finished run of `MONTH`."""
     assert stack.bill("first", MONTH) == "success"
     return "first"
+
+
+@pytest.fixture(scope="package")
+def stated(stack: Stack, billed: str) -> str:
+    """The id of a finished month's end of `MONTH`."""
+    stack.api.patch(path(ACCOUNT_STATEMENTS), {"is_paused": False})
+    assert stack.run(ACCOUNT_STATEMENTS, "end", partition_key=MONTH) == "success"
+    return "end"

@@ -1,6 +1,6 @@
 """A month's mail through real scheduler, API and mail sink: each message once, whatever is run again.
 
-After the tests of the month, on the same stack.
+On the stack of all end-to-end tests, with a month of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evbilling.stack import mail
 
 pytestmark = pytest.mark.e2e
 
-PERIOD = "2026-09"
+PERIOD = "2026-01"
 MAIL_DELIVERY = "mail_delivery"
 
 

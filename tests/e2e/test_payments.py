@@ -12,14 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.under_test import MONTH, Stack, path
+from e2e.under_test import ACCOUNT_STATEMENTS, MONTH, Stack, path
 from evbilling.errors import EvbillingError
 from evbilling.stack import gateway
 
 pytestmark = pytest.mark.e2e
 
-ACCOUNT_STATEMENTS = "account_statements"
-STEPS = ["assemble", "validate", "issue_statements", "close_run", "plan_retries", "send_retries", "record"]
+STEPS = ["assemble", "validate", "issue_statements", "close_run", "plan_retries", "send_retries", "record", "deliver"]
 
 
 def not_ok(stack: Stack) -> list[tuple[Any, ...]]:
@@ -57,14 +56,6 @@ def at_sandbox(stack: Stack, method: str, place: str, body: dict[str, Any] | Non
     answer = httpx.request(method, f"{gateway.url(stack.state)}{place}", json=body, timeout=10, trust_env=False)
     answer.raise_for_status()
     return answer.json()
-
-
-@pytest.fixture(scope="module")
-def stated(stack: Stack, billed: str) -> str:
-    """The id of a finished month's end of `MONTH`."""
-    stack.api.patch(path(ACCOUNT_STATEMENTS), {"is_paused": False})
-    assert stack.run(ACCOUNT_STATEMENTS, "end", partition_key=MONTH) == "success"
-    return "end"
 
 
 def test_the_month_was_charged(stack: Stack, billed: str) -> None:

@@ -19,6 +19,7 @@ from evbilling.stack.dagrun import DagRunner, TaskState
 from evbilling.stack.state import StackState
 
 CONNECTOR_STATEMENTS = "connector_statements"
+ACCOUNT_STATEMENTS = "account_statements"
 PUBLISHED = (
     "statements", "statement_lines", "connector_decisions", "unbilled_accounts", "tie_out", "audit_events",
     "account_statement_items", "withheld_account_statements", "payments", "payment_attempts", "ledger",

@@ -47,8 +47,8 @@ def parse_totals(written: Mapping[str, object] | None, where: str) -> dict[str, 
 
 
 def said(totals: Totals) -> str:
-    """Totals in words: 19.04 EUR and 7.00 USD; nothing."""
-    return " and ".join(f"{amount} {currency}" for currency, amount in sorted(totals.items()) if amount) or "nothing"
+    """Totals in words: 1,019.04 EUR and 7.00 USD; nothing."""
+    return " and ".join(f"{amount:,f} {currency}" for currency, amount in sorted(totals.items()) if amount) or "nothing"
 
 
 def is_as_expected(expected: Totals | None, due: Totals) -> bool:

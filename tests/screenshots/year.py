@@ -1,0 +1,126 @@
+"""A year of a made-up platform in a local stack, which is what the pictures show.
+
+Its months are billed, charged, mailed and closed step by step in this process, in seconds each, as the DAGs chain the
+steps. Only what the pictures are taken of runs in Airflow.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+
+with warnings.catch_warnings():
+    # Great Expectations imports modules that Python 3.11 calls deprecated: nothing of ours.
+    warnings.filterwarnings("ignore", r"module 'sre_\w+' is deprecated", DeprecationWarning)
+    import great_expectations  # ruff: ignore[unused-import]
+
+from e2e.under_test import Stack, command
+from evbilling.accounts.assembling import AccountRunRequest, assemble
+from evbilling.accounts.checking import validate as validate_accounts
+from evbilling.accounts.closing import close_account_run
+from evbilling.accounts.issuing import issue_account_statements
+from evbilling.payments.charging import charge_period
+from evbilling.payments.marking import PaidOutside, mark_as_paid
+from evbilling.period import Period
+from evbilling.statements.closing import close_run
+from evbilling.statements.decisions import apply_scope_rules
+from evbilling.statements.extraction import extract_inventory
+from evbilling.statements.issuing import issue_statements
+from evbilling.statements.opening import RunRequest, open_run
+from evbilling.statements.validation import validate
+
+SAMPLE = ("--accounts", "400", "--seed", "1", "--today", "2026-11-20")
+MONTHS = [Period.parse(f"2025-{month:02d}") for month in (11, 12)] + [
+    Period.parse(f"2026-{month:02d}") for month in range(1, 11)
+]
+LAST = MONTHS[-1]
+# As if the schedule had started each.
+_ACTOR = "airflow:scheduled"
+# Who stands at the head of the documents.
+_OPERATOR = {
+    "EVBILLING_ISSUER_NAME": "Example Charging Operator",
+    "EVBILLING_ISSUER_ADDRESS": "1 Example Street;1000 Example Town",
+    "EVBILLING_ISSUER_CONTACT": "billing@operator.example",
+}
+# What failed in the months before these was paid by transfer since, but for the largest amounts.
+_STILL_DUE = 3
+_DISPUTED = "3000"
+
+
+def make_year(home: Path) -> Stack:
+    """Bring up a stack in this folder with the year in it, as far as it isn't there yet; about ten minutes at first."""
+    os.environ |= _OPERATOR
+    command(home, "up", "--no-airflow")
+    stack = Stack(home)
+    if not stack.admin("platform", "select 1 from platform.account limit 1"):
+        command(home, "platform", "sample", *SAMPLE)
+    os.environ |= {name: value for name, value in stack.environment().items() if name.startswith(("AIRFLOW", "EVB"))}
+    for period in MONTHS:
+        if not _statements(stack, period, "account"):
+            _bill(period)
+            if period in MONTHS[:-_STILL_DUE]:
+                _pay(stack, period)
+            _close(period)
+    command(home, "up", timeout=600)
+    stack = Stack(home)
+    if stack.admin("warehouse", "select 1 from billing.mail where state = 'pending' limit 1"):
+        assert stack.run("mail_delivery", f"pictures-{datetime.now(UTC):%H%M%S}") == "success"
+    return stack
+
+
+def _bill(period: Period) -> None:
+    from evbilling_airflow.connections import desk, services
+
+    kept, now = services(), datetime.now(UTC)
+    request = RunRequest(period, "connector_statements", f"scheduled__{period}", _ACTOR, deliver=_mailed(period))
+    opened = open_run(kept, request, now=now)
+    for part in opened["parts"]:
+        extract_inventory(kept, opened["run_id"], part)
+        apply_scope_rules(kept, opened["run_id"], part)
+    validate(kept, opened["run_id"])
+    issue_statements(kept, opened["run_id"])
+    close_run(kept, opened["run_id"])
+    with desk() as open_desk:
+        charge_period(open_desk, period, actor=_ACTOR, now=now)
+
+
+def _pay(stack: Stack, period: Period) -> None:
+    from evbilling_airflow.connections import services
+
+    due = stack.finance(
+        "select statement_id from finance.statements where period = %s and balance_due between 0.01 and %s",
+        str(period),
+        _DISPUTED,
+    )
+    for (statement_id,) in due:
+        payment = PaidOutside(
+            request_id=f"pictures-{statement_id}",
+            actor="op",
+            reason="paid by transfer",
+            statement_id=statement_id,
+            paid_on=period.first_day,
+            reference=f"BANK {statement_id[-6:]}",
+        )
+        mark_as_paid(services(), payment, datetime.now(UTC).date())
+
+
+def _close(period: Period) -> None:
+    from evbilling_airflow.connections import services
+
+    kept = services()
+    request = AccountRunRequest(period, "account_statements", f"scheduled__{period}", _ACTOR, _mailed(period))
+    run_id = assemble(kept, request, now=datetime.now(UTC))["run_id"]
+    validate_accounts(kept, run_id)
+    issue_account_statements(kept, run_id)
+    close_account_run(kept, run_id)
+
+
+def _mailed(period: Period) -> str:
+    return "yes" if period == LAST else "no"
+
+
+def _statements(stack: Stack, period: Period, kind: str) -> bool:
+    found = stack.finance("select 1 from finance.statements where period = %s and kind = %s limit 1", str(period), kind)
+    return bool(found)
