@@ -1,13 +1,14 @@
 -- The outbox of mail: one row per message, written in the transaction that issues the statement or records the decline
--- that it tells of, and sent afterwards. For the DAGs, which reserve, begin and settle messages through the functions
--- below, and for finance, which sees what went out. Why it is so: docs/decisions/0022-mail-from-an-outbox.md.
+-- that it tells of, and sent afterwards. Partitioned as statements are, so that a month's messages are made and keyed in
+-- staging beside its statements, and publishing only attaches them. For the DAGs, which reserve, begin and settle messages
+-- through the functions below, and for finance, which sees what went out. Why it is so: docs/decisions/0022-mail-from-an-outbox.md.
 
 -- Whether a run's statements are mailed: auto holds back those of a period that ended more than 45 days before the run.
 alter table billing.run
     add column deliver text not null default 'auto' constraint run_deliver check (deliver in ('auto', 'yes', 'no'));
 
 create table billing.mail (
-    mail_id bigint generated always as identity primary key,
+    mail_id bigint not null generated always as identity,
     kind text not null constraint mail_kind check (
         kind in ('connector_statement', 'account_statement', 'correction', 'failed_charge')),
     -- What it is about. No foreign keys, as in billing.transfer: the rows come from the statements and attempts themselves,
@@ -17,7 +18,7 @@ create table billing.mail (
     account_id text not null,
     financial_admin_id text not null,
     period text not null,
-    -- What called for it: for one occasion there is one message, however often it is asked for.
+    -- What called for it: for one occasion there is one message, however often it is asked for. The first is 'issue'.
     occasion text not null,
     state text not null default 'pending' constraint mail_state check (
         state in ('pending', 'sending', 'sent', 'failed', 'unknown', 'held')),
@@ -41,14 +42,16 @@ create table billing.mail (
     constraint what_was_sent_says_to_whom check (
         state not in ('sending', 'sent', 'unknown') or (recipient is not null and message_id is not null)),
     constraint what_was_sent_says_when check ((state = 'sent') = (sent_at is not null)),
-    constraint what_is_not_sent_says_why check (state not in ('failed', 'unknown', 'held') or last_error is not null)
-);
+    constraint what_is_not_sent_says_why check (state not in ('failed', 'unknown', 'held') or last_error is not null),
+    primary key (statement_id, kind, occasion)
+) partition by range (statement_id);
 comment on table billing.mail is 'One row per message to a financial admin: what it is about and what became of it';
--- Ids begin with kind and period, so this finds the messages of a month, too; each index more costs publishing a tenth of a
--- second.
-create unique index mail_once_per_occasion on billing.mail (statement_id, kind, occasion);
+-- Whoever asks for a month's messages names the range of its statements, too. Numbers are the identity's own: unique.
+create index mail_number on billing.mail (mail_id);
 create index mail_not_sent on billing.mail (state, mail_id) where state <> 'sent';
 create index mail_again on billing.mail (again_of) where again_of is not null;
+-- Of account statements and corrections: S and C come after the A of connector statements.
+create table billing.mail_other partition of billing.mail for values from ('B') to (maxvalue);
 
 -- What was sent stays so, and what a message is about never changes.
 create function billing.refuse_change_of_mail() returns trigger language plpgsql as $$
@@ -69,6 +72,7 @@ create trigger mail_is_settled_once before update or delete on billing.mail
     for each row execute function billing.refuse_change_of_mail();
 create trigger mail_is_not_emptied before truncate on billing.mail
     for each statement execute function billing.refuse_change();
+select billing.guard_part('mail', 'mail_other');
 
 -- Why the mail of a run's statements is held back; null if it isn't.
 create function billing.reason_to_hold(p_deliver text, p_period text, p_opened_at timestamptz) returns text
@@ -87,8 +91,104 @@ return (
     select 'its statement was not sent either: ' || m.last_error from billing.mail m
     where m.statement_id = p_statement_id and m.kind = 'connector_statement' and m.occasion = 'issue' and m.state = 'held');
 
+-- The table of the messages about a period's connector statements, empty and without keys.
+create function billing.create_mail_table(p_schema text, p_table text, p_period text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    execute format(
+        'create table %I.%I (like billing.mail including defaults including constraints,
+             constraint mail_of_range check (statement_id >= %L and statement_id < %L))',
+        p_schema, p_table, billing.statement_range(p_period, 0), billing.statement_range(p_period, 1));
+end
+$$;
+
+create function billing.key_mail_table(p_schema text, p_table text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    execute format('alter table %I.%I add primary key (statement_id, kind, occasion)', p_schema, p_table);
+    execute format('create index on %I.%I (mail_id)', p_schema, p_table);
+    execute format('create index on %I.%I (state, mail_id) where state <> ''sent''', p_schema, p_table);
+    execute format('create index on %I.%I (again_of) where again_of is not null', p_schema, p_table);
+end
+$$;
+
+-- Makes the table of a period's messages, which lies keyed in schema billing, a partition.
+create function billing.attach_mail_table(p_period text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_part text := 'mail_' || replace(p_period, '-', '_');
+begin
+    execute format('alter table billing.mail attach partition billing.%I for values from (%L) to (%L)',
+                   v_part, billing.statement_range(p_period, 0), billing.statement_range(p_period, 1));
+    perform billing.guard_part('mail', v_part);
+end
+$$;
+
+-- Periods of before there was an outbox: nothing is mailed of them by itself.
+select billing.create_mail_table('billing', 'mail_' || p.suffix, replace(p.suffix, '_', '-')),
+       billing.key_mail_table('billing', 'mail_' || p.suffix), billing.attach_mail_table(replace(p.suffix, '_', '-'))
+from (select substr(c.relname, 11) as suffix from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = 'billing.statement'::regclass and c.relname ~ '^statement_[0-9]{4}_[0-9]{2}$') p
+order by p.suffix;
+
+-- As before, with the messages about the drafts.
+alter function billing.number_drafts(bigint, bigint) rename to number_statement_drafts;
+create function billing.number_drafts(p_run_id bigint, p_epoch bigint) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_mail text := 'run_' || p_run_id || '_mail';
+    v_run billing.run;
+    v_held text;
+begin
+    perform billing.number_statement_drafts(p_run_id, p_epoch);
+    execute format('drop table if exists staging.%I', v_mail);
+    if to_regclass('staging.run_' || p_run_id || '_issue') is null then
+        return;
+    end if;
+    select * into strict v_run from billing.run where run_id = p_run_id;
+    v_held := billing.reason_to_hold(v_run.deliver, v_run.period, v_run.opened_at);
+    perform billing.create_mail_table('staging', v_mail, v_run.period);
+    execute format(
+        'insert into staging.%I (mail_id, kind, statement_id, account_id, financial_admin_id, period, occasion, state,
+                                 last_error, requested_by)
+         select nextval(%L), ''connector_statement'', statement_id, account_id, financial_admin_id, period, ''issue'', %L,
+                %L, %L
+         from staging.%I',
+        v_mail, pg_get_serial_sequence('billing.mail', 'mail_id'), case when v_held is null then 'pending' else 'held' end,
+        v_held, 'run ' || p_run_id, 'run_' || p_run_id || '_issue');
+    perform billing.key_mail_table('staging', v_mail);
+    -- Autovacuum would hold what publishing locks.
+    execute format('alter table staging.%I set (autovacuum_enabled = false)', v_mail);
+    execute format('analyze staging.%I', v_mail);
+end
+$$;
+
+-- As before, with the messages: those that were made with the drafts, or an empty table for those to come.
+alter function billing.attach_issue_tables(text) rename to attach_statement_tables;
+create function billing.attach_issue_tables(p_period text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_suffix text := replace(p_period, '-', '_');
+    v_run_id bigint;
+    v_staged text;
+begin
+    perform billing.attach_statement_tables(p_period);
+    execute format('select run_id from billing.%I limit 1', 'statement_' || v_suffix) into v_run_id;
+    v_staged := 'run_' || v_run_id || '_mail';
+    if to_regclass('staging.' || v_staged) is not null then
+        execute format('alter table staging.%I rename to %I', v_staged, 'mail_' || v_suffix);
+        execute format('alter table staging.%I set schema billing', 'mail_' || v_suffix);
+        execute format('alter table billing.%I reset (autovacuum_enabled)', 'mail_' || v_suffix);
+    else
+        perform billing.create_mail_table('billing', 'mail_' || v_suffix, p_period);
+        perform billing.key_mail_table('billing', 'mail_' || v_suffix);
+    end if;
+    perform billing.attach_mail_table(p_period);
+end
+$$;
+
 -- A run that publishes settles in the same transaction: that is where its statements get their mail, all of them or, if they
--- have it, none.
+-- have it, none, as a month's first connector statements do.
 create function billing.queue_statement_mail() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -339,7 +439,8 @@ end
 $$;
 
 revoke execute on all functions in schema billing from public;
-grant execute on function
+revoke execute on function billing.number_statement_drafts(bigint, bigint) from evbilling_writer;
+grant execute on function billing.number_drafts(bigint, bigint),
     billing.reserve_mail(text, integer, interval, text[], text), billing.release_mail(text),
     billing.begin_mail(bigint, text, text, text), billing.settle_mail(bigint, text, text, text, interval),
     billing.give_up_mail(interval), billing.mail_to_send(text, text[], text, text, text[]),

@@ -1,6 +1,6 @@
 -- A page of the outbox, the newest messages first, for the Mail page; addresses are masked as in finance.mail. Parameters,
--- each null for "any": kinds, states, period with the statement ids that it reaches over (first_a .. last_c), account,
--- before (mail_id below which the page begins); most: how many.
+-- each null for "any": kinds, states, period, and of its statements the first and the first of the next period, by kind
+-- (a, s, c); account, before (mail_id below which the page begins); most: how many.
 select m.mail_id, m.kind, m.statement_id, m.account_id, s.account_name, m.period, m.state, m.last_error as reason, m.tries,
        case when m.recipient is not null
             then left(m.recipient, 1) || '***@' || substring(m.recipient from '@([^@]*)$') end as recipient,
@@ -10,7 +10,10 @@ from billing.mail m
 join billing.statement s on s.statement_id = m.statement_id
 where (%(kinds)s::text[] is null or m.kind = any(%(kinds)s))
   and (%(states)s::text[] is null or m.state = any(%(states)s))
-  and (%(period)s::text is null or m.period = %(period)s)
+  and (%(period)s::text is null or m.period = %(period)s and (
+          m.statement_id >= %(a)s and m.statement_id < %(next_a)s
+          or m.statement_id >= %(s)s and m.statement_id < %(next_s)s
+          or m.statement_id >= %(c)s and m.statement_id < %(next_c)s))
   and (%(account)s::text is null or m.statement_id in (
       select t.statement_id from billing.statement t where t.account_id = %(account)s))
   and (%(before)s::bigint is null or m.mail_id < %(before)s)

@@ -43,7 +43,8 @@ begin
         alter table billing.statement detach partition billing.statement_2026_11;
         alter table billing.transfer detach partition billing.transfer_2026_11;
         alter table billing.standing detach partition billing.standing_2026_11;
-        drop table billing.statement_2026_11, billing.transfer_2026_11, billing.standing_2026_11;
+        alter table billing.mail detach partition billing.mail_2026_11;
+        drop table billing.statement_2026_11, billing.transfer_2026_11, billing.standing_2026_11, billing.mail_2026_11;
     end if;
 end
 $$

@@ -133,7 +133,20 @@ select '2026-11', 'connector', currency, minor_unit, status, count(*), sum(conne
 from billing.standing_2026_11 group by 3, 4, 5;
 insert into billing.account_name (account_id, account_name)
 select account_id, left(coalesce(account_name, ''), 300) from billing.statement_2026_11 order by 1, 2;
------- keys of statements, transfers and standings
+------ mail
+create table billing.mail_2026_11 (
+    like billing.mail including defaults including constraints,
+    constraint of_range check (statement_id >= 'A-202611-' and statement_id < 'A-202612-'));
+insert into billing.mail_2026_11 (
+    mail_id, kind, statement_id, account_id, financial_admin_id, period, occasion, requested_by)
+select nextval(pg_get_serial_sequence('billing.mail', 'mail_id')), 'connector_statement', statement_id, account_id,
+       financial_admin_id, period, 'issue', 'yardstick'
+from billing.statement_2026_11;
+------ keys of statements, transfers, standings and mail
+alter table billing.mail_2026_11 add primary key (statement_id, kind, occasion);
+create index on billing.mail_2026_11 (mail_id);
+create index on billing.mail_2026_11 (state, mail_id) where state <> 'sent';
+create index on billing.mail_2026_11 (again_of) where again_of is not null;
 alter table billing.statement_2026_11
     add primary key (statement_id), add unique (account_id, period, kind, revision), add unique (period, kind, number);
 alter table billing.transfer_2026_11 add primary key (statement_id, entry);
@@ -145,6 +158,7 @@ create index on billing.standing_2026_11 (status, billing.major(total_minor, min
 create index on billing.standing_2026_11 (status, billing.major(balance_minor, minor_unit), statement_id);
 create index on billing.standing_2026_11 (status, currency);
 ------ attach them
+alter table billing.mail attach partition billing.mail_2026_11 for values from ('A-202611-') to ('A-202612-');
 alter table billing.standing attach partition billing.standing_2026_11 for values from ('A-202611-') to ('A-202612-');
 alter table billing.statement attach partition billing.statement_2026_11 for values from ('A-202611-') to ('A-202612-');
 alter table billing.transfer attach partition billing.transfer_2026_11 for values from ('A-202611-') to ('A-202612-');

@@ -99,7 +99,9 @@ def test_a_filter_that_makes_no_sense(browser: Callable[..., TestClient], read: 
 
 def test_send_again_is_offered_where_it_can_work(read: Any, world: Till) -> None:
     """Beside what was sent, failed or held, with the notice's kind; not beside what waits; greyed for a viewer."""
-    links = re.findall(r'href="/evbilling/actions/send-mail\?([^"]+)"[^>]* aria-label="[^"]+">(Send(?: again)?)<', read())
+    links = re.findall(
+        r'href="/evbilling/actions/send-mail\?([^"]+)"[^>]* aria-label="[^"]+">(Send(?: again)?)<', read()
+    )
     assert [(query.replace("&amp;", "&"), words) for query, words in links] == [
         (f"statement={world.ids[3]}", "Send again"), (f"statement={world.ids[2]}", "Send"),
         (f"statement={world.ids[1]}", "Send"), (f"statement={world.ids[0]}", "Send again"),

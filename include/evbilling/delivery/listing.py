@@ -74,10 +74,9 @@ def mail_page(
     connection: psycopg.Connection[Any], wanted: MailFilter, *, before: int | None = None, most: int = PAGE_SIZE
 ) -> tuple[list[MailRow], int | None]:
     """A page of messages, the newest first, below the message `before`; and below which one the next page begins."""
-    values = {
+    values = _of_period(wanted.period) | {
         "kinds": list(wanted.kinds) or None,
         "states": list(wanted.states) or None,
-        "period": str(wanted.period) if wanted.period else None,
         "account": wanted.account or None,
         "before": before,
         "most": most + 1,
@@ -89,12 +88,7 @@ def mail_page(
 
 def counts_by_state(connection: psycopg.Connection[Any], wanted: MailFilter) -> dict[str, int]:
     """How many messages of the period, account and kinds are in each state; states without any are left out."""
-    values: dict[str, Any] = {"period": None, "account": wanted.account or None}
-    for letter in "asc":
-        for name, months in (("", 0), ("next_", 1)):
-            month = str(wanted.period.shifted(months)).replace("-", "") if wanted.period else None
-            values[f"{name}{letter}"] = f"{letter.upper()}-{month}-" if month else None
-    values["period"] = str(wanted.period) if wanted.period else None
+    values = _of_period(wanted.period) | {"account": wanted.account or None}
     counts: dict[str, int] = {}
     for kind, state, count in connection.execute(load_sql("queries/mail_counts.sql").encode(), values):
         if not wanted.kinds or kind in wanted.kinds:
@@ -106,3 +100,13 @@ def periods(connection: psycopg.Connection[Any]) -> list[Period]:
     """The months in which statements were issued, the newest first."""
     rows = connection.execute("select distinct period::text from billing.run where state = 'issued' order by 1 desc")
     return [Period.parse(row[0]) for row in rows]
+
+
+def _of_period(period: Period | None) -> dict[str, Any]:
+    """The period, and the ranges of its statements' ids, by which the outbox is partitioned."""
+    values: dict[str, Any] = {"period": str(period) if period else None}
+    for letter in "asc":
+        for name, months in ((letter, 0), (f"next_{letter}", 1)):
+            month = str(period.shifted(months)).replace("-", "") if period else None
+            values[name] = f"{letter.upper()}-{month}-" if month else None
+    return values
