@@ -28,8 +28,9 @@ def mailed(stack: Stack, billed: str) -> str:
 
 
 def kept(stack: Stack) -> Counter[str]:
-    """How often each Message-ID of the month's statements lies in the sink."""
-    ids = {row[0] for row in stack.finance("select message_id from finance.mail where period = %s", PERIOD)}
+    """How often each Message-ID of the month's statements lies in the sink; notices of failed charges come later."""
+    query = "select message_id from finance.mail where period = %s and kind = 'connector_statement'"
+    ids = {row[0] for row in stack.finance(query, PERIOD)}
     box = Mailbox(stack.state.home / "mail")
     found = (dict(message.headers).get("Message-ID", "") for message in map(box.read, box.numbers()) if message)
     return Counter(message_id for message_id in found if message_id in ids)

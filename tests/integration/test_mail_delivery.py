@@ -401,14 +401,14 @@ def _try_again(till: Till, statement_id: str, request: str) -> None:
         rebill(desk, RebillRequest(request, "ann", "trying", (statement_id,)), NOW)
 
 
-def test_two_thousand_messages_are_quick(till: Till, office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All go out, each once, with the same few messages prepared ahead."""
+def test_hundreds_of_messages_go_out_once(till: Till, office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All go out, each once, with the same few messages prepared ahead, by processes of their own."""
     with psycopg.connect(till.admin_url) as connection:
         connection.execute(
             """insert into billing.mail (kind, statement_id, account_id, financial_admin_id, period, occasion,
                                          requested_by)
                select kind, statement_id, account_id, financial_admin_id, period, 'request ' || n, 'ann'
-               from billing.mail, generate_series(1, 667) n where statement_id <> %s or n < 664""",
+               from billing.mail, generate_series(1, 134) n where statement_id <> %s or n < 131""",
             (till.ids[0],),
         )
     # What a statement and its PDF cost is measured by `make bench`.
@@ -417,5 +417,5 @@ def test_two_thousand_messages_are_quick(till: Till, office: PostOffice, monkeyp
     with till.services.warehouse() as connection:
         views = {statement_id: show_statement(connection, statement_id) for statement_id in till.ids}
     counts = send(till, office)
-    assert counts == NOBODY | {"sent": 2000}
-    assert len(office.kept) == len({message["Message-ID"] for _, message in office.kept}) == 2000
+    assert counts == NOBODY | {"sent": 401}
+    assert len(office.kept) == len({message["Message-ID"] for _, message in office.kept}) == 401

@@ -161,12 +161,24 @@ def _judged(accounts: pd.DataFrame) -> pd.DataFrame:
     return accounts.assign(is_quarantined=is_quarantined)
 
 
+class _Nothing:
+    """Stands in a fault's words for what the platform leaves empty."""
+
+    def __str__(self) -> str:
+        return "(none)"
+
+    __repr__ = __str__
+
+
+_NOTHING = _Nothing()
+
+
 def account_faults(accounts: pd.DataFrame) -> pd.DataFrame:
     """One row per fault of the accounts in the frame of `billed_accounts`: account_id, reason_id, detail."""
     found = []
     for fault in ACCOUNT_FAULTS:
         for row in accounts.loc[fault.applies(accounts).to_numpy(dtype=bool)].to_dict("records"):
-            row = {key: None if pd.api.types.is_scalar(v) and pd.isna(v) else v for key, v in row.items()}
+            row = {key: _NOTHING if pd.api.types.is_scalar(v) and pd.isna(v) else v for key, v in row.items()}
             row["fee"], row["dc_fee"] = (f"{row[k] / 10_000:.4f}".rstrip("0") for k in ("fee_e4", "dc_fee_e4"))
             found.append({
                 "account_id": row["account_id"],
