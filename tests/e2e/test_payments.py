@@ -232,7 +232,7 @@ def test_a_break_fails_the_comparison_until_it_is_put_right(stack: Stack, stated
 
 def test_a_gateway_that_is_away_delays_the_charge_and_loses_nothing(stack: Stack, stated: str) -> None:
     """With the gateway down the month is issued and `charge` is tried again; once it is back, all is charged once."""
-    gateway.stop(stack.state)
+    gateway.SANDBOX.stop(stack.state)
     try:
         run_id = stack.trigger("no-gateway", partition_key="2026-09")
         deadline = time.monotonic() + 120
@@ -240,7 +240,7 @@ def test_a_gateway_that_is_away_delays_the_charge_and_loses_nothing(stack: Stack
             assert time.monotonic() < deadline, stack.tasks(run_id)
             time.sleep(0.5)
     finally:
-        gateway.start(stack.state)
+        gateway.SANDBOX.start(stack.state)
     assert (
         stack.finance(
             "select 1 from finance.payment_attempts a join finance.statements s using (statement_id)"

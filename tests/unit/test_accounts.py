@@ -66,7 +66,7 @@ def test_an_account_in_good_order_has_no_fault_and_its_terms_in_minor_units() ->
         ("ADMIN-MISSING", "no financial admin", {"financial_admin_id": None}),
         ("ADMIN-UNKNOWN", "financial admin u is not a user", {"users": []}),
         ("ADMIN-OF-ANOTHER-ACCOUNT", "a user of account b", {"users": [USER | {"account_id": "b"}]}),
-        ("ADMIN-OF-ANOTHER-ACCOUNT", "a user of account None", {"users": [USER | {"account_id": None}]}),
+        ("ADMIN-OF-ANOTHER-ACCOUNT", "a user of account (none)", {"users": [USER | {"account_id": None}]}),
         ("ADMIN-INACTIVE", "u is inactive", {"users": [USER | {"active": False}]}),
         ("ADMIN-INACTIVE", "u is inactive", {"users": [USER | {"active": None}]}),
         ("CHARGER-ID-MISSING", "2 of the account's chargers", {"nameless": {"a": 2}}),

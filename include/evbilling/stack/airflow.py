@@ -55,8 +55,8 @@ def connections(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW_CONN_CHARGING_PLATFORM": _postgres_connection(state, "platform_reader", "platform"),
         "AIRFLOW_CONN_WAREHOUSE": _postgres_connection(state, "evbilling_writer", "warehouse"),
         "AIRFLOW_CONN_EVIDENCE": {"conn_type": "fs", "extra": {"path": str(state.home / "evidence")}},
-        gateway.CONNECTION: gateway.connection(state),
-        mail.CONNECTION: mail.connection(state),
+        gateway.SANDBOX.connection: gateway.connection(state),
+        mail.SINK.connection: mail.connection(state),
     }
     made = {name: json.dumps(value | {"description": _OURS}) for name, value in embedded.items()}
     return made | {name: caller[name] for name in replaced_connections(caller) if name in made}
@@ -259,7 +259,12 @@ def log_tail(log: Path, lines: int = 20) -> str:
 
 def require_embedded_services(caller: Mapping[str, str]) -> None:
     """Raise `BadInput` if a connection of the caller's replaces an embedded database or the sandbox."""
-    for name in ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_CHARGING_PLATFORM", gateway.CONNECTION, mail.CONNECTION):
+    for name in (
+        "AIRFLOW_CONN_WAREHOUSE",
+        "AIRFLOW_CONN_CHARGING_PLATFORM",
+        gateway.SANDBOX.connection,
+        mail.SINK.connection,
+    ):
         if name in replaced_connections(caller):
             raise BadInput(
                 "the demo bills its own databases, charges its own sandbox and mails to its own sink only",

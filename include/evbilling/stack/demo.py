@@ -84,7 +84,7 @@ def _print_next_steps(state: StackState, period: Period) -> None:
     print(f"  Airflow     {airflow.base_url(state)}   login admin / {state.airflow_passwords['admin']}")
     query = f"select * from finance.statements where period = '{period}'"  # ruff: ignore[hardcoded-sql-expression]
     print(f"""  Finance     eval "$({command()} env)"; psql "$FINANCE_URL" -c "{query}\"""")
-    print(f"  Sandbox     {gateway.url(state)}   what the cards were charged: {gateway.log_file(state)}")
+    print(f"  Sandbox     {gateway.url(state)}   what the cards were charged: {gateway.SANDBOX.log_file(state)}")
     print(f"  Mail        {mail.url(state)}   what was sent: statements with their PDFs, notices of failed charges")
     print(f"  Go live     un-pause {DAG_IDS[0]} in Airflow: it bills this month at once, then on each 1st;")
     print("              then account_statements, payment_retries and payment_reconciliation")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from evbilling.stack import airflow, databases, gateway, mail, workers
 from evbilling.stack.console import step
+from evbilling.stack.gateway import SANDBOX
 from evbilling.stack.home import stack_home
+from evbilling.stack.mail import SINK
 from evbilling.stack.ports import free_port
 from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling.stack.state import StackState, only_one
@@ -46,13 +48,12 @@ def bring_up(with_airflow: bool = True, broker_url: str | None = None) -> StackS
         if broker_url is not None:
             workers.choose_broker(state, broker_url)
         own = airflow.replaced_connections(os.environ)
-        embedded = {gateway.CONNECTION: gateway.SANDBOX, mail.CONNECTION: mail.SINK}
-        parts = [POSTGRES, *(part for name, part in embedded.items() if name not in own)]
+        parts = [POSTGRES, *(server.name for server in (SANDBOX, SINK) if server.connection not in own)]
         state.wanted = sorted({*state.wanted, *parts, *(airflow.COMPONENTS if with_airflow else ())})
         _bring_up_postgres(state)
-        if gateway.SANDBOX in parts:
+        if SANDBOX.name in parts:
             _bring_up_sandbox(state)
-        if mail.SINK in parts:
+        if SINK.name in parts:
             _bring_up_sink(state)
         if with_airflow:
             _bring_up_airflow(state)
@@ -74,9 +75,9 @@ def take_down() -> bool:
             stopped = airflow.stop_components(state)
             line.result = f"stopped {', '.join(stopped)}" if stopped else "wasn't running"
         with step("Sandbox", "stopping") as line:
-            line.result = "stopped" if gateway.stop(state) else "wasn't running"
+            line.result = "stopped" if SANDBOX.stop(state) else "wasn't running"
         with step("Mail sink", "stopping") as line:
-            line.result = "stopped" if mail.stop(state) else "wasn't running"
+            line.result = "stopped" if SINK.stop(state) else "wasn't running"
         with step("Postgres", "stopping") as line:
             server = postgres_of(state)
             line.result = "stopped" if server.is_running() else "wasn't running"
@@ -89,12 +90,10 @@ def look(state: StackState) -> list[PartStatus]:
     server = postgres_of(state)
     pid = server.pid()
     parts = [PartStatus(POSTGRES, POSTGRES in state.wanted, pid, f"127.0.0.1:{server.port}", server.log)]
-    for name, record, where, log in (
-        (gateway.SANDBOX, gateway.record(state), gateway.url(state), gateway.log_file(state)),
-        (mail.SINK, mail.record(state), mail.url(state), mail.log_file(state)),
-    ):
+    for embedded, where in ((SANDBOX, gateway.url(state)), (SINK, mail.url(state))):
+        record = embedded.record(state)
         pid = record.pid if record and record.is_alive() else None
-        parts.append(PartStatus(name, name in state.wanted, pid, where, log))
+        parts.append(PartStatus(embedded.name, embedded.name in state.wanted, pid, where, embedded.log_file(state)))
     for name in airflow.COMPONENTS:
         record = airflow.component_record(state, name)
         parts.append(
@@ -129,14 +128,14 @@ def _bring_up_postgres(state: StackState) -> None:
 def _bring_up_sandbox(state: StackState) -> None:
     with step("Sandbox", "starting") as line:
         gateway.prepare(state)
-        started = gateway.start(state)
+        started = SANDBOX.start(state)
         line.result = f"{'running' if started else 'already running'} on {gateway.url(state)}"
 
 
 def _bring_up_sink(state: StackState) -> None:
     with step("Mail sink", "starting") as line:
         mail.prepare(state)
-        started = mail.start(state)
+        started = SINK.start(state)
         line.result = f"{'running' if started else 'already running'}, shows what came on {mail.url(state)}"
 
 
