@@ -55,7 +55,7 @@ bench: $(INSTALLED) ## time a month's own work on N connectors (N=1000000) besid
 bench-overhead: $(INSTALLED) ## time a whole month through the scheduler, on 100 k and 1 M connectors
 	@$(VENV)/bin/python tests/benchmarks/overhead.py
 
-# Takes a quarter of an hour, most of it to bill a year; HOME_OF=folder keeps the stack there for the next time.
+# Takes six minutes, most of it to bill a year; HOME_OF=folder keeps the stack there for the next time.
 screenshots: $(INSTALLED) programs ## pictures of every page for the documents, in a browser, from a stack with a made-up year
 	@PYTHONPATH=tests $(VENV)/bin/python -m screenshots.take $(if $(HOME_OF),--home $(HOME_OF))
 
