@@ -6,6 +6,8 @@ server around the app, and the network.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import statistics
 import sys
@@ -63,7 +65,9 @@ def _signed_in(warehouse_url: str) -> Any:
 
     os.environ["AIRFLOW_CONN_WAREHOUSE"] = warehouse_url
     os.environ["AIRFLOW_CONN_EVIDENCE"] = '{"conn_type": "fs", "extra": {"path": "/nowhere"}}'
-    with warnings.catch_warnings():
+    # It tells of its migrations and of the passwords that it made.
+    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         from airflow.api_fastapi.app import create_auth_manager
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
