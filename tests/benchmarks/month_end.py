@@ -68,6 +68,7 @@ delete from billing.validation_result v using billing.run r
 where r.run_id = v.run_id and r.dag_id = 'account_statements';
 delete from billing.audit_event where action = 'issue_account_statements';
 delete from billing.statement where kind = 'account';
+delete from billing.mail where kind = 'account_statement';
 delete from billing.statement_sum where kind = 'account';
 delete from billing.statement_counter where kind = 'account';
 delete from billing.tie_out where check_id like 'account-statements-%';

@@ -72,6 +72,10 @@ from stated
 join (select statement_id, sum(total_minor - settled_minor)::bigint as closing from billing.account_statement_item
       group by statement_id) summed using (statement_id)
 order by statement_id;
+------ mail
+insert into billing.mail (kind, statement_id, account_id, financial_admin_id, period, occasion, requested_by)
+select 'account_statement', statement_id, account_id, financial_admin_id, '2026-11', 'issue', 'yardstick'
+from billing.statement where kind = 'account' and period = '2026-11' order by statement_id;
 ------ counter
 insert into billing.statement_counter
 select 'account', '2026-11', count(*) from billing.statement where kind = 'account' and period = '2026-11';
