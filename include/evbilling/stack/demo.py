@@ -82,6 +82,7 @@ def _require_empty_platform(state: StackState) -> None:
 def _print_next_steps(state: StackState, period: Period) -> None:
     print("\nWhere to look next")
     print(f"  Airflow     {airflow.base_url(state)}   login admin / {state.airflow_passwords['admin']}")
+    print(f"  Pages       {airflow.base_url(state)}/evbilling/statements   statements, months, account billing, mail")
     query = f"select * from finance.statements where period = '{period}'"  # ruff: ignore[hardcoded-sql-expression]
     print(f"""  Finance     eval "$({command()} env)"; psql "$FINANCE_URL" -c "{query}\"""")
     print(f"  Sandbox     {gateway.url(state)}   what the cards were charged: {gateway.SANDBOX.log_file(state)}")
