@@ -50,7 +50,7 @@ _DISPUTED = "3000"
 
 
 def make_year(home: Path) -> Stack:
-    """Bring up a stack in this folder with the year in it, as far as it isn't there yet; about ten minutes at first."""
+    """Bring up a stack in this folder with the year in it, as far as it isn't there yet; five minutes at first."""
     os.environ |= _OPERATOR
     command(home, "up", "--no-airflow")
     stack = Stack(home)

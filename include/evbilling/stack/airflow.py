@@ -55,8 +55,8 @@ def connections(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW_CONN_CHARGING_PLATFORM": _postgres_connection(state, "platform_reader", "platform"),
         "AIRFLOW_CONN_WAREHOUSE": _postgres_connection(state, "evbilling_writer", "warehouse"),
         "AIRFLOW_CONN_EVIDENCE": {"conn_type": "fs", "extra": {"path": str(state.home / "evidence")}},
-        gateway.SANDBOX.connection: gateway.connection(state),
-        mail.SINK.connection: mail.connection(state),
+        gateway.SANDBOX.replaced_by: gateway.connection(state),
+        mail.SINK.replaced_by: mail.connection(state),
     }
     made = {name: json.dumps(value | {"description": _OURS}) for name, value in embedded.items()}
     return made | {name: caller[name] for name in replaced_connections(caller) if name in made}
@@ -262,8 +262,8 @@ def require_embedded_services(caller: Mapping[str, str]) -> None:
     for name in (
         "AIRFLOW_CONN_WAREHOUSE",
         "AIRFLOW_CONN_CHARGING_PLATFORM",
-        gateway.SANDBOX.connection,
-        mail.SINK.connection,
+        gateway.SANDBOX.replaced_by,
+        mail.SINK.replaced_by,
     ):
         if name in replaced_connections(caller):
             raise BadInput(

@@ -23,9 +23,9 @@ class EmbeddedServer:
     """Started by `evbilling <name> <arguments>`. It is up when all its ports listen."""
 
     name: str
-    words: str
-    # The Airflow connection with which the caller names another server, so that this one isn't wanted.
-    connection: str
+    what: str
+    # The variable of the Airflow connection with which the caller names a server of its own.
+    replaced_by: str
     ports: Callable[[StackState], Sequence[int]]
     arguments: Callable[[StackState], Sequence[str]]
 
@@ -40,7 +40,7 @@ class EmbeddedServer:
         while not all(map(_listens, self.ports(state))):
             if not self.is_running(state) or time.monotonic() > deadline:
                 raise NotReady(
-                    f"{self.words} doesn't listen", where=str(log), fix="put right what its log says, then try again"
+                    f"{self.what} doesn't listen", where=str(log), fix="put right what its log says, then try again"
                 )
             time.sleep(0.05)
         return True

@@ -12,7 +12,7 @@ from evbilling.stack.state import StackState
 SANDBOX = EmbeddedServer(
     "sandbox",
     "the payment sandbox",
-    connection="AIRFLOW_CONN_PAYMENT_GATEWAY",
+    replaced_by="AIRFLOW_CONN_PAYMENT_GATEWAY",
     ports=lambda state: [state.sandbox_port],
     arguments=lambda state: [
         "--port", str(state.sandbox_port), "--state", str(state.home / "sandbox.sqlite"),

@@ -48,7 +48,7 @@ def bring_up(with_airflow: bool = True, broker_url: str | None = None) -> StackS
         if broker_url is not None:
             workers.choose_broker(state, broker_url)
         own = airflow.replaced_connections(os.environ)
-        parts = [POSTGRES, *(server.name for server in (SANDBOX, SINK) if server.connection not in own)]
+        parts = [POSTGRES, *(server.name for server in (SANDBOX, SINK) if server.replaced_by not in own)]
         state.wanted = sorted({*state.wanted, *parts, *(airflow.COMPONENTS if with_airflow else ())})
         _bring_up_postgres(state)
         if SANDBOX.name in parts:

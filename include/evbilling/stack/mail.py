@@ -11,7 +11,7 @@ from evbilling.stack.state import StackState
 SINK = EmbeddedServer(
     "mail-sink",
     "the mail sink",
-    connection="AIRFLOW_CONN_SMTP",
+    replaced_by="AIRFLOW_CONN_SMTP",
     ports=lambda state: [state.smtp_port, state.mail_port],
     arguments=lambda state: [
         "--smtp-port", str(state.smtp_port), "--http-port", str(state.mail_port), "--folder", str(state.home / "mail"),
