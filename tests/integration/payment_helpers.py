@@ -32,6 +32,8 @@ from evbilling.statements.services import Services
 
 KEY = "sk_test_x"
 RATE = 500.0
+# Of a call, in seconds: only where a test wants it does one of ours end for want of an answer.
+PATIENCE = 30.0
 VISA = "pm_card_visa"
 SOFT = "pm_card_chargeDeclinedInsufficientFunds"
 HARD = "pm_card_chargeDeclinedLostCard"
@@ -60,7 +62,7 @@ class Till:
         key: str = KEY,
         url: str | None = None,
         retries: int = 0,
-        timeout: float = 1.0,
+        timeout: float = PATIENCE,
         workers: int = WORKERS,
         lease_seconds: float = LEASE_SECONDS,
         policy: Policy = SPREADLESS,

@@ -56,7 +56,7 @@ def books(till: Till) -> dict[str, list[str]]:
 def collect_without_asking(till: Till, faults: FaultPlan | None, *, send: bool = True) -> None:
     """Try every statement once, without asking afterwards what became of it."""
     till.sandbox.set_faults(faults)
-    with till.desk(workers=1, timeout=0.3) as desk:
+    with till.desk(workers=1) as desk:
         batches = open_retries(desk, month_end_retries(desk, PERIOD, NOW), "month_end", "once", "ann")
         for batch in batches if send else ():
             desk.collect(batch)

@@ -356,7 +356,7 @@ def test_the_same_key_for_something_else_is_refused(client: stripe.StripeClient)
 
 
 def test_a_key_that_is_executing_is_in_use(sandbox: Sandbox, client: stripe.StripeClient) -> None:
-    sandbox.set_faults(FaultPlan(sequence=("slow",), slow_seconds=0.4))
+    sandbox.set_faults(FaultPlan(sequence=("slow",), slow_seconds=2))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(charge, client, "k")
         while sandbox.requests()["total"] == 0:
@@ -502,17 +502,17 @@ def test_the_same_seed_gives_the_same_faults_whatever_the_order(tmp_path: Path) 
 
 
 def test_the_limit_is_enforced_and_a_429_leaves_the_key_free(state: Path) -> None:
-    with running_sandbox(state, rules=Rules(limit=5)) as sandbox, client_of(sandbox.url) as client:
+    with running_sandbox(state, rules=Rules(limit=1)) as sandbox, client_of(sandbox.url) as client:
         refused: dict[int, Any] = {}
-        for number in range(8):
+        for number in range(4):
             try:
                 charge(client, f"k-{number}")
             except stripe.RateLimitError as error:
                 refused[number] = (error.http_status, error.error.code)
         assert set(refused.values()) == {(429, "rate_limit")}
-        time.sleep(0.25)
+        time.sleep(1.1)
         assert not was_replayed(charge(client, f"k-{min(refused)}").last_response)
-        assert sandbox.requests()["by_status"] == {"200": 9 - len(refused), "429": len(refused)}
+        assert sandbox.requests()["by_status"] == {"200": 5 - len(refused), "429": len(refused)}
 
 
 # The control API
@@ -671,7 +671,7 @@ def test_it_stops_at_once_when_told_even_while_it_holds_a_connection(state: Path
         while httpx.get(f"{url}/_sandbox/requests", trust_env=False).json()["total"] == 0:
             time.sleep(0.01)
         server.send_signal(number)
-        _, logged = server.communicate(timeout=5)
+        _, logged = server.communicate(timeout=30)
         assert server.returncode == 0
         with pytest.raises(stripe.APIConnectionError):
             held.result()

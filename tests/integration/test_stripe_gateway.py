@@ -72,8 +72,9 @@ def connected(
     retries: int = 0,
     page_size: int = 100,
     slept: list[float] | None = None,
+    timeout: float = 30,
 ) -> Generator[StripeGateway]:
-    settings = GatewaySettings(key, url, timeout_seconds=0.3, max_network_retries=retries)
+    settings = GatewaySettings(key, url, timeout_seconds=timeout, max_network_retries=retries)
     naps = [] if slept is None else slept
     with StripeGateway(settings, turns, page_size=page_size, sleep=naps.append) as gateway:
         yield gateway
@@ -200,10 +201,14 @@ def test_a_key_used_for_something_else_is_unknown(gateway: StripeGateway) -> Non
     ],
 )
 def test_a_fault_is_unknown_and_the_list_tells(
-    sandbox: Sandbox, gateway: StripeGateway, fault: str, took_place: bool, says: str
+    sandbox: Sandbox, gateway: StripeGateway, turns: Turns, fault: str, took_place: bool, says: str
 ) -> None:
     sandbox.set_faults(FaultPlan(sequence=(fault,), hold_seconds=1))
-    result = gateway.charge(CHARGE)
+    if fault.startswith("timeout"):
+        with connected(sandbox.url, turns, timeout=0.3) as hasty:
+            result = hasty.charge(CHARGE)
+    else:
+        result = gateway.charge(CHARGE)
     assert result.outcome is Outcome.UNKNOWN
     assert result.message is not None
     assert result.message.startswith(says)
@@ -214,8 +219,9 @@ def test_a_fault_is_unknown_and_the_list_tells(
 
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after", "timeout_before", "timeout_after"])
 def test_the_librarys_own_repeats_are_paced_and_charge_once(sandbox: Sandbox, turns: Turns, fault: str) -> None:
-    sandbox.set_faults(FaultPlan(sequence=(fault, fault, None), hold_seconds=0.4))
-    with connected(sandbox.url, turns, retries=2) as gateway:
+    sandbox.set_faults(FaultPlan(sequence=(fault, fault, None), hold_seconds=1.5))
+    # Long enough for the third, which is answered.
+    with connected(sandbox.url, turns, retries=2, timeout=1) as gateway:
         assert gateway.charge(CHARGE).outcome is Outcome.SUCCEEDED
         assert turns.count == sandbox.requests()["total"] == 3
         assert len(payments(gateway)) == 1
