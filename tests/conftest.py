@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,27 +94,33 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         server.stop()
 
 
-def _fresh(server: EmbeddedPostgres, template: str) -> str:
+@contextmanager
+def _fresh(server: EmbeddedPostgres, template: str) -> Generator[str]:
+    """Name of a copy. It is dropped at once, before its files, of which a session has gigabytes, get to the disk."""
     name = f"{template.removesuffix('_template')}_{next(_numbers)}"
     server.create_database(name, template=template)
-    return name
+    try:
+        yield name
+    finally:
+        server.drop_database(name)
 
 
 @pytest.fixture
-def platform_db(postgres: EmbeddedPostgres) -> str:
+def platform_db(postgres: EmbeddedPostgres) -> Iterator[str]:
     """URL of a fresh platform database: the five tables, empty."""
-    return postgres.url(database=_fresh(postgres, "platform_template"))
+    with _fresh(postgres, "platform_template") as name:
+        yield postgres.url(database=name)
 
 
 @pytest.fixture
-def warehouse_db(postgres: EmbeddedPostgres) -> WarehouseDb:
+def warehouse_db(postgres: EmbeddedPostgres) -> Iterator[WarehouseDb]:
     """A fresh warehouse. Cloned from a migrated one: what `migrate` sets on the database itself isn't copied."""
-    name = _fresh(postgres, "warehouse_template")
-    return WarehouseDb(
-        admin_url=postgres.url(database=name),
-        writer_url=postgres.url("evbilling_writer", name, password=PASSWORD),
-        finance_url=postgres.url("finance_reader", name, password=PASSWORD),
-    )
+    with _fresh(postgres, "warehouse_template") as name:
+        yield WarehouseDb(
+            admin_url=postgres.url(database=name),
+            writer_url=postgres.url("evbilling_writer", name, password=PASSWORD),
+            finance_url=postgres.url("finance_reader", name, password=PASSWORD),
+        )
 
 
 @pytest.fixture(scope="session")
