@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -11,9 +13,11 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import EvbillingError
-from evbilling_web import failures, warehouse
+from evbilling_web import failures, rendering, warehouse
 from evbilling_web.guard import may_see, same_origin
 from evbilling_web.routes import accounts, actions, following, mail, months, statement, statements, static, validation
+
+log = logging.getLogger(__name__)
 
 ROUTERS: tuple[APIRouter, ...] = (
     accounts.router,
@@ -58,10 +62,20 @@ def create_app() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+    await asyncio.to_thread(_warm_up)
     try:
         yield
     finally:
         warehouse.close()
+
+
+def _warm_up() -> None:
+    """Do what the first page would have to wait for; a connection that is missing is for the pages to tell."""
+    rendering.compile_templates()
+    try:
+        warehouse.services()
+    except EvbillingError as error:
+        log.warning("the pages can't be shown yet: %s", error)
 
 
 async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

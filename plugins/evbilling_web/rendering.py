@@ -112,6 +112,13 @@ def name(value: object) -> Markup:
     return Markup('<bdi class="name">{}</bdi>').format(escape("" if value is None else str(value)))
 
 
+def compile_templates() -> None:
+    """Compile all templates, each of which would else be compiled when it is first asked for."""
+    environment = _environment()
+    for template in environment.list_templates():
+        environment.get_template(template)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(

@@ -37,8 +37,8 @@ def page_times(server: EmbeddedPostgres, accounts: int, months: int = 12) -> dic
     migrate(url)
     server.set_password("evbilling_writer", "bench")
     fill(url, accounts, [_LAST.shifted(index - months + 1) for index in range(months)])
-    client = _signed_in(server.url("evbilling_writer", "pages", password="bench"))
-    times = {page: _measured(client, page) for page in PAGES}
+    with _signed_in(server.url("evbilling_writer", "pages", password="bench")) as client:
+        times = {page: _measured(client, page) for page in PAGES}
     said = ", ".join(
         f"{page} {t['median']:.0f} (first {t['first']:.0f}, worst {t['worst']:.0f})" for page, t in times.items()
     )
@@ -80,7 +80,9 @@ def _signed_in(warehouse_url: str) -> Any:
         initdb()
         manager = create_auth_manager()
         manager.init()
-    airflow = FastAPI()
-    airflow.mount(_PREFIX, create_app())
+    pages = create_app()
+    # As Airflow does, which begins the apps of its plugins with its own.
+    airflow = FastAPI(lifespan=lambda _: pages.router.lifespan_context(pages))
+    airflow.mount(_PREFIX, pages)
     token = manager.generate_jwt(SimpleAuthManagerUser(username="viewer", role="VIEWER"))
     return TestClient(airflow, cookies={"_token": str(token)}, headers={"accept": "text/html"}, follow_redirects=False)
