@@ -20,6 +20,7 @@ import pyarrow.fs
 import pytest
 
 from composed import REPO, Machine, compose
+from e2e.under_test import PATIENCE
 from evbilling.mailsink.server import running_sink
 from evbilling.stack.api import AirflowApi
 from evbilling.stack.month_run import last_complete_month
@@ -40,7 +41,6 @@ WEED_PORTS = [
 ]  # fmt: skip
 WORKERS = ("worker-1", "worker-2")
 AIRFLOW = ("scheduler", "dag-processor", "triggerer", *WORKERS)
-PATIENCE = 120.0
 
 
 def wait_until_healthy(machine: Machine, *services: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.under_test import ACCOUNT_STATEMENTS, MONTH, Stack, path
+from e2e.under_test import ACCOUNT_STATEMENTS, MONTH, PATIENCE, Stack, path
 from evbilling.errors import EvbillingError
 from evbilling.stack import gateway
 
@@ -235,7 +235,7 @@ def test_a_gateway_that_is_away_delays_the_charge_and_loses_nothing(stack: Stack
     gateway.SANDBOX.stop(stack.state)
     try:
         run_id = stack.trigger("no-gateway", partition_key="2026-09")
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while stack.tasks(run_id)["charge"].state != "up_for_retry":
             assert time.monotonic() < deadline, stack.tasks(run_id)
             time.sleep(0.5)

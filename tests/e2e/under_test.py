@@ -26,6 +26,7 @@ PUBLISHED = (
 )  # fmt: skip
 MONTH = "2026-10"
 PLATFORM = ("--accounts", "60", "--seed", "7", "--today", "2026-11-20")
+# Seconds that anything may take on a machine that has more to do.
 PATIENCE = 240.0
 
 

@@ -191,7 +191,7 @@ def test_a_paused_worker_sends_nothing_that_others_have_settled(
         worker = multiprocessing.get_context("fork").Process(target=_charge, args=(till, prepare, 3, 1))
         worker.start()
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while psutil.Process(worker.pid).status() != psutil.STATUS_STOPPED:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
