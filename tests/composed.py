@@ -17,8 +17,8 @@ from typing import Any, cast
 
 import yaml
 
-from evbilling.stack.postgres import bin_directory
-from evbilling.stack.processes import ProcessRecord, read_record, start_process, stop_processes
+from evbilling_local.stack.postgres import bin_directory
+from evbilling_local.stack.processes import ProcessRecord, read_record, start_process, stop_processes
 
 REPO = Path(__file__).resolve().parents[1]
 COMPOSE_FILE = REPO / "docker-compose.yml"
@@ -146,9 +146,16 @@ class Machine:
 
     def _run(self, service: str, line: list[str], timeout: float) -> tuple[int, str]:
         done = subprocess.run(
-            line, env=self.environment(service), cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, check=False, timeout=timeout,
-        )  # fmt: skip
+            line,
+            env=self.environment(service),
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
         return done.returncode, done.stdout
 
     @property

@@ -13,9 +13,9 @@ import hypothesis
 import psycopg
 import pytest
 
-from evbilling.sqlfiles import load_sql
-from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling.warehouse.migrate import migrate
+from evbilling.warehouse.sql_files import load_sql
+from evbilling_local.stack.postgres import EmbeddedPostgres
 from object_store import ObjectStore, running_object_store
 
 # A busy machine isn't a fault: no example fails for the time it took.

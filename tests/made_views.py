@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from evbilling.money import from_minor, minor_unit, tax_minor
-from evbilling.statements.view import (
+from evbilling.read_models.statement.labels import item_label
+from evbilling.read_models.statement.view import (
     ACCOUNT,
     CONNECTOR,
     CORRECTION,
@@ -27,16 +28,26 @@ from evbilling.statements.view import (
     StatementRef,
     StatementView,
     Terms,
-)  # fmt: skip
-from evbilling.statements.wording import item_label
+)
 
 ISSUED = datetime(2026, 11, 1, 12, 3, tzinfo=UTC)
 
 RUN = RunRecord(
-    run_id=7, dag_id="connector_statements", airflow_run_id="scheduled__2026-11-01", period="2026-11", state="issued",
-    actor="airflow", source="postgresql://db/platform", opened_at=ISSUED, settled_at=ISSUED, warnings=(),
-    has_validation_page=True, expectation_count=24, failed_critical=0, failed_others=1,
-)  # fmt: skip
+    run_id=7,
+    dag_id="connector_statements",
+    airflow_run_id="scheduled__2026-11-01",
+    period="2026-11",
+    state="issued",
+    actor="airflow",
+    source="postgresql://db/platform",
+    opened_at=ISSUED,
+    settled_at=ISSUED,
+    warnings=(),
+    has_validation_page=True,
+    expectation_count=24,
+    failed_critical=0,
+    failed_others=1,
+)
 
 
 def connector_view(
@@ -49,11 +60,21 @@ def connector_view(
     net = len(ids) * 3 * fee_minor
     tax = tax_minor(net, Decimal("0.19"))
     header = _header(
-        "A-202611-000042", CONNECTOR, "Account Chargers", currency, unit, net, tax, name=name,
-        count_instant=datetime(2026, 10, 31, 23, tzinfo=UTC), ac_count=len(ids), dc_count=len(ids),
-        terms=Terms(fee, dc_fee, True, False, "ann", ISSUED, "2026-01"), paid=from_minor(0, unit),
+        "A-202611-000042",
+        CONNECTOR,
+        "Account Chargers",
+        currency,
+        unit,
+        net,
+        tax,
+        name=name,
+        count_instant=datetime(2026, 10, 31, 23, tzinfo=UTC),
+        ac_count=len(ids),
+        dc_count=len(ids),
+        terms=Terms(fee, dc_fee, True, False, "ann", ISSUED, "2026-01"),
+        paid=from_minor(0, unit),
         balance=from_minor(net + tax, unit),
-    )  # fmt: skip
+    )
     lines = tuple(ChargerLines(id_, (Line(1, "AC", fee), Line(2, "DC", dc_fee)), 1, 1, fee + dc_fee) for id_ in ids)
     view = _empty(header)
     return replace(view, **({"chargers": lines, "charger_count": len(ids)} | changes))
@@ -160,22 +181,57 @@ def _header(
     statement_id: str, kind: str, label: str, currency: str, unit: int, net: int, tax: int, **more: Any
 ) -> Header:
     values: dict[str, Any] = {
-        "account_id": "acme", "account_name": more.pop("name", "Fleet GmbH"), "financial_admin_id": "fa-acme",
-        "period": "2026-11", "revision": 0, "statement_date": date(2026, 11, 1), "time_zone": "Europe/Berlin",
-        "count_instant": None, "issued_at": ISSUED, "tax_rate": Decimal("0.19"), "paid": None, "balance": None,
-        "status": "Issued", "ac_count": None, "dc_count": None, "terms": None, "corrects": None, "code_version": "1",
+        "account_id": "acme",
+        "account_name": more.pop("name", "Fleet GmbH"),
+        "financial_admin_id": "fa-acme",
+        "period": "2026-11",
+        "revision": 0,
+        "statement_date": date(2026, 11, 1),
+        "time_zone": "Europe/Berlin",
+        "count_instant": None,
+        "issued_at": ISSUED,
+        "tax_rate": Decimal("0.19"),
+        "paid": None,
+        "balance": None,
+        "status": "Issued",
+        "ac_count": None,
+        "dc_count": None,
+        "terms": None,
+        "corrects": None,
+        "code_version": "1",
         "run_id": 7,
-    }  # fmt: skip
+    }
     return Header(
-        statement_id=statement_id, kind=kind, type_label=label, currency=currency, minor_unit=unit,
-        net=from_minor(net, unit), tax=from_minor(tax, unit), total=from_minor(net + tax, unit), **(values | more),
-    )  # fmt: skip
+        statement_id=statement_id,
+        kind=kind,
+        type_label=label,
+        currency=currency,
+        minor_unit=unit,
+        net=from_minor(net, unit),
+        tax=from_minor(tax, unit),
+        total=from_minor(net + tax, unit),
+        **(values | more),
+    )
 
 
 def _empty(header: Header) -> StatementView:
     return StatementView(
-        header=header, is_archived=False, chargers=(), charger_count=0, excluded=(), is_excluded_counted=True,
-        payments=(), attempts=(),
-        plan=None, corrections=(), listed_on=(), items=(), item_totals=(), original=None, corrected=(),
-        corrected_count=0, run=RUN, audit=(),
-    )  # fmt: skip
+        header=header,
+        is_archived=False,
+        chargers=(),
+        charger_count=0,
+        excluded=(),
+        is_excluded_counted=True,
+        payments=(),
+        attempts=(),
+        plan=None,
+        corrections=(),
+        listed_on=(),
+        items=(),
+        item_totals=(),
+        original=None,
+        corrected=(),
+        corrected_count=0,
+        run=RUN,
+        audit=(),
+    )

@@ -50,9 +50,12 @@ class ObjectStore:
     def files(self) -> Any:
         """Arrow's view of the whole store."""
         return pyarrow.fs.S3FileSystem(
-            access_key=self.key, secret_key=self.secret, endpoint_override=self.endpoint, region="eu-central-1",
+            access_key=self.key,
+            secret_key=self.secret,
+            endpoint_override=self.endpoint,
+            region="eu-central-1",
             allow_bucket_creation=True,
-        )  # fmt: skip
+        )
 
     def new_bucket(self) -> str:
         """The name of a bucket that was just made."""
@@ -80,8 +83,16 @@ class ObjectStore:
 def running_object_store() -> Generator[ObjectStore]:
     """A store with two keys, for as long as the block runs."""
     weed = program("weed", "run `make setup` on Linux, which brings it along (SeaweedFS)")
-    names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
-             "filer.port", "filer.port.grpc")  # fmt: skip
+    names = (
+        "s3.port",
+        "s3.port.grpc",
+        "master.port",
+        "master.port.grpc",
+        "volume.port",
+        "volume.port.grpc",
+        "filer.port",
+        "filer.port.grpc",
+    )
     # A folder of its own, not pytest's: the path of a socket may not be long.
     with tempfile.TemporaryDirectory(prefix="weed-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
@@ -89,15 +100,26 @@ def running_object_store() -> Generator[ObjectStore]:
         store = ObjectStore(f"http://127.0.0.1:{ports['s3.port']}")
         (folder / "keys.json").write_text(json.dumps({"identities": _identities(store)}), encoding="utf-8")
         command = [
-            weed, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-filer", "-s3",
-            "-s3.config=keys.json", *(f"-{name}={port}" for name, port in ports.items()),
-            "-s3.port.iceberg=0", "-s3.port.lance=0", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock",
+            weed,
+            "server",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-dir={folder}",
+            "-filer",
+            "-s3",
+            "-s3.config=keys.json",
+            *(f"-{name}={port}" for name, port in ports.items()),
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-filer.localSocket=filer.sock",
+            "-s3.localSocket=s3.sock",
             # As AWS does it: an unknown bucket is refused, not made.
             "-s3.autoCreateBucket=false",
             # It tells nobody that it runs.
             "-master.telemetry=false",
-            "-master.volumeSizeLimitMB=64", "-volume.max=100",
-        ]  # fmt: skip
+            "-master.volumeSizeLimitMB=64",
+            "-volume.max=100",
+        ]
         process = start_server(command, folder, lambda: _answers(f"{store.endpoint}/healthz"))
         try:
             yield store

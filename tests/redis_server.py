@@ -18,8 +18,18 @@ def running_redis() -> Generator[str]:
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         command = [
-            server, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no",
-        ]  # fmt: skip
+            server,
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            folder,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         process = start_server(command, Path(folder), lambda: _answers(port))
         try:
             yield f"redis://127.0.0.1:{port}/0"

@@ -28,10 +28,18 @@ _S3_OPTIONS = ("endpoint_url", "endpoint_override", "scheme", "region", "session
 
 _AWS_ERROR = re.compile(r"AWS Error (?P<code>\w+)(?: \(HTTP status (?P<status>\d+)\))? during (?P<call>\w+)")
 _REFUSED = {
-    "ACCESS_DENIED", "EXPIRED_TOKEN", "INCOMPLETE_SIGNATURE", "INVALID_ACCESS_KEY_ID", "INVALID_CLIENT_TOKEN_ID",
-    "INVALID_SIGNATURE", "MISSING_AUTHENTICATION_TOKEN", "OPT_IN_REQUIRED", "REQUEST_EXPIRED",
-    "SIGNATURE_DOES_NOT_MATCH", "UNRECOGNIZED_CLIENT",
-}  # fmt: skip
+    "ACCESS_DENIED",
+    "EXPIRED_TOKEN",
+    "INCOMPLETE_SIGNATURE",
+    "INVALID_ACCESS_KEY_ID",
+    "INVALID_CLIENT_TOKEN_ID",
+    "INVALID_SIGNATURE",
+    "MISSING_AUTHENTICATION_TOKEN",
+    "OPT_IN_REQUIRED",
+    "REQUEST_EXPIRED",
+    "SIGNATURE_DOES_NOT_MATCH",
+    "UNRECOGNIZED_CLIENT",
+}
 
 
 def public_name(url: str) -> str:

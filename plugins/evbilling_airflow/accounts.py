@@ -11,7 +11,7 @@ from evbilling_airflow.context import actor, billing_period
 
 def assemble(context: Mapping[str, Any]) -> dict[str, Any]:
     """Put together each account's items; returns the run and its counts."""
-    from evbilling.accounts.assembling import AccountRunRequest, assemble
+    from evbilling.account_statements.assembly import AccountRunRequest, assemble
     from evbilling_airflow.connections import services
 
     request = AccountRunRequest(
@@ -26,7 +26,7 @@ def assemble(context: Mapping[str, Any]) -> dict[str, Any]:
 
 def validate(assembled: Mapping[str, Any]) -> dict[str, Any]:
     """Validate what was assembled; fails, after keeping the results, if anything critical doesn't hold."""
-    from evbilling.accounts.checking import validate
+    from evbilling.account_statements.validation import validate
     from evbilling_airflow.connections import services
 
     return {"run_id": assembled["run_id"], **validate(services(), assembled["run_id"])}
@@ -34,7 +34,7 @@ def validate(assembled: Mapping[str, Any]) -> dict[str, Any]:
 
 def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
     """Publish the account statements; returns the outcome and the rows written."""
-    from evbilling.accounts.issuing import issue_account_statements
+    from evbilling.account_statements.issue import issue_account_statements
     from evbilling_airflow.connections import services
 
     return {"run_id": validated["run_id"], **issue_account_statements(services(), validated["run_id"])}
@@ -42,7 +42,7 @@ def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
 
 def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
     """Tie out and tidy up; returns the checks that are not ok."""
-    from evbilling.accounts.closing import close_account_run
+    from evbilling.account_statements.close import close_account_run
     from evbilling_airflow.connections import services
 
     return {"run_id": issued["run_id"], **close_account_run(services(), issued["run_id"])}

@@ -10,14 +10,14 @@ from urllib.parse import quote, urlencode
 from airflow.sdk import Connection
 
 from evbilling.errors import BadInput
-from evbilling.statements.services import Services
+from evbilling.services import Services
 from evbilling_airflow.object_store import with_access
 
 if TYPE_CHECKING:
-    from evbilling.delivery.smtp import SmtpSettings
+    from evbilling.mail.smtp import SmtpSettings
     from evbilling.payments.desk import Desk
-    from evbilling.payments.planner import Policy
-    from evbilling.payments.stripe_gateway import GatewaySettings
+    from evbilling.payments.gateway.stripe_gateway import GatewaySettings
+    from evbilling.payments.retries.planner import Policy
 
 CHARGING_PLATFORM = "charging_platform"
 WAREHOUSE = "warehouse"
@@ -59,20 +59,20 @@ def looking_desk() -> Desk:
     Raises `BadInput` if the connection payment_gateway is missing or makes no sense.
     """
     from evbilling.payments.desk import Desk
-    from evbilling.payments.gateway import ClosedGateway
+    from evbilling.payments.gateway.interface import ClosedGateway
 
     return Desk(services(), ClosedGateway(), _policy(_connection(PAYMENT_GATEWAY)))
 
 
 def _policy(connection: Connection) -> Policy:
-    from evbilling.payments.planner import Policy
+    from evbilling.payments.retries.planner import Policy
 
     return Policy(most_in_30_days=_number(connection.extra_dejson, "most_in_30_days", int, Policy().most_in_30_days))
 
 
 def gateway_settings(connection: Connection) -> GatewaySettings:
     """Key, address and pace from the connection payment_gateway: the key is its password, all else has defaults."""
-    from evbilling.payments.stripe_gateway import GatewaySettings
+    from evbilling.payments.gateway.stripe_gateway import GatewaySettings
 
     key = (connection.password or "").strip()
     if not key:
@@ -107,9 +107,9 @@ def smtp_settings() -> SmtpSettings | None:
 
 def mail_server(connection: Connection) -> SmtpSettings:
     """The mail server that a connection describes. Raises `BadInput` if it makes no sense."""
-    from evbilling.delivery.addresses import parse_address
-    from evbilling.delivery.messages import Sender
-    from evbilling.delivery.smtp import LONGEST_TIMEOUT, SmtpSettings
+    from evbilling.mail.addresses import parse_address
+    from evbilling.mail.messages import Sender
+    from evbilling.mail.smtp import LONGEST_TIMEOUT, SmtpSettings
 
     where = f"Airflow connection {connection.conn_id}"
     extra = connection.extra_dejson

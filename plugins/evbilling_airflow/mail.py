@@ -17,7 +17,7 @@ _RETURNED = 100
 
 def deliver_statements(context: Mapping[str, Any], kind: str) -> dict[str, int]:
     """Send the statements of the run's period, of one kind, that wait; returns how many went, and how many wait on."""
-    from evbilling.delivery.outbox import Wanted
+    from evbilling.mail.outbox import Wanted
 
     return _deliver(Wanted((kind,), str(billing_period(context))))
 
@@ -40,7 +40,7 @@ def deliver_notices(context: Mapping[str, Any]) -> dict[str, int]:
 @says_why
 def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     """Send all that waits; returns how many went, and how many wait on. A dry run sends nothing."""
-    from evbilling.delivery.outbox import Wanted
+    from evbilling.mail.outbox import Wanted
 
     return {} if context["params"]["dry_run"] else _deliver(Wanted())
 
@@ -51,8 +51,8 @@ def request(context: Mapping[str, Any]) -> list[str]:
 
     Without statements or a period nothing is asked for: the run sends what waits anyway.
     """
-    from evbilling.delivery.requesting import SendRequest, preview_send, request_send
     from evbilling.errors import BadInput
+    from evbilling.mail.requests import SendRequest, preview_send, request_send
     from evbilling.period import Period
     from evbilling_airflow.connections import services
 
@@ -78,13 +78,13 @@ def request(context: Mapping[str, Any]) -> list[str]:
 
 
 def _notices() -> Any:
-    from evbilling.delivery.outbox import Wanted
+    from evbilling.mail.outbox import Wanted
 
     return Wanted(("failed_charge",))
 
 
 def _deliver(wanted: Any) -> dict[str, int]:
-    from evbilling.delivery.delivering import deliver
+    from evbilling.mail.delivery import deliver
     from evbilling_airflow.connections import services, smtp_settings
 
     return deliver(services(), smtp_settings(), wanted)

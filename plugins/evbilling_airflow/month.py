@@ -14,7 +14,7 @@ from evbilling_airflow.context import actor, billing_period
 
 def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Open a run of this DAG run's period; returns its parts, each {"run_id", "part"}."""
-    from evbilling.statements.opening import RunRequest, open_run
+    from evbilling.connector_statements.opening import RunRequest, open_run
     from evbilling_airflow.connections import services
 
     params = context["params"]
@@ -33,7 +33,7 @@ def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
     """Extract one part; returns its count with the run and part it belongs to."""
-    from evbilling.statements.extraction import extract_inventory
+    from evbilling.connector_statements.extraction import extract_inventory
     from evbilling_airflow.connections import services
 
     return {"run_id": part["run_id"], **extract_inventory(services(), part["run_id"], part["part"])}
@@ -41,7 +41,7 @@ def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
     """Decide and stage one part; returns its counts with the run and part they belong to."""
-    from evbilling.statements.decisions import apply_scope_rules
+    from evbilling.connector_statements.decisions import apply_scope_rules
     from evbilling_airflow.connections import services
 
     return {"run_id": part["run_id"], **apply_scope_rules(services(), part["run_id"], part["part"])}
@@ -49,7 +49,7 @@ def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Validate the run of these parts; fails, after keeping the results, if anything critical doesn't hold."""
-    from evbilling.statements.validation import validate
+    from evbilling.connector_statements.validation import validate
     from evbilling_airflow.connections import services
 
     run_id = parts[0]["run_id"]
@@ -58,7 +58,7 @@ def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def issue_statements(run: Mapping[str, Any]) -> dict[str, Any]:
     """Publish the run; returns the outcome and the rows written."""
-    from evbilling.statements.issuing import issue_statements
+    from evbilling.connector_statements.issue import issue_statements
     from evbilling_airflow.connections import services
 
     return {"run_id": run["run_id"], **issue_statements(services(), run["run_id"])}
@@ -66,7 +66,7 @@ def issue_statements(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def close_run(run: Mapping[str, Any]) -> dict[str, Any]:
     """Tie out and tidy up; returns the checks that are not ok."""
-    from evbilling.statements.closing import close_run
+    from evbilling.connector_statements.close import close_run
     from evbilling_airflow.connections import services
 
     return {"run_id": run["run_id"], **close_run(services(), run["run_id"])}
@@ -74,7 +74,7 @@ def close_run(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, Any]:
     """Charge the period's statements; returns how many were collected, declined by class, unknown."""
-    from evbilling.payments.charging import charge_period
+    from evbilling.payments.charge import charge_period
     from evbilling_airflow.connections import desk
 
     with desk() as open_desk:
@@ -87,7 +87,7 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
 
 def correct(context: Mapping[str, Any], validated: Mapping[str, Any]) -> dict[str, Any]:
     """Issue the corrections that the run finds due, or only say them; returns the outcome and the rows written."""
-    from evbilling.statements.correcting import correct_statements
+    from evbilling.connector_statements.corrections import correct_statements
     from evbilling_airflow.connections import services
 
     params = context["params"]

@@ -13,14 +13,14 @@ from evbilling_airflow.context import actor, billing_period
 from evbilling_airflow.refusal import says_why
 
 if TYPE_CHECKING:
-    from evbilling.payments.retrying import Retry
+    from evbilling.payments.retries.runs import Retry
 
 log = logging.getLogger(__name__)
 
 
 def plan_month_end(context: Mapping[str, Any]) -> list[str]:
     """Open an attempt at whatever failed and may still succeed; returns the batches to be sent."""
-    from evbilling.payments.retrying import month_end_retries, open_retries
+    from evbilling.payments.retries.runs import month_end_retries, open_retries
     from evbilling_airflow.connections import desk
 
     period = billing_period(context)
@@ -31,7 +31,7 @@ def plan_month_end(context: Mapping[str, Any]) -> list[str]:
 
 def plan_due(context: Mapping[str, Any]) -> list[str]:
     """Plan anew, and open the attempts that are due; returns the batches to be sent. A dry run only says them."""
-    from evbilling.payments.retrying import due_retries, open_retries
+    from evbilling.payments.retries.runs import due_retries, open_retries
     from evbilling_airflow.connections import desk
 
     with desk() as open_desk:
@@ -61,8 +61,8 @@ def close_due(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
-    from evbilling.payments.reconciling import periods_with_payments, settle_unknown, tie_out_payments
-    from evbilling.payments.retrying import close_retries
+    from evbilling.payments.reconciliation import periods_with_payments, settle_unknown, tie_out_payments
+    from evbilling.payments.retries.runs import close_retries
     from evbilling_airflow.connections import desk
 
     now = datetime.now(UTC)
@@ -76,7 +76,7 @@ def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
 
 def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
     """Find out what became of charges without an outcome; returns how many turned out how."""
-    from evbilling.payments.reconciling import settle_unknown
+    from evbilling.payments.reconciliation import settle_unknown
     from evbilling_airflow.connections import desk
 
     params, now = context["params"], datetime.now(UTC)
@@ -91,7 +91,7 @@ def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
 
 def compare(context: Mapping[str, Any]) -> dict[str, Any]:
     """Compare gateway and warehouse both ways; fails, after keeping them, if there are breaks."""
-    from evbilling.payments.reconciling import compare, periods_with_payments, require_no_breaks, tie_out_payments
+    from evbilling.payments.reconciliation import compare, periods_with_payments, require_no_breaks, tie_out_payments
     from evbilling_airflow.connections import desk
 
     since = datetime.now(UTC) - timedelta(days=context["params"]["days"])
@@ -105,8 +105,8 @@ def compare(context: Mapping[str, Any]) -> dict[str, Any]:
 @says_why
 def rebill(context: Mapping[str, Any]) -> list[str]:
     """Charge statements again, or say what would be charged; returns a line for each statement."""
-    from evbilling.payments.expected import parse_totals
-    from evbilling.payments.rebilling import RebillRequest, preview_rebill, rebill
+    from evbilling.payments.actions.expected import parse_totals
+    from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill
     from evbilling.period import Period
     from evbilling_airflow.connections import desk
 
@@ -129,9 +129,9 @@ def rebill(context: Mapping[str, Any]) -> list[str]:
 @says_why
 def mark_as_paid(context: Mapping[str, Any]) -> list[str]:
     """Record payments made by other means, or say what would be recorded; returns a line for each statement."""
-    from evbilling.payments.expected import parse_totals
-    from evbilling.payments.marking import latest_today
-    from evbilling.payments.marking_several import MarkRequest, mark_statements, preview_mark_statements
+    from evbilling.payments.actions.expected import parse_totals
+    from evbilling.payments.actions.mark_as_paid import MarkRequest, mark_statements, preview_mark_statements
+    from evbilling.payments.actions.paid_outside import latest_today
     from evbilling_airflow.connections import services
 
     params = context["params"]
@@ -154,7 +154,7 @@ def mark_as_paid(context: Mapping[str, Any]) -> list[str]:
 @says_why
 def undo_mark_as_paid(context: Mapping[str, Any]) -> list[str]:
     """Take back a payment marked by mistake, or say what would be taken back; returns the line that says it."""
-    from evbilling.payments.unmarking import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
+    from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
     from evbilling_airflow.connections import services
 
     params = context["params"]

@@ -12,13 +12,13 @@ from typing import Any
 from evbilling.errors import EvbillingError, NotReady
 from evbilling.money import as_price, minor_unit
 from evbilling.period import Period
-from evbilling.platform.directory import MOST_USERS, AccountRow, AppUser, PlatformLookup
-from evbilling.platform.lookup import open_lookup
+from evbilling.platform.lookup.directory import MOST_USERS, AccountRow, AppUser, PlatformLookup
+from evbilling.platform.lookup.open import open_lookup
+from evbilling.read_models.preview.preview import Preview
+from evbilling.read_models.preview.reading import preview_terms
 from evbilling.settings.form import CheckedSetting, TypedSetting, check
 from evbilling.settings.history import HistoryEntry, history_of
 from evbilling.settings.periods import BillingState, PeriodChoice, billing_state, choices, notes, previewed
-from evbilling.settings.preview import Preview
-from evbilling.settings.previewing import preview_terms
 from evbilling.settings.store import recorded_settings
 from evbilling.settings.terms import BillingTerms, RecordedTerms
 from evbilling_web import warehouse

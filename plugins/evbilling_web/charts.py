@@ -165,8 +165,9 @@ def _zero_and_scale(bars: Sequence[Bar]) -> tuple[float, float]:
     for sign in (-1, 1):
         lengths = [[abs(part.value) for part in bar.parts if part.value * sign > 0] for bar in bars]
         sides.append((
-            float(max((sum(values) for values in lengths), default=0)), _LEAST * max(map(len, lengths), default=0),
-        ))  # fmt: skip
+            float(max((sum(values) for values in lengths), default=0)),
+            _LEAST * max(map(len, lengths), default=0),
+        ))
     (below, least_below), (above, least_above) = sides
     if not below and not above:
         return 0.0, 1.0

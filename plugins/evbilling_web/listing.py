@@ -9,10 +9,10 @@ from itertools import starmap
 from urllib.parse import urlencode
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions import ActionFacts
+from evbilling.payments.actions.allowed import ActionFacts
 from evbilling.period import Period
-from evbilling.statements.filtering import TYPE_LABELS, Sort, StatementFilter
-from evbilling.statements.listing import ListedStatement, Totals
+from evbilling.read_models.statement_list.filters import TYPE_LABELS, Sort, StatementFilter
+from evbilling.read_models.statement_list.listing import ListedStatement, Totals
 
 ROWS = (50, 100, 250)
 _FIELDS = ("type", "status", "period", "account", "id", "currency", "sort", "rows", "after", "before")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from evbilling.overview.figures import AgeFigure, BilledMonth, MonthOverview, StatusFigure
+from evbilling.read_models.month.figures import AgeFigure, BilledMonth, MonthOverview, StatusFigure
 from evbilling_web.charts import Bar, Part, Picture, columns, rows
 
 KINDS = {

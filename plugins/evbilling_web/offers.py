@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-from evbilling.payments.actions import Action, ActionFacts, refused_actions
+from evbilling.payments.actions.allowed import Action, ActionFacts, refused_actions
 from evbilling_web.rights import Right, why_not
 
 _OFFERED: tuple[tuple[Action, str, str, Right], ...] = (

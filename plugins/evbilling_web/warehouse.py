@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.statements.services import Services
+from evbilling.services import Services
 from evbilling.warehouse.pool import ReadingPool
 from evbilling_airflow import connections
 

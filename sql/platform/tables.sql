@@ -1,5 +1,5 @@
 -- The demo's stand-in for a charging platform's database: the five tables of the input contract
--- (include/evbilling/inventory/contract.py). No keys or foreign keys on purpose: a real platform isn't ours, and what
+-- (include/evbilling/platform/contract.py). No keys or foreign keys on purpose: a real platform isn't ours, and what
 -- can be wrong there must be possible here. Read by the pipeline as `platform_reader`; filled by `evbilling platform`.
 create schema if not exists platform;
 

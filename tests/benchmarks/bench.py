@@ -32,7 +32,7 @@ from report import median_total, medians, show, total
 from rich.console import Console
 
 from evbilling import __version__
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 # The yardstick's session may take what it likes; the product gets the server's settings.
@@ -127,21 +127,35 @@ def _month(server: EmbeddedPostgres, connectors: int, rounds: int, console: Cons
         f" WAL {statistics.median(wal):,.0f} MiB"
     )
     return {
-        "rows": rows, "product_s": a, "sql_s": b, "naive_s": c, "product_over_sql": a / b, "naive_over_product": c / a,
-        "product_rows_per_s": rows / a, "publishing_s": publishing, "longest_read_ms": 1000 * max(waits),
-        "reader_lock_waits": lock_waits, "wal_mib": statistics.median(wal),
-        "product": medians(ours), "sql": medians(sql), "naive_tenth": medians(naive),
+        "rows": rows,
+        "product_s": a,
+        "sql_s": b,
+        "naive_s": c,
+        "product_over_sql": a / b,
+        "naive_over_product": c / a,
+        "product_rows_per_s": rows / a,
+        "publishing_s": publishing,
+        "longest_read_ms": 1000 * max(waits),
+        "reader_lock_waits": lock_waits,
+        "wal_mib": statistics.median(wal),
+        "product": medians(ours),
+        "sql": medians(sql),
+        "naive_tenth": medians(naive),
         "product_peak_mib": max(m.peak_mib for r in ours for m in r),
         "naive_peak_mib": max(m.peak_mib for r in naive for m in r),
-    }  # fmt: skip
+    }
 
 
 def _machine(connectors: int, rounds: int) -> dict[str, Any]:
     return {
-        "connectors": connectors, "rounds": rounds, "cores": os.cpu_count(), "python": platform.python_version(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30), "version": __version__,
+        "connectors": connectors,
+        "rounds": rounds,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "version": __version__,
         "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
-    }  # fmt: skip
+    }
 
 
 def _wal(world: World) -> int:

@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 from month import PERIOD, empty_warehouse, prepare, product_month
 
-from evbilling.payments.charging import charge_period
+from evbilling.payments.charge import charge_period
 from evbilling.payments.desk import open_desk
-from evbilling.payments.stripe_gateway import GatewaySettings
+from evbilling.payments.gateway.stripe_gateway import GatewaySettings
 from evbilling.period import Period
-from evbilling.stack.ports import LOOPBACK, free_port
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack.ports import LOOPBACK, free_port
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 _KEY = "sk_test_bench"
 _RATES = (20.0, 100.0, 10_000.0)
@@ -50,7 +50,17 @@ def _sandbox() -> Generator[str]:
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "sandbox.sqlite"
         process = subprocess.Popen(
-            [sys.executable, "-m", "evbilling.cli", "sandbox", "--quiet", "--port", str(port), "--state", str(state)],
+            [
+                sys.executable,
+                "-m",
+                "evbilling.cli.main",
+                "sandbox",
+                "--quiet",
+                "--port",
+                str(port),
+                "--state",
+                str(state),
+            ],
             stdout=subprocess.DEVNULL,
         )
         try:

@@ -23,8 +23,13 @@ def documents_per_second() -> dict[str, Any]:
     beside = measured("all cores", [(make_documents, (number,)) for number in range(1, cores + 1)])
     one, rates = alone.result, [float(result) for result in beside.results]
     says = f"PDFs of {_CHARGERS} chargers: {one:.0f} a second in one process, {sum(rates):.0f} in {cores}"
-    return {"one_process_per_s": one, "all_cores_per_s": sum(rates), "cores": cores, "says": says,
-            "peak_mib": alone.peak_mib}  # fmt: skip
+    return {
+        "one_process_per_s": one,
+        "all_cores_per_s": sum(rates),
+        "cores": cores,
+        "says": says,
+        "peak_mib": alone.peak_mib,
+    }
 
 
 def make_documents(series: int) -> float:

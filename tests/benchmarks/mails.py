@@ -14,12 +14,12 @@ import httpx
 import psycopg
 from month import empty_warehouse, prepare, product_month
 
-from evbilling.delivery.addresses import Address
-from evbilling.delivery.delivering import deliver
-from evbilling.delivery.messages import Sender
-from evbilling.delivery.smtp import SmtpSettings
-from evbilling.stack.ports import LOOPBACK, free_port
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.mail.addresses import Address
+from evbilling.mail.delivery import deliver
+from evbilling.mail.messages import Sender
+from evbilling.mail.smtp import SmtpSettings
+from evbilling_local.stack.ports import LOOPBACK, free_port
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 _ACCOUNTS = 700
 
@@ -47,11 +47,19 @@ def _sink() -> Generator[int]:
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "evbilling.cli", "mail-sink", "--smtp-port", str(smtp_port), "--http-port",
-                str(http_port), "--folder", folder,
+                sys.executable,
+                "-m",
+                "evbilling.cli.main",
+                "mail-sink",
+                "--smtp-port",
+                str(smtp_port),
+                "--http-port",
+                str(http_port),
+                "--folder",
+                folder,
             ],
             stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         try:
             for _ in range(400):
                 try:

@@ -56,9 +56,14 @@ def measured(step: str, calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...
         spent = [future.result() for future in [pool.submit(_timed, function, args) for function, args in calls]]
         wall = time.monotonic() - start
         return Measured(
-            step, wall, sum(s[0] for s in spent), _busy() - busy, max(s[1] for s in spent),
-            (_loopback() - moved) / 2**20, [s[2] for s in spent],
-        )  # fmt: skip
+            step,
+            wall,
+            sum(s[0] for s in spent),
+            _busy() - busy,
+            max(s[1] for s in spent),
+            (_loopback() - moved) / 2**20,
+            [s[2] for s in spent],
+        )
 
 
 def measured_here(step: str, function: Callable[[], Any]) -> Measured:
@@ -66,9 +71,14 @@ def measured_here(step: str, function: Callable[[], Any]) -> Measured:
     busy, moved, start, cpu = _busy(), _loopback(), time.monotonic(), time.process_time()
     result = function()
     return Measured(
-        step, time.monotonic() - start, time.process_time() - cpu, _busy() - busy, 0.0,
-        (_loopback() - moved) / 2**20, [result],
-    )  # fmt: skip
+        step,
+        time.monotonic() - start,
+        time.process_time() - cpu,
+        _busy() - busy,
+        0.0,
+        (_loopback() - moved) / 2**20,
+        [result],
+    )
 
 
 def measured_script(connection: psycopg.Connection[Any], path: Path) -> list[Measured]:

@@ -13,18 +13,18 @@ from typing import Any
 import psycopg
 from measure import Measured, measured, measured_script
 
+from evbilling.connector_statements import issue
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.extraction import extract_inventory
+from evbilling.connector_statements.opening import RunRequest, open_run
 from evbilling.period import Period
-from evbilling.platform.sample import sample_settings, write_sample
+from evbilling.services import Services
 from evbilling.settings.store import record_settings
-from evbilling.sqlfiles import load_sql
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements import issuing
-from evbilling.statements.closing import close_run
-from evbilling.statements.decisions import apply_scope_rules
-from evbilling.statements.extraction import extract_inventory
-from evbilling.statements.opening import RunRequest, open_run
-from evbilling.statements.services import Services
 from evbilling.warehouse.migrate import migrate
+from evbilling.warehouse.sql_files import load_sql
+from evbilling_local.sample import sample_settings, write_sample
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 TODAY = date(2026, 11, 15)
 PERIOD = "2026-11"
@@ -109,7 +109,7 @@ def _open(services: Services) -> dict[str, Any]:
 
 def _issue(services: Services, run_id: int) -> dict[str, Any]:
     """The step, with the time that its publishing transaction took."""
-    publish, spent = issuing._publish, []
+    publish, spent = issue._publish, []
 
     def timed(*args: Any) -> dict[str, Any]:
         start = time.monotonic()
@@ -118,13 +118,13 @@ def _issue(services: Services, run_id: int) -> dict[str, Any]:
         finally:
             spent.append(time.monotonic() - start)
 
-    issuing._publish = timed
-    return {**issuing.issue_statements(services, run_id), "seconds_to_publish": spent[0]}
+    issue._publish = timed
+    return {**issue.issue_statements(services, run_id), "seconds_to_publish": spent[0]}
 
 
 def product_month(world: World, readers: Readers | None = None) -> list[Measured]:
     """The product's steps, each part in a process of its own, as many at once as there are cores."""
-    from evbilling.statements.validation import validate  # here: no other step loads Great Expectations
+    from evbilling.connector_statements.validation import validate
 
     services = world.services
     steps = [measured("open run", [(_open, (services,))])]

@@ -17,12 +17,12 @@ from month import PERIOD, World, prepare, product_month
 from report import median_total, medians, show, total
 from rich.console import Console
 
-from evbilling.accounts.assembling import AccountRunRequest, assemble
-from evbilling.accounts.closing import close_account_run
-from evbilling.accounts.issuing import issue_account_statements
+from evbilling.account_statements.assembly import AccountRunRequest, assemble
+from evbilling.account_statements.close import close_account_run
+from evbilling.account_statements.issue import issue_account_statements
 from evbilling.period import Period
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.services import Services
+from evbilling.services import Services
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 _LAST_DAY = datetime(2026, 11, 30, 12, tzinfo=UTC)
 _YARDSTICK = Path(__file__).with_name("yardstick_month_end.sql")
@@ -135,21 +135,29 @@ def compare(world: World, rounds: int) -> dict[str, Any]:
     a, b = median_total(ours), median_total(sql)
     console.print(f"month end: product / SQL = {a / b:.2f}")
     return {
-        "accounts": world.accounts, "statements": statements, "items": items, "product_s": a, "sql_s": b,
-        "product_over_sql": a / b, "product": medians(ours), "sql": medians(sql),
+        "accounts": world.accounts,
+        "statements": statements,
+        "items": items,
+        "product_s": a,
+        "sql_s": b,
+        "product_over_sql": a / b,
+        "product": medians(ours),
+        "sql": medians(sql),
         "product_peak_mib": max(m.peak_mib for r in ours for m in r),
-    }  # fmt: skip
+    }
 
 
 def product_month_end(world: World) -> list[Measured]:
     """The product's steps, each in a process of its own."""
-    from evbilling.accounts.checking import validate  # here: no other step loads Great Expectations
+    from evbilling.account_statements.validation import validate
 
     steps = [measured("assemble", [(_assemble, (world.services,))])]
     run_id = steps[0].result["run_id"]
     rest: list[tuple[str, Callable[..., Any]]] = [
-        ("validate", validate), ("issue", issue_account_statements), ("close", close_account_run),
-    ]  # fmt: skip
+        ("validate", validate),
+        ("issue", issue_account_statements),
+        ("close", close_account_run),
+    ]
     return [*steps, *(measured(name, [(step, (world.services, run_id))]) for name, step in rest)]
 
 

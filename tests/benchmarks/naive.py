@@ -52,8 +52,14 @@ def _bill(url: str) -> int:
     fee = lines["fee_per_dc_connector"].where(lines["power_type"] == "DC").fillna(lines["fee_per_connector"])
     lines["unit_price_minor"] = (fee * 100).round().where(lines["rule_id"].isna()).astype("Int64")
     columns = [
-        "period", "account_id", "charger_id", "connector_id", "power_type", "rule_id", "unit_price_minor",
-    ]  # fmt: skip
+        "period",
+        "account_id",
+        "charger_id",
+        "connector_id",
+        "power_type",
+        "rule_id",
+        "unit_price_minor",
+    ]
     lines[columns].to_sql("naive_line", engine, schema="billing", if_exists="append", index=False)
     net: Any = lines.groupby("account_id")["unit_price_minor"].sum().rename("net_minor").reset_index()
     net["period"], net["tax_minor"] = "2026-11", (net["net_minor"] * 0.19).round().astype("Int64")

@@ -10,7 +10,7 @@ from month import World, empty_warehouse, prepare, product_month
 from report import median_total, show, total
 from rich.console import Console
 
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 _PER_ACCOUNT = 50
 

@@ -27,12 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 from evbilling import __version__
-from evbilling.platform.sample import sample_settings, write_sample
 from evbilling.settings.store import record_settings
-from evbilling.stack import airflow
-from evbilling.stack.api import AirflowApi
-from evbilling.stack.lifecycle import bring_up, take_down
-from evbilling.stack.state import StackState
+from evbilling_local.sample import sample_settings, write_sample
+from evbilling_local.stack import airflow
+from evbilling_local.stack.api import AirflowApi
+from evbilling_local.stack.lifecycle import bring_up, take_down
+from evbilling_local.stack.state import StackState
 
 _FILE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks" / "overhead.json"
 _DAG = "/api/v2/dags/connector_statements"
@@ -74,9 +74,12 @@ def main() -> int:
     if args.keep:
         _FILE.parent.mkdir(parents=True, exist_ok=True)
         machine = {
-            "cores": os.cpu_count(), "python": platform.python_version(), "version": __version__,
-            "measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "without": "charge",
-        }  # fmt: skip
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "version": __version__,
+            "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+            "without": "charge",
+        }
         _FILE.write_text(json.dumps({**machine, "months": months}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 
@@ -145,8 +148,9 @@ def _body(api: AirflowApi, run_id: str, ti: dict[str, Any]) -> tuple[datetime, d
     """When Airflow handed over to our function and got it back, by its own lines in the task's log."""
     log = api.get(
         f"{_DAG}/dagRuns/{run_id}/taskInstances/{ti['task_id']}/logs/{ti['try_number']}",
-        map_index=ti["map_index"], full_content="true",
-    )  # fmt: skip
+        map_index=ti["map_index"],
+        full_content="true",
+    )
     said = [(line["timestamp"], line["event"]) for line in log["content"] if line.get("timestamp")]
     start = next(at for at, event in said if event == "::endgroup::")  # of "Pre Execute"
     end = next(at for at, event in said if event.startswith("Done. Returned value was"))
@@ -162,20 +166,28 @@ def _figures(connectors: int, rows: int, queued: datetime, tasks: Sequence[TaskT
     # A step begins when all of the step before have ended, so the longest of each lie on the critical path.
     path = sum(max(task.seconds for task in step) for step in by_step)
     return {
-        "connectors": connectors, "connector_rows": rows, "task_instances": len(tasks), "wall_s": wall,
-        "sum_of_tasks_s": sum(task.seconds for task in tasks), "critical_path_s": path, "overhead_s": wall - path,
+        "connectors": connectors,
+        "connector_rows": rows,
+        "task_instances": len(tasks),
+        "wall_s": wall,
+        "sum_of_tasks_s": sum(task.seconds for task in tasks),
+        "critical_path_s": path,
+        "overhead_s": wall - path,
         "between_tasks_s": sum(gaps),
         "around_bodies_s": sum(t.seconds - _seconds(t.body_start, t.body_end) for t in tasks),
         "tasks": [
             {
-                "task": t.task_id, "map_index": t.map_index, "all_s": t.seconds,
-                "before_s": _seconds(t.start, t.body_start), "body_s": _seconds(t.body_start, t.body_end),
+                "task": t.task_id,
+                "map_index": t.map_index,
+                "all_s": t.seconds,
+                "before_s": _seconds(t.start, t.body_start),
+                "body_s": _seconds(t.body_start, t.body_end),
                 "after_s": _seconds(t.body_end, t.end),
             }
             for t in tasks
         ],
         "gaps": dict(zip(_STEPS, gaps, strict=True)),
-    }  # fmt: skip
+    }
 
 
 def _instant(text: str) -> datetime:

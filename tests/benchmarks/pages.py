@@ -19,8 +19,8 @@ from typing import Any
 from filled import fill
 
 from evbilling.period import Period
-from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling.warehouse.migrate import migrate
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 _PREFIX = "/evbilling"
 _TRIES = 21

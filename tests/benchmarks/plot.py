@@ -57,19 +57,24 @@ def _panel(
         return round(top + _PANEL["height"] * (1 - (math.log10(max(value, lowest)) - y0) / (y1 - y0)), 1)
 
     return {
-        "title": title, "left": left, "top": top, "width": _PANEL["width"], "height": _PANEL["height"],
+        "title": title,
+        "left": left,
+        "top": top,
+        "width": _PANEL["width"],
+        "height": _PANEL["height"],
         "x_ticks": [(x(10.0**e), _short(10**e)) for e in range(x0, x1 + 1)],
         "y_ticks": [(y(10.0**e), _short(10**e)) for e in range(math.floor(y0), y1 + 1)],
         "lines": [
             {
-                "label": label, "kind": kind,
+                "label": label,
+                "kind": kind,
                 "points": [
                     (x(r), y(v), f"{label}: {v:,.1f} at {r:,} connectors") for r, v in zip(rows, values, strict=True)
                 ],
             }
             for label, (kind, values) in lines.items()
         ],
-    }  # fmt: skip
+    }
 
 
 def _short(value: float) -> str:

@@ -43,9 +43,14 @@ def show(console: Console, title: str, rounds: list[list[Measured]], rows: int, 
     for s in medians(rounds):
         peak, rate = f"{s['peak_mib']:.0f}" if s["peak_mib"] else "", rows / max(s["wall_s"], 1e-3)
         table.add_row(
-            s["step"], f"{s['wall_s']:.2f}", f"{s['cpu_s']:.2f}", f"{s['machine_cpu_s']:.2f}", peak,
-            f"{s['moved_mib']:.0f}", f"{rate:,.0f}",
-        )  # fmt: skip
+            s["step"],
+            f"{s['wall_s']:.2f}",
+            f"{s['cpu_s']:.2f}",
+            f"{s['machine_cpu_s']:.2f}",
+            peak,
+            f"{s['moved_mib']:.0f}",
+            f"{rate:,.0f}",
+        )
     wall = median_total(rounds)
     table.add_row("all", f"{wall:.2f}", "", "", "", "", f"{rows / wall:,.0f}", style="bold")
     console.print(table)

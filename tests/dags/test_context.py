@@ -93,13 +93,21 @@ def test_a_password_of_any_characters_arrives(connections: Any, password: str) -
     """Login, password and database reach Postgres letter by letter, whatever stands in them."""
     connections(
         warehouse={
-            "conn_type": "postgres", "host": "db.example", "port": 6543, "login": "wri@ter", "password": password,
+            "conn_type": "postgres",
+            "host": "db.example",
+            "port": 6543,
+            "login": "wri@ter",
+            "password": password,
             "schema": "ware house?#1",
         }
-    )  # fmt: skip
+    )
     assert dsn(services().warehouse_url) == {
-        "host": "db.example", "port": "6543", "user": "wri@ter", "password": password, "dbname": "ware house?#1",
-    }  # fmt: skip
+        "host": "db.example",
+        "port": "6543",
+        "user": "wri@ter",
+        "password": password,
+        "dbname": "ware house?#1",
+    }
 
 
 @pytest.mark.parametrize("password", ["p@ss:w/o?r#d%41", "a+b&c=d"])
@@ -107,23 +115,32 @@ def test_a_connection_uri_means_the_same(connections: Any, password: str) -> Non
     """The short form of a connection, one URI, loses no character either."""
     connections(platform=f"postgres://reader:{quote(password, safe='')}@db.example:6543/charging?sslmode=require")
     assert dsn(services().platform_url) == {
-        "host": "db.example", "port": "6543", "user": "reader", "password": password, "dbname": "charging",
+        "host": "db.example",
+        "port": "6543",
+        "user": "reader",
+        "password": password,
+        "dbname": "charging",
         "sslmode": "require",
-    }  # fmt: skip
+    }
 
 
 def test_options_of_libpq_come_from_the_extra_field(connections: Any) -> None:
     """A socket's folder, TLS and time-outs are given where Airflow keeps them."""
     connections(
         warehouse={
-            "conn_type": "postgres", "login": "writer", "schema": "warehouse",
+            "conn_type": "postgres",
+            "login": "writer",
+            "schema": "warehouse",
             "extra": {"host": "/run/post gres", "sslmode": "verify-full", "connect_timeout": 5, "__extra__": "{}"},
         }
-    )  # fmt: skip
+    )
     assert dsn(services().warehouse_url) == {
-        "host": "/run/post gres", "user": "writer", "dbname": "warehouse", "sslmode": "verify-full",
+        "host": "/run/post gres",
+        "user": "writer",
+        "dbname": "warehouse",
+        "sslmode": "verify-full",
         "connect_timeout": "5",
-    }  # fmt: skip
+    }
 
 
 def test_an_ipv6_address_arrives(connections: Any) -> None:

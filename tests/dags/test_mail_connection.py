@@ -9,8 +9,8 @@ from typing import Any
 import airflow_settings  # ruff: ignore[unused-import]  # before Airflow
 import pytest
 
-from evbilling.delivery.smtp import SmtpSettings
 from evbilling.errors import BadInput
+from evbilling.mail.smtp import SmtpSettings
 from evbilling_airflow import mail
 from evbilling_airflow.connections import smtp_settings
 

@@ -38,9 +38,14 @@ def test_the_extra_gives_endpoint_and_region_under_airflows_names() -> None:
     extra = '{"endpoint_url": "http://store:9000", "region_name": "eu-west-1", "aws_session_token": "t=1&2"}'
     url = with_access(connection(login="k", password="s", extra=extra), "s3://bucket")
     assert read(url) == {
-        "bucket": "bucket", "path": "", "key": "k", "secret": "s", "endpoint_url": "http://store:9000",
-        "region": "eu-west-1", "session_token": "t=1&2",
-    }  # fmt: skip
+        "bucket": "bucket",
+        "path": "",
+        "key": "k",
+        "secret": "s",
+        "endpoint_url": "http://store:9000",
+        "region": "eu-west-1",
+        "session_token": "t=1&2",
+    }
 
 
 def test_what_the_url_says_itself_stays() -> None:

@@ -77,10 +77,21 @@ def test_every_action_says_why(act: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.delenv(f"AIRFLOW_CONN_{name}", raising=False)
     task = Task()
     params = {
-        "statement_ids": ["A-202611-000001"], "statement_id": None, "payment_id": None, "account_id": None,
-        "period": None, "reason": "r", "paid_on": "2026-11-01", "reference": "x", "amount": None, "currency": None,
-        "expected_total": None, "dry_run": False, "kind": None, "states": [],
-    }  # fmt: skip
+        "statement_ids": ["A-202611-000001"],
+        "statement_id": None,
+        "payment_id": None,
+        "account_id": None,
+        "period": None,
+        "reason": "r",
+        "paid_on": "2026-11-01",
+        "reference": "x",
+        "amount": None,
+        "currency": None,
+        "expected_total": None,
+        "dry_run": False,
+        "kind": None,
+        "states": [],
+    }
     run = type("Run", (), {"run_id": "r", "triggering_user_name": "ann", "run_type": "manual"})
     with pytest.raises(EvbillingError):
         act({"params": params, "dag_run": run, "ti": task})

@@ -21,24 +21,34 @@ import pytest
 
 from composed import REPO, Machine, compose
 from e2e.under_test import PATIENCE
-from evbilling.mailsink.server import running_sink
-from evbilling.stack.api import AirflowApi
-from evbilling.stack.month_run import last_complete_month
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling_local.demo.month_run import last_complete_month
+from evbilling_local.mail_sink.server import running_sink
+from evbilling_local.stack.api import AirflowApi
+from evbilling_local.stack.postgres import EmbeddedPostgres
 from programs import free_ports, program
 
 pytestmark = pytest.mark.e2e
 
 ACCOUNTS = 30
 OWN_PORTS = [
-    ("metadata", 5432), ("warehouse", 5432), ("redis", 6379), ("s3", 8333), ("sandbox", 12111), ("api-server", 8080),
+    ("metadata", 5432),
+    ("warehouse", 5432),
+    ("redis", 6379),
+    ("s3", 8333),
+    ("sandbox", 12111),
+    ("api-server", 8080),
     ("mail", 1025),
-]  # fmt: skip
+]
 # A container has all ports of its loopback address to itself.
 WEED_PORTS = [
-    "-s3.port.grpc", "-master.port", "-master.port.grpc", "-volume.port", "-volume.port.grpc", "-filer.port",
+    "-s3.port.grpc",
+    "-master.port",
+    "-master.port.grpc",
+    "-volume.port",
+    "-volume.port.grpc",
+    "-filer.port",
     "-filer.port.grpc",
-]  # fmt: skip
+]
 WORKERS = ("worker-1", "worker-2")
 AIRFLOW = ("scheduler", "dag-processor", "triggerer", *WORKERS)
 
@@ -82,9 +92,11 @@ def machine() -> Iterator[Machine]:
         machine.prepare(made)
         metadata = EmbeddedPostgres(folder / "metadata", port=ports["metadata", 5432], durable=False)
         warehouse = EmbeddedPostgres(
-            folder / "warehouse", port=ports["warehouse", 5432], durable=False,
+            folder / "warehouse",
+            port=ports["warehouse", 5432],
+            durable=False,
             password=(made / "warehouse_password").read_text(encoding="utf-8"),
-        )  # fmt: skip
+        )
         try:
             # In place of Mailpit, whose program isn't at hand: our own sink, at the mail server's address.
             sink = running_sink(folder / "mail", ports["mail", 1025], 0)
@@ -189,9 +201,11 @@ def test_the_evidence_lies_in_the_bucket(machine: Machine, billed: str) -> None:
     """What the month was decided on is in the object store, under the key of the connection."""
     evidence = json.loads((machine.root / "secrets" / "connections.json").read_text(encoding="utf-8"))["evidence"]
     files = pyarrow.fs.S3FileSystem(
-        access_key=evidence["login"], secret_key=evidence["password"], region="us-east-1",
+        access_key=evidence["login"],
+        secret_key=evidence["password"],
+        region="us-east-1",
         endpoint_override=evidence["extra"]["endpoint_url"],
-    )  # fmt: skip
+    )
     found = files.get_file_info(pyarrow.fs.FileSelector("evbilling/evidence", recursive=True))
     assert [info for info in found if info.path.endswith(".parquet") and info.size > 0]
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from e2e.under_test import CONNECTOR_STATEMENTS, Stack
-from evbilling.mailsink.keeping import Mailbox
-from evbilling.stack import mail
+from evbilling_local.mail_sink.mailbox import Mailbox
+from evbilling_local.stack import mail
 
 pytestmark = pytest.mark.e2e
 

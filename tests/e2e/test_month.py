@@ -19,9 +19,15 @@ pytestmark = pytest.mark.e2e
 
 PATH = path(CONNECTOR_STATEMENTS)
 STEPS = [
-    "open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run", "charge",
+    "open_run",
+    "extract_inventory",
+    "apply_scope_rules",
+    "validate",
+    "issue_statements",
+    "close_run",
+    "charge",
     "deliver",
-]  # fmt: skip
+]
 
 
 def test_a_partition_key_bills_its_month(stack: Stack, billed: str) -> None:

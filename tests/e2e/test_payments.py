@@ -14,7 +14,7 @@ import pytest
 
 from e2e.under_test import ACCOUNT_STATEMENTS, MONTH, PATIENCE, Stack, path
 from evbilling.errors import EvbillingError
-from evbilling.stack import gateway
+from evbilling_local.stack import gateway
 
 pytestmark = pytest.mark.e2e
 
@@ -211,11 +211,20 @@ def test_a_break_fails_the_comparison_until_it_is_put_right(stack: Stack, stated
         "select statement_id from finance.statements where status = 'Paid' and currency = 'EUR' limit 1"
     )
     made = at_sandbox(
-        stack, "POST", "/_sandbox/payments",
-        {"amount": 1234, "currency": "eur", "customer": "cus_1",
-         "metadata": {"evbilling_installation": installation, "evbilling_statement": statement,
-                      "evbilling_attempt": "999999"}},
-    )  # fmt: skip
+        stack,
+        "POST",
+        "/_sandbox/payments",
+        {
+            "amount": 1234,
+            "currency": "eur",
+            "customer": "cus_1",
+            "metadata": {
+                "evbilling_installation": installation,
+                "evbilling_statement": statement,
+                "evbilling_attempt": "999999",
+            },
+        },
+    )
     assert stack.run("payment_reconciliation", "break") == "failed"
     log = stack.log("break", "compare", "payment_reconciliation")
     assert f"charged_not_recorded: {made['id']} for {statement}: 0.00 EUR recorded, 12.34 EUR at the gateway" in log

@@ -19,7 +19,7 @@ import pytest
 
 from e2e.under_test import CONNECTOR_STATEMENTS, PATIENCE, PLATFORM, Stack, command, path
 from e2e.worker import Worker
-from evbilling.inventory.sharding import parts_for
+from evbilling.platform.inventory.sharding import parts_for
 from object_store import ObjectStore
 from redis_server import running_redis
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from browser import Visitor, expect_accessible, running_browser, visitor
 from e2e.under_test import MONTH, PATIENCE, Stack
-from evbilling.stack import airflow
+from evbilling_local.stack import airflow
 
 pytestmark = pytest.mark.e2e
 
@@ -164,8 +164,9 @@ def test_mark_as_paid_and_take_it_back_by_keyboard_alone(arrive: Callable[..., V
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", level=1)).to_contain_text(FAILED)
     assert [reason for actor, _, reason in events(stack, statement) if actor == "user"][-2:] == [
-        "paid by transfer", "booked on the wrong statement",
-    ]  # fmt: skip
+        "paid by transfer",
+        "booked on the wrong statement",
+    ]
 
 
 def tab_to(page: Page, name: str) -> None:

@@ -14,16 +14,25 @@ import httpx
 import psycopg
 import pytest
 
-from evbilling.stack import airflow
-from evbilling.stack.dagrun import DagRunner, TaskState
-from evbilling.stack.state import StackState
+from evbilling_local.stack import airflow
+from evbilling_local.stack.dagrun import DagRunner, TaskState
+from evbilling_local.stack.state import StackState
 
 CONNECTOR_STATEMENTS = "connector_statements"
 ACCOUNT_STATEMENTS = "account_statements"
 PUBLISHED = (
-    "statements", "statement_lines", "connector_decisions", "unbilled_accounts", "tie_out", "audit_events",
-    "account_statement_items", "withheld_account_statements", "payments", "payment_attempts", "ledger",
-)  # fmt: skip
+    "statements",
+    "statement_lines",
+    "connector_decisions",
+    "unbilled_accounts",
+    "tie_out",
+    "audit_events",
+    "account_statement_items",
+    "withheld_account_statements",
+    "payments",
+    "payment_attempts",
+    "ledger",
+)
 MONTH = "2026-10"
 PLATFORM = ("--accounts", "60", "--seed", "7", "--today", "2026-11-20")
 # Seconds that anything may take on a machine that has more to do.
@@ -41,8 +50,12 @@ def command(home: Path, *args: str, timeout: float = 300, given: Mapping[str, st
     done = subprocess.run(
         [sys.executable, "-m", "evbilling.cli", *args],
         env=inherited | {"EVBILLING_HOME": str(home)} | dict(given or {}),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -77,9 +90,12 @@ class Stack:
         """An `airflow` command under way; `settings` replace those of the stack."""
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "airflow", *args],
-            env=self.environment() | settings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            env=self.environment() | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def trigger(self, run_id: str, dag_id: str = CONNECTOR_STATEMENTS, **body: Any) -> str:
         self.api.post(f"{path(dag_id)}/dagRuns", {"dag_run_id": run_id, "logical_date": None} | body)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from evbilling.stack.processes import family, start_process, stop_processes
+from evbilling_local.stack.processes import family, start_process, stop_processes
 
 _NAME = "EVBILLING_TEST_WORKER"
 
@@ -40,9 +40,18 @@ class Worker:
             "EVBILLING_HOME": str(folder / "nothing-here"),
         }
         command = [
-            sys.executable, "-P", "-m", "airflow", "celery", "worker",
-            "--celery-hostname", name, "--concurrency", "1", "--skip-serve-logs",
-        ]  # fmt: skip
+            sys.executable,
+            "-P",
+            "-m",
+            "airflow",
+            "celery",
+            "worker",
+            "--celery-hostname",
+            name,
+            "--concurrency",
+            "1",
+            "--skip-serve-logs",
+        ]
         self._record = start_process(self._run_folder, name, command, dict(environment) | own, folder / "worker.log")
 
     def processes(self) -> list[psutil.Process]:

@@ -15,12 +15,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from payment_helpers import Till
 
-from evbilling.delivery.addresses import Address
-from evbilling.delivery.delivering import LEASE_SECONDS, deliver
-from evbilling.delivery.messages import Sender
-from evbilling.delivery.outbox import EVERYTHING, Wanted
-from evbilling.delivery.smtp import SmtpSettings
-from evbilling.stack.ports import LOOPBACK, free_port
+from evbilling.mail.addresses import Address
+from evbilling.mail.delivery import LEASE_SECONDS, deliver
+from evbilling.mail.messages import Sender
+from evbilling.mail.outbox import EVERYTHING, Wanted
+from evbilling.mail.smtp import SmtpSettings
+from evbilling_local.stack.ports import LOOPBACK, free_port
 
 SENDER = Sender(Address("billing@cpo.example"), "CPO", Address("help@cpo.example"))
 

@@ -16,16 +16,16 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"module 'sre_\w+' is deprecated", DeprecationWarning)
     import great_expectations  # ruff: ignore[unused-import]
 
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.extraction import extract_inventory
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.opening import RunRequest, open_run
+from evbilling.connector_statements.validation import validate
 from evbilling.period import Period
+from evbilling.services import Services
 from evbilling.settings.store import record_settings
 from evbilling.settings.terms import BillingTerms
-from evbilling.statements.closing import close_run
-from evbilling.statements.decisions import apply_scope_rules
-from evbilling.statements.extraction import extract_inventory
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.opening import RunRequest, open_run
-from evbilling.statements.services import Services
-from evbilling.statements.validation import validate
 
 NOW = datetime(2026, 12, 5, 12, tzinfo=UTC)
 PERIOD = Period(2026, 11)

@@ -17,18 +17,18 @@ import psycopg
 from month_helpers import Platform, bill, one, settle_terms, stage, terms
 from payment_helpers import ASKS_CUSTOMER, HARD, SOFT, VISA, Till
 
-from evbilling.accounts.assembling import AccountRunRequest, assemble
-from evbilling.accounts.closing import close_account_run
-from evbilling.accounts.issuing import issue_account_statements
-from evbilling.payments.charging import charge_period
-from evbilling.payments.marking import PaidOutside, mark_as_paid
-from evbilling.payments.rebilling import RebillRequest, rebill
+from evbilling.account_statements.assembly import AccountRunRequest, assemble
+from evbilling.account_statements.close import close_account_run
+from evbilling.account_statements.issue import issue_account_statements
+from evbilling.connector_statements.corrections import correct_statements
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.actions.rebill import RebillRequest, rebill
+from evbilling.payments.charge import charge_period
 from evbilling.period import Period
-from evbilling.sandbox.server import running_sandbox
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.correcting import correct_statements
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.services import Services
+from evbilling.services import Services
+from evbilling_local.sandbox.server import running_sandbox
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 NOW = datetime(2026, 12, 5, 12, tzinfo=UTC)
 TODAY = date(2026, 12, 5)

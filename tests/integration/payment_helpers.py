@@ -20,15 +20,15 @@ import psycopg
 from month_helpers import NOW, PERIOD, Platform, bill, check_standings, one, rows, settle_terms, terms
 
 from evbilling.errors import EvbillingError
-from evbilling.payments.charging import charge_period
-from evbilling.payments.collecting import LEASE_SECONDS, WORKERS
+from evbilling.payments.charge import charge_period
+from evbilling.payments.collection import LEASE_SECONDS, WORKERS
 from evbilling.payments.desk import Desk, open_desk
-from evbilling.payments.planner import Policy
-from evbilling.payments.reconciling import settle_unknown, tie_out_payments
-from evbilling.payments.stripe_gateway import GatewaySettings
-from evbilling.sandbox.server import Sandbox, running_sandbox
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.services import Services
+from evbilling.payments.gateway.stripe_gateway import GatewaySettings
+from evbilling.payments.reconciliation import settle_unknown, tie_out_payments
+from evbilling.payments.retries.planner import Policy
+from evbilling.services import Services
+from evbilling_local.sandbox.server import Sandbox, running_sandbox
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 KEY = "sk_test_x"
 RATE = 500.0
@@ -146,8 +146,8 @@ class Till:
 
     def intents(self) -> Iterator[dict[str, Any]]:
         """Every payment intent that the gateway has, newest first."""
-        from evbilling.sandbox.intents import INTENT
-        from evbilling.sandbox.store import Window
+        from evbilling_local.sandbox.intents import INTENT
+        from evbilling_local.sandbox.store import Window
 
         store = self.sandbox._api.store
         with store.reading():

@@ -13,19 +13,19 @@ import psycopg
 import pytest
 from month_helpers import request, rows
 
-from evbilling.accounts.assembling import AccountRunRequest, assemble
-from evbilling.accounts.checking import validate
-from evbilling.accounts.closing import close_account_run
-from evbilling.accounts.issuing import issue_account_statements
+from evbilling.account_statements.assembly import AccountRunRequest, assemble
+from evbilling.account_statements.close import close_account_run
+from evbilling.account_statements.issue import issue_account_statements
+from evbilling.account_statements.validation import validate
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.extraction import extract_inventory
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.opening import open_run
 from evbilling.period import Period
-from evbilling.platform.load import load_folder
-from evbilling.settings.csvfile import read_settings
+from evbilling.services import Services
+from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings
-from evbilling.statements.decisions import apply_scope_rules
-from evbilling.statements.extraction import extract_inventory
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.opening import open_run
-from evbilling.statements.services import Services
+from evbilling_local.platform.load import load_folder
 
 pytestmark = pytest.mark.postgres
 

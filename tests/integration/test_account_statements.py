@@ -14,16 +14,16 @@ import psycopg
 import pytest
 from month_helpers import OF_THE_RUN_ITSELF, Platform, contents, one, rows, settle_terms, stage, staging_tables, terms
 
-from evbilling.accounts import assembling
-from evbilling.accounts.assembling import AccountRunRequest, assemble
-from evbilling.accounts.checking import validate
-from evbilling.accounts.closing import close_account_run
-from evbilling.accounts.issuing import issue_account_statements
+from evbilling.account_statements import assembly
+from evbilling.account_statements.assembly import AccountRunRequest, assemble
+from evbilling.account_statements.close import close_account_run
+from evbilling.account_statements.issue import issue_account_statements
+from evbilling.account_statements.validation import validate
+from evbilling.connector_statements.issue import issue_statements
 from evbilling.errors import BadInput, NotReady, SetFault, StaleTry, TransientError
-from evbilling.inventory.postgres import PostgresSource
 from evbilling.period import Period
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.services import Services
+from evbilling.platform.postgres_source import PostgresSource
+from evbilling.services import Services
 
 pytestmark = pytest.mark.postgres
 
@@ -51,14 +51,25 @@ class Books:
         settle_terms(self.writer, *[terms(name) for name in names])
 
     def charge(
-        self, charge_id: str | None, account: str, net: str | None = "10.00", settled: str = "0",
-        at: str | None = "2026-11-10T12:00:00Z", currency: str = "EUR",
-    ) -> None:  # fmt: skip
+        self,
+        charge_id: str | None,
+        account: str,
+        net: str | None = "10.00",
+        settled: str = "0",
+        at: str | None = "2026-11-10T12:00:00Z",
+        currency: str = "EUR",
+    ) -> None:
         """A charge of the platform, without tax."""
         self.platform.execute(
             "insert into platform.account_charge values (%s, %s, null, 'fee', %s, %s, %s, 0, %s, %s)",
-            charge_id, account, f"Charge {charge_id}", at, net, currency, settled,
-        )  # fmt: skip
+            charge_id,
+            account,
+            f"Charge {charge_id}",
+            at,
+            net,
+            currency,
+            settled,
+        )
 
     def settle_charge(self, charge_id: str, settled: str) -> None:
         """The platform says that so much of a charge is settled now."""
@@ -122,9 +133,10 @@ class Books:
 
     def correct(self, statement_id: str, minor: int) -> str:
         """Issue a correction of so much, without tax; returns its id."""
-        return str(one(
-            self.warehouse.admin_url,
-            """insert into billing.statement (
+        return str(
+            one(
+                self.warehouse.admin_url,
+                """insert into billing.statement (
                    statement_id, kind, period, account_id, number, run_id, account_name, financial_admin_id, time_zone,
                    statement_date, currency, minor_unit, tax_rate, net_minor, tax_minor, total_minor,
                    corrects_statement_id, code_version)
@@ -132,8 +144,11 @@ class Books:
                       account_name, financial_admin_id, time_zone, statement_date, currency, minor_unit, 0, %s, 0, %s,
                       statement_id, code_version
                from billing.statement where statement_id = %s returning statement_id""",
-            minor, minor, statement_id,
-        ))  # fmt: skip
+                minor,
+                minor,
+                statement_id,
+            )
+        )
 
     def statement(self, account: str, period: str, kind: str = "account") -> str:
         """The id of an account's statement."""
@@ -181,8 +196,13 @@ def test_three_months_roll_forward(books: Books) -> None:
     books.charge("last", "a", "1.00", at="2026-11-30T22:59:59Z")
     books.charge("next", "a", "2.00", at="2026-11-30T23:00:00Z")
     assert books.month(NOV) | {"run_id": 0} == {
-        "outcome": "issued", "statements": 2, "items": 6, "withheld": 0, "run_id": 0, "warnings": 0,
-    }  # fmt: skip
+        "outcome": "issued",
+        "statements": 2,
+        "items": 6,
+        "withheld": 0,
+        "run_id": 0,
+        "warnings": 0,
+    }
     november = books.statement("a", NOV, "connector")
     assert books.items("a", NOV) == {
         ("opening_balance", "first-of-a"): (0, 0),
@@ -481,7 +501,7 @@ def test_a_try_whose_run_was_taken_over_stages_nothing(books: Books, monkeypatch
     """The platform answers late; meanwhile the task's next try has begun."""
     books.open("a")
     books.bill(NOV)
-    stage_charges = assembling._stage_charges
+    stage_charges = assembly._stage_charges
 
     def overtaken(*arguments: Any) -> int:
         monkeypatch.undo()
@@ -489,7 +509,7 @@ def test_a_try_whose_run_was_taken_over_stages_nothing(books: Books, monkeypatch
         books.assemble(NOV)
         return staged
 
-    monkeypatch.setattr(assembling, "_stage_charges", overtaken)
+    monkeypatch.setattr(assembly, "_stage_charges", overtaken)
     with pytest.raises((StaleTry, TransientError)):
         books.assemble(NOV)
     assert books.closing(NOV) == {}
@@ -505,7 +525,7 @@ def test_a_part_that_fails_beside_the_others_fails_the_run(books: Books, monkeyp
     books.charge("c-1", "a")
     books.bill(NOV)
     with monkeypatch.context() as broken:
-        broken.setattr(assembling, "_stage_figures", break_off)
+        broken.setattr(assembly, "_stage_figures", break_off)
         with pytest.raises(TransientError, match="the connection is lost"):
             books.assemble(NOV)
     ((run_id, state, failure),) = rows(
@@ -634,8 +654,12 @@ def test_files_are_read_as_they_lie(books: Books, tmp_path: Path) -> None:
         f"platform_{run_id}_{table}" for table in ("account", "app_user", "account_charge")
     }
     found = rows(books.writer, f"select detail from staging.account_run_{run_id}_withheld")
-    assert found == [("1 charge(s) in another currency than the account's EUR, first c (10.123456 + 0 KWD); "
-                      "mend them in the platform",)]  # fmt: skip
+    assert found == [
+        (
+            "1 charge(s) in another currency than the account's EUR, first c (10.123456 + 0 KWD); "
+            "mend them in the platform",
+        )
+    ]
     lines = (folder / "account_charge.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "account_charge.csv").write_text("".join(x for x in lines if "KWD" not in x), encoding="utf-8")
     books.state(NOV)

@@ -13,19 +13,31 @@ from payment_helpers import SOFT, VISA, Till, opened_till
 
 from evbilling.errors import BadInput
 from evbilling.payments.desk import Desk
-from evbilling.stack.postgres import EmbeddedPostgres
 from evbilling_airflow import payments
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
 MARK = {
-    "statement_id": None, "statement_ids": None, "amount": None, "currency": None, "paid_on": "2026-11-20",
-    "reference": "bank 4711", "expected_total": None, "reason": "by transfer", "dry_run": False,
-}  # fmt: skip
+    "statement_id": None,
+    "statement_ids": None,
+    "amount": None,
+    "currency": None,
+    "paid_on": "2026-11-20",
+    "reference": "bank 4711",
+    "expected_total": None,
+    "reason": "by transfer",
+    "dry_run": False,
+}
 UNDO = {"payment_id": None, "reason": "mistake", "dry_run": False}
 REBILL = {
-    "statement_ids": None, "account_id": None, "period": None, "expected_total": None, "reason": "r", "dry_run": False,
-}  # fmt: skip
+    "statement_ids": None,
+    "account_id": None,
+    "period": None,
+    "expected_total": None,
+    "reason": "r",
+    "dry_run": False,
+}
 
 
 @pytest.fixture

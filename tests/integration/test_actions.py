@@ -24,21 +24,21 @@ from payment_helpers import (
 )
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.payments.desk import Desk
-from evbilling.payments.marking import (
+from evbilling.payments.actions.paid_outside import (
     MarkedAsPaid,
     PaidOutside,
     latest_today,
     mark_as_paid,
     preview_mark_as_paid,
 )
-from evbilling.payments.planner import Policy
-from evbilling.payments.rebilling import RebillRequest, preview_rebill, rebill
-from evbilling.payments.refusals import REFUSALS
-from evbilling.payments.retrying import month_end_retries, open_retries
+from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill
+from evbilling.payments.actions.refusals import REFUSALS
+from evbilling.payments.desk import Desk
+from evbilling.payments.retries.planner import Policy
+from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling.period import Period
-from evbilling.sandbox.faults import ALL, DROP_AFTER, ERROR_500_BEFORE, FaultPlan
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling_local.sandbox.faults import ALL, DROP_AFTER, ERROR_500_BEFORE, FaultPlan
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 

@@ -16,19 +16,19 @@ import pyarrow.parquet as pq
 import pytest
 from month_helpers import NOW, Platform, bill, one, rows, settle_terms, stage, terms
 
-from evbilling.archive import copying
-from evbilling.archive.archiving import Archived, archive_period, check_files, drop_period
+from evbilling.archive import copy as archive_copy
+from evbilling.archive.periods import Archived, archive_period, check_files, drop_period
 from evbilling.archive.record import is_dropped
-from evbilling.cli import main
+from evbilling.cli.main import main
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.opening import RunRequest, open_run
+from evbilling.connector_statements.validation import validate
 from evbilling.errors import BadInput, EvbillingError, Mismatch, TransientError
-from evbilling.inventory.evidence import EvidenceStore
+from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.closing import close_run
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.opening import RunRequest, open_run
-from evbilling.statements.services import Services
-from evbilling.statements.validation import validate
+from evbilling.services import Services
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -162,7 +162,7 @@ def test_the_same_again_records_nothing(world: World) -> None:
 
 def test_a_large_shard_becomes_several_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However large a shard is, so many rows are in memory at most."""
-    monkeypatch.setattr(copying, "_FILE_ROWS", 2)
+    monkeypatch.setattr(archive_copy, "_FILE_ROWS", 2)
     archived = world.archive()
     assert max(file.rows for file in archived.files) == 2
     assert sum(file.rows for file in archived.files) == 25

@@ -23,14 +23,14 @@ from month_helpers import (
     terms,
 )
 
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.opening import open_run
+from evbilling.connector_statements.validation import validate
 from evbilling.errors import BadInput, EvbillingError, NotReady, SetFault, TransientError
 from evbilling.period import Period
-from evbilling.statements.closing import close_run
-from evbilling.statements.decisions import apply_scope_rules
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.opening import open_run
-from evbilling.statements.services import Services
-from evbilling.statements.validation import validate
+from evbilling.services import Services
 from evbilling.warehouse.schema import newest_revision
 
 pytestmark = pytest.mark.postgres
@@ -285,15 +285,14 @@ def test_steps_out_of_order_say_which_to_clear(world: World) -> None:
 
 FILES = {
     "account": "account_id,name,country,time_zone,currency\na,A,DE,Europe/Berlin,EUR\n",
-    "app_user": "user_id,account_id,full_name,email,active,payment_customer,payment_method\n"
-    "fa-a,a,F,f@x.org,true,,\n",
+    "app_user": "user_id,account_id,full_name,email,active,payment_customer,payment_method\nfa-a,a,F,f@x.org,true,,\n",
     "charger": "charger_id,account_id,name,site,scope_status,valid_from,valid_to\n"
     "x,a,X,S,Public,2020-01-01T00:00:00Z,\n",
     "connector": "charger_id,connector_id,standard,power_type,status,valid_from,valid_to\n"
     "x,1,T2,AC,in_service,2020-01-01T00:00:00Z,\n",
     "account_charge": "charge_id,account_id,user_id,kind,description,occurred_at,net_amount,tax_amount,currency,"
     "settled_amount\n",
-}  # fmt: skip
+}
 
 
 def _folder(path: Path, **changes: str) -> Path:

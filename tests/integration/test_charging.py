@@ -26,12 +26,12 @@ from payment_helpers import (
 )
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.payments.charging import charge_period
-from evbilling.payments.gateway import Charge, ChargeResult, Gateway
-from evbilling.payments.marking import PaidOutside, mark_as_paid
-from evbilling.sandbox.api import Rules
-from evbilling.sandbox.faults import ALL, CHARGES, FaultPlan
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.charge import charge_period
+from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway
+from evbilling_local.sandbox.api import Rules
+from evbilling_local.sandbox.faults import ALL, CHARGES, FaultPlan
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -106,9 +106,14 @@ def test_a_second_charge_charges_nothing(cards: Till) -> None:
 def test_who_cannot_be_charged_is_a_failure_without_a_call(ten: Till) -> None:
     """An admin who left, or without customer or card, is charged nothing; the statement fails with that reason."""
     changes = (
-        "active = false", "active = null", "payment_customer = null", "payment_customer = ''", "payment_method = null",
-        "payment_method = ''", "user_id = 'somebody else'",
-    )  # fmt: skip
+        "active = false",
+        "active = null",
+        "payment_customer = null",
+        "payment_customer = ''",
+        "payment_method = null",
+        "payment_method = ''",
+        "user_id = 'somebody else'",
+    )
     for n, change in enumerate(changes):
         ten.platform.execute(f"update platform.app_user set {change} where account_id = %s", f"a{n:05d}")
     result = ten.charge()
@@ -161,12 +166,16 @@ def test_every_status_in_finances_words(postgres: EmbeddedPostgres, tmp_path: Pa
         till.set_method("a00003", VISA)
         mark(till, by_hand)
         with till.desk() as desk:
-            from evbilling.payments.rebilling import RebillRequest, rebill
+            from evbilling.payments.actions.rebill import RebillRequest, rebill
 
             rebill(desk, RebillRequest("r", "ann", "new card", (resolved,)), NOW)
         assert [till.status(i) for i in (paid, failed, part, resolved, by_hand)] == [
-            "Paid", "Billing failure", "Partly paid", "Billing failure (resolved)", "Paid manually",
-        ]  # fmt: skip
+            "Paid",
+            "Billing failure",
+            "Partly paid",
+            "Billing failure (resolved)",
+            "Paid manually",
+        ]
 
 
 def mark(till: Till, statement: str, amount: Decimal | None = None) -> None:

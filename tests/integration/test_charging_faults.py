@@ -13,17 +13,21 @@ from pathlib import Path
 import pytest
 from payment_helpers import VISA, Till, check_collected_once, opened_till
 
-from evbilling.payments.pacing import Pace
-from evbilling.sandbox.faults import FaultPlan
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.payments.gateway.pace import Pace
+from evbilling_local.sandbox.faults import FaultPlan
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 log = logging.getLogger(__name__)
 
 FAULTS = {
-    "timeout_after": 0.05, "error_500_after": 0.03, "error_500_before": 0.02, "rate_limit": 0.05, "drop_before": 0.02,
+    "timeout_after": 0.05,
+    "error_500_after": 0.03,
+    "error_500_before": 0.02,
+    "rate_limit": 0.05,
+    "drop_before": 0.02,
     "drop_after": 0.02,
-}  # fmt: skip
+}
 IS_LONG = bool(os.environ.get("EVBILLING_LONG_TESTS"))
 STATEMENTS, RATE = (5_000, float(os.environ.get("EVBILLING_LONG_RATE", "200"))) if IS_LONG else (400, 120.0)
 

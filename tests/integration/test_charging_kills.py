@@ -18,13 +18,13 @@ from month_helpers import NOW, PERIOD
 from payment_helpers import Till, check_collected_once, opened_till
 
 from evbilling.payments import attempts
-from evbilling.payments.charging import charge_period
+from evbilling.payments.charge import charge_period
 from evbilling.payments.desk import Desk
-from evbilling.payments.gateway import Charge, ChargeResult
-from evbilling.payments.pacing import Pace
-from evbilling.payments.reconciling import settle_unknown
-from evbilling.payments.stripe_gateway import StripeGateway
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.payments.gateway.interface import Charge, ChargeResult
+from evbilling.payments.gateway.pace import Pace
+from evbilling.payments.gateway.stripe_gateway import StripeGateway
+from evbilling.payments.reconciliation import settle_unknown
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 

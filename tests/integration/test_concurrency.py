@@ -26,15 +26,15 @@ from month_helpers import (
     terms,
 )
 
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.extraction import extract_inventory
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.opening import open_run
+from evbilling.connector_statements.validation import validate
 from evbilling.errors import StaleTry, TransientError
 from evbilling.period import Period
-from evbilling.statements.closing import close_run
-from evbilling.statements.decisions import apply_scope_rules
-from evbilling.statements.extraction import extract_inventory
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.opening import open_run
-from evbilling.statements.services import Services
-from evbilling.statements.validation import validate
+from evbilling.services import Services
 
 pytestmark = pytest.mark.postgres
 

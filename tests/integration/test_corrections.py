@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from month_helpers import PERIOD, Billed, Platform, bill, one, published, rows, settle_terms, stage, terms
 
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.corrections import correct_statements
+from evbilling.connector_statements.validation import validate
 from evbilling.errors import BadInput
-from evbilling.statements.closing import close_run
-from evbilling.statements.correcting import correct_statements
-from evbilling.statements.services import Services
-from evbilling.statements.validation import validate
+from evbilling.services import Services
 
 pytestmark = pytest.mark.postgres
 
@@ -84,8 +84,9 @@ def test_a_credit_and_a_debit_each_once(world: World) -> None:
     assert bill(world.services).issued["outcome"] == "unchanged"
     events = "select subject_id, reason from finance.audit_events where action = 'issue_correction' order by 1"
     assert rows(world.finance_url, events) == [
-        ("C-202611-000001", "reported late"), ("C-202611-000002", "reported late"),
-    ]  # fmt: skip
+        ("C-202611-000001", "reported late"),
+        ("C-202611-000002", "reported late"),
+    ]
 
 
 def test_a_correction_of_a_correction(world: World) -> None:
@@ -108,7 +109,7 @@ def test_a_dry_run_writes_nothing(world: World, caplog: pytest.LogCaptureFixture
     world.platform.connector("a-1", 4)
     world.platform.save()
     before = published(world.url)
-    with caplog.at_level("INFO", logger="evbilling.statements.correcting"):
+    with caplog.at_level("INFO", logger="evbilling.connector_statements.corrections"):
         found = world.correct(dry_run=True)
     assert found == {"outcome": "differs", "corrections": 0, "lines": 0, "waiting": 0}
     assert "A-202611-000003 of c: -5.95 EUR (net -5.00, tax -0.95)" in caplog.text

@@ -16,8 +16,8 @@ import pytest
 from month_helpers import Platform, bill, one, published, rows, settle_terms, terms
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
-from evbilling.inventory.evidence import EvidenceStore
-from evbilling.statements.services import Services
+from evbilling.evidence import EvidenceStore
+from evbilling.services import Services
 from half_way import half_way
 from object_store import ObjectStore
 from programs import free_ports
@@ -30,8 +30,16 @@ LARGE = pa.table({"noise": np.random.default_rng(7).integers(0, 2**62, 3_000_000
 @pytest.fixture(autouse=True)
 def _no_access_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have an account at AWS; and nobody here asks a cloud's machine for a key."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION",
-                 "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):  # fmt: skip
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 

@@ -34,19 +34,20 @@ from month_helpers import (
     terms,
 )
 
-from evbilling.accounts.assembling import AccountRunRequest, assemble
-from evbilling.accounts.checking import validate as validate_accounts
-from evbilling.accounts.closing import close_account_run
-from evbilling.accounts.issuing import issue_account_statements
-from evbilling.expectations.validate import Finding, Validator
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.closing import close_run
-from evbilling.statements.decisions import apply_scope_rules
-from evbilling.statements.extraction import extract_inventory
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.opening import open_run
-from evbilling.statements.services import Services
-from evbilling.statements.validation import validate
+from evbilling.account_statements.assembly import AccountRunRequest, assemble
+from evbilling.account_statements.close import close_account_run
+from evbilling.account_statements.issue import issue_account_statements
+from evbilling.account_statements.validation import validate as validate_accounts
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.extraction import extract_inventory
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.opening import open_run
+from evbilling.connector_statements.validation import validate
+from evbilling.expectations.validator import Validator
+from evbilling.findings import Finding
+from evbilling.services import Services
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = [
     pytest.mark.postgres,

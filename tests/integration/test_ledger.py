@@ -12,16 +12,21 @@ import pytest
 from month_helpers import NOW, Platform, bill, one, rows, settle_terms, terms
 from payment_helpers import SOFT, VISA, Till, check_books, check_collected_once, opened_till
 
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.services import Services
+from evbilling.services import Services
 from evbilling.warehouse.migrate import migrate
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
 WRITER_OWNS_NONE = (
-    "transfer", "payment_attempt", "paid_outside", "paid_outside_reversal", "statement", "ledger_account",
+    "transfer",
+    "payment_attempt",
+    "paid_outside",
+    "paid_outside_reversal",
+    "statement",
+    "ledger_account",
     "installation",
-)  # fmt: skip
+)
 RECORD = "select * from billing.record_outcomes({})"
 OPEN = "select * from billing.open_attempts({})"
 MARK = "select * from billing.record_paid_outside({})"
@@ -47,10 +52,17 @@ def till(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
 def _open(name: str, *ids: str, **changes: str) -> str:
     many = len(ids)
     parts = {
-        "trigger": "'issue'", "occasion": f"'{name}'", "batch": f"'{name}'", "actor": "'x'", "reason": "'x'",
-        "cap": "15", "ids": _texts(ids), "customers": _texts(["cus_1"] * many), "methods": _texts([VISA] * many),
+        "trigger": "'issue'",
+        "occasion": f"'{name}'",
+        "batch": f"'{name}'",
+        "actor": "'x'",
+        "reason": "'x'",
+        "cap": "15",
+        "ids": _texts(ids),
+        "customers": _texts(["cus_1"] * many),
+        "methods": _texts([VISA] * many),
         "steps": f"array{[1] * many}",
-    }  # fmt: skip
+    }
     return OPEN.format(", ".join((parts | changes).values()))
 
 
@@ -172,13 +184,24 @@ def _issue_by_hand(url: str, count: int) -> None:
 
 DIRECT = [
     *(f"insert into billing.{table} select * from billing.{table}" for table in WRITER_OWNS_NONE),
-    *(f"update billing.{table} set {column} = {column}" for table, column in [
-        ("transfer", "amount_minor"), ("payment_attempt", "outcome"), ("payment_attempt", "sent_at"),
-        ("paid_outside", "amount_minor"), ("paid_outside_reversal", "reason"), ("statement", "total_minor"),
-        ("ledger_account", "says"), ("installation", "installation_id"), ("gateway_pace", "next_turn"),
-    ]),
-    *(f"delete from billing.{table}"
-      for table in (*WRITER_OWNS_NONE, "payment_plan", "payment_break", "gateway_payment")),
+    *(
+        f"update billing.{table} set {column} = {column}"
+        for table, column in [
+            ("transfer", "amount_minor"),
+            ("payment_attempt", "outcome"),
+            ("payment_attempt", "sent_at"),
+            ("paid_outside", "amount_minor"),
+            ("paid_outside_reversal", "reason"),
+            ("statement", "total_minor"),
+            ("ledger_account", "says"),
+            ("installation", "installation_id"),
+            ("gateway_pace", "next_turn"),
+        ]
+    ),
+    *(
+        f"delete from billing.{table}"
+        for table in (*WRITER_OWNS_NONE, "payment_plan", "payment_break", "gateway_payment")
+    ),
     *(f"truncate billing.{table} cascade" for table in (*WRITER_OWNS_NONE, "payment_plan")),
     *(f"alter table billing.{table} disable trigger all" for table in WRITER_OWNS_NONE),
     *(f"drop table billing.{table} cascade" for table in WRITER_OWNS_NONE),
@@ -199,11 +222,19 @@ DIRECT = [
     "set session_replication_role = replica",
     "create schema billing2",
     "alter role evbilling_writer superuser",
-    *(f"select billing.{call}" for call in [
-        "post_issued()", "refuse_overpayment()", "lock_statements(array['x'])", "plan_later(array['x'], 'x')",
-        "refuse_correction_under_way()", "refuse_change_of_attempt()", "refuse_other_reversal()",
-    ]),
-]  # fmt: skip
+    *(
+        f"select billing.{call}"
+        for call in [
+            "post_issued()",
+            "refuse_overpayment()",
+            "lock_statements(array['x'])",
+            "plan_later(array['x'], 'x')",
+            "refuse_correction_under_way()",
+            "refuse_change_of_attempt()",
+            "refuse_other_reversal()",
+        ]
+    ),
+]
 
 
 @pytest.mark.parametrize("statement", DIRECT, ids=[f"{n}-{text[:40]}" for n, text in enumerate(DIRECT)])
@@ -258,21 +289,38 @@ def _hostile_calls(till: Till) -> list[str]:
             f"array[{waiting}, {waiting}], '{{succeeded, declined}}', '{{pi_x, pi_y}}', '{{null, a}}', "
             "'{null, null}', '{null, soft}', '{null, null}'"
         ),
-        RECORD.format(f"array[{waiting}, {unknown}], '{{succeeded, succeeded}}', '{{pi_x, pi_x}}', '{{null, null}}', "
-                      "'{null, null}', '{null, null}', '{null, null}'"),
+        RECORD.format(
+            f"array[{waiting}, {unknown}], '{{succeeded, succeeded}}', '{{pi_x, pi_x}}', '{{null, null}}', "
+            "'{null, null}', '{null, null}', '{null, null}'"
+        ),
         _record(f"array[{waiting}]", "(select array_agg(outcome) from billing.payment_attempt)", "'{pi_x}'"),
         _record("null", "null", "null"),
         _record("array[null::bigint]", "'{succeeded}'", "'{pi_x}'"),
         _record("'{}'", "'{}'", "'{}'", "'{}'", "'{}'"),
-        _record(f"array[{waiting}]", "'{succeeded}'", "array[(select gateway_payment_id from billing.payment_attempt "
-                f"where attempt_id = {first})]"),
+        _record(
+            f"array[{waiting}]",
+            "'{succeeded}'",
+            f"array[(select gateway_payment_id from billing.payment_attempt where attempt_id = {first})]",
+        ),
         # Payments outside: above zero, of what is due, once.
-        *(MARK.format(mark.format(*values)) for values in [
-            ("n1", unpaid, -1, "EUR"), ("n2", unpaid, 0, "EUR"), ("n3", unpaid, 10**15, "EUR"),
-            ("n4", unpaid, 1, "USD"), ("n5", unpaid, 1, "eur"), ("n6", paid, 1, "EUR"), ("n7", paid, "null", "EUR"),
-            ("n8", "A-000000-000000", 1, "EUR"), ("n9", till.ids[8], 1, "EUR"), ("n10", till.ids[9], 1, "EUR"),
-            ("m", unpaid, 100, "EUR"), ("m", refused, 99, "EUR"), ("m", refused, 100, "EUR"),
-        ]),
+        *(
+            MARK.format(mark.format(*values))
+            for values in [
+                ("n1", unpaid, -1, "EUR"),
+                ("n2", unpaid, 0, "EUR"),
+                ("n3", unpaid, 10**15, "EUR"),
+                ("n4", unpaid, 1, "USD"),
+                ("n5", unpaid, 1, "eur"),
+                ("n6", paid, 1, "EUR"),
+                ("n7", paid, "null", "EUR"),
+                ("n8", "A-000000-000000", 1, "EUR"),
+                ("n9", till.ids[8], 1, "EUR"),
+                ("n10", till.ids[9], 1, "EUR"),
+                ("m", unpaid, 100, "EUR"),
+                ("m", refused, 99, "EUR"),
+                ("m", refused, 100, "EUR"),
+            ]
+        ),
         MARK.format(f"'n11', '{unpaid}', 1, null, '2026-11-05', 'ref', 'ann', 'why'"),
         MARK.format(f"null, '{unpaid}', 1, 'EUR', '2026-11-05', 'ref', 'ann', 'why'"),
         MARK.format(f"'n12', '{unpaid}', 1, 'EUR', null, 'ref', 'ann', 'why'"),
@@ -280,22 +328,43 @@ def _hostile_calls(till: Till) -> list[str]:
         MARK.format(f"'n14', '{unpaid}', 1, 'EUR', '2026-11-05', 'ref', '', 'why'"),
         MARK.format(f"'n15', '{unpaid}', 1, 'EUR', '2026-11-05', 'ref', 'ann', ''"),
         # Undos: of a payment of that statement that stands, once, with a reason; here the only one is undone already.
-        *(UNDO.format(values) for values in [
-            f"'u1', '{undone}', null, 'ann', 'why'", f"'u2', '{undone}', {payment}, 'ann', 'why'",
-            f"'u3', '{unpaid}', {payment}, 'ann', 'why'", f"'u4', '{unpaid}', null, 'ann', 'why'",
-            f"'u5', '{paid}', null, 'ann', 'why'", "'u6', 'A-000000-000000', null, 'ann', 'why'",
-            f"'u', '{unpaid}', null, 'ann', 'why'", f"'u', '{undone}', {payment + 1}, 'ann', 'why'",
-            f"'u', '{refused}', {standing}, 'ann', 'why'", f"'u7', '{undone}', {standing}, 'ann', 'why'",
-            f"null, '{refused}', {standing}, 'ann', 'why'", f"'u8', '{refused}', {standing}, '', 'why'",
-            f"'u9', '{refused}', {standing}, 'ann', ''", f"'u10', '{refused}', {standing}, 'ann', null",
-            f"'u11', '{refused}', {standing}, null, 'why'", "'u12', null, null, 'ann', 'why'",
-            f"'u', '{undone}', {payment}, 'eve', 'the same again'",
-        ]),
+        *(
+            UNDO.format(values)
+            for values in [
+                f"'u1', '{undone}', null, 'ann', 'why'",
+                f"'u2', '{undone}', {payment}, 'ann', 'why'",
+                f"'u3', '{unpaid}', {payment}, 'ann', 'why'",
+                f"'u4', '{unpaid}', null, 'ann', 'why'",
+                f"'u5', '{paid}', null, 'ann', 'why'",
+                "'u6', 'A-000000-000000', null, 'ann', 'why'",
+                f"'u', '{unpaid}', null, 'ann', 'why'",
+                f"'u', '{undone}', {payment + 1}, 'ann', 'why'",
+                f"'u', '{refused}', {standing}, 'ann', 'why'",
+                f"'u7', '{undone}', {standing}, 'ann', 'why'",
+                f"null, '{refused}', {standing}, 'ann', 'why'",
+                f"'u8', '{refused}', {standing}, '', 'why'",
+                f"'u9', '{refused}', {standing}, 'ann', ''",
+                f"'u10', '{refused}', {standing}, 'ann', null",
+                f"'u11', '{refused}', {standing}, null, 'why'",
+                "'u12', null, null, 'ann', 'why'",
+                f"'u', '{undone}', {payment}, 'eve', 'the same again'",
+            ]
+        ),
         # Turns: nobody can stop the others for long.
-        *(f"select billing.take_turns('g', {turns}, {rate})" for turns, rate in [
-            (0, 1), (-1, 1), (1, 0), (1, -1), (1, "'nan'"), (1, "'infinity'"), (2_000_000_000, 1), ("null", 1),
-        ]),
-    ]  # fmt: skip
+        *(
+            f"select billing.take_turns('g', {turns}, {rate})"
+            for turns, rate in [
+                (0, 1),
+                (-1, 1),
+                (1, 0),
+                (1, -1),
+                (1, "'nan'"),
+                (1, "'infinity'"),
+                (2_000_000_000, 1),
+                ("null", 1),
+            ]
+        ),
+    ]
 
 
 SHADOWS = [
@@ -381,9 +450,13 @@ def test_a_snapshot_of_the_past_moves_no_money(till: Till, level: str, first: st
 
 
 def _unpaid(till: Till) -> str:
-    return str(till.one("select max(statement_id) from billing.receivable r where balance_minor > 400 and not exists "
-                        "(select from billing.payment_attempt a where a.statement_id = r.statement_id "
-                        "and outcome in ('pending', 'unknown'))"))  # fmt: skip
+    return str(
+        till.one(
+            "select max(statement_id) from billing.receivable r where balance_minor > 400 and not exists "
+            "(select from billing.payment_attempt a where a.statement_id = r.statement_id "
+            "and outcome in ('pending', 'unknown'))"
+        )
+    )
 
 
 # ---- Nor the owner or a superuser
@@ -499,7 +572,7 @@ def test_a_correction_moves_the_balance_of_what_it_corrects(five: Till) -> None:
     due = dict(five.rows("select statement_id, balance_minor from billing.receivable"))
     assert (due[failed], due[paid]) == (0, 119)
     assert five.one("select reason_id from finance.payment_plans where statement_id = %s", paid) == "TO-BE-PLANNED"
-    from evbilling.payments.retrying import due_retries, open_retries
+    from evbilling.payments.retries.runs import due_retries, open_retries
 
     with five.desk() as desk:
         retries = due_retries(desk, NOW)

@@ -11,9 +11,9 @@ from month_helpers import Platform
 from test_preview import as_files
 
 from evbilling.errors import TransientError
-from evbilling.platform import file_lookup
-from evbilling.platform.directory import AccountRow, AppUser, PlatformLookup
-from evbilling.platform.lookup import open_lookup
+from evbilling.platform.lookup import files
+from evbilling.platform.lookup.directory import AccountRow, AppUser, PlatformLookup
+from evbilling.platform.lookup.open import open_lookup
 
 pytestmark = pytest.mark.postgres
 
@@ -30,9 +30,9 @@ def platform(request: Any, platform_db: str, tmp_path: Path) -> Iterator[Platfor
     world.save()
     world.execute("update platform.account set name = 'Grüne Flotte' where account_id = 'b_3'")
     world.execute("update platform.account set name = null where account_id = 'd''5'")
-    file_lookup.forget()
+    files.forget()
     yield open_lookup(platform_db if request.param == "database" else as_files(platform_db, tmp_path / "files"))
-    file_lookup.forget()
+    files.forget()
 
 
 def ids(found: Any) -> list[str]:

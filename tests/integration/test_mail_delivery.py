@@ -15,15 +15,15 @@ from mail_helpers import PostOffice, attachments, body, post_office, send, state
 from month_helpers import NOW, PERIOD
 from payment_helpers import HARD, SOFT, VISA, Till, opened_till, together
 
-from evbilling.delivery import delivering, outbox, preparing
-from evbilling.delivery.letters import CONNECTOR_STATEMENT, FAILED_CHARGE
-from evbilling.delivery.outbox import Wanted
-from evbilling.delivery.smtp import Conversation
 from evbilling.errors import BadInput, TransientError
-from evbilling.payments.rebilling import RebillRequest, rebill
-from evbilling.stack.ports import free_port
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.showing import show_statement
+from evbilling.mail import delivery, outbox, preparation
+from evbilling.mail.letters import CONNECTOR_STATEMENT, FAILED_CHARGE
+from evbilling.mail.outbox import Wanted
+from evbilling.mail.smtp import Conversation
+from evbilling.payments.actions.rebill import RebillRequest, rebill
+from evbilling.read_models.statement.reading import show_statement
+from evbilling_local.stack.ports import free_port
+from evbilling_local.stack.postgres import EmbeddedPostgres
 from half_way import half_way
 
 pytestmark = pytest.mark.postgres
@@ -164,7 +164,7 @@ def test_no_server_there(till: Till, office: PostOffice) -> None:
     """A server that can't be reached is worth another try of the task, and costs no message one."""
     settings = office.settings(port=free_port(0))
     with pytest.raises(TransientError, match="can't be reached"):
-        delivering.deliver(till.services, settings)
+        delivery.deliver(till.services, settings)
     assert till.rows("select distinct state, tries from billing.mail") == [("pending", 0)]
     assert send(till, office)["sent"] == ACCOUNTS
 
@@ -173,13 +173,15 @@ def test_a_server_that_refuses_all_for_now_stops_the_delivery(
     postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a few refusals in a row the task gives up, and Airflow tries it again; nothing is lost."""
-    monkeypatch.setattr(delivering, "_REFUSED_IN_A_ROW", 2)
+    monkeypatch.setattr(delivery, "_REFUSED_IN_A_ROW", 2)
     with opened_till(postgres, tmp_path, ACCOUNTS) as till, post_office(on_mail=lambda *_: "451 busy") as office:
         with pytest.raises(TransientError, match="refused the last 2 messages"):
             send(till, office)
         assert till.rows("select state, tries from billing.mail order by mail_id") == [
-            ("pending", 1), ("pending", 1), ("pending", 0),
-        ]  # fmt: skip
+            ("pending", 1),
+            ("pending", 1),
+            ("pending", 0),
+        ]
 
 
 def test_a_refused_sender_is_said_to_who_defined_it(till: Till, office: PostOffice) -> None:
@@ -197,7 +199,7 @@ def test_a_wrong_login_is_said(till: Till, office: PostOffice) -> None:
     """A server without a login, or that refuses it, is no reason to try again; the password is in no message."""
     settings = office.settings(login="me", password="secret-1")
     with pytest.raises((BadInput, TransientError)) as failed:
-        delivering.deliver(till.services, settings)
+        delivery.deliver(till.services, settings)
     assert "secret-1" not in str(failed.value) + repr(settings)
     assert set(states(till)) == {"pending"}
 
@@ -205,7 +207,7 @@ def test_a_wrong_login_is_said(till: Till, office: PostOffice) -> None:
 def test_starttls_that_isnt_there_is_said(till: Till, office: PostOffice) -> None:
     """Mail never goes in the clear because a server offers no TLS."""
     with pytest.raises(BadInput, match="starttls"):
-        delivering.deliver(till.services, office.settings(security="starttls"))
+        delivery.deliver(till.services, office.settings(security="starttls"))
     assert office.kept == []
 
 
@@ -229,7 +231,7 @@ def test_an_answer_that_never_comes_is_unknown(till: Till, office: PostOffice) -
 def test_a_slow_answer_is_unknown(till: Till, office: PostOffice) -> None:
     """An answer that takes longer than the timeout says is no answer."""
     office.slow, office.delay = 2, 30.0
-    counts = delivering.deliver(till.services, office.settings(timeout_seconds=2.0), Wanted())
+    counts = delivery.deliver(till.services, office.settings(timeout_seconds=2.0), Wanted())
     assert counts == NOBODY | {"sent": 2, "unknown": 1}
 
 
@@ -240,7 +242,7 @@ def test_a_conversation_that_is_cut_off(till: Till, office: PostOffice, carried:
         way.limit = carried
         settings = office.settings(port=int(way.address.rpartition(":")[2]))
         with pytest.raises(TransientError):
-            delivering.deliver(till.services, settings)
+            delivery.deliver(till.services, settings)
     assert office.kept == []
     assert states(till) == [left, "pending", "pending"]
     hurry(till)
@@ -252,7 +254,7 @@ def test_two_deliverers_at_once_send_each_message_once(
     postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tasks that run at the same time share the work, as they do with many messages: PDFs in helper processes."""
-    monkeypatch.setattr(preparing, "_MANY", 1)
+    monkeypatch.setattr(preparation, "_MANY", 1)
     with opened_till(postgres, tmp_path, 40) as till, post_office() as office:
         done = together(*[lambda: send(till, office)] * 2)
         assert sum(counts["sent"] for counts in done) == 40
@@ -292,7 +294,7 @@ def _after_reserving() -> None:
 
 def _deliver_and_die(services: Any, settings: Any, arm: Callable[[], None]) -> None:
     arm()
-    delivering.deliver(services, settings)
+    delivery.deliver(services, settings)
 
 
 @pytest.mark.parametrize(
@@ -350,14 +352,14 @@ def test_a_statement_that_cant_be_written_stops_nobody(
     till: Till, office: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault in one document is that message's: the others go out."""
-    real = preparing.statement_pdf
+    real = preparation.statement_pdf
 
     def faulty(view: Any, **options: Any) -> bytes:
         if view.header.statement_id == till.ids[1]:
             raise ValueError("no such glyph")
         return real(view, **options)
 
-    monkeypatch.setattr(preparing, "statement_pdf", faulty)
+    monkeypatch.setattr(preparation, "statement_pdf", faulty)
     assert send(till, office) == NOBODY | {"sent": 2, "failed": 1}
     assert "can't be written" in till.one("select last_error from billing.mail where state = 'failed'")
 
@@ -412,8 +414,8 @@ def test_hundreds_of_messages_go_out_once(till: Till, office: PostOffice, monkey
             (till.ids[0],),
         )
     # What a statement and its PDF cost is measured by `make bench`.
-    monkeypatch.setattr(preparing, "statement_pdf", lambda *_, **__: b"%PDF-1.7")
-    monkeypatch.setattr(preparing, "show_statement", lambda _, statement_id: views[statement_id])
+    monkeypatch.setattr(preparation, "statement_pdf", lambda *_, **__: b"%PDF-1.7")
+    monkeypatch.setattr(preparation, "show_statement", lambda _, statement_id: views[statement_id])
     with till.services.warehouse() as connection:
         views = {statement_id: show_statement(connection, statement_id) for statement_id in till.ids}
     counts = send(till, office)

@@ -13,13 +13,13 @@ from mail_helpers import PostOffice, attachments, post_office, send, states
 from month_helpers import Platform, bill, one, rows, settle_terms, stage, terms
 from payment_helpers import SOFT, Till, opened_till, together
 
-from evbilling.delivery.requesting import SendRequest, preview_send, request_send
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.validation import validate
 from evbilling.errors import BadInput
+from evbilling.mail.requests import SendRequest, preview_send, request_send
 from evbilling.period import Period
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.services import Services
-from evbilling.statements.validation import validate
+from evbilling.services import Services
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -233,9 +233,11 @@ def test_a_request_that_makes_no_sense_is_refused(till: Till, changes: dict[str,
 def test_the_writer_sends_through_functions_alone(till: Till) -> None:
     """No row is made, changed or removed but by the owner's functions, and what was sent stays sent."""
     for statement in (
-        "insert into billing.mail (kind) values ('correction')", "update billing.mail set state = 'held'",
-        "delete from billing.mail", "truncate billing.mail",
-    ):  # fmt: skip
+        "insert into billing.mail (kind) values ('correction')",
+        "update billing.mail set state = 'held'",
+        "delete from billing.mail",
+        "truncate billing.mail",
+    ):
         with (
             psycopg.connect(till.services.warehouse_url) as connection,
             pytest.raises(psycopg.errors.InsufficientPrivilege),

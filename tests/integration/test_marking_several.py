@@ -14,18 +14,13 @@ from month_helpers import NOW, PERIOD
 from payment_helpers import HARD, SOFT, VISA, Till, check_books, check_collected_once, opened_till, together
 
 from evbilling.errors import BadInput
-from evbilling.payments.action_facts import load_action_facts
-from evbilling.payments.actions import Action, refused_actions
-from evbilling.payments.marking_several import (
-    MarkRequest,
-    mark_statements,
-    preview_mark_statements,
-    total_due,
-)
-from evbilling.payments.rebilling import RebillRequest, preview_rebill, rebill, total_to_charge
-from evbilling.payments.retrying import month_end_retries, open_retries
-from evbilling.payments.unmarking import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.payments.actions.allowed import Action, refused_actions
+from evbilling.payments.actions.facts import load_action_facts
+from evbilling.payments.actions.mark_as_paid import MarkRequest, mark_statements, preview_mark_statements, total_due
+from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill, total_to_charge
+from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
+from evbilling.payments.retries.runs import month_end_retries, open_retries
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 

@@ -23,14 +23,14 @@ from month_helpers import (
     terms,
 )
 
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.extraction import extract_inventory
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.validation import validate
 from evbilling.errors import SetFault
 from evbilling.period import Period
-from evbilling.statements.closing import close_run
-from evbilling.statements.decisions import apply_scope_rules
-from evbilling.statements.extraction import extract_inventory
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.services import Services
-from evbilling.statements.validation import validate
+from evbilling.services import Services
 
 pytestmark = pytest.mark.postgres
 
@@ -106,9 +106,25 @@ class World:
             *[
                 terms(name)
                 for name in (
-                    "plain", "open", "mixed", "auckland", "honolulu", "scope-unknown", "twice", "overlap", "shared-a",
-                    "shared-b", "claimed", "admin-unknown", "admin-inactive", "admin-foreign", "zone-unknown",
-                    "currency-unknown", "nameless", "empty", "ghost",
+                    "plain",
+                    "open",
+                    "mixed",
+                    "auckland",
+                    "honolulu",
+                    "scope-unknown",
+                    "twice",
+                    "overlap",
+                    "shared-a",
+                    "shared-b",
+                    "claimed",
+                    "admin-unknown",
+                    "admin-inactive",
+                    "admin-foreign",
+                    "zone-unknown",
+                    "currency-unknown",
+                    "nameless",
+                    "empty",
+                    "ghost",
                 )
             ],
             terms("strict", exclude_closed=True, exclude_private=True),
@@ -121,7 +137,7 @@ class World:
             terms("free-ac", "0", fee_per_dc_connector=Decimal(9)),
             terms("all-closed", exclude_closed=True),
             terms("off", charge_connectors=False),
-        )  # fmt: skip
+        )
 
     def bill(self, **options: Any) -> Billed:
         return bill(self.services, **options)
@@ -463,8 +479,10 @@ def test_settings_count_from_their_month_on(world: World) -> None:
         ("2026-12", "plain", "7.00"),
     ]
     assert world.finance("select distinct statement_id from finance.statements order by 1") == [
-        ("A-202611-000001",), ("A-202612-000001",), ("A-202612-000002",),
-    ]  # fmt: skip
+        ("A-202611-000001",),
+        ("A-202612-000001",),
+        ("A-202612-000002",),
+    ]
 
 
 def test_a_billing_switched_off_afterwards_leaves_the_figures_in_agreement(world: World) -> None:

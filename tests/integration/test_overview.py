@@ -12,12 +12,12 @@ import pytest
 from month_helpers import one, rows
 from overview_world import LAST, MONTHS, TODAY, Months, opened_months
 
-from evbilling.overview.figures import AGES, MonthOverview
-from evbilling.overview.reading import month_overview, months
-from evbilling.overview.state import month_state
-from evbilling.payments.declines import explain
+from evbilling.payments.retries.declines import explain
 from evbilling.period import Period
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.read_models.month.figures import AGES, MonthOverview
+from evbilling.read_models.month.reading import month_overview, months
+from evbilling.read_models.month.state import month_state
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -65,8 +65,12 @@ def test_the_world_has_every_status_and_a_credit(world: Months) -> None:
     """What the other tests compare isn't empty."""
     statuses = {figure.status for figure in overview(world).statuses}
     assert statuses == {
-        "Paid", "Billing failure (resolved)", "Paid manually", "Partly paid", "Billing failure",
-    }  # fmt: skip
+        "Paid",
+        "Billing failure (resolved)",
+        "Paid manually",
+        "Partly paid",
+        "Billing failure",
+    }
     assert {figure.decline_class for figure in overview(world).failures} == {"hard", "soft", "needs_customer"}
     assert sum(figure.credits for figure in overview(world).receivables) == 1
 
@@ -224,8 +228,12 @@ def test_the_list_of_months(world: Months) -> None:
     assert [line.period for line in lines] == list(MONTHS[::-1])
     newest = lines[0]
     assert (newest.statements, newest.connectors, newest.quarantined, newest.not_ok, newest.state) == (
-        11, 66, 3, 0, "issued",
-    )  # fmt: skip
+        11,
+        66,
+        3,
+        0,
+        "issued",
+    )
     assert [line.account_statements > 0 for line in lines] == [False, True, False]
     counted = dict(rows(world.admin_url, "select period, count(*) from finance.tie_out group by 1"))
     assert {str(line.period): line.checks for line in lines} == counted

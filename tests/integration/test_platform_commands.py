@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.cli import main
+from evbilling.cli.main import main
 
 pytestmark = pytest.mark.postgres
 

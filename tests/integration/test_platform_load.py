@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput, NotReady, TransientError
-from evbilling.inventory.contract import TABLES
-from evbilling.platform.files import copy_into
-from evbilling.platform.load import load_folder
-from evbilling.platform.sample import sample_settings, write_sample, write_sample_files
+from evbilling.platform.contract import TABLES
+from evbilling.platform.files.tables import copy_into
+from evbilling_local.platform.load import load_folder
+from evbilling_local.sample import sample_settings, write_sample, write_sample_files
 
 pytestmark = pytest.mark.postgres
 

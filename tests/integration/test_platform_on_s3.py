@@ -14,12 +14,12 @@ import pytest
 from month_helpers import bill, one, published
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
-from evbilling.inventory.contract import CHARGER, CONNECTOR, Table
-from evbilling.platform.files import check_files, open_table
-from evbilling.platform.sample.writing import write_sample_files
-from evbilling.settings.csvfile import read_settings
+from evbilling.platform.contract import CHARGER, CONNECTOR, Table
+from evbilling.platform.files.tables import check_files, open_table
+from evbilling.services import Services
+from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings
-from evbilling.statements.services import Services
+from evbilling_local.sample.writing import write_sample_files
 from half_way import half_way
 from object_store import ObjectStore
 from programs import free_ports

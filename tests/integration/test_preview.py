@@ -15,19 +15,19 @@ import psycopg
 import pytest
 from month_helpers import LONG_AGO, NOW, PERIOD, Platform, bill, rows, settle_terms, stage, terms
 
+from evbilling.connector_statements.draft_stage import settle_run
 from evbilling.errors import TransientError
-from evbilling.inventory.contract import TABLES
 from evbilling.period import Period
-from evbilling.platform import file_lookup
-from evbilling.platform.directory import PlatformLookup
-from evbilling.platform.file_lookup import FileLookup
-from evbilling.platform.lookup import open_lookup
+from evbilling.platform.contract import TABLES
+from evbilling.platform.lookup import files
+from evbilling.platform.lookup.directory import PlatformLookup
+from evbilling.platform.lookup.files import FileLookup
+from evbilling.platform.lookup.open import open_lookup
+from evbilling.read_models.preview.preview import Outcome, Preview
+from evbilling.read_models.preview.reading import preview_terms
+from evbilling.services import Services
 from evbilling.settings.periods import BillingState, billing_state, next_period
-from evbilling.settings.preview import Outcome, Preview
-from evbilling.settings.previewing import preview_terms
 from evbilling.settings.terms import BillingTerms
-from evbilling.statements.services import Services
-from evbilling.statements.settling import settle_run
 from evbilling.warehouse import runs
 
 pytestmark = pytest.mark.postgres
@@ -41,9 +41,9 @@ TIMES = ("2026-10-31T09:00:00Z", "2026-10-31T22:30:00Z", "2026-11-01T06:30:00Z",
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:
     """No test sees what another has read from files."""
-    file_lookup.forget()
+    files.forget()
     yield
-    file_lookup.forget()
+    files.forget()
 
 
 def ask(
@@ -154,10 +154,14 @@ def as_the_month_says(services: Services) -> dict[str, tuple[Any, ...]]:
         unbilled = settlement.unbilled[settlement.unbilled["account_id"] == account].to_dict("records")
         owed = None if unbilled else (row["net_minor"], row["tax_minor"])
         said[account] = (
-            row["extracted"], row["ac_count"], row["dc_count"], dict(excluded.get(account, {})), owed,
+            row["extracted"],
+            row["ac_count"],
+            row["dc_count"],
+            dict(excluded.get(account, {})),
+            owed,
             sorted((u["reason_id"], u["detail"], u["expected_amount"]) for u in unbilled if u["is_quarantined"]),
             [u["detail"] for u in unbilled if not u["is_quarantined"]],
-        )  # fmt: skip
+        )
     return said
 
 
@@ -168,10 +172,14 @@ def as_the_preview_says(found: Preview, outcome: Outcome) -> tuple[Any, ...]:
         assert outcome.total == outcome.net + outcome.tax
         owed = (int(outcome.net.scaleb(unit)), int(outcome.tax.scaleb(unit)))
     return (
-        found.connectors, outcome.ac_count, outcome.dc_count, {e.rule_id: e.connectors for e in outcome.excluded}, owed,
+        found.connectors,
+        outcome.ac_count,
+        outcome.dc_count,
+        {e.rule_id: e.connectors for e in outcome.excluded},
+        owed,
         sorted((p.reason_id, p.detail, str(outcome.total)) for p in outcome.problems),
         [outcome.nothing] if outcome.nothing else [],
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("seed", "form"), [(0, "database"), (1, "database"), (2, "files")])
@@ -209,13 +217,17 @@ def test_proposed_terms_are_shown_beside_those_in_force(warehouse_db: Any, platf
     assert (found.connectors, found.currency) == (3, "EUR")
     assert (found.current.ac_count, found.current.dc_count, found.current.excluded) == (2, 1, ())
     assert (found.current.net, found.current.tax, found.current.total) == (
-        Decimal("15.00"), Decimal("2.85"), Decimal("17.85"),
-    )  # fmt: skip
+        Decimal("15.00"),
+        Decimal("2.85"),
+        Decimal("17.85"),
+    )
     assert (found.proposed.ac_count, found.proposed.dc_count) == (2, 0)
     assert [(e.rule_id, e.connectors) for e in found.proposed.excluded] == [("SCOPE-CLOSED", 1)]
     assert (found.proposed.net, found.proposed.tax, found.proposed.total) == (
-        Decimal("13.00"), Decimal("0.91"), Decimal("13.91"),
-    )  # fmt: skip
+        Decimal("13.00"),
+        Decimal("0.91"),
+        Decimal("13.91"),
+    )
     assert found.difference == Decimal("-3.94")
 
 

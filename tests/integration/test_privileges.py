@@ -14,9 +14,9 @@ from month_helpers import Platform, bill, rows, settle_terms, terms
 
 import evbilling.warehouse.migrate
 from evbilling.errors import TransientError
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.services import Services
+from evbilling.services import Services
 from evbilling.warehouse.migrate import migrate
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -207,9 +207,12 @@ def test_finance_reads_every_view_and_nothing_else(fresh: Fresh) -> None:
         rows(fresh.finance_url, f"select * from {view} limit 1")
     assert len(rows(fresh.finance_url, "select * from finance.statements")) == 1
     for statement in (
-        "select * from billing.statement", "select * from billing.connector_decision_2026_11",
-        "select billing.raise_fence('x')", "create table staging.mine (a int)", "create temp table mine (a int)",
-    ):  # fmt: skip
+        "select * from billing.statement",
+        "select * from billing.connector_decision_2026_11",
+        "select billing.raise_fence('x')",
+        "create table staging.mine (a int)",
+        "create temp table mine (a int)",
+    ):
         refused(fresh.finance_url, statement)
 
 
@@ -239,11 +242,27 @@ def test_nobody_else_may_enter(fresh: Fresh) -> None:
 
 
 STATEMENT: dict[str, Any] = {
-    "statement_id": "A-202611-000009", "kind": "connector", "period": "2026-11", "account_id": "new", "number": 9,
-    "financial_admin_id": "u", "time_zone": "UTC", "count_instant": "2026-11-01", "statement_date": "2026-11-01",
-    "currency": "EUR", "minor_unit": 2, "fee_minor": 500, "dc_fee_minor": 900, "tax_rate": "0.19", "ac_count": 3,
-    "dc_count": 1, "net_minor": 2400, "tax_minor": 456, "total_minor": 2856, "code_version": "test",
-}  # fmt: skip
+    "statement_id": "A-202611-000009",
+    "kind": "connector",
+    "period": "2026-11",
+    "account_id": "new",
+    "number": 9,
+    "financial_admin_id": "u",
+    "time_zone": "UTC",
+    "count_instant": "2026-11-01",
+    "statement_date": "2026-11-01",
+    "currency": "EUR",
+    "minor_unit": 2,
+    "fee_minor": 500,
+    "dc_fee_minor": 900,
+    "tax_rate": "0.19",
+    "ac_count": 3,
+    "dc_count": 1,
+    "net_minor": 2400,
+    "tax_minor": 456,
+    "total_minor": 2856,
+    "code_version": "test",
+}
 
 
 def _insert(url: str, **changes: Any) -> None:

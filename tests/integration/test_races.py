@@ -15,12 +15,12 @@ from month_helpers import NOW, PERIOD
 from payment_helpers import SOFT, Till, check_collected_once, opened_till, together
 
 from evbilling.errors import BadInput
+from evbilling.payments.actions.paid_outside import MarkedAsPaid, PaidOutside, mark_as_paid
+from evbilling.payments.actions.rebill import RebillRequest, rebill
+from evbilling.payments.actions.undo_mark_as_paid import Undone, UndoRequest, undo_mark_as_paid
 from evbilling.payments.desk import Desk
-from evbilling.payments.marking import MarkedAsPaid, PaidOutside, mark_as_paid
-from evbilling.payments.rebilling import RebillRequest, rebill
-from evbilling.payments.retrying import Retry, due_retries, month_end_retries, open_retries
-from evbilling.payments.unmarking import Undone, UndoRequest, undo_mark_as_paid
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.payments.retries.runs import Retry, due_retries, month_end_retries, open_retries
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -64,7 +64,7 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
         winners: Counter[str] = Counter()
         for number, statement_id in enumerate(till.ids):
             caplog.clear()
-            with caplog.at_level("INFO", logger="evbilling.payments.retrying"):
+            with caplog.at_level("INFO", logger="evbilling.payments.retries.runs"):
                 by_end, by_plan, by_rebill, by_mark = together(
                     partial(_retry, desks[0], at_end[statement_id], "month_end", f"month_end {PERIOD}"),
                     partial(_retry, desks[1], due[statement_id], "planned", f"planned {number}"),

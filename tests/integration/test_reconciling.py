@@ -16,10 +16,10 @@ from month_helpers import NOW, PERIOD, contents
 from payment_helpers import KEY, LONG_AGO, SOFT, VISA, Till, check_books, check_collected_once, opened_till
 
 from evbilling.errors import Mismatch, TransientError
-from evbilling.payments.marking import PaidOutside, mark_as_paid
-from evbilling.payments.reconciling import WHAT_TO_DO, Break, compare, copy_payments, require_no_breaks
-from evbilling.payments.retrying import month_end_retries, open_retries
-from evbilling.sandbox.faults import (
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.reconciliation import WHAT_TO_DO, Break, compare, copy_payments, require_no_breaks
+from evbilling.payments.retries.runs import month_end_retries, open_retries
+from evbilling_local.sandbox.faults import (
     DROP_AFTER,
     DROP_BEFORE,
     ERROR_500_AFTER,
@@ -28,8 +28,8 @@ from evbilling.sandbox.faults import (
     TIMEOUT_AFTER,
     FaultPlan,
 )
-from evbilling.sandbox.intents import INTENT
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling_local.sandbox.intents import INTENT
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -308,21 +308,32 @@ CASES: dict[str, tuple[str, str, dict[str, Any] | str | None, tuple[str, str | N
     "charged, HTTP 500": (VISA, ERROR_500_AFTER, None, PAID, PAID),
     "charged twice": (VISA, DROP_AFTER, "twice", PAID, PAID),
     "declined, connection lost": (
-        SOFT, DROP_AFTER, None, ("declined", "insufficient_funds"), ("declined", "insufficient_funds"),
+        SOFT,
+        DROP_AFTER,
+        None,
+        ("declined", "insufficient_funds"),
+        ("declined", "insufficient_funds"),
     ),
     "canceled": (VISA, DROP_AFTER, {"status": "canceled"}, ("declined", "canceled"), ("declined", "canceled")),
     "to be confirmed by the customer": (
-        VISA, DROP_AFTER, {"status": "requires_action"}, ("declined", "authentication_required"),
+        VISA,
+        DROP_AFTER,
+        {"status": "requires_action"},
+        ("declined", "authentication_required"),
         ("declined", "authentication_required"),
     ),
     "refunded meanwhile": (VISA, DROP_AFTER, "refunded", NEVER, NEVER),
     "never arrived": (VISA, DROP_BEFORE, None, OPEN, NEVER),
     "waits to be confirmed": (
-        VISA, DROP_AFTER, {"status": "requires_payment_method"}, OPEN, ("declined", "unspecified"),
+        VISA,
+        DROP_AFTER,
+        {"status": "requires_payment_method"},
+        OPEN,
+        ("declined", "unspecified"),
     ),
     "still at work": (VISA, DROP_AFTER, {"status": "processing"}, OPEN, OPEN),
     "another amount": (VISA, DROP_AFTER, {"amount_received": 1}, OPEN, OPEN),
-}  # fmt: skip
+}
 
 
 def test_only_asking_settles_what_is_unknown(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -360,8 +371,9 @@ def test_only_asking_settles_what_is_unknown(postgres: EmbeddedPostgres, tmp_pat
             assert books(till) == before
             check_books(till)
         assert {b.statement_id: b.kind for b in look(till)} == {
-            ids["charged twice"]: "duplicate", ids["another amount"]: "amount_differs",
-        }  # fmt: skip
+            ids["charged twice"]: "duplicate",
+            ids["another amount"]: "amount_differs",
+        }
         failed = {
             row[0] for row in till.rows("select statement_id from finance.payment_plans where reason_id <> 'FIRST-TRY'")
         }
@@ -445,9 +457,11 @@ def test_the_figures_of_a_month_tie_out(postgres: EmbeddedPostgres, tmp_path: Pa
         checks = "select check_id, left_value, right_value, is_ok from finance.tie_out where check_id ~ '-(EUR|JPY)$'"
         assert till.tie_out() == []
         clean = till.rows(checks)
-        ids = {f"{check}-{currency}" for check in (
-                   "ledger", "collected", "gateway", "outside", "outstanding", "listed", "standing")
-               for currency in ("EUR", "JPY")}  # fmt: skip
+        ids = {
+            f"{check}-{currency}"
+            for check in ("ledger", "collected", "gateway", "outside", "outstanding", "listed", "standing")
+            for currency in ("EUR", "JPY")
+        }
         assert ids <= {row[0] for row in clean}
         assert all(row[-1] for row in clean)
         tables = ("transfer", "payment_attempt", "gateway_payment", "standing", "statement_sum")

@@ -17,10 +17,10 @@ import psycopg
 import pytest
 from month_helpers import bill, one, rows
 
-from evbilling.platform.files import copy_into
-from evbilling.settings.csvfile import read_settings
+from evbilling.platform.files.tables import copy_into
+from evbilling.services import Services
+from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings
-from evbilling.statements.services import Services
 
 pytestmark = pytest.mark.postgres
 

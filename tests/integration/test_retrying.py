@@ -23,14 +23,15 @@ from payment_helpers import (
     opened_till,
 )
 
-from evbilling.payments import attempts, retrying
+from evbilling.payments import attempts
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.payments.desk import Desk
-from evbilling.payments.gateway import Charge
-from evbilling.payments.marking import PaidOutside, mark_as_paid
-from evbilling.payments.planner import Policy
-from evbilling.payments.retrying import Retry, close_retries, due_retries, month_end_retries, open_retries
+from evbilling.payments.gateway.interface import Charge
+from evbilling.payments.retries import runs
+from evbilling.payments.retries.planner import Policy
+from evbilling.payments.retries.runs import Retry, close_retries, due_retries, month_end_retries, open_retries
 from evbilling.period import Period
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -59,7 +60,7 @@ def soft(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
 @pytest.fixture
 def eight(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Till]:
     """Eight statements never tried, in batches of three."""
-    monkeypatch.setattr(retrying, "BATCH_SIZE", 3)
+    monkeypatch.setattr(runs, "BATCH_SIZE", 3)
     with opened_till(postgres, tmp_path, 8) as till:
         yield till
 
@@ -84,9 +85,12 @@ def run(desk: Desk, retries: list[Retry], name: str, trigger: str = "planned") -
 def test_what_is_tried_by_class_of_decline(failed: Till) -> None:
     """The month's end tries what may succeed without waiting, a day's retries what is due; neither what is hard."""
     at_month_end = [
-        (1, "RETRY", True), (2, "HARD-DECLINE", False), (3, "NEEDS-CUSTOMER", False), (4, "NO-METHOD", False),
+        (1, "RETRY", True),
+        (2, "HARD-DECLINE", False),
+        (3, "NEEDS-CUSTOMER", False),
+        (4, "NO-METHOD", False),
         (5, "RETRY", True),
-    ]  # fmt: skip
+    ]
     with failed.desk() as desk:
         assert judged(failed, month_end_retries(desk, PERIOD, now())) == at_month_end
         # What failed belongs to every month's end, whatever period it is of.
@@ -237,10 +241,15 @@ def test_a_run_that_was_cut_off_goes_on(eight: Till) -> None:
         metadata = dict(zip(names, (sent.statement_id, str(sent.attempt_id), installation), strict=True))
         desk.gateway.charge(
             Charge(
-                sent.idempotency_key, sent.amount_minor, sent.currency, sent.customer, sent.payment_method,
-                f"Connector statement {sent.statement_id}", metadata,
+                sent.idempotency_key,
+                sent.amount_minor,
+                sent.currency,
+                sent.customer,
+                sent.payment_method,
+                f"Connector statement {sent.statement_id}",
+                metadata,
             )
-        )  # fmt: skip
+        )
         assert desk.collect("e/0").succeeded == 3
         assert close_retries(desk, "e", now()) == {"succeeded": 3}
     assert len(list(eight.intents())) == 3
@@ -256,8 +265,11 @@ def test_plans_show_what_is_next_and_forget_what_is_paid(failed: Till) -> None:
         assert failed.rows("select planned_at from billing.payment_plan where reason_id = 'PAID'") == [(None,)]
     shown = {failed.ids.index(row[0]): row[1:] for row in failed.rows("select * from finance.payment_plans")}
     assert {place: row[1] for place, row in shown.items()} == {
-        1: "RETRY", 3: "NEEDS-CUSTOMER", 4: "NO-METHOD", 5: "UNKNOWN-DECLINE",
-    }  # fmt: skip
+        1: "RETRY",
+        3: "NEEDS-CUSTOMER",
+        4: "NO-METHOD",
+        5: "UNKNOWN-DECLINE",
+    }
     last = failed.one("select max(sent_at) from billing.payment_attempt where statement_id = %s", failed.ids[1])
     assert shown[1][0] == last + 3 * DAY
     assert {place for place, row in shown.items() if row[0]} == {1}

@@ -22,11 +22,11 @@ import pytest
 import requests
 import stripe
 
-from evbilling.cli import main
+from evbilling.cli.main import main
 from evbilling.errors import BadInput
-from evbilling.sandbox.api import Rules
-from evbilling.sandbox.faults import FaultPlan
-from evbilling.sandbox.server import Sandbox, running_sandbox
+from evbilling_local.sandbox.api import Rules
+from evbilling_local.sandbox.faults import FaultPlan
+from evbilling_local.sandbox.server import Sandbox, running_sandbox
 
 KEY = "sk_test_integration"
 

@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.cli import main
+from evbilling.cli.main import main
 from evbilling.errors import BadInput, TransientError
 from evbilling.period import Period
-from evbilling.settings.csvfile import COLUMNS, read_settings
+from evbilling.settings.settings_file import COLUMNS, read_settings
 from evbilling.settings.store import (
     RecordedSettings,
     SettingChanged,
@@ -74,8 +74,11 @@ def test_the_latest_period_and_then_the_latest_record_count(warehouse_db: Any) -
     with psycopg.connect(url) as connection:
         history = recorded_settings(connection, None, "a")
     assert [(row.terms, row.actor) for row in history] == [
-        (TERMS, "ann"), (corrected, "bob"), (TERMS, "bob"), (later, "ann"),
-    ]  # fmt: skip
+        (TERMS, "ann"),
+        (corrected, "bob"),
+        (TERMS, "bob"),
+        (later, "ann"),
+    ]
 
 
 def test_two_at_once_record_a_setting_once(warehouse_db: Any) -> None:
@@ -127,8 +130,11 @@ def test_commands(
     assert "note: this ends at 2020-05" in capsys.readouterr().err
     assert main(["settings", "show", "a"]) == 0
     assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == [
-        "From", "2020-01", "2020-02", "2020-05",
-    ]  # fmt: skip
+        "From",
+        "2020-01",
+        "2020-02",
+        "2020-05",
+    ]
     assert main(["settings", "show", "nobody"]) == 1
     assert main(["settings", "set", "b", "--from", "2020-02", "--fee", "1", "--reason", "new"]) == 2
     assert "give --charge or --no-charge, --admin" in capsys.readouterr().err

@@ -17,13 +17,13 @@ from test_account_statements import Books
 from test_corrections import World
 
 from evbilling.errors import NotReady
-from evbilling.payments.marking import PaidOutside, mark_as_paid
-from evbilling.payments.unmarking import UndoRequest, undo_mark_as_paid
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements import lines
-from evbilling.statements.services import Services
-from evbilling.statements.showing import show_statement
-from evbilling.statements.view import StatementView
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, undo_mark_as_paid
+from evbilling.read_models.statement import lines
+from evbilling.read_models.statement.reading import show_statement
+from evbilling.read_models.statement.view import StatementView
+from evbilling.services import Services
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -67,8 +67,10 @@ def test_a_connector_statement_says_all_it_was_billed_by(platform_db: str, wareh
     assert [c.charger_id for c in view.chargers] == sorted(["b-10", "b-2"])
     ten = next(c for c in view.chargers if c.charger_id == "b-10")
     assert [(x.connector_id, x.power_type, str(x.price)) for x in ten.lines] == [
-        (1, "AC", "5.00"), (2, "AC", "5.00"), (3, "DC", "7.50"),
-    ]  # fmt: skip
+        (1, "AC", "5.00"),
+        (2, "AC", "5.00"),
+        (3, "DC", "7.50"),
+    ]
     assert (ten.ac_count, ten.dc_count, ten.subtotal) == (2, 1, Decimal("17.50"))
     assert sum(c.subtotal for c in view.chargers) == header.net
     assert (view.charger_count, view.has_all_chargers) == (2, True)
@@ -209,8 +211,10 @@ def test_an_account_statement_lists_items_by_kind(books: Books) -> None:
     assert sum(t.moves for t in view.item_totals) == view.header.total == Decimal("8.50")
     assert view.opening == Decimal(0)
     assert [(i.kind, i.item_id) for i in view.items][:3] == [
-        ("opening_balance", "first-of-acme"), ("connector_statement", statement), ("charge", "c1"),
-    ]  # fmt: skip
+        ("opening_balance", "first-of-acme"),
+        ("connector_statement", statement),
+        ("charge", "c1"),
+    ]
     assert [str(i.settled) for i in view.items if i.kind == "charge"] == ["4.00", "0.00"]
     assert (view.item_count, len(show(books.services, view.header.statement_id, items=2).items)) == (5, 2)
     assert [(e.action, e.run_id) for e in view.audit] == [("issue_account_statements", view.run.run_id)]

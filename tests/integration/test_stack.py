@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from evbilling.errors import NotReady
-from evbilling.stack.home import resolve_url
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.stack.processes import read_record, start_process, stop_processes
-from evbilling.stack.state import StackState
+from evbilling_local.stack.home import resolve_url
+from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack.processes import read_record, start_process, stop_processes
+from evbilling_local.stack.state import StackState
 
 pytestmark = pytest.mark.postgres
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from month_helpers import Platform, check_standings, one, rows, settle_terms, stage, standings_differ, terms
 
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.services import Services
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.services import Services
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -105,9 +105,14 @@ def settle(outcome: str) -> Callable[[Connection, str], None]:
         declined = outcome == "declined"
         connection.execute(
             "select billing.record_outcomes(%s, %s, %s, %s, array[null::text], %s, array['said'])",
-            ([id_ for (id_,) in found], [outcome], [f"pi_{next(_numbers)}" if outcome == "succeeded" else None],
-             ["insufficient_funds" if declined else None], ["soft" if declined else None]),
-        )  # fmt: skip
+            (
+                [id_ for (id_,) in found],
+                [outcome],
+                [f"pi_{next(_numbers)}" if outcome == "succeeded" else None],
+                ["insufficient_funds" if declined else None],
+                ["soft" if declined else None],
+            ),
+        )
 
     return settled
 
@@ -155,10 +160,17 @@ def correct(minor: int) -> Callable[[Connection, str], None]:
 
 
 DEEDS: dict[str, Callable[[Connection, str], None]] = {
-    "opened": open_attempt, "no method": no_method, "succeeded": settle("succeeded"), "declined": settle("declined"),
-    "unknown": settle("unknown"), "paid outside": pay_outside(None), "paid in part": pay_outside(100), "undone": undo,
-    "credit": correct(-300), "debit": correct(200),
-}  # fmt: skip
+    "opened": open_attempt,
+    "no method": no_method,
+    "succeeded": settle("succeeded"),
+    "declined": settle("declined"),
+    "unknown": settle("unknown"),
+    "paid outside": pay_outside(None),
+    "paid in part": pay_outside(100),
+    "undone": undo,
+    "credit": correct(-300),
+    "debit": correct(200),
+}
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -280,9 +292,10 @@ def test_a_difference_is_told_and_put_right(desk: Connection) -> None:
     assert desk.execute(query).fetchall() == [(IDS[1], "Issued", "Partly paid")]
     desk.execute("update billing.statement_sum set statements = statements + 1 where kind = 'connector'")
     assert set(standings_differ(desk)) == {
-        "a standing isn't what the ledger says", "sums aren't what the statements come to",
+        "a standing isn't what the ledger says",
+        "sums aren't what the statements come to",
         "finance.statements says otherwise than the list",
-    }  # fmt: skip
+    }
     desk.execute("update billing.statement_sum set statements = statements - 1 where kind = 'connector'")
     assert desk.execute("select billing.refresh_standing(%s)", (IDS,)).fetchone() == (1,)
     assert standings_differ(desk) == {}

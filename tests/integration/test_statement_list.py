@@ -17,11 +17,11 @@ from month_helpers import one
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements import listing
-from evbilling.statements.export import statements_csv
-from evbilling.statements.filtering import SORTS, STATUSES, TYPE_LABELS, Sort, StatementFilter
-from evbilling.statements.listing import choices, export_rows, list_statements, totals
+from evbilling.read_models.statement_list import listing
+from evbilling.read_models.statement_list.csv_export import statements_csv
+from evbilling.read_models.statement_list.filters import SORTS, STATUSES, TYPE_LABELS, Sort, StatementFilter
+from evbilling.read_models.statement_list.listing import choices, export_rows, list_statements, totals
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 

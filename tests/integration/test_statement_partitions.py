@@ -11,9 +11,9 @@ import pytest
 from month_helpers import Platform, bill, one, rows, settle_terms, terms
 
 from evbilling.errors import StaleTry
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.services import Services
+from evbilling.services import Services
 from evbilling.warehouse.migrate import migrate
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -265,8 +265,9 @@ def test_numbers_follow_on_those_attached(issued: Issued) -> None:
     assert rows(issued.warehouse.admin_url, query) == [("A-202611-000003", "billing.statement_2026_11")]
     posted = "select kind, tableoid::regclass::text from billing.transfer where statement_id = %s order by 1"
     assert rows(issued.warehouse.admin_url, posted, "A-202611-000003") == [
-        ("issue", "billing.transfer_2026_11"), ("tax", "billing.transfer_2026_11"),
-    ]  # fmt: skip
+        ("issue", "billing.transfer_2026_11"),
+        ("tax", "billing.transfer_2026_11"),
+    ]
 
 
 def test_only_who_holds_the_fence_numbers_drafts(issued: Issued) -> None:

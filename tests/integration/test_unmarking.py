@@ -14,20 +14,20 @@ from month_helpers import NOW, PERIOD
 from payment_helpers import SOFT, VISA, Till, check_books, check_collected_once, opened_till, together
 
 from evbilling.errors import BadInput
-from evbilling.payments import planning
-from evbilling.payments.attempts import Debt
-from evbilling.payments.marking import PaidOutside, mark_as_paid
-from evbilling.payments.planner import Plan
-from evbilling.payments.rebilling import RebillRequest, rebill
-from evbilling.payments.retrying import due_retries, month_end_retries, open_retries
-from evbilling.payments.unmarking import (
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.actions.rebill import RebillRequest, rebill
+from evbilling.payments.actions.undo_mark_as_paid import (
     Undone,
     UndoRequest,
     outside_payments,
     preview_undo_mark_as_paid,
     undo_mark_as_paid,
 )
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.payments.attempts import Debt
+from evbilling.payments.retries import plans
+from evbilling.payments.retries.planner import Plan
+from evbilling.payments.retries.runs import due_retries, month_end_retries, open_retries
+from evbilling_local.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 
@@ -285,15 +285,15 @@ def test_a_plan_made_of_the_balance_before_does_not_forget_it(month: Till) -> No
     """Whoever plans by a look at the balance before the undo doesn't end the plan of what is due again."""
     statement = month.ids[FAILED]
     mark(month, statement)
-    stale = [Plan(statement, None, planning.PAID, "nothing is due")]
+    stale = [Plan(statement, None, plans.PAID, "nothing is due")]
     undo(month, statement)
     with month.services.warehouse() as connection:
-        planning.keep_plans(connection, stale)
+        plans.keep_plans(connection, stale)
     assert month.rows(PLANS, statement) == [(statement, "TO-BE-PLANNED")]
     mark(month, statement, request="m2")
     with month.services.warehouse() as connection:
-        planning.keep_plans(connection, stale)
-        debts = planning.load_debts(connection, failed=True)
+        plans.keep_plans(connection, stale)
+        debts = plans.load_debts(connection, failed=True)
     assert statement not in [debt.statement_id for debt in debts if isinstance(debt, Debt)]
 
 
@@ -304,7 +304,7 @@ def test_a_plan_waits_for_an_undo_that_is_not_committed(month: Till) -> None:
 
     def keep() -> None:
         with month.services.warehouse() as connection:
-            planning.keep_plans(connection, [Plan(statement, None, planning.PAID, "nothing is due")])
+            plans.keep_plans(connection, [Plan(statement, None, plans.PAID, "nothing is due")])
 
     def take_back() -> None:
         with month.services.warehouse() as connection:

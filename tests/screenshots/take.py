@@ -18,7 +18,7 @@ from playwright.sync_api import Browser
 
 from browser import Visitor, running_browser, visitor
 from e2e.under_test import Stack, command
-from evbilling.stack import airflow
+from evbilling_local.stack import airflow
 from screenshots.tour import PICTURES, Picture
 from screenshots.year import make_year
 

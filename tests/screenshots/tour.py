@@ -119,9 +119,24 @@ def _drawn(pdf: bytes) -> str:
     pixels = bytes(bitmap.buffer)
     # A negative height: the first row comes first.
     header = struct.pack(
-        "<2sIHHIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 0, 54,
-        40, bitmap.width, -bitmap.height, 1, 32, 0, len(pixels), 0, 0, 0, 0,
-    )  # fmt: skip
+        "<2sIHHIIiiHHIIiiII",
+        b"BM",
+        54 + len(pixels),
+        0,
+        0,
+        54,
+        40,
+        bitmap.width,
+        -bitmap.height,
+        1,
+        32,
+        0,
+        len(pixels),
+        0,
+        0,
+        0,
+        0,
+    )
     return "data:image/bmp;base64," + base64.b64encode(header + pixels).decode()
 
 

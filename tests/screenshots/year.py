@@ -17,19 +17,19 @@ with warnings.catch_warnings():
     import great_expectations  # ruff: ignore[unused-import]
 
 from e2e.under_test import Stack, command
-from evbilling.accounts.assembling import AccountRunRequest, assemble
-from evbilling.accounts.checking import validate as validate_accounts
-from evbilling.accounts.closing import close_account_run
-from evbilling.accounts.issuing import issue_account_statements
-from evbilling.payments.charging import charge_period
-from evbilling.payments.marking import PaidOutside, mark_as_paid
+from evbilling.account_statements.assembly import AccountRunRequest, assemble
+from evbilling.account_statements.close import close_account_run
+from evbilling.account_statements.issue import issue_account_statements
+from evbilling.account_statements.validation import validate as validate_accounts
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.extraction import extract_inventory
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.opening import RunRequest, open_run
+from evbilling.connector_statements.validation import validate
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.charge import charge_period
 from evbilling.period import Period
-from evbilling.statements.closing import close_run
-from evbilling.statements.decisions import apply_scope_rules
-from evbilling.statements.extraction import extract_inventory
-from evbilling.statements.issuing import issue_statements
-from evbilling.statements.opening import RunRequest, open_run
-from evbilling.statements.validation import validate
 
 SAMPLE = ("--accounts", "400", "--seed", "1", "--today", "2026-11-20")
 MONTHS = [Period.parse(f"2025-{month:02d}") for month in (11, 12)] + [

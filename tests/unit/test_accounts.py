@@ -9,15 +9,21 @@ import pandas as pd
 import pytest
 
 from evbilling.period import Period
-from evbilling.scope.accounts import ACCOUNT_FAULTS, COLUMNS, account_faults, as_of_snapshot, billed_accounts
+from evbilling.scope.billed_accounts import ACCOUNT_FAULTS, COLUMNS, account_faults, as_of_snapshot, billed_accounts
 
 PERIOD = Period(2026, 11)
 ACCOUNT = {"account_id": "a", "name": "Alpha", "country": "DE", "time_zone": "Europe/Berlin", "currency": "EUR"}
 USER = {"user_id": "u", "account_id": "a", "active": True}
 TERMS: dict[str, Any] = {
-    "account_id": "a", "setting_id": 1, "financial_admin_id": "u", "fee_e4": 45_000, "dc_fee_e4": 90_000,
-    "exclude_closed": False, "exclude_private": False, "tax_rate_e6": 190_000,
-}  # fmt: skip
+    "account_id": "a",
+    "setting_id": 1,
+    "financial_admin_id": "u",
+    "fee_e4": 45_000,
+    "dc_fee_e4": 90_000,
+    "exclude_closed": False,
+    "exclude_private": False,
+    "tax_rate_e6": 190_000,
+}
 
 
 def _billed(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from evbilling.accounts.eligibility import AMOUNT_FAULTS, CANDIDATE_COLUMNS, addressed, amount_faults
+from evbilling.account_statements.eligibility import AMOUNT_FAULTS, CANDIDATE_COLUMNS, addressed, amount_faults
 from evbilling.period import Period
 
 PERIOD = Period(2026, 11)
@@ -14,10 +14,18 @@ PERIOD = Period(2026, 11)
 
 def _candidates(*rows: dict[str, Any]) -> pd.DataFrame:
     nothing = {
-        "is_on": True, "last_statement_id": None, "opening_minor": 0, "opening_currency": None, "first_period": None,
-        "first_zone": None, "newest_account_name": None, "newest_financial_admin_id": None, "newest_time_zone": None,
-        "newest_currency": None, "newest_minor_unit": None,
-    }  # fmt: skip
+        "is_on": True,
+        "last_statement_id": None,
+        "opening_minor": 0,
+        "opening_currency": None,
+        "first_period": None,
+        "first_zone": None,
+        "newest_account_name": None,
+        "newest_financial_admin_id": None,
+        "newest_time_zone": None,
+        "newest_currency": None,
+        "newest_minor_unit": None,
+    }
     return pd.DataFrame([nothing | row for row in rows], columns=["account_id", *nothing], dtype=object)
 
 
@@ -25,10 +33,16 @@ def _terms(*account_ids: str) -> pd.DataFrame:
     return pd.DataFrame(
         [(a, n, f"fa-{a}", 50_000, 50_000, False, False, 0) for n, a in enumerate(account_ids)],
         columns=[
-            "account_id", "setting_id", "financial_admin_id", "fee_e4", "dc_fee_e4", "exclude_closed",
-            "exclude_private", "tax_rate_e6",
+            "account_id",
+            "setting_id",
+            "financial_admin_id",
+            "fee_e4",
+            "dc_fee_e4",
+            "exclude_closed",
+            "exclude_private",
+            "tax_rate_e6",
         ],
-    )  # fmt: skip
+    )
 
 
 def _accounts(*rows: tuple[str, str | None, str | None]) -> pd.DataFrame:
@@ -41,9 +55,14 @@ def _users(*account_ids: str) -> pd.DataFrame:
 
 
 NEWEST = {
-    "newest_account_name": "Old name", "newest_financial_admin_id": "old-admin", "newest_time_zone": "Asia/Tokyo",
-    "newest_currency": "JPY", "newest_minor_unit": 0, "first_period": "2026-02", "first_zone": "Asia/Tokyo",
-}  # fmt: skip
+    "newest_account_name": "Old name",
+    "newest_financial_admin_id": "old-admin",
+    "newest_time_zone": "Asia/Tokyo",
+    "newest_currency": "JPY",
+    "newest_minor_unit": 0,
+    "first_period": "2026-02",
+    "first_zone": "Asia/Tokyo",
+}
 
 
 def test_an_account_with_billing_on_is_addressed_as_the_platform_has_it() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from iso4217 import Currency
 
 from evbilling.errors import BadInput
-from evbilling.payments.amounts import chargeable_step, from_gateway, to_gateway
+from evbilling.payments.gateway.amounts import chargeable_step, from_gateway, to_gateway
 
 CURRENCIES = sorted(currency.code for currency in Currency if currency.exponent is not None)
 

@@ -65,8 +65,10 @@ def test_credits_lie_on_the_other_side_of_the_zero_line() -> None:
     assert {line[0] for line in picture.lines} == {WIDTH / 4}
     assert len(picture.lines) == 3
     assert [(box.x, box.width) for box in picture.boxes] == [
-        (WIDTH / 4, WIDTH * 3 / 4), (WIDTH / 4, WIDTH / 4), (0.0, WIDTH / 4),
-    ]  # fmt: skip
+        (WIDTH / 4, WIDTH * 3 / 4),
+        (WIDTH / 4, WIDTH / 4),
+        (0.0, WIDTH / 4),
+    ]
     assert rows([bar(Decimal(300))]).lines == ()
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.inventory.conflicts import connector_keys, is_repeated, overlapping
+from evbilling.platform.inventory.conflicts import connector_keys, is_repeated, overlapping
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 day = st.integers(0, 12)
@@ -80,7 +80,7 @@ def test_connector_keys_stand_for_charger_and_connector(pairs: list[tuple[str, i
     table = pa.table({
         "charger_id": pa.array([p[0] for p in pairs], pa.string()).dictionary_encode(),
         "connector_id": pa.array([p[1] for p in pairs], pa.int32()),
-    })  # fmt: skip
+    })
     keys = connector_keys(table)
     for (one, key), (other, other_key) in combinations(zip(pairs, keys, strict=True), 2):
         assert (one == other) == (key == other_key)

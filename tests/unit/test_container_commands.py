@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from evbilling.cli import main
-from evbilling.containers.demo import Places, run_demo
-from evbilling.containers.files import read_connections, read_logins
-from evbilling.containers.health import is_healthy
+from evbilling.cli.main import main
 from evbilling.errors import BadInput
+from evbilling_local.containers.demo import Places, run_demo
+from evbilling_local.containers.files import read_connections, read_logins
+from evbilling_local.containers.health import is_healthy
 
 PLACES = Places("http://api-server:8080", "http://127.0.0.1:8080", "http://sandbox:12111")
 OWN = {
@@ -107,9 +107,11 @@ def answering(status: int, body: dict[str, Any]) -> Generator[str]:
 def test_a_part_is_healthy_if_airflow_says_so() -> None:
     """Each part is judged by itself; without an answer none is healthy."""
     report = {
-        "metadatabase": {"status": "healthy"}, "scheduler": {"status": "healthy"},
-        "triggerer": {"status": "unhealthy"}, "dag_processor": {"status": None},
-    }  # fmt: skip
+        "metadatabase": {"status": "healthy"},
+        "scheduler": {"status": "healthy"},
+        "triggerer": {"status": "unhealthy"},
+        "dag_processor": {"status": None},
+    }
     with answering(200, report) as url:
         said = {part: is_healthy(part, url) for part in ("api-server", "scheduler", "triggerer", "dag-processor")}
     assert said == {"api-server": True, "scheduler": True, "triggerer": False, "dag-processor": False}

@@ -18,7 +18,7 @@ import yaml
 
 from composed import COMPOSE_FILE, IMAGE, REPO, NotSet, compose, image_variables
 from evbilling import __version__
-from evbilling.cli import build_parser
+from evbilling.cli.main import build_parser
 
 DOCKERFILE = (REPO / "Dockerfile").read_text(encoding="utf-8")
 BASES = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
@@ -165,10 +165,11 @@ def _airflow_options() -> dict[str, bool]:
         for option, told in content["options"].items()
     }
     return options | {
-        "AIRFLOW__CELERY__BROKER_URL": True, "AIRFLOW__CELERY__RESULT_BACKEND": True,
+        "AIRFLOW__CELERY__BROKER_URL": True,
+        "AIRFLOW__CELERY__RESULT_BACKEND": True,
         "AIRFLOW__CELERY__WORKER_CONCURRENCY": False,
         "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": False,
-    }  # fmt: skip
+    }
 
 
 def test_airflow_knows_its_settings() -> None:

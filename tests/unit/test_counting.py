@@ -11,14 +11,14 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.inventory.counting import (
+from evbilling.platform.inventory.counting import (
     CHARGER_HISTORY,
     CONNECTOR_HISTORY,
     CountInstants,
     counted,
     repeated_chargers,
 )
-from evbilling.inventory.table import INVENTORY_SCHEMA, WORD, whole, words
+from evbilling.platform.inventory.table import INVENTORY_SCHEMA, WORD, whole, words
 
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)
 INSTANTS = {"acc-1": 0, "acc-2": 6, "acc-3": -9}

@@ -10,14 +10,29 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.csvsafe import csv_chunks
-from evbilling.statements.export import HEADER, statements_csv
-from evbilling.statements.listing import StatementLine
+from evbilling.csv_output import csv_chunks
+from evbilling.read_models.statement_list.csv_export import HEADER, statements_csv
+from evbilling.read_models.statement_list.listing import StatementLine
 
 HOSTILE = [
-    "=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", "\r=1", "<script>alert(1)</script>", 'a "quoted" name', "two\nlines",
-    "semi;colon, comma", "شركة الشحن", "充電", "🔌" * 300, "'already", "", " ", "=cmd|' /C calc'!A0",
-]  # fmt: skip
+    "=1+1",
+    "+49 30",
+    "-2",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "<script>alert(1)</script>",
+    'a "quoted" name',
+    "two\nlines",
+    "semi;colon, comma",
+    "شركة الشحن",
+    "充電",
+    "🔌" * 300,
+    "'already",
+    "",
+    " ",
+    "=cmd|' /C calc'!A0",
+]
 TEXT = st.text(st.characters(exclude_categories=("Cs",))) | st.sampled_from(HOSTILE)
 
 
@@ -65,13 +80,38 @@ def test_pieces_come_as_rows_do() -> None:
 def test_a_statement_in_finances_words() -> None:
     """One cell a word of the header; a hostile name is a text, a credit a number."""
     line = StatementLine(
-        "A-202611-000001", "connector", "=acc", '@"<b>', "fa", "2026-11", date(2026, 11, 1),
-        datetime(2026, 11, 1, 12, tzinfo=UTC), 3, "KWD", Decimal("1.500"), Decimal("2.000"), Decimal("-0.500"), "Paid",
+        "A-202611-000001",
+        "connector",
+        "=acc",
+        '@"<b>',
+        "fa",
+        "2026-11",
+        date(2026, 11, 1),
+        datetime(2026, 11, 1, 12, tzinfo=UTC),
+        3,
+        "KWD",
+        Decimal("1.500"),
+        Decimal("2.000"),
+        Decimal("-0.500"),
+        "Paid",
         None,
-    )  # fmt: skip
+    )
     header, row = read(list(statements_csv([line])))
     assert header == list(HEADER)
     assert row == [
-        "A-202611-000001", "Account Chargers", "'=acc", "'@\"<b>", "fa", "2026-11", "2026-11-01", "2026-11-01 12:00:00",
-        "3", "KWD", "1.500", "2.000", "-0.500", "Paid", "",
-    ]  # fmt: skip
+        "A-202611-000001",
+        "Account Chargers",
+        "'=acc",
+        "'@\"<b>",
+        "fa",
+        "2026-11",
+        "2026-11-01",
+        "2026-11-01 12:00:00",
+        "3",
+        "KWD",
+        "1.500",
+        "2.000",
+        "-0.500",
+        "Paid",
+        "",
+    ]

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from evbilling.inventory.table import INVENTORY_SCHEMA
-from evbilling.scope.decide import EXCLUDED_BY, Decided, decide
-from evbilling.scope.faults import FAULTS
+from evbilling.platform.inventory.table import INVENTORY_SCHEMA
+from evbilling.scope.connector_faults import FAULTS
+from evbilling.scope.decisions import EXCLUDED_BY, Decided, decide
 from evbilling.scope.rules import BILLED_ELSEWHERE, RULE_REASONS, RULES
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from evbilling.payments.declines import DECLINES, DeclineClass, classify, explain
+from evbilling.payments.retries.declines import DECLINES, DeclineClass, classify, explain
 
 PUBLISHED = """
     authentication_not_handled authentication_required approve_with_id call_issuer card_not_supported

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from evbilling.accounts.reference import withheld_reference
-from evbilling.payments import planner
-from evbilling.payments.reference import PLAN_REASONS, payments_reference
-from evbilling.scope.reference import NOTHING_TO_BILL, rules_reference
-from evbilling.statements.settle import FEE_ZERO, NO_CONNECTORS
+from evbilling.cli.reference_account_statements import withheld_reference
+from evbilling.cli.reference_payments import PLAN_REASONS, payments_reference
+from evbilling.cli.reference_scope import NOTHING_TO_BILL, rules_reference
+from evbilling.connector_statements.drafts import FEE_ZERO, NO_CONNECTORS
+from evbilling.payments.retries import planner
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -19,7 +19,7 @@ from evbilling.documents import fonts
 from evbilling.documents.issuer import Issuer
 from evbilling.documents.layout import written
 from evbilling.documents.pdf import statement_pdf
-from evbilling.statements.view import Correction, StatementView
+from evbilling.read_models.statement.view import Correction, StatementView
 from made_views import account_view, connector_view, correction_view, failed_view, paid_view
 from paper import dark_pixels, opened, page_texts, require_noto, words
 
@@ -27,25 +27,53 @@ ISSUER = Issuer("Volta Charging Ltd", ("12 Battery Lane", "10115 Berlin"), "DE12
 EMPTY = {"EVBILLING_FONTS": "/nowhere"}
 
 HOSTILE = (
-    "<script>alert(1)</script>", "=cmd()", '#panic("no")', "$ x $", "*bold* _em_ `raw`", "#let x = 1", "// comment",
-    "@ref <label>", "\\u{0}", '"quoted" & \'single\'', "{{ template }}", "%s %(x)s {0}",
-)  # fmt: skip
+    "<script>alert(1)</script>",
+    "=cmd()",
+    '#panic("no")',
+    "$ x $",
+    "*bold* _em_ `raw`",
+    "#let x = 1",
+    "// comment",
+    "@ref <label>",
+    "\\u{0}",
+    "\"quoted\" & 'single'",
+    "{{ template }}",
+    "%s %(x)s {0}",
+)
 
 
 def test_a_connector_statement_says_what_finance_needs() -> None:
     """Who bills whom for what, by charger, what isn't billed and by which rule, tax, and how it was paid."""
     text = words(statement_pdf(paid_view(), locale="de_DE", issuer=ISSUER, addressee="Ann Smith"))
     for said in (
-        "Volta Charging Ltd", "12 Battery Lane", "Tax id DE123456789", "billing@volta.example",
-        "Connector statement A-202611-000042", "Fleet GmbH", "Account acme", "Financial admin Ann Smith",
-        "Period November 2026", "Date 01.11.2026", "Counted 01.11.2026, 00:00 (Europe/Berlin)",
-        "Net, 6 connectors 45,00 €", "Tax, 19 % 8,55 €", "Total 53,55 €", "Paid 53,55 €", "Balance due 0,00 €",
-        "AC connectors 3 5,00 15,00", "DC connectors 3 10,00 30,00",
-        "CH-00001 1 1 15,00", "3 chargers 3 3 45,00",
-        "NOT-IN-SERVICE The connector is planned or removed 3", "SCOPE-CLOSED", "1.200", "Not billed 1.203",
-        "Status: Billing failure (resolved).", "04.11.2026 Charged to the stored payment method pi_3abc 53,55",
+        "Volta Charging Ltd",
+        "12 Battery Lane",
+        "Tax id DE123456789",
+        "billing@volta.example",
+        "Connector statement A-202611-000042",
+        "Fleet GmbH",
+        "Account acme",
+        "Financial admin Ann Smith",
+        "Period November 2026",
+        "Date 01.11.2026",
+        "Counted 01.11.2026, 00:00 (Europe/Berlin)",
+        "Net, 6 connectors 45,00 €",
+        "Tax, 19 % 8,55 €",
+        "Total 53,55 €",
+        "Paid 53,55 €",
+        "Balance due 0,00 €",
+        "AC connectors 3 5,00 15,00",
+        "DC connectors 3 10,00 30,00",
+        "CH-00001 1 1 15,00",
+        "3 chargers 3 3 45,00",
+        "NOT-IN-SERVICE The connector is planned or removed 3",
+        "SCOPE-CLOSED",
+        "1.200",
+        "Not billed 1.203",
+        "Status: Billing failure (resolved).",
+        "04.11.2026 Charged to the stored payment method pi_3abc 53,55",
         "Page 1 of",
-    ):  # fmt: skip
+    ):
         assert said in text
 
 
@@ -60,9 +88,16 @@ def test_a_failed_charge_says_why_and_what_follows() -> None:
 def test_corrections_are_told_on_the_original() -> None:
     """Each with its date, reason and amounts, and their sum in the balance."""
     note = Correction(
-        "C-202611-000001", date(2026, 11, 20), paid_view().header.issued_at, Decimal("-5.00"), Decimal("-0.95"),
-        Decimal("-5.95"), "out of order", 1, (),
-    )  # fmt: skip
+        "C-202611-000001",
+        date(2026, 11, 20),
+        paid_view().header.issued_at,
+        Decimal("-5.00"),
+        Decimal("-0.95"),
+        Decimal("-5.95"),
+        "out of order",
+        1,
+        (),
+    )
     text = words(statement_pdf(connector_view(corrections=(note,)), locale="en_GB"))
     assert "Corrections -€5.95" in text
     assert "C-202611-000001 20 Nov 2026 out of order -5.00 -0.95 -5.95" in text
@@ -72,11 +107,18 @@ def test_an_account_statement_goes_from_opening_to_closing_balance() -> None:
     """Each kind with its items and sum; what was settled before is no part of the balance."""
     text = words(statement_pdf(account_view(), locale="en_GB", issuer=ISSUER))
     for said in (
-        "Account statement S-202611-000007", "Date 30 Nov 2026", "Opening balance €10.00",
-        "Connector statements €53.55", "Other charges €11.90", "Payments -€53.55", "Closing balance €21.90",
-        "Connector statement A-202611-000042 45.00 8.55 53.55", "Roaming session 10.00 1.90 11.90 11.90",
-        "Settled before, EUR", "Payment of A-202611-000042 -53.55 0.00 -53.55",
-    ):  # fmt: skip
+        "Account statement S-202611-000007",
+        "Date 30 Nov 2026",
+        "Opening balance €10.00",
+        "Connector statements €53.55",
+        "Other charges €11.90",
+        "Payments -€53.55",
+        "Closing balance €21.90",
+        "Connector statement A-202611-000042 45.00 8.55 53.55",
+        "Roaming session 10.00 1.90 11.90 11.90",
+        "Settled before, EUR",
+        "Payment of A-202611-000042 -53.55 0.00 -53.55",
+    ):
         assert said in text
 
 
@@ -114,10 +156,13 @@ def test_a_long_list_repeats_its_heading_on_each_page() -> None:
     assert "140 chargers 140 140 2,100.00" in pages[-1]
 
 
-@pytest.mark.parametrize("view", [
-    connector_view(chargers=1001),
-    replace(connector_view(chargers=10), charger_count=10_001),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "view",
+    [
+        connector_view(chargers=1001),
+        replace(connector_view(chargers=10), charger_count=10_001),
+    ],
+)
 def test_too_many_chargers_are_summed_up(view: StatementView) -> None:
     """Beyond the limit the document says how many there are, what they come to, and where the list is."""
     pages = page_texts(statement_pdf(view, locale="en_GB"))
@@ -170,8 +215,11 @@ def test_whatever_a_name_holds_is_shown_as_text(name: str) -> None:
 def test_long_names_wrap_inside_the_page() -> None:
     """300 letters without a blank stay within the margins, in every place."""
     name = "W" * 300
-    for view in (connector_view(charger_ids=[name], name=name), account_view(description=name),
-                 correction_view(charger_id=name)):  # fmt: skip
+    for view in (
+        connector_view(charger_ids=[name], name=name),
+        account_view(description=name),
+        correction_view(charger_id=name),
+    ):
         pdf = statement_pdf(view, addressee=name, issuer=Issuer(name, (name,)))
         assert name in words(pdf).replace(" ", "")
         with opened(pdf) as document:
@@ -225,8 +273,14 @@ def test_han_is_drawn_as_the_country_does() -> None:
 def test_the_file_is_tagged_and_made_to_be_kept(view: StatementView) -> None:
     """PDF/A-2a and PDF/UA-1, with structure, language and title."""
     pdf = statement_pdf(view, issuer=ISSUER)
-    for mark in (b"/StructTreeRoot", b"/MarkInfo", b"/Lang", b"<pdfaid:part>2</pdfaid:part>",
-                 b"<pdfaid:conformance>A</pdfaid:conformance>", b"<pdfuaid:part>1</pdfuaid:part>"):  # fmt: skip
+    for mark in (
+        b"/StructTreeRoot",
+        b"/MarkInfo",
+        b"/Lang",
+        b"<pdfaid:part>2</pdfaid:part>",
+        b"<pdfaid:conformance>A</pdfaid:conformance>",
+        b"<pdfuaid:part>1</pdfuaid:part>",
+    ):
         assert mark in pdf
     with opened(pdf) as document:
         assert document.get_metadata_value("Title").endswith(view.header.statement_id)

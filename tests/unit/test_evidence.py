@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from evbilling.errors import BadInput, NotReady, TransientError
-from evbilling.inventory.evidence import EvidenceStore
+from evbilling.evidence import EvidenceStore
 
 TABLE = pa.table({"charger_id": ["a", "b"], "connector_id": pa.array([1, 2], pa.int32())})
 

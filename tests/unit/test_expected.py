@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from evbilling.errors import BadInput
-from evbilling.payments.expected import is_as_expected, parse_totals, require_as_expected, said, total_by_currency
+from evbilling.payments.actions.expected import (
+    is_as_expected,
+    parse_totals,
+    require_as_expected,
+    said,
+    total_by_currency,
+)
 
 EUR = {"EUR": Decimal("19.04")}
 

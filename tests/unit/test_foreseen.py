@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from evbilling.payments.foreseen import status_if_charged, status_if_marked, status_if_undone
+from evbilling.payments.actions.foreseen import status_if_charged, status_if_marked, status_if_undone
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,27 @@ NBSP, NARROW, TO_RIGHT, BACK = "\u00a0", "\u202f", "\u2067", "\u2069"
 @pytest.mark.parametrize(
     ("country", "locale"),
     [
-        ("DE", "de_DE"), ("us", "en_US"), (" gb ", "en_GB"), ("UK", "en_GB"), ("JPN", "ja_JP"), ("KW", "ar_KW"),
-        ("CN", "zh_Hans_CN"), ("TW", "zh_Hant_TW"), ("CH", "de_CH"),
-        (None, FALLBACK), ("", FALLBACK), ("XX", FALLBACK), ("Germany", FALLBACK), ("419", FALLBACK), ("EU", FALLBACK),
-        ("../..", FALLBACK), ("D\u0130", FALLBACK), ("und", FALLBACK), ("x" * 9999, FALLBACK),
+        ("DE", "de_DE"),
+        ("us", "en_US"),
+        (" gb ", "en_GB"),
+        ("UK", "en_GB"),
+        ("JPN", "ja_JP"),
+        ("KW", "ar_KW"),
+        ("CN", "zh_Hans_CN"),
+        ("TW", "zh_Hant_TW"),
+        ("CH", "de_CH"),
+        (None, FALLBACK),
+        ("", FALLBACK),
+        ("XX", FALLBACK),
+        ("Germany", FALLBACK),
+        ("419", FALLBACK),
+        ("EU", FALLBACK),
+        ("../..", FALLBACK),
+        ("D\u0130", FALLBACK),
+        ("und", FALLBACK),
+        ("x" * 9999, FALLBACK),
     ],
-)  # fmt: skip
+)
 def test_a_country_has_a_locale_or_the_plain_one(country: str | None, locale: str) -> None:
     """Two or three letters in any case; whatever isn't a country is written as anybody reads it."""
     assert formats.locale_of(country) == locale

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.delivery.addresses import Address, masked, parse_address, without
-from evbilling.delivery.letters import (
+from evbilling.documents.formats import locale_of
+from evbilling.documents.issuer import Issuer
+from evbilling.mail.addresses import Address, masked, parse_address, without
+from evbilling.mail.letters import (
     ACCOUNT_STATEMENT,
     CONNECTOR_STATEMENT,
     CORRECTION,
@@ -22,26 +24,37 @@ from evbilling.delivery.letters import (
     Letter,
     one_line,
     write_letter,
-)  # fmt: skip
-from evbilling.delivery.messages import Sender, compose, message_id
-from evbilling.documents.formats import locale_of
-from evbilling.documents.issuer import Issuer
+)
+from evbilling.mail.messages import Sender, compose, message_id
 from made_views import account_view, connector_view, correction_view, failed_view
 
 ISSUER = Issuer("Volt & Söhne GmbH", ("Hauptstr. 1", "10115 Berlin"), "DE123", "billing@volt.example")
 SENDER = Sender(Address("billing@cpo.example"), "CPO billing")
 HOSTILE = [
-    "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "\u202egnp.exe", "شركة الشحن", "充電株式会社", "⚡️👩‍👩‍👧",
-    "x" * 300, "a\r\nBcc: all@example.org", "\u2028Subject: x",
-    '"quoted" \\ back', "{{ 7 * 7 }}", "&amp; <b>", "\x00\x07bell", "",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "=cmd|' /C calc'!A0",
+    "\u202egnp.exe",
+    "شركة الشحن",
+    "充電株式会社",
+    "⚡️👩‍👩‍👧",
+    "x" * 300,
+    "a\r\nBcc: all@example.org",
+    "\u2028Subject: x",
+    '"quoted" \\ back',
+    "{{ 7 * 7 }}",
+    "&amp; <b>",
+    "\x00\x07bell",
+    "",
+]
 
 
 def letter_of(kind: str = CONNECTOR_STATEMENT, country: str = "DE", **changes: Any) -> Letter:
     views = {
-        CONNECTOR_STATEMENT: connector_view, ACCOUNT_STATEMENT: account_view, CORRECTION: correction_view,
+        CONNECTOR_STATEMENT: connector_view,
+        ACCOUNT_STATEMENT: account_view,
+        CORRECTION: correction_view,
         FAILED_CHARGE: failed_view,
-    }  # fmt: skip
+    }
     view = views[kind](**changes.pop("view", {}))
     name = changes.pop("account_name", view.header.account_name)
     view = replace(view, header=replace(view.header, account_name=name))
@@ -51,9 +64,14 @@ def letter_of(kind: str = CONNECTOR_STATEMENT, country: str = "DE", **changes: A
 
 def message_of(letter: Letter, to: str = "ann@example.org", name: str | None = "Ann Admin") -> EmailMessage:
     content = compose(
-        letter, SENDER, Address(to), recipient_name=name, message_id=message_id("id-1", 7, SENDER),
-        date=datetime(2026, 11, 1, 12, tzinfo=UTC), attachment=("A-202611-000042.pdf", b"%PDF-1.7 x"),
-    )  # fmt: skip
+        letter,
+        SENDER,
+        Address(to),
+        recipient_name=name,
+        message_id=message_id("id-1", 7, SENDER),
+        date=datetime(2026, 11, 1, 12, tzinfo=UTC),
+        attachment=("A-202611-000042.pdf", b"%PDF-1.7 x"),
+    )
     assert content.isascii()
     assert max(map(len, content.split(b"\r\n"))) <= 998
     parsed = email.message_from_bytes(content, policy=email.policy.default)
@@ -116,7 +134,7 @@ def test_a_notice_says_why_and_what_to_do() -> None:
         ("EG", "EGP", "ج.م.", "01", "\u2067نوفمبر 2026\u2069"),
         (None, "EUR", "€53.55", "1 Nov 2026", "November 2026"),
     ],
-)  # fmt: skip
+)
 def test_amounts_and_days_are_the_countrys(
     country: str | None, currency: str, amount: str, date: str, month: str
 ) -> None:
@@ -181,8 +199,10 @@ def test_a_message_has_both_forms_and_the_pdf() -> None:
     assert alternative.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in alternative.iter_parts()] == ["text/plain", "text/html"]
     assert (pdf.get_content_type(), pdf.get_filename(), pdf.get_content()) == (
-        "application/pdf", "A-202611-000042.pdf", b"%PDF-1.7 x",
-    )  # fmt: skip
+        "application/pdf",
+        "A-202611-000042.pdf",
+        b"%PDF-1.7 x",
+    )
     assert message["Message-ID"] == "<7.id-1@cpo.example>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Date"].datetime == datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -215,12 +235,32 @@ def test_a_domain_in_another_script_is_written_in_ascii() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        None, "", " ", "a", "@", "a@", "@example.org", "a@b", "a b@example.org", "a@exa mple.org", "a@example..org",
-        "a@-x.org", "a@example.org\r\nBcc: b@example.org", "a\n@example.org", "a@example.org,b@example.org",
-        "Ann <a@example.org>", ".a@example.org", "a.@example.org", "a..b@example.org", "x" * 65 + "@example.org",
-        "a@" + "x" * 250 + ".org", "a\x00@example.org", "<a@example.org>", "a@[127.0.0.1]",
+        None,
+        "",
+        " ",
+        "a",
+        "@",
+        "a@",
+        "@example.org",
+        "a@b",
+        "a b@example.org",
+        "a@exa mple.org",
+        "a@example..org",
+        "a@-x.org",
+        "a@example.org\r\nBcc: b@example.org",
+        "a\n@example.org",
+        "a@example.org,b@example.org",
+        "Ann <a@example.org>",
+        ".a@example.org",
+        "a.@example.org",
+        "a..b@example.org",
+        "x" * 65 + "@example.org",
+        "a@" + "x" * 250 + ".org",
+        "a\x00@example.org",
+        "<a@example.org>",
+        "a@[127.0.0.1]",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_address_is_refused(text: str | None) -> None:
     """Nothing that could reach nobody, or more than one."""
     assert parse_address(text) is None

@@ -9,9 +9,9 @@ from typing import Any
 import psutil
 import pytest
 
-from evbilling.delivery.rendering import Renderer
 from evbilling.documents.issuer import Issuer
 from evbilling.documents.pdf import statement_pdf
+from evbilling.mail.pdf_workers import Renderer
 from made_views import connector_view
 
 ISSUER = Issuer("Volt GmbH")

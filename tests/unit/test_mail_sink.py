@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from evbilling.errors import BadInput
-from evbilling.mailsink.keeping import Mailbox, taken_apart
-from evbilling.mailsink.pages import page_for
-from evbilling.mailsink.server import running_sink
-from evbilling.stack.ports import LOOPBACK, free_port
+from evbilling_local.mail_sink.mailbox import Mailbox, taken_apart
+from evbilling_local.mail_sink.pages import page_for
+from evbilling_local.mail_sink.server import running_sink
+from evbilling_local.stack.ports import LOOPBACK, free_port
 
 EVIL = "<script>alert(1)</script>"
 
@@ -93,13 +93,17 @@ def test_what_isnt_there_is_a_404(box: Mailbox, path: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        b"", b"\x00\xff\xfe", b"no headers at all", b"Subject: =?utf-8?q?half",
+        b"",
+        b"\x00\xff\xfe",
+        b"no headers at all",
+        b"Subject: =?utf-8?q?half",
         b"Content-Type: text/html; charset=nonsense\r\n\r\nx",
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\n\r\nx",
-        b"Content-Type: multipart/alternative\r\n\r\nx", b"To: <<<>>>, ,\r\nDate: never\r\nSubject: \xff\r\n\r\n",
+        b"Content-Type: multipart/alternative\r\n\r\nx",
+        b"To: <<<>>>, ,\r\nDate: never\r\nSubject: \xff\r\n\r\n",
         b"Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nx",
     ],
-)  # fmt: skip
+)
 def test_any_message_can_be_looked_at(box: Mailbox, source: bytes) -> None:
     """A message that breaks all rules is shown as far as it goes."""
     assert taken_apart(1, source).number == 1

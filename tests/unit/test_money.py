@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evbilling.connector_statements.drafts import round_half_up
 from evbilling.errors import BadInput
 from evbilling.money import as_price, decimals, from_minor, minor_unit, parse_decimal, tax_minor, to_minor
-from evbilling.statements.settle import round_half_up
 
 minors = st.integers(0, 4_000_000_000_000)
 units = st.integers(0, 4)

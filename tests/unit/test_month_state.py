@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from evbilling.overview.figures import (
+from evbilling.period import Period
+from evbilling.read_models.month.figures import (
     BilledMonth,
     Check,
     LeftOutFigure,
@@ -18,8 +19,7 @@ from evbilling.overview.figures import (
     OtherFigure,
     StatusFigure,
 )
-from evbilling.overview.state import month_state
-from evbilling.period import Period
+from evbilling.read_models.month.state import month_state
 
 PERIOD = Period(2026, 11)
 # The evening of the 31st in New York: what is said is in UTC.

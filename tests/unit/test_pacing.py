@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
-from evbilling.payments.pacing import LocalReservation, Pace, kept_below
+from evbilling.payments.gateway.pace import LocalReservation, Pace, kept_below
 
 ROUNDING = 1e-9
 

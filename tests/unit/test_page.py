@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     import great_expectations  # ruff: ignore[unused-import]
 
 from evbilling.expectations.page import validation_page
-from evbilling.expectations.validate import Finding
+from evbilling.findings import Finding
 
 GOOD = Finding("inventory", 0, "expect_a", "Every connector names its charger", "critical", True, None, 0, ())
 BAD = replace(

@@ -15,9 +15,19 @@ from evbilling.period import Period, is_time_zone
 
 periods = st.builds(Period, st.integers(1900, 9998), st.integers(1, 12))
 ZONES = [
-    "Pacific/Auckland", "Pacific/Honolulu", "Pacific/Kiritimati", "Europe/Berlin", "America/New_York", "America/Havana",
-    "Asia/Beirut", "Asia/Kolkata", "Africa/Cairo", "America/Asuncion", "Atlantic/Azores", "UTC",
-]  # fmt: skip
+    "Pacific/Auckland",
+    "Pacific/Honolulu",
+    "Pacific/Kiritimati",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Havana",
+    "Asia/Beirut",
+    "Asia/Kolkata",
+    "Africa/Cairo",
+    "America/Asuncion",
+    "Atlantic/Azores",
+    "UTC",
+]
 
 
 @given(periods)
@@ -30,10 +40,25 @@ def test_a_period_is_read_back_from_what_it_prints(period: Period) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        "2026-13", "2026-00", "2026-1", "2026-11-01", "26-11", "2026/11", "202611", " 2026-11", "2026-11\n", "1899-12",
-        "", None, 202611, date(2026, 11, 1), "now", "-026-11", "2026-1a",
+        "2026-13",
+        "2026-00",
+        "2026-1",
+        "2026-11-01",
+        "26-11",
+        "2026/11",
+        "202611",
+        " 2026-11",
+        "2026-11\n",
+        "1899-12",
+        "",
+        None,
+        202611,
+        date(2026, 11, 1),
+        "now",
+        "-026-11",
+        "2026-1a",
     ],
-)  # fmt: skip
+)
 def test_anything_but_year_and_month_is_refused_with_the_form_to_use(bad: object) -> None:
     """A bad period is named in the message, which shows a good one."""
     with pytest.raises(BadInput, match="YYYY-MM") as refused:

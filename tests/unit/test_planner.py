@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
-from evbilling.payments.declines import DeclineClass
-from evbilling.payments.planner import (
+from evbilling.payments.retries.declines import DeclineClass
+from evbilling.payments.retries.planner import (
     CAPPED,
     FIRST_TRY,
     GIVEN_UP,

@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.inventory.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, Table
-from evbilling.platform.careful import read_carefully
-from evbilling.platform.files import check_files, open_table, open_tables
-from evbilling.platform.problems import Problems
+from evbilling.platform.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, Table
+from evbilling.platform.files.careful_csv import read_carefully
+from evbilling.platform.files.tables import check_files, open_table, open_tables
+from evbilling.problems import Problems
 from evbilling.storage import public_name
 
 CONNECTOR_HEADER = "charger_id,connector_id,standard,power_type,status,valid_from,valid_to\n"
@@ -72,10 +72,15 @@ def test_meaning_is_not_judged_here(tmp_path: Path) -> None:
 
 def test_lines_are_those_of_the_file_beyond_quoted_line_breaks_and_blank_lines(tmp_path: Path) -> None:
     write(
-        tmp_path, CONNECTOR,
-        'c,1,"two\r\nlines",,,2020-01-01T00:00:00Z,', "", "c,x,,,,2020-01-01T00:00:00Z,",
-        "c,1,,,,,", "c,1,,,,2020-01-02T00:00:00Z,2020-01-02T00:00:00Z", "c,1",
-    )  # fmt: skip
+        tmp_path,
+        CONNECTOR,
+        'c,1,"two\r\nlines",,,2020-01-01T00:00:00Z,',
+        "",
+        "c,x,,,,2020-01-01T00:00:00Z,",
+        "c,1,,,,,",
+        "c,1,,,,2020-01-02T00:00:00Z,2020-01-02T00:00:00Z",
+        "c,1",
+    )
     message = refusal(tmp_path, CONNECTOR)
     assert "connector.csv, line 5, column connector_id: 'x' is not a whole number" in message
     assert "connector.csv, line 6, column valid_from: is empty, but is required" in message
@@ -109,7 +114,7 @@ HEAD = b"account_id,name,country,time_zone,currency\n"
         (HEAD + b'a,"x,,,\nb,,,,\n', "line 2: opens a quote that is never"),
         (HEAD + b'a,"x,,,\nb,"y,,,\nc,,,,\n', "line 2: has text after a clos"),
     ],
-)  # fmt: skip
+)
 def test_broken_files(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "account.csv").write_bytes(content)
     assert reason in refusal(tmp_path, ACCOUNT)

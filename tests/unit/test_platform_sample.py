@@ -12,15 +12,15 @@ import pyarrow.compute as pc
 import pytest
 
 from evbilling.errors import BadInput
-from evbilling.inventory.contract import CHARGER, TABLES
 from evbilling.money import decimals, minor_unit
 from evbilling.period import is_time_zone
-from evbilling.platform.files import check_files, open_table
-from evbilling.platform.sample import sample_settings, write_sample_files
-from evbilling.platform.sample.accounts import FAULTS, Sample
-from evbilling.platform.sample.draws import Draws
-from evbilling.platform.sample.places import PLACES
-from evbilling.settings.csvfile import read_settings
+from evbilling.platform.contract import CHARGER, TABLES
+from evbilling.platform.files.tables import check_files, open_table
+from evbilling.settings.settings_file import read_settings
+from evbilling_local.sample import sample_settings, write_sample_files
+from evbilling_local.sample.accounts import FAULTS, Sample
+from evbilling_local.sample.draws import Draws
+from evbilling_local.sample.places import PLACES
 
 TODAY = date(2026, 11, 23)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
-from evbilling.sandbox.faults import FAULTS, Dice, FaultPlan, draw, plan_from_json
+from evbilling_local.sandbox.faults import FAULTS, Dice, FaultPlan, draw, plan_from_json
 
 RATES = {"timeout_after": 0.1, "drop_after": 0.05, "error_500_after": 0.05, "rate_limit": 0.1}
 

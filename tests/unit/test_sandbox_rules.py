@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.sandbox import methods, traffic
-from evbilling.sandbox.amounts import check_amount, check_currency
-from evbilling.sandbox.forms import flag_of, list_of, metadata_of, nested, only, pairs_of, text_of, whole_of
-from evbilling.sandbox.idempotency import fingerprint
-from evbilling.sandbox.replies import Refusal
-from evbilling.sandbox.traffic import Limit, Traffic
+from evbilling_local.sandbox import methods, traffic
+from evbilling_local.sandbox.amounts import check_amount, check_currency
+from evbilling_local.sandbox.forms import flag_of, list_of, metadata_of, nested, only, pairs_of, text_of, whole_of
+from evbilling_local.sandbox.idempotency import fingerprint
+from evbilling_local.sandbox.replies import Refusal
+from evbilling_local.sandbox.traffic import Limit, Traffic
 
 names = st.text(st.characters(exclude_characters="[]", exclude_categories=["Cs"]), min_size=1, max_size=40)
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)

@@ -8,7 +8,7 @@ import pytest
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.settings.carry import carry_over
+from evbilling.settings.change import carry_over
 from evbilling.settings.terms import BillingTerms
 
 NOW = BillingTerms("a", Period(2020, 1), True, "u", Decimal(4), Decimal(9), False, True, Decimal("0.07"))
@@ -27,9 +27,13 @@ def test_none_is_a_value_too() -> None:
 
 def test_a_new_account_needs_everything_but_the_dc_fee() -> None:
     given = {
-        "charge_connectors": True, "financial_admin_id": "u", "fee_per_connector": Decimal(4),
-        "exclude_closed": False, "exclude_private": False, "tax_rate": Decimal(0),
-    }  # fmt: skip
+        "charge_connectors": True,
+        "financial_admin_id": "u",
+        "fee_per_connector": Decimal(4),
+        "exclude_closed": False,
+        "exclude_private": False,
+        "tax_rate": Decimal(0),
+    }
     assert carry_over(None, "b", Period(2020, 5), given).fee_per_dc_connector is None
     with pytest.raises(BadInput, match=r"give --charge or --no-charge, --admin, .*--tax-rate too"):
         carry_over(None, "b", Period(2020, 5), {"fee_per_connector": Decimal(4)})

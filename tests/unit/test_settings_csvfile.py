@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.settings.csvfile import COLUMNS, parse_settings, read_settings, write_settings
+from evbilling.settings.settings_file import COLUMNS, parse_settings, read_settings, write_settings
 from evbilling.settings.terms import BillingTerms
 
 HEADER = ",".join(COLUMNS)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from evbilling.period import Period
-from evbilling.platform.directory import AppUser
+from evbilling.platform.lookup.directory import AppUser
 from evbilling.settings.form import TypedSetting, as_typed, check, check_reason, typed
 from evbilling.settings.terms import BillingTerms
 
@@ -76,8 +76,12 @@ def test_all_fields_are_judged_at_once() -> None:
         effective_from="2026-13",
     )
     assert set(errors(bad)) == {
-        "financial_admin_id", "fee_per_connector", "fee_per_dc_connector", "tax_percent", "effective_from",
-    }  # fmt: skip
+        "financial_admin_id",
+        "fee_per_connector",
+        "fee_per_dc_connector",
+        "tax_percent",
+        "effective_from",
+    }
 
 
 @pytest.mark.parametrize(
@@ -139,9 +143,15 @@ def test_a_reason_is_required_and_no_novel() -> None:
 
 def test_what_a_browser_sends() -> None:
     sent = {
-        "charge_connectors": "on", "financial_admin_id": "u", "fee_per_connector": " 4.50 ", "tax_percent": "7",
-        "exclude_closed": "on", "effective_from": "2026-12", "reason": "new contract\n", "unknown": "x",
-    }  # fmt: skip
+        "charge_connectors": "on",
+        "financial_admin_id": "u",
+        "fee_per_connector": " 4.50 ",
+        "tax_percent": "7",
+        "exclude_closed": "on",
+        "effective_from": "2026-12",
+        "reason": "new contract\n",
+        "unknown": "x",
+    }
     assert typed(sent) == GOOD
     assert typed({"financial_admin_id": " u", "reason": "a\x00b"}) == TypedSetting(
         financial_admin_id=" u", reason="a\ufffdb"

@@ -27,11 +27,17 @@ def test_history_tells_what_each_setting_changed_and_which_counts() -> None:
     backdated = replace(TERMS, effective_from=Period(2026, 6), exclude_closed=True)
     entries = history_of(recorded(TERMS, dearer, other_admin, backdated), NOVEMBER)
     assert [(e.recorded.setting_id, e.is_in_force, e.is_replaced) for e in entries] == [
-        (4, False, False), (3, True, False), (2, False, True), (1, False, False),
-    ]  # fmt: skip
+        (4, False, False),
+        (3, True, False),
+        (2, False, True),
+        (1, False, False),
+    ]
     assert [e.changed for e in entries] == [
-        {"exclude_closed"}, {"financial_admin_id"}, {"fee_per_connector"}, frozenset(COMPARED),
-    ]  # fmt: skip
+        {"exclude_closed"},
+        {"financial_admin_id"},
+        {"fee_per_connector"},
+        frozenset(COMPARED),
+    ]
     assert [e.recorded.setting_id for e in history_of(recorded(TERMS, dearer), OCTOBER) if e.is_in_force] == [1]
     assert history_of([], NOVEMBER) == []
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evbilling.connector_statements.drafts import Settlement, settle
 from evbilling.money import minor_unit
 from evbilling.period import Period
-from evbilling.scope.accounts import billed_accounts
-from evbilling.statements.settle import Settlement, settle
+from evbilling.scope.billed_accounts import billed_accounts
 
 ITEMS = ("billed", "STATION-ITSELF", "NOT-IN-SERVICE", "SCOPE-CLOSED", "SCOPE-PRIVATE", "BILLED-ELSEWHERE")
 
@@ -26,11 +26,15 @@ def _accounts(*given: dict[str, Any]) -> pd.DataFrame:
         known.append((account_id, account_id.upper(), "DE", "Europe/Berlin", changes.get("currency", "EUR")))
         users.append((f"u{number}", account_id, changes.get("active", True)))
         terms.append({
-            "account_id": account_id, "setting_id": number + 1, "financial_admin_id": f"u{number}",
+            "account_id": account_id,
+            "setting_id": number + 1,
+            "financial_admin_id": f"u{number}",
             "fee_e4": changes.get("fee_e4", 50_000),
             "dc_fee_e4": changes.get("dc_fee_e4", changes.get("fee_e4", 50_000)),
-            "exclude_closed": False, "exclude_private": False, "tax_rate_e6": changes.get("tax_rate_e6", 190_000),
-        })  # fmt: skip
+            "exclude_closed": False,
+            "exclude_private": False,
+            "tax_rate_e6": changes.get("tax_rate_e6", 190_000),
+        })
     return billed_accounts(
         pd.DataFrame(known, columns=["account_id", "name", "country", "time_zone", "currency"], dtype=object),
         pd.DataFrame(users, columns=["user_id", "account_id", "active"], dtype=object),

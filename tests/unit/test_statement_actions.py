@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from evbilling.payments.actions import Action, ActionFacts, refused_actions
-from evbilling.payments.refusals import REFUSALS
+from evbilling.payments.actions.allowed import Action, ActionFacts, refused_actions
+from evbilling.payments.actions.refusals import REFUSALS
 
 DUE = ActionFacts("connector", "EUR", Decimal("9.52"), is_charge_under_way=False, standing_outside_payments=0)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.statements.filtering import SORTS, STATUSES, TYPE_LABELS, Place, Sort, StatementFilter
-from evbilling.statements.listing_sql import id_ranges
+from evbilling.read_models.statement_list.filters import SORTS, STATUSES, TYPE_LABELS, Place, Sort, StatementFilter
+from evbilling.read_models.statement_list.queries import id_ranges
 
 PERIODS = st.builds(Period, st.integers(1900, 9999), st.integers(1, 12))
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=300).map(str.strip)
@@ -141,8 +141,10 @@ def test_what_is_no_place_is_told(token: str, sort: Sort) -> None:
 
 STATEMENT_IDS = st.builds(
     lambda kind, period, number: f"{kind}-{period.replace('-', '')}-{number:06d}",
-    st.sampled_from("ASC"), PERIODS.map(str), st.integers(1, 10**10),
-)  # fmt: skip
+    st.sampled_from("ASC"),
+    PERIODS.map(str),
+    st.integers(1, 10**10),
+)
 KINDS = {"A": "connector", "S": "account", "C": "correction"}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evbilling.errors import NotReady
-from evbilling.stack import postgres
+from evbilling_local.stack import postgres
 
 
 def answer(folder: Path, monkeypatch: pytest.MonkeyPatch, *codes: int) -> Path:

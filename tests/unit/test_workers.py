@@ -9,8 +9,8 @@ from typing import NoReturn
 import pytest
 
 from evbilling.errors import BadInput, NotReady
-from evbilling.stack import workers
-from evbilling.stack.state import StackState
+from evbilling_local.stack import workers
+from evbilling_local.stack.state import StackState
 
 BROKER = "redis://:secret@127.0.0.1:6379/0"
 

@@ -150,9 +150,13 @@ def resolved(dag_id: str, conf: Mapping[str, Any]) -> dict[str, Any]:
 
 def _told(run: Run) -> dict[str, Any]:
     return {
-        "dag_run_id": run.run_id, "state": run.state, "triggering_user_name": run.user, "note": run.note,
-        "conf": run.conf, "queued_at": run.queued_at.isoformat().replace("+00:00", "Z"),
-    }  # fmt: skip
+        "dag_run_id": run.run_id,
+        "state": run.state,
+        "triggering_user_name": run.user,
+        "note": run.note,
+        "conf": run.conf,
+        "queued_at": run.queued_at.isoformat().replace("+00:00", "Z"),
+    }
 
 
 def long_ago(run: Run) -> None:

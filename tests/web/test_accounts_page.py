@@ -17,7 +17,7 @@ from month_helpers import PERIOD, Platform, bill, rows, settle_terms, terms
 from seen import PREFIX
 
 from evbilling.period import Period
-from evbilling.statements.services import Services
+from evbilling.services import Services
 from evbilling_web.account_ids import account_place
 from evbilling_web.routes import accounts
 
@@ -50,10 +50,17 @@ def world(warehouse_url: Any, platform_db: str) -> Platform:
 def form(seen: str = "1", **changes: str) -> dict[str, str]:
     """What a browser sends of the form; an empty change of a checkbox leaves it out."""
     fields = {
-        "seen": seen, "charge_connectors": "on", "financial_admin_id": "fa-a", "fee_per_connector": "6.50",
-        "fee_per_dc_connector": "", "tax_percent": "7", "exclude_closed": "on", "exclude_private": "",
-        "effective_from": "2026-12", "reason": "new contract",
-    }  # fmt: skip
+        "seen": seen,
+        "charge_connectors": "on",
+        "financial_admin_id": "fa-a",
+        "fee_per_connector": "6.50",
+        "fee_per_dc_connector": "",
+        "tax_percent": "7",
+        "exclude_closed": "on",
+        "exclude_private": "",
+        "effective_from": "2026-12",
+        "reason": "new contract",
+    }
     return {name: text for name, text in (fields | changes).items() if text or "exclude" not in name}
 
 
@@ -114,8 +121,9 @@ def test_the_form_shows_what_is_in_force(world: Platform, browser: Callable[...,
     assert re.findall(r'<option value="(fa-a|leaver)"( selected)?', page) == [("fa-a", " selected")]
     assert '<option value="2026-11" selected>' in page
     assert re.findall(r'name="(\w+)" value="([^"]*)" required', page) == [
-        ("fee_per_connector", "5.00"), ("tax_percent", "19"),
-    ]  # fmt: skip
+        ("fee_per_connector", "5.00"),
+        ("tax_percent", "19"),
+    ]
 
 
 def test_a_change_is_seen_before_it_is_made(

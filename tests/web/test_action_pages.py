@@ -42,8 +42,10 @@ def test_a_rebill(counter: Counter) -> None:
     assert till.status(failed) == "Billing failure (resolved)"
     assert audit(counter, "rebill") == [("user", failed, "new card")]
     assert counter.airflow.posts[0]["conf"] == {
-        "statement_ids": [failed], "reason": "new card", "expected_total": {"EUR": "5.95"},
-    }  # fmt: skip
+        "statement_ids": [failed],
+        "reason": "new card",
+        "expected_total": {"EUR": "5.95"},
+    }
     check_collected_once(till)
 
 

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from month_helpers import Platform, bill, settle_terms, terms
 from seen import HTML, PREFIX, ROLES
 
-from evbilling.statements.services import Services
+from evbilling.services import Services
 from evbilling_web import app as pages
 
 pytestmark = pytest.mark.airflow

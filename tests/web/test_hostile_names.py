@@ -16,9 +16,9 @@ from fastapi.testclient import TestClient
 from month_helpers import Platform, bill, one, settle_terms, terms
 from seen import PREFIX
 
-from evbilling.payments.marking import PaidOutside, mark_as_paid
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.services import Services
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.services import Services
+from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_web import warehouse
 
 pytestmark = [

@@ -13,8 +13,8 @@ from mail_helpers import post_office, send
 from payment_helpers import SOFT, VISA, Till, opened_till
 from seen import PREFIX
 
-from evbilling.delivery.listing import MailFilter, mail_page
-from evbilling.stack.postgres import EmbeddedPostgres
+from evbilling.mail.outbox_list import MailFilter, mail_page
+from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_web import warehouse
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
@@ -81,11 +81,16 @@ def test_all_of_the_newest_month(read: Any, world: Till) -> None:
 @pytest.mark.parametrize(
     ("query", "places"),
     [
-        ("?state=failed", [1]), ("?state=held&kind=connector_statement", [2]), ("?kind=failed_charge", [3]),
-        ("?account=a00000", [0]), ("?account=nobody", []), ("?period=2020-01", []), ("?period=all&state=sent", [3, 0]),
+        ("?state=failed", [1]),
+        ("?state=held&kind=connector_statement", [2]),
+        ("?kind=failed_charge", [3]),
+        ("?account=a00000", [0]),
+        ("?account=nobody", []),
+        ("?period=2020-01", []),
+        ("?period=all&state=sent", [3, 0]),
         ("?period=2026-11&state=&kind=&account=", [3, 3, 2, 1, 0]),
     ],
-)  # fmt: skip
+)
 def test_filters(read: Any, world: Till, query: str, places: list[int]) -> None:
     """By state, kind, account and month; the filter is in the address."""
     assert listed(read(query)) == [world.ids[place] for place in places]
@@ -103,9 +108,11 @@ def test_send_again_is_offered_where_it_can_work(read: Any, world: Till) -> None
         r'href="/evbilling/actions/send-mail\?([^"]+)"[^>]* aria-label="[^"]+">(Send(?: again)?)<', read()
     )
     assert [(query.replace("&amp;", "&"), words) for query, words in links] == [
-        (f"statement={world.ids[3]}", "Send again"), (f"statement={world.ids[2]}", "Send"),
-        (f"statement={world.ids[1]}", "Send"), (f"statement={world.ids[0]}", "Send again"),
-    ]  # fmt: skip
+        (f"statement={world.ids[3]}", "Send again"),
+        (f"statement={world.ids[2]}", "Send"),
+        (f"statement={world.ids[1]}", "Send"),
+        (f"statement={world.ids[0]}", "Send again"),
+    ]
     greyed = read(role="viewer")
     assert "/actions/send-mail" not in greyed
     assert greyed.count('aria-disabled="true"') == 4

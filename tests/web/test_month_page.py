@@ -16,8 +16,8 @@ from month_helpers import one, rows
 from overview_world import LAST, MONTHS, Months, opened_months
 from seen import PREFIX
 
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.filtering import StatementFilter
+from evbilling.read_models.statement_list.filters import StatementFilter
+from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_web import warehouse
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
@@ -104,8 +104,10 @@ def test_the_tables_below_the_pictures_are_the_statements(read: Any, world: Mont
                where kind = 'connector' and period = %s group by 1, 2"""
     found = {
         (label[:3], cells[0], *map(figure, cells[1:]))
-        for label, table in page.tables.items() if label.endswith("amounts by status") for cells in table[1:]
-    }  # fmt: skip
+        for label, table in page.tables.items()
+        if label.endswith("amounts by status")
+        for cells in table[1:]
+    }
     assert found == set(rows(world.admin_url, query, str(period)))
     lines = "select count(*) from finance.statement_lines where period = %s"
     billed = {cells[0]: figure(cells[1]) for cells in page.tables["Connectors billed"][1:]}
@@ -133,8 +135,9 @@ def test_receivables_with_credits_apart(read: Any, world: Months) -> None:
     ledger = "select currency, sum(balance_due) from finance.receivables_by_age group by 1"
     found = {
         label[:3]: sum(figure(row[-1]) for row in table[1:])
-        for label, table in page.tables.items() if label.endswith("receivables by age")
-    }  # fmt: skip
+        for label, table in page.tables.items()
+        if label.endswith("receivables by age")
+    }
     assert found == dict(rows(world.admin_url, ledger))
     credit = sum(figure(row[4]) for row in page.tables["EUR: receivables by age"][1:])
     assert credit == one(world.admin_url, "select sum(balance_due) from finance.statements where balance_due < 0")

@@ -102,7 +102,7 @@ def test_a_false_cookie_leads_to_the_login(airflow: Airflow, path: str, token: s
         ("reads-plugins", [("can_read", "Plugins"), ("can_read", "Website")], False),
         ("has-nothing", [], False),
     ],
-)  # fmt: skip
+)
 def test_a_role_of_ones_own_sees_by_the_months_dag(
     fab: FabAirflow, role: str, permissions: list[tuple[str, str]], sees: bool
 ) -> None:
@@ -144,7 +144,7 @@ ACTIONS = {right for right in Right if right is not Right.CHANGE_SETTINGS}
         ("manages", [("can_edit", "Variables")], {Right.CHANGE_SETTINGS}),
         ("reads-variables", [("can_read", "Variables")], set()),
     ],
-)  # fmt: skip
+)
 def test_a_role_of_ones_own_may_do_what_its_dags_say(
     fab: FabAirflow, role: str, permissions: list[tuple[str, str]], rights: set[Right]
 ) -> None:

@@ -21,8 +21,8 @@ from seen import PREFIX
 from test_account_statements import Books
 from test_corrections import World
 
-from evbilling.payments.marking import PaidOutside, mark_as_paid
-from evbilling.statements.services import Services
+from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.services import Services
 from paper import words
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
@@ -87,12 +87,29 @@ def test_a_connector_statement_says_all_it_has(site: Site) -> None:
     billed(site, ["b-1", "b-2"], excluded=2)
     text = plain(site.page())
     for said in (
-        "Account Chargers", STATEMENT, "Issued", "Fleet GmbH", "Net 25.00 EUR", "Tax, 19 % 4.75 EUR", "Total 29.75 EUR",
-        "Paid 0.00 EUR", "Balance due 29.75 EUR", "1 Nov 2026, 00:00 (Europe/Berlin)", "2 AC, 2 DC",
-        "5.00 EUR per connector, 7.50 EUR for DC", "2 chargers", "b-1 1 AC · 1 DC 12.50 EUR", "1 AC 5.00 EUR",
-        "2 DC 7.50 EUR", "NOT-IN-SERVICE The connector is planned or removed 2", "z-planned-000 1 AC NOT-IN-SERVICE",
-        "Nothing was charged or paid yet", "the next one lists it", "Issue connector statements", "all met",
-    ):  # fmt: skip
+        "Account Chargers",
+        STATEMENT,
+        "Issued",
+        "Fleet GmbH",
+        "Net 25.00 EUR",
+        "Tax, 19 % 4.75 EUR",
+        "Total 29.75 EUR",
+        "Paid 0.00 EUR",
+        "Balance due 29.75 EUR",
+        "1 Nov 2026, 00:00 (Europe/Berlin)",
+        "2 AC, 2 DC",
+        "5.00 EUR per connector, 7.50 EUR for DC",
+        "2 chargers",
+        "b-1 1 AC · 1 DC 12.50 EUR",
+        "1 AC 5.00 EUR",
+        "2 DC 7.50 EUR",
+        "NOT-IN-SERVICE The connector is planned or removed 2",
+        "z-planned-000 1 AC NOT-IN-SERVICE",
+        "Nothing was charged or paid yet",
+        "the next one lists it",
+        "Issue connector statements",
+        "all met",
+    ):
         assert said in text
     html = site.page()
     assert 'href="/dags/connector_statements/runs/manual__2026-11"' in html
@@ -180,17 +197,23 @@ def test_a_pdf_needs_no_platform(site: Site, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_csv_goes_beyond_one_part(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read in parts, every line comes once and in order."""
-    monkeypatch.setattr("evbilling.statements.lines_csv._AT_ONCE", 3)
+    monkeypatch.setattr("evbilling.read_models.statement.lines_csv._AT_ONCE", 3)
     billed(site, [f"c{n:02d}" for n in range(5)], excluded=4)
     lines = [(row[3], row[4]) for row in site.rows(f"/statements/{STATEMENT}/lines.csv")[1:]]
     assert lines == [(f"c{n:02d}", str(c)) for n in range(5) for c in (1, 2)]
     assert len(site.rows(f"/statements/{STATEMENT}/lines.csv", what="excluded")) == 5
 
 
-@pytest.mark.parametrize("path", [
-    "/statements/A-209901-000009", "/statements/nothing", "/statements/A-209901-000009.pdf",
-    "/statements/A-209901-000009/lines.csv", "/statements/%3Cscript%3E",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/statements/A-209901-000009",
+        "/statements/nothing",
+        "/statements/A-209901-000009.pdf",
+        "/statements/A-209901-000009/lines.csv",
+        "/statements/%3Cscript%3E",
+    ],
+)
 def test_what_is_no_statement_is_no_page(site: Site, path: str) -> None:
     """404 in words, with what to do."""
     answer = site.get(path)
@@ -242,18 +265,26 @@ def test_a_correction_and_what_it_corrects(
     assert f'href="/evbilling/statements/{STATEMENT}"' in note
     text = plain(note)
     for said in (
-        "Correction", f"Net {MINUS}5.00 EUR", f"Credit {MINUS}5.95 EUR", "1 connector changes", "a-1 3 AC 5.00 EUR",
-        f"{MINUS}5.00 EUR The connector is planned or removed NOT-IN-SERVICE", "a correction isn't paid by itself",
-    ):  # fmt: skip
+        "Correction",
+        f"Net {MINUS}5.00 EUR",
+        f"Credit {MINUS}5.95 EUR",
+        "1 connector changes",
+        "a-1 3 AC 5.00 EUR",
+        f"{MINUS}5.00 EUR The connector is planned or removed NOT-IN-SERVICE",
+        "a correction isn't paid by itself",
+    ):
         assert said in text
     assert "Credit note C-202611-000001" in words(site.get("/statements/C-202611-000001.pdf").content)
     assert site.rows("/statements/C-202611-000001/lines.csv")[1][2:9] == ["a-1", "3", "AC", "EUR", "5.00", "", "-5.00"]
 
 
 def test_an_account_statement(
-    browser: Callable[..., TestClient], warehouse_url: Any, platform_db: str, tmp_path: Path,
+    browser: Callable[..., TestClient],
+    warehouse_url: Any,
+    platform_db: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """From opening to closing balance, kind by kind and page by page; what it lists is linked, and links back."""
     books = Books(platform_db, warehouse_url, tmp_path / "evidence")
     books.open("acme")
@@ -263,9 +294,15 @@ def test_an_account_statement(
     books.month("2026-11")
     site = Site(books.platform, books.services, warehouse_url.admin_url, browser)
     text = plain(site.page("/statements/S-202611-000001"))
-    for said in ("Account Statement", "Opening balance 0.00 EUR", "Connector statements 5.95 EUR",
-                 "Other charges 8.50 EUR", "Closing balance 14.45 EUR", "c1 Charge c1 10.00 0.00 10.00 4.00",
-                 "2 items in all, EUR 12.50 0.00 12.50 4.00"):  # fmt: skip
+    for said in (
+        "Account Statement",
+        "Opening balance 0.00 EUR",
+        "Connector statements 5.95 EUR",
+        "Other charges 8.50 EUR",
+        "Closing balance 14.45 EUR",
+        "c1 Charge c1 10.00 0.00 10.00 4.00",
+        "2 items in all, EUR 12.50 0.00 12.50 4.00",
+    ):
         assert said in text
     assert f'href="/evbilling/statements/{STATEMENT}"' in site.page("/statements/S-202611-000001")
     assert 'href="/evbilling/statements/S-202611-000001"' in site.page()

@@ -16,9 +16,9 @@ from listed_world import NAMES, listed_world
 from month_helpers import rows
 from seen import PREFIX, ROLES
 
-from evbilling.stack.postgres import EmbeddedPostgres
-from evbilling.statements.filtering import StatementFilter
-from evbilling.statements.listing import list_statements
+from evbilling.read_models.statement_list.filters import StatementFilter
+from evbilling.read_models.statement_list.listing import list_statements
+from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_web import warehouse
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
@@ -240,8 +240,11 @@ def test_hostile_names_are_text(read: Any, client: TestClient) -> None:
 def test_a_row_offers_what_can_work(read: Any, world: str) -> None:
     """Each action leads to its page with the statement and the way back, or is greyed with its reason."""
     page = read("period=all&rows=250")
-    offered = {row["Statement"]: (links, off, row) for row, links, off in
-               zip(page.rows, page.row_links, page.off, strict=True) if row}  # fmt: skip
+    offered = {
+        row["Statement"]: (links, off, row)
+        for row, links, off in zip(page.rows, page.row_links, page.off, strict=True)
+        if row
+    }
     for statement, (links, off, row) in offered.items():
         assert links["Show Statement"] == f"{PREFIX}/statements/{statement}"
         status, is_connector = row["Status"], row["Type"] == "Account Chargers"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from evbilling.documents.formats import day, instant, month
 from evbilling.documents.issuer import Issuer
 from evbilling.documents.layout import Amount, Document, Section, Text, texts, written
-from evbilling.statements.view import Header
+from evbilling.read_models.statement.view import Header
 
 
 def assembled(

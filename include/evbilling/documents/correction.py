@@ -6,7 +6,7 @@ from evbilling.documents.common import assembled
 from evbilling.documents.formats import amount, day, money, number, percent
 from evbilling.documents.issuer import Issuer
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, own, row, written
-from evbilling.statements.view import CorrectedConnector, StatementView
+from evbilling.read_models.statement.view import CorrectedConnector, StatementView
 
 # Nobody reads more lines on paper, and they take half a second.
 MOST_LINES = 1_000
@@ -21,7 +21,11 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
     if view.original:
         corrected.append(("Dated", Text(day(view.original.statement_date, locale))))
     return assembled(
-        header, "Credit note" if is_credit else "Debit note", locale, issuer, addressee,
+        header,
+        "Credit note" if is_credit else "Debit note",
+        locale,
+        issuer,
+        addressee,
         facts=corrected,
         amounts=(
             Amount("Net", money(header.net, header.currency, locale)),
@@ -29,7 +33,7 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
             Amount("Credit" if is_credit else "Debit", money(header.total, header.currency, locale), is_sum=True),
         ),
         sections=(_what(view, original, is_credit=is_credit), _lines(view, locale)),
-    )  # fmt: skip
+    )
 
 
 def _what(view: StatementView, original: str, *, is_credit: bool) -> Section:
@@ -54,10 +58,13 @@ def _lines(view: StatementView, locale: str) -> Section:
         )
     currency = view.header.currency
     columns = (
-        Column("Charger", share=1.4), Column("Connector", is_number=True),
-        Column(f"Before, {currency}", is_number=True), Column(f"Now, {currency}", is_number=True),
-        Column(f"Difference, {currency}", is_number=True), Column("Why", share=1.6),
-    )  # fmt: skip
+        Column("Charger", share=1.4),
+        Column("Connector", is_number=True),
+        Column(f"Before, {currency}", is_number=True),
+        Column(f"Now, {currency}", is_number=True),
+        Column(f"Difference, {currency}", is_number=True),
+        Column("Why", share=1.6),
+    )
     rows = tuple(_line(line, currency, locale) for line in view.corrected)
     foot = row(changed, "", "", "", amount(view.header.net, currency, locale), "")
     return Section("Connectors", table=Table(columns, rows, foot))
@@ -66,6 +73,10 @@ def _lines(view: StatementView, locale: str) -> Section:
 def _line(line: CorrectedConnector, currency: str, locale: str) -> tuple[Text, ...]:
     before, after = ("-" if price is None else amount(price, currency, locale) for price in (line.before, line.after))
     return row(
-        written(line.charger_id), str(line.connector_id), before, after, amount(line.difference, currency, locale),
+        written(line.charger_id),
+        str(line.connector_id),
+        before,
+        after,
+        amount(line.difference, currency, locale),
         line.why or "",
-    )  # fmt: skip
+    )

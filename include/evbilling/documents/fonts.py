@@ -19,18 +19,30 @@ VARIABLE = "EVBILLING_FONTS"
 
 # Where Linux distributions put Noto; each folder is searched with all below it.
 _USUAL = (
-    "/usr/share/fonts/truetype/noto", "/usr/share/fonts/opentype/noto",  # Debian, Ubuntu
-    "/usr/share/fonts/noto", "/usr/share/fonts/noto-cjk", "/usr/share/fonts/noto-emoji",  # Alpine, Arch
-    "/usr/share/fonts/google-noto", "/usr/share/fonts/google-noto-vf",  # Fedora
-    "/usr/share/fonts/google-noto-sans-cjk-fonts", "/usr/share/fonts/google-noto-color-emoji-fonts",
+    "/usr/share/fonts/truetype/noto",
+    "/usr/share/fonts/opentype/noto",  # Debian, Ubuntu
+    "/usr/share/fonts/noto",
+    "/usr/share/fonts/noto-cjk",
+    "/usr/share/fonts/noto-emoji",  # Alpine, Arch
+    "/usr/share/fonts/google-noto",
+    "/usr/share/fonts/google-noto-vf",  # Fedora
+    "/usr/share/fonts/google-noto-sans-cjk-fonts",
+    "/usr/share/fonts/google-noto-color-emoji-fonts",
     "/usr/share/fonts/google-noto-sans-cjk-vf-fonts",
-)  # fmt: skip
+)
 
 _TEXT = ("Noto Sans",)
 _SCRIPTS = (
-    "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Bengali",
-    "Noto Sans Tamil", "Noto Sans Armenian", "Noto Sans Georgian", "Noto Sans Ethiopic",
-)  # fmt: skip
+    "Noto Sans Arabic",
+    "Noto Sans Hebrew",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Noto Sans Bengali",
+    "Noto Sans Tamil",
+    "Noto Sans Armenian",
+    "Noto Sans Georgian",
+    "Noto Sans Ethiopic",
+)
 _EMOJI = ("Noto Color Emoji",)
 # What Typst brings along: Latin, Greek, Cyrillic.
 _EMBEDDED = ("Libertinus Serif", "DejaVu Sans Mono")

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NAME, ADDRESS, TAX_ID, CONTACT = (
-    "EVBILLING_ISSUER_NAME", "EVBILLING_ISSUER_ADDRESS", "EVBILLING_ISSUER_TAX_ID", "EVBILLING_ISSUER_CONTACT",
-)  # fmt: skip
+    "EVBILLING_ISSUER_NAME",
+    "EVBILLING_ISSUER_ADDRESS",
+    "EVBILLING_ISSUER_TAX_ID",
+    "EVBILLING_ISSUER_CONTACT",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evbilling.documents import account, connector, correction
+from evbilling.documents import account_statement, connector_statement, correction
 from evbilling.documents.fonts import families, font_folders, load_fonts
 from evbilling.documents.formats import FALLBACK
 from evbilling.documents.issuer import Issuer
 from evbilling.documents.layout import Document, Section, Table, Text
-from evbilling.statements.view import ACCOUNT, CONNECTOR, CORRECTION, StatementView
+from evbilling.read_models.statement.view import ACCOUNT, CONNECTOR, CORRECTION, StatementView
 
 if TYPE_CHECKING:
     import typst
@@ -24,7 +24,11 @@ log = logging.getLogger(__name__)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STANDARDS = ["a-2a", "ua-1"]
-_CONTENTS = {CONNECTOR: connector.contents, ACCOUNT: account.contents, CORRECTION: correction.contents}
+_CONTENTS = {
+    CONNECTOR: connector_statement.contents,
+    ACCOUNT: account_statement.contents,
+    CORRECTION: correction.contents,
+}
 
 # A compiler serves one thread at a time and keeps what it has parsed.
 _of_thread = threading.local()

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from evbilling.expectations.validate import Finding
+from evbilling.findings import Finding
 
 
 def validation_page(period: str, run_id: int, findings: Sequence[Finding]) -> str:

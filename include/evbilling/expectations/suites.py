@@ -12,8 +12,8 @@ from great_expectations import ExpectationSuite
 from great_expectations import expectations as gxe
 from great_expectations.expectations.row_conditions import Column
 
-from evbilling.inventory.contract import POWER_TYPES
-from evbilling.inventory.profile import KNOWN
+from evbilling.platform.contract import POWER_TYPES
+from evbilling.platform.inventory.profile import KNOWN
 from evbilling.scope.rules import RULE_REASONS
 
 # A warning if less than this share of the accounts is without a fault.
@@ -32,7 +32,7 @@ def _parameter(name: str) -> dict[str, str]:
 
 
 def inventory_suite() -> ExpectationSuite:
-    """For the inventory as extracted: the frame of `evbilling.inventory.profile`, a row per shard."""
+    """For the inventory as extracted: the frame of `evbilling.platform.inventory.profile`, a row per shard."""
     expectations: list[Any] = [
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A="rows",

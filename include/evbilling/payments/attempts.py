@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from evbilling.payments.amounts import chargeable_step
-from evbilling.payments.declines import classify
-from evbilling.payments.gateway import ChargeResult, Outcome
+from evbilling.payments.gateway.amounts import chargeable_step
+from evbilling.payments.gateway.interface import ChargeResult, Outcome
 from evbilling.payments.payers import Payer
+from evbilling.payments.retries.declines import classify
 
 log = logging.getLogger(__name__)
 
@@ -95,11 +95,18 @@ def open_attempts(
         rows = connection.execute(
             "select * from billing.open_attempts(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
-                occasion.trigger, occasion.name, occasion.batch, occasion.actor, occasion.reason, cap,
-                [debt.statement_id for debt in part], [payer.customer for payer in of],
-                [payer.payment_method for payer in of], [chargeable_step(debt.currency) for debt in part],
+                occasion.trigger,
+                occasion.name,
+                occasion.batch,
+                occasion.actor,
+                occasion.reason,
+                cap,
+                [debt.statement_id for debt in part],
+                [payer.customer for payer in of],
+                [payer.payment_method for payer in of],
+                [chargeable_step(debt.currency) for debt in part],
             ),
-        ).fetchall()  # fmt: skip
+        ).fetchall()
         part_opened = list(starmap(Opened, rows))
         if before_commit:
             before_commit(part_opened)
@@ -168,11 +175,14 @@ def _record(
     rows = connection.execute(
         "select * from billing.record_outcomes(%s, %s, %s, %s, %s, %s, %s)",
         (
-            [attempt_id for attempt_id, _ in results], [str(r.outcome) for _, r in results],
+            [attempt_id for attempt_id, _ in results],
+            [str(r.outcome) for _, r in results],
             [r.gateway_payment_id for _, r in results],
             [(r.decline_code or "unspecified") if r.outcome is Outcome.DECLINED else None for _, r in results],
-            [r.advice_code for _, r in results], classes, [r.message for _, r in results],
+            [r.advice_code for _, r in results],
+            classes,
+            [r.message for _, r in results],
         ),
-    ).fetchall()  # fmt: skip
+    ).fetchall()
     connection.commit()
     return rows

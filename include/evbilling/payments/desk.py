@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from evbilling.payments import planning
 from evbilling.payments.attempts import Debt
-from evbilling.payments.collecting import LEASE_SECONDS, WORKERS, Collected, collect
-from evbilling.payments.gateway import Gateway
+from evbilling.payments.collection import LEASE_SECONDS, WORKERS, Collected, collect
+from evbilling.payments.gateway.interface import Gateway
 from evbilling.payments.payers import Payer, read_payers
-from evbilling.payments.planner import Policy
-from evbilling.statements.services import Services
+from evbilling.payments.retries import plans
+from evbilling.payments.retries.planner import Policy
+from evbilling.services import Services
 
 if TYPE_CHECKING:
-    from evbilling.payments.stripe_gateway import GatewaySettings
+    from evbilling.payments.gateway.stripe_gateway import GatewaySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Desk:
     def replan(self, statement_ids: Sequence[str], now: datetime) -> None:
         """Plan anew the next tries of these statements, from their attempts and today's payment methods."""
         with self.services.warehouse() as connection:
-            debts = planning.load_debts(connection, statement_ids=statement_ids)
-            attempts = planning.load_attempts(connection, statement_ids)
-        plans = planning.plans_of(debts, attempts, self.payers_of(debts), self.policy, now)
+            debts = plans.load_debts(connection, statement_ids=statement_ids)
+            attempts = plans.load_attempts(connection, statement_ids)
+        made = plans.plans_of(debts, attempts, self.payers_of(debts), self.policy, now)
         with self.services.warehouse() as connection:
-            planning.keep_plans(connection, plans)
+            plans.keep_plans(connection, made)
 
 
 @contextmanager
@@ -62,9 +62,9 @@ def open_desk(
 
     Raises `BadInput` for settings that make no sense.
     """
-    from evbilling.payments.pacing import Pace, kept_below
-    from evbilling.payments.stripe_gateway import StripeGateway
-    from evbilling.payments.turns import WarehouseTurns
+    from evbilling.payments.gateway.pace import Pace, kept_below
+    from evbilling.payments.gateway.stripe_gateway import StripeGateway
+    from evbilling.payments.gateway.turns import WarehouseTurns
 
     rate = kept_below(settings.rate_per_second)
     with (

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from evbilling.inventory import contract
+from evbilling.platform import contract
 from evbilling.warehouse.connect import connected
 
 
@@ -44,7 +44,7 @@ def _from_database(url: str, user_ids: list[str]) -> list[tuple[str, str | None,
 
 
 def _from_files(url: str, user_ids: set[str]) -> list[tuple[str, str | None, str | None, bool | None]]:
-    from evbilling.platform.files import open_table
+    from evbilling.platform.files.tables import open_table
 
     columns = ("user_id", "payment_customer", "payment_method", "active")
     return [

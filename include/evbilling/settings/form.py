@@ -10,14 +10,21 @@ from typing import Any, cast
 from evbilling.errors import BadInput
 from evbilling.money import as_price, decimals, minor_unit
 from evbilling.period import Period
-from evbilling.platform.directory import AppUser
-from evbilling.settings import rules
+from evbilling.platform.lookup.directory import AppUser
+from evbilling.settings import fields
 from evbilling.settings.terms import BillingTerms
 
 FIELDS = (
-    "charge_connectors", "financial_admin_id", "fee_per_connector", "fee_per_dc_connector", "tax_percent",
-    "exclude_closed", "exclude_private", "effective_from", "reason",
-)  # fmt: skip
+    "charge_connectors",
+    "financial_admin_id",
+    "fee_per_connector",
+    "fee_per_dc_connector",
+    "tax_percent",
+    "exclude_closed",
+    "exclude_private",
+    "effective_from",
+    "reason",
+)
 _CHECKBOXES = ("charge_connectors", "exclude_closed", "exclude_private")
 
 
@@ -63,7 +70,7 @@ def as_typed(terms: BillingTerms | None, effective_from: Period, currency: str |
         financial_admin_id=terms.financial_admin_id or "",
         fee_per_connector=f"{as_price(terms.fee_per_connector, currency):f}",
         fee_per_dc_connector="" if dc_fee is None else f"{as_price(dc_fee, currency):f}",
-        tax_percent=f"{rules.percent_of(terms.tax_rate):f}",
+        tax_percent=f"{fields.percent_of(terms.tax_rate):f}",
         exclude_closed=terms.exclude_closed,
         exclude_private=terms.exclude_private,
         effective_from=str(effective_from),
@@ -78,13 +85,13 @@ def check(form: TypedSetting, account_id: str, currency: str | None, admin: AppU
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
     parsers: dict[str, Callable[[], Any]] = {
-        "effective_from": lambda: rules.parse_effective_from(form.effective_from),
+        "effective_from": lambda: fields.parse_effective_from(form.effective_from),
         "financial_admin_id": lambda: _admin(form, account_id, admin),
         "fee_per_connector": lambda: _fee(form, form.fee_per_connector, currency),
         "fee_per_dc_connector": lambda: (
             _fee(form, form.fee_per_dc_connector, currency) if form.fee_per_dc_connector else None
         ),
-        "tax_percent": lambda: rules.parse_tax_percent(form.tax_percent.removesuffix("%").rstrip()),
+        "tax_percent": lambda: fields.parse_tax_percent(form.tax_percent.removesuffix("%").rstrip()),
     }
     for name, parse in parsers.items():
         try:
@@ -109,14 +116,14 @@ def check(form: TypedSetting, account_id: str, currency: str | None, admin: AppU
 def check_reason(form: TypedSetting) -> dict[str, str]:
     """{"reason": what is wrong with it}, or nothing."""
     try:
-        rules.parse_reason(form.reason)
+        fields.parse_reason(form.reason)
     except BadInput as error:
         return {"reason": error.what}
     return {}
 
 
 def _fee(form: TypedSetting, text: str, currency: str | None) -> Decimal:
-    fee = rules.parse_fee(text)
+    fee = fields.parse_fee(text)
     unit = minor_unit(currency)
     if form.charge_connectors and unit is not None and decimals(fee) > unit:
         allowed = f"{unit} decimals" if unit > 1 else "1 decimal" if unit else "no decimals"

@@ -9,9 +9,14 @@ from evbilling.period import Period
 from evbilling.settings.terms import BillingTerms, RecordedTerms
 
 COMPARED = (
-    "charge_connectors", "financial_admin_id", "fee_per_connector", "fee_per_dc_connector", "exclude_closed",
-    "exclude_private", "tax_rate",
-)  # fmt: skip
+    "charge_connectors",
+    "financial_admin_id",
+    "fee_per_connector",
+    "fee_per_dc_connector",
+    "exclude_closed",
+    "exclude_private",
+    "tax_rate",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 
 from evbilling.period import Period
-from evbilling.warehouse.reading import query_frame
+from evbilling.warehouse.query import query_frame
 
 _TYPES = {
     **dict.fromkeys(("setting_id", "fee_e4", "dc_fee_e4", "tax_rate_e6"), pa.int64()),

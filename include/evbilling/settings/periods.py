@@ -10,7 +10,7 @@ import psycopg
 
 from evbilling.period import Period
 from evbilling.settings.terms import BillingTerms, RecordedTerms
-from evbilling.sqlfiles import load_sql
+from evbilling.warehouse.sql_files import load_sql
 
 _EARLIER = 3
 _LATER = 12

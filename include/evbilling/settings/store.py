@@ -11,10 +11,10 @@ import psycopg
 
 from evbilling.errors import BadInput, EvbillingError
 from evbilling.period import Period
-from evbilling.settings.csvfile import COLUMNS
+from evbilling.settings.settings_file import COLUMNS
 from evbilling.settings.terms import BillingTerms, RecordedTerms
-from evbilling.sqlfiles import load_sql
 from evbilling.warehouse.connect import connected
+from evbilling.warehouse.sql_files import load_sql
 
 # Any two that record settings at once would both find a setting missing and both add it.
 _LOCK = "evbilling.record_settings"

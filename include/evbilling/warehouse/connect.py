@@ -15,8 +15,11 @@ from evbilling.errors import BadInput, EvbillingError, NotReady, StaleTry, Trans
 _NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
 
 _MAY_COME_BACK = (
-    psycopg.OperationalError, psycopg.InterfaceError, errors.SerializationFailure, errors.DeadlockDetected,
-)  # fmt: skip
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+)
 
 # Raised by the owner's functions in sql/migrations.
 _OUR_ERRORS: dict[str, type[EvbillingError]] = {"EV001": StaleTry, "EV003": TransientError, "EV004": BadInput}

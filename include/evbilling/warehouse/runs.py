@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from evbilling.errors import NotReady
 
 if TYPE_CHECKING:
-    from evbilling.expectations.validate import Finding
+    from evbilling.findings import Finding
 
 SETTLED_STATES = ("issued", "unchanged", "differs")
 
@@ -221,10 +221,20 @@ def ended_runs(connection: psycopg.Connection[Any], run_id: int) -> list[int]:
 def record_findings(connection: psycopg.Connection[Any], run_id: int, findings: Sequence[Finding]) -> None:
     """Add what the validation found to the run's results."""
     rows = [
-        (run_id, f.suite, f.shard, f.expectation, f.says, f.severity, f.success, f.observed, f.unexpected_count,
-         Jsonb(list(f.sample)))
+        (
+            run_id,
+            f.suite,
+            f.shard,
+            f.expectation,
+            f.says,
+            f.severity,
+            f.success,
+            f.observed,
+            f.unexpected_count,
+            Jsonb(list(f.sample)),
+        )
         for f in findings
-    ]  # fmt: skip
+    ]
     with connection.cursor() as cursor:
         cursor.executemany(
             """insert into billing.validation_result

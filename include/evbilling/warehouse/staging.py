@@ -11,8 +11,8 @@ import pyarrow as pa
 from psycopg import sql
 from pyarrow import csv
 
-from evbilling.sqlfiles import load_sql
-from evbilling.warehouse.reading import query_table
+from evbilling.warehouse.query import query_table
+from evbilling.warehouse.sql_files import load_sql
 
 # Rows per block of CSV: large enough to be quick, small enough to keep memory flat.
 _BLOCK = 65_536

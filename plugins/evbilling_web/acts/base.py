@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from evbilling.errors import BadInput
-from evbilling.payments.expected import total_by_currency
-from evbilling.payments.unmarking import OutsidePayment
-from evbilling.statements.now import StatementNow
+from evbilling.payments.actions.expected import total_by_currency
+from evbilling.payments.actions.undo_mark_as_paid import OutsidePayment
+from evbilling.read_models.statement_list.current import StatementNow
 from evbilling_web.rights import Right
 
 # A person has to be able to look through what they decide on.
@@ -84,10 +84,18 @@ class Proposal:
     def seen(self) -> str:
         """What changes if anything changes that a person has decided on: statements, amounts, who pays on what."""
         facts = [
-            (row.statement_id, str(row.amount), row.currency, row.payer, row.method,
-             row.payment and row.payment.payment_id, row.letter, row.is_copy)
+            (
+                row.statement_id,
+                str(row.amount),
+                row.currency,
+                row.payer,
+                row.method,
+                row.payment and row.payment.payment_id,
+                row.letter,
+                row.is_copy,
+            )
             for row in self.able
-        ]  # fmt: skip
+        ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.money import decimals, minor_unit, parse_decimal
-from evbilling.payments.foreseen import status_if_marked
-from evbilling.payments.marking import latest_today
-from evbilling.payments.marking_several import Marked, MarkRequest, preview_mark_statements
-from evbilling.statements.now import StatementNow, load_now
+from evbilling.payments.actions.foreseen import status_if_marked
+from evbilling.payments.actions.mark_as_paid import Marked, MarkRequest, preview_mark_statements
+from evbilling.payments.actions.paid_outside import latest_today
+from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
 from evbilling_web.rights import Right

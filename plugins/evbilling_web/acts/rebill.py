@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evbilling.errors import TransientError
-from evbilling.payments.foreseen import status_if_charged
-from evbilling.payments.rebilling import Rebill, RebillRequest, preview_rebill
-from evbilling.platform.lookup import open_lookup
-from evbilling.statements.now import StatementNow, load_now
+from evbilling.payments.actions.foreseen import status_if_charged
+from evbilling.payments.actions.rebill import Rebill, RebillRequest, preview_rebill
+from evbilling.platform.lookup.open import open_lookup
+from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow import connections
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
@@ -53,9 +53,15 @@ def _row(row: Rebill, now: StatementNow | None, names: dict[str, str]) -> Row:
         then = status_if_charged(now.balance, row.amount, has_failed=now.has_failed)
     admin = row.financial_admin_id
     return Row(
-        row.statement_id, now, row.amount, row.currency, then, row.refused,
-        payer=names.get(admin, admin) if admin else None, method=row.payment_method,
-    )  # fmt: skip
+        row.statement_id,
+        now,
+        row.amount,
+        row.currency,
+        then,
+        row.refused,
+        payer=names.get(admin, admin) if admin else None,
+        method=row.payment_method,
+    )
 
 
 def _names(user_ids: Iterable[str]) -> dict[str, str]:

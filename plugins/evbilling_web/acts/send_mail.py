@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from evbilling.delivery.letters import KIND_LABELS, KINDS
-from evbilling.delivery.requesting import Sending, SendRequest, preview_send
 from evbilling.errors import BadInput
-from evbilling.statements.now import StatementNow, load_now
+from evbilling.mail.letters import KIND_LABELS, KINDS
+from evbilling.mail.requests import Sending, SendRequest, preview_send
+from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
 from evbilling_web.rights import Right
@@ -49,6 +49,10 @@ def _preview(ids: tuple[str, ...], kind: str | None) -> list[Sending]:
 
 def _row(sending: Sending, now: StatementNow | None) -> Row:
     return Row(
-        sending.statement_id, now, refused=sending.refused, payer=sending.recipient,
-        letter=KIND_LABELS.get(sending.kind or ""), is_copy=sending.is_copy,
-    )  # fmt: skip
+        sending.statement_id,
+        now,
+        refused=sending.refused,
+        payer=sending.recipient,
+        letter=KIND_LABELS.get(sending.kind or ""),
+        is_copy=sending.is_copy,
+    )

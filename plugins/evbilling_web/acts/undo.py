@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from evbilling.payments.foreseen import status_if_undone
-from evbilling.payments.unmarking import (
+from evbilling.payments.actions.foreseen import status_if_undone
+from evbilling.payments.actions.undo_mark_as_paid import (
     OutsidePayment,
     Undone,
     UndoRequest,
     outside_payments,
     preview_undo_mark_as_paid,
 )
-from evbilling.statements.now import StatementNow, load_now
+from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
 from evbilling_web.rights import Right
@@ -47,9 +47,15 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
 
 
 UNDO_MARK_AS_PAID = Act(
-    "undo-mark-as-paid", "Undo Mark as Paid", Right.UNDO_MARK_AS_PAID, "undo_mark_as_paid.html", propose, read,
-    defaults, most=1,
-)  # fmt: skip
+    "undo-mark-as-paid",
+    "Undo Mark as Paid",
+    Right.UNDO_MARK_AS_PAID,
+    "undo_mark_as_paid.html",
+    propose,
+    read,
+    defaults,
+    most=1,
+)
 
 
 def _preview(statement_id: str, payment_id: str) -> Undone:

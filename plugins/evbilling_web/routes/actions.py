@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import BadInput
-from evbilling.payments.expected import said
+from evbilling.payments.actions.expected import said
 from evbilling_web import runs
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, asked
 from evbilling_web.acts.every import ACTS

@@ -13,10 +13,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from evbilling.delivery.requested import requested
-from evbilling.payments.declines import explain
-from evbilling.payments.foreseen import FAILED
-from evbilling.statements.now import StatementNow, load_now
+from evbilling.mail.request_results import requested
+from evbilling.payments.actions.foreseen import FAILED
+from evbilling.payments.retries.declines import explain
+from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow.refusal import REFUSAL
 from evbilling_web import runs, warehouse
 from evbilling_web.acts.base import STATEMENT_ID

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from evbilling.delivery import listing
-from evbilling.delivery.letters import FAILED_CHARGE, KIND_LABELS
-from evbilling.delivery.listing import MailFilter, MailRow
 from evbilling.errors import BadInput
+from evbilling.mail import outbox_list
+from evbilling.mail.letters import FAILED_CHARGE, KIND_LABELS
+from evbilling.mail.outbox_list import MailFilter, MailRow
 from evbilling.period import Period
 from evbilling_airflow.connections import smtp_settings
 from evbilling_web import warehouse
@@ -37,16 +37,18 @@ def mail(
     """Messages of a month, or of all, by kind, state and account, the newest first."""
     if kind and kind not in KIND_LABELS:
         raise HTTPException(404, f"There is no kind of message called {kind}.")
-    if state and state not in listing.STATES:
+    if state and state not in outbox_list.STATES:
         raise HTTPException(404, f"There is no state of a message called {state}.")
     with warehouse.reading() as connection:
-        months = listing.periods(connection)
+        months = outbox_list.periods(connection)
         wanted = MailFilter(
-            period=_period(period, months), kinds=(kind,) if kind else (), states=(state,) if state else (),
+            period=_period(period, months),
+            kinds=(kind,) if kind else (),
+            states=(state,) if state else (),
             account=account.strip() or None,
-        )  # fmt: skip
-        counts = listing.counts_by_state(connection, wanted)
-        rows, next_before = listing.mail_page(connection, wanted, before=before)
+        )
+        counts = outbox_list.counts_by_state(connection, wanted)
+        rows, next_before = outbox_list.mail_page(connection, wanted, before=before)
     given = {
         "rows": rows,
         "counts": counts,
@@ -55,18 +57,20 @@ def mail(
         "before": before,
         "months": months,
         "chosen": {
-            "period": str(wanted.period) if wanted.period else _ALL, "kind": kind, "state": state,
+            "period": str(wanted.period) if wanted.period else _ALL,
+            "kind": kind,
+            "state": state,
             "account": wanted.account or "",
         },
         "kinds": KIND_LABELS,
-        "labels": listing.STATE_LABELS,
-        "hints": listing.STATE_HINTS,
+        "labels": outbox_list.STATE_LABELS,
+        "hints": outbox_list.STATE_HINTS,
         "badges": _BADGES,
         "no_server": _server_trouble(),
         "may_not_send": why_not(user, Right.SEND_MAIL),
         "query": _query,
         "send_query": _send_query,
-    }  # fmt: skip
+    }
     return page(request, "mail.html", given)
 
 

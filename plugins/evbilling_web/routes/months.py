@@ -10,10 +10,10 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import BadInput
-from evbilling.overview.reading import month_overview, months
-from evbilling.overview.state import month_state
 from evbilling.period import Period
-from evbilling.statements.filtering import StatementFilter
+from evbilling.read_models.month.reading import month_overview, months
+from evbilling.read_models.month.state import month_state
+from evbilling.read_models.statement_list.filters import StatementFilter
 from evbilling_web import warehouse
 from evbilling_web.account_ids import account_place
 from evbilling_web.month_pictures import pictures

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import EvbillingError
-from evbilling.payments.action_facts import load_action_facts
-from evbilling.statements import lines
-from evbilling.statements.lines_csv import lines_csv
-from evbilling.statements.showing import show_statement
-from evbilling.statements.view import CONNECTOR, CORRECTION, Header, StatementView
+from evbilling.payments.actions.facts import load_action_facts
+from evbilling.read_models.statement import lines
+from evbilling.read_models.statement.lines_csv import lines_csv
+from evbilling.read_models.statement.reading import show_statement
+from evbilling.read_models.statement.view import CONNECTOR, CORRECTION, Header, StatementView
 from evbilling_web import warehouse
 from evbilling_web.offers import offers
 from evbilling_web.rendering import page
@@ -74,9 +74,12 @@ def statement_page(
     most = _PRINTED if view else _CHARGERS
     with warehouse.reading() as connection:
         shown = show_statement(
-            connection, statement_id, chargers=most, items=_PRINTED if view else _ROWS,
+            connection,
+            statement_id,
+            chargers=most,
+            items=_PRINTED if view else _ROWS,
             count_excluded_up_to=None if count else _COUNTED_AT_ONCE,
-        )  # fmt: skip
+        )
         facts = load_action_facts(connection, [shown.header.statement_id])
         with lines.reader(connection) as cursor:
             shown = _from(cursor, shown, after, connector, start, most)
@@ -123,7 +126,7 @@ def _local(header: Header, at: Any) -> str:
 
 def _addressee(header: Header) -> tuple[str | None, str]:
     """The account's country and the financial admin's name, as the platform has them; a PDF does without as well."""
-    from evbilling.platform.lookup import open_lookup
+    from evbilling.platform.lookup.open import open_lookup
 
     try:
         platform = open_lookup(warehouse.services(with_platform=True).platform_url)

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import BadInput
-from evbilling.statements.export import statements_csv
-from evbilling.statements.filtering import STATUSES, TYPE_LABELS, Sort, StatementFilter
-from evbilling.statements.listing import (
+from evbilling.read_models.statement_list.csv_export import statements_csv
+from evbilling.read_models.statement_list.filters import STATUSES, TYPE_LABELS, Sort, StatementFilter
+from evbilling.read_models.statement_list.listing import (
     Choices,
     StatementPage,
     choices,

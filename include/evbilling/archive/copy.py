@@ -1,0 +1,95 @@
+"""Copies a period's decisions into Parquet files, shard by shard, as they are at one moment."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from evbilling.archive.record import ArchivedFile, Sums
+from evbilling.errors import BadInput, TransientError
+from evbilling.evidence import EvidenceStore
+from evbilling.warehouse.connect import shown
+from evbilling.warehouse.sql_files import load_sql
+
+log = logging.getLogger(__name__)
+
+# A file's rows are in memory together, about 100 bytes each. A little more than a shard usually has.
+_FILE_ROWS = 1_200_000
+
+
+def copy_decisions(url: str, period: str, store: EvidenceStore) -> tuple[list[ArchivedFile], Sums]:
+    """Store the decisions of `period` as files below `<period>/archive`; returns the files and what the table holds.
+
+    The same decisions give the same files. Raises `BadInput` if the warehouse has none of the period.
+    """
+    files = []
+    with _snapshot(url) as cursor:
+        for number, shard in enumerate(_shards(cursor, period)):
+            for piece, table in enumerate(_pieces(_rows(cursor, shard))):
+                stored = store.put_table(f"{period}/archive", f"decisions-{number:03d}-{piece:02d}", table)
+                files.append(ArchivedFile(stored.key, stored.sha256, table.num_rows))
+                log.info("%s: %s rows, %s bytes", stored.key, table.num_rows, stored.size)
+        return files, _sums(cursor, period)
+
+
+def _shards(cursor: Any, period: str) -> list[sql.Identifier]:
+    """The tables that hold the period's decisions."""
+    table = f"billing.connector_decision_{period.replace('-', '_')}"
+    cursor.execute(_query("archive_shards", table=sql.Literal(table)))
+    names = [name for (name,) in cursor.fetchall()]
+    if not names:
+        raise BadInput(f"there are no decisions of {period}", where=f"warehouse ({table})", fix="name a billed period")
+    return [sql.Identifier("billing", name) for name in names]
+
+
+def _rows(cursor: Any, shard: sql.Identifier) -> Iterator[pa.RecordBatch]:
+    cursor.execute(_query("archive_decisions", shard=shard))
+    yield from cursor.fetch_record_batch()
+
+
+def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows as tables of at most `_FILE_ROWS`."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        rest = batch
+        while rest.num_rows:
+            room = _FILE_ROWS - sum(b.num_rows for b in held)
+            held.append(rest.slice(0, room))
+            rest = rest.slice(room)
+            if sum(b.num_rows for b in held) == _FILE_ROWS:
+                yield pa.Table.from_batches(held)
+                held = []
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _sums(cursor: Any, period: str) -> Sums:
+    cursor.execute(_query("archive_sums", period=sql.Literal(period)))
+    decisions, billed, price, digest = cursor.fetchone()
+    return Sums(decisions, billed, Decimal(price), Decimal(digest))
+
+
+def _query(name: str, **parts: sql.Composable) -> str:
+    return sql.SQL(load_sql(f"queries/{name}.sql")).format(**parts).as_string(None)
+
+
+@contextmanager
+def _snapshot(url: str) -> Generator[Any, None, None]:
+    """A bulk-driver cursor whose queries all see the warehouse at one moment."""
+    from adbc_driver_manager import Error
+    from adbc_driver_postgresql import dbapi
+
+    try:
+        with dbapi.connect(url) as connection, connection.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read, read only")
+            yield cursor
+    except Error as error:
+        raise TransientError(
+            str(error).strip(), where=f"warehouse ({shown(url)})", fix="check that it answers"
+        ) from error

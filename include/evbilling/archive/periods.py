@@ -1,0 +1,105 @@
+"""Archives a period: copy, read back, record; and, if asked to, out of the warehouse with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pyarrow.compute as pc
+
+from evbilling.archive.copy import copy_decisions
+from evbilling.archive.record import ArchivedFile, Sums, as_json, is_dropped, record_archive
+from evbilling.archive.retention import KEEP_MONTHS, require_old
+from evbilling.errors import BadInput, Mismatch
+from evbilling.evidence import EvidenceStore
+from evbilling.period import Period
+from evbilling.warehouse.connect import connected
+from evbilling.warehouse.schema import require_newest_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What was done: the files of the period, what they come to, whether they are new on record, rows dropped."""
+
+    files: list[ArchivedFile]
+    sums: Sums
+    is_new: bool
+    dropped: int = 0
+
+
+def archive_period(owner_url: str, period: Period, store: EvidenceStore, *, actor: str) -> Archived:
+    """Copy the period's decisions into files, read them back, and record them. The same again records nothing.
+
+    Raises `BadInput` if the login isn't the owner's, the period has no decisions or a file of the store was changed,
+    `Mismatch` if the files don't hold what the table does.
+    """
+    name = str(period)
+    with connected(owner_url, what="warehouse") as connection:
+        _require_owner(connection)
+        if is_dropped(connection, name):
+            raise BadInput(
+                f"the decisions of {name} were archived and dropped before",
+                where="period",
+                fix="nothing is left to do; billing.archived_period says where the files are",
+            )
+    files, sums = copy_decisions(owner_url, name, store)
+    check_files(store, files, sums)
+    with connected(owner_url, what="warehouse") as connection:
+        return Archived(files, sums, record_archive(connection, name, _place(store), files, sums, actor))
+
+
+def drop_period(
+    owner_url: str, period: Period, store: EvidenceStore, *, actor: str, today: date, keep_months: int = KEEP_MONTHS
+) -> Archived:
+    """Archive the period and take its decisions out of the warehouse, in one transaction.
+
+    Raises `BadInput` as well if the period is among the last `keep_months` months, hasn't settled, or was changed while
+    it was copied; then nothing is dropped.
+    """
+    require_old(period, keep_months, today)
+    archived = archive_period(owner_url, period, store, actor=actor)
+    reason = f"archived in {len(archived.files)} files, {_place(store)}"
+    with connected(owner_url, what="warehouse") as connection:
+        row = connection.execute(
+            "select billing.drop_archived(%s, %s, %s, %s)", (str(period), as_json(archived.files), actor, reason)
+        ).fetchone()
+    return Archived(archived.files, archived.sums, archived.is_new, row[0] if row else 0)
+
+
+def check_files(store: EvidenceStore, files: Sequence[ArchivedFile], sums: Sums) -> None:
+    """Read every file back.
+
+    Raises `BadInput` if one has changed, `NotReady` if one is gone, `Mismatch` if they don't add up to `sums`.
+    """
+    rows, billed, price = 0, 0, Decimal(0)
+    for file in files:
+        table = store.get_table(file.key, file.sha256, columns=["rule_id", "unit_price_minor"])
+        rows += table.num_rows
+        billed += table.column("rule_id").null_count
+        price += Decimal(pc.sum(table.column("unit_price_minor")).as_py() or 0)
+    if (rows, billed, price) != (sums.decisions, sums.billed, sums.unit_price_minor):
+        raise Mismatch(
+            f"the files hold {rows:,} decisions, {billed:,} billed, at {price:,} minor units in all; the table holds"
+            f" {sums.decisions:,}, {sums.billed:,} and {sums.unit_price_minor:,}",
+            where=store.name,
+            fix="archive again; nothing was recorded",
+        )
+
+
+def _place(store: EvidenceStore) -> str:
+    return store.name.removeprefix("evidence store ")
+
+
+def _require_owner(connection: psycopg.Connection[Any]) -> None:
+    require_newest_schema(connection)
+    row = connection.execute(
+        "select has_function_privilege('billing.drop_archived(text, jsonb, text, text)', 'execute'), current_user"
+    ).fetchone()
+    if row and not row[0]:
+        raise BadInput(
+            f"{row[1]} may not archive", where="warehouse", fix="give --url a login that is its owner, as for migrate"
+        )

@@ -1,0 +1,1 @@
+"""The `evbilling` command: every subcommand, and the references that it prints."""

@@ -1,0 +1,165 @@
+"""`evbilling settings`: load, set and show what accounts are billed by."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evbilling.errors import BadInput
+from evbilling.period import Period
+
+if TYPE_CHECKING:
+    SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def register(subcommands: SubParsers) -> None:
+    """Add `settings` with `load`, `set` and `show`."""
+    settings = subcommands.add_parser("settings", help="billing settings of accounts: load, set, show")
+    leaves = settings.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_load(leaves)
+    _add_set(leaves)
+    _add_show(leaves)
+
+
+def _leaf(leaves: SubParsers, name: str, help_text: str) -> argparse.ArgumentParser:
+    leaf = leaves.add_parser(name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.")
+    leaf.add_argument("--url", metavar="URL", help="the warehouse (default: the stack's, or its connection)")
+    return leaf
+
+
+def _add_load(leaves: SubParsers) -> None:
+    load = _leaf(leaves, "load", "record the settings of a CSV file: all of them or, if one is wrong, none")
+    load.add_argument("file", type=Path, metavar="FILE.csv")
+    load.add_argument("--actor", help="who sets this (default: the OS user)")
+    load.add_argument("--reason", help="why (default: settings load FILE)")
+    load.set_defaults(run=run_load)
+
+
+def _add_set(leaves: SubParsers) -> None:
+    change = _leaf(leaves, "set", "record a setting of one account; what isn't given stays as it is")
+    change.add_argument("account", metavar="ACCOUNT")
+    change.add_argument("--from", dest="effective_from", required=True, metavar="YYYY-MM")
+    flag: Any = argparse.BooleanOptionalAction
+    change.add_argument("--charge", dest="charge_connectors", action=flag, help="bill its connectors")
+    change.add_argument("--admin", dest="financial_admin_id", metavar="USER", help="who is charged")
+    change.add_argument("--fee", dest="fee_per_connector", metavar="X", help="a month, in major units")
+    change.add_argument("--dc-fee", dest="fee_per_dc_connector", metavar="Y", help="a fee, or none for the same")
+    change.add_argument("--exclude-closed", action=flag, help="don't bill closed chargers")
+    change.add_argument("--exclude-private", action=flag, help="don't bill private chargers")
+    change.add_argument("--tax-rate", metavar="R", help="a fraction: 7 %% is 0.07")
+    change.add_argument("--actor", help="who sets this (default: the OS user)")
+    change.add_argument("--reason", required=True, help="why; kept with the setting's audit event")
+    change.set_defaults(run=run_set)
+
+
+def _add_show(leaves: SubParsers) -> None:
+    show = _leaf(leaves, "show", "print the settings in force, or one account's history")
+    show.add_argument("account", nargs="?", metavar="ACCOUNT")
+    show.add_argument("--period", metavar="YYYY-MM", help="the settings in force for that month")
+    show.set_defaults(run=run_show)
+
+
+def _warehouse(args: argparse.Namespace) -> str:
+    from evbilling.cli.environment import resolve_url
+
+    return args.url or resolve_url("warehouse")
+
+
+def run_load(args: argparse.Namespace) -> int | None:
+    """Record a file's settings; prints how many were added and how many were so already."""
+    from evbilling.settings.settings_file import read_settings
+    from evbilling.settings.store import record_settings
+
+    terms = read_settings(args.file)
+    reason = args.reason or f"settings load {args.file.name}"
+    result = record_settings(_warehouse(args), terms, args.actor or getpass.getuser(), reason)
+    print(f"{result.added:,} settings added, {result.unchanged:,} were in force already")
+    return None
+
+
+def run_set(args: argparse.Namespace) -> int | None:
+    """Record one account's setting; prints it, and names later settings that end it."""
+    from evbilling.cli.settings_table import show_settings
+    from evbilling.settings.change import carry_over
+    from evbilling.settings.fields import parse_account_id
+    from evbilling.settings.store import effective_settings, record_settings, recorded_settings
+    from evbilling.warehouse.connect import connected
+
+    effective_from = Period.parse(args.effective_from)
+    try:
+        account_id = parse_account_id(args.account)
+    except BadInput as error:
+        raise BadInput(error.what, where="ACCOUNT") from None
+    given = _given(args)
+    url = _warehouse(args)
+    with connected(url, what="warehouse") as connection:
+        current = effective_settings(connection, effective_from, account_id)
+    terms = carry_over(current[0] if current else None, account_id, effective_from, given)
+    result = record_settings(url, [terms], args.actor or getpass.getuser(), args.reason)
+    with connected(url, what="warehouse") as connection:
+        show_settings(recorded_settings(connection, effective_from, account_id))
+        history = recorded_settings(connection, None, account_id)
+    if not result.added:
+        print("nothing recorded: just this was in force already", file=sys.stderr)
+    later = sorted({r.terms.effective_from for r in history if r.terms.effective_from > effective_from})
+    if later:
+        print(f"note: this ends at {later[0]}, from where an earlier recorded setting counts", file=sys.stderr)
+    return None
+
+
+def _optional(text: str) -> str | None:
+    return text or None
+
+
+def _dc_fee(text: str) -> Decimal | None:
+    from evbilling.settings.fields import parse_fee
+
+    return None if text == "none" else parse_fee(text)
+
+
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    from evbilling.settings.fields import parse_fee, parse_tax_rate
+
+    texts: dict[str, tuple[str, Callable[[str], object]]] = {
+        "--admin": ("financial_admin_id", _optional),
+        "--fee": ("fee_per_connector", parse_fee),
+        "--dc-fee": ("fee_per_dc_connector", _dc_fee),
+        "--tax-rate": ("tax_rate", parse_tax_rate),
+    }
+    flags = ("charge_connectors", "exclude_closed", "exclude_private")
+    given = {name: getattr(args, name) for name in flags if getattr(args, name) is not None}
+    for option, (name, parse) in texts.items():
+        text = getattr(args, name)
+        if text is not None:
+            try:
+                given[name] = parse(text)
+            except BadInput as error:
+                raise BadInput(error.what, where=option) from None
+    return given
+
+
+def run_show(args: argparse.Namespace) -> int | None:
+    """Print settings: in force now or in `--period`, or one account's whole history; 1 if there are none."""
+    from datetime import UTC, datetime
+
+    from evbilling.cli.settings_table import show_settings
+    from evbilling.settings.store import recorded_settings
+    from evbilling.warehouse.connect import connected
+
+    period = Period.parse(args.period) if args.period else None
+    if period is None and args.account is None:
+        today = datetime.now(UTC)
+        period = Period(today.year, today.month)
+    with connected(_warehouse(args), what="warehouse") as connection:
+        found = recorded_settings(connection, period, args.account)
+    if not found:
+        whom = f" of {args.account}" if args.account else ""
+        print(f"no setting{whom}{f' in force for {period}' if period else ''}", file=sys.stderr)
+        return 1
+    show_settings(found)
+    return None

@@ -1,0 +1,47 @@
+"""`evbilling migrate`, and the references that are made from the warehouse and the rules."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def register(subcommands: Subcommands) -> None:
+    """Add this package's subcommands."""
+    migrate = subcommands.add_parser("migrate", help="bring the warehouse to the newest schema")
+    migrate.add_argument("--url", help="libpq URL of a login that may create roles (default: the local stack's)")
+    migrate.set_defaults(run=_migrate)
+    dictionary = subcommands.add_parser("dictionary", help="print the data dictionary of the finance views")
+    dictionary.add_argument("--url", help="libpq URL of the warehouse (default: the local stack's)")
+    dictionary.set_defaults(run=_dictionary)
+    rules = subcommands.add_parser("rules", help="print the reference of rules, reasons and decline codes")
+    rules.set_defaults(run=_rules)
+
+
+def _migrate(args: argparse.Namespace) -> int:
+    from evbilling.cli.environment import resolve_url
+    from evbilling.warehouse.migrate import migrate
+
+    applied = migrate(args.url or resolve_url("warehouse_admin"))
+    print("\n".join(f"applied {name}" for name in applied) or "the warehouse is up to date")
+    return 0
+
+
+def _dictionary(args: argparse.Namespace) -> int:
+    from evbilling.cli.dictionary import data_dictionary
+    from evbilling.cli.environment import resolve_url
+
+    print(data_dictionary(args.url or resolve_url("warehouse")), end="")
+    return 0
+
+
+def _rules(args: argparse.Namespace) -> int:
+    from evbilling.cli.reference_account_statements import withheld_reference
+    from evbilling.cli.reference_payments import payments_reference
+    from evbilling.cli.reference_scope import rules_reference
+
+    print(rules_reference(), withheld_reference(), payments_reference(), sep="\n", end="")
+    return 0

@@ -1,0 +1,198 @@
+"""The document of a connector statement. Pure."""
+
+from __future__ import annotations
+
+from evbilling.documents.common import assembled
+from evbilling.documents.formats import amount, day, instant, money, number, percent
+from evbilling.documents.issuer import Issuer
+from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, own, row, written
+from evbilling.read_models.statement.view import MOST_COUNTED, StatementView
+
+# Nobody reads more lines on paper, and they take half a second.
+MOST_CHARGERS = 1_000
+
+_PAID_BY = {"gateway": "Charged to the stored payment method", "outside": "Paid by other means"}
+
+
+def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -> Document:
+    """The document of a connector statement: amounts, chargers, what isn't billed and why, how it was collected."""
+    header = view.header
+    counted = header.count_instant and instant(header.count_instant, header.time_zone, locale)
+    return assembled(
+        header,
+        "Connector statement",
+        locale,
+        issuer,
+        addressee,
+        facts=(("Counted", Text(counted or "")),),
+        amounts=_amounts(view, locale),
+        sections=[
+            section
+            for section in (
+                _prices(view, locale),
+                _collection(view, locale),
+                _corrections(view, locale),
+                _excluded(view, locale),
+                _chargers(view, locale),
+            )
+            if section
+        ],
+    )
+
+
+def _amounts(view: StatementView, locale: str) -> tuple[Amount, ...]:
+    header = view.header
+    count = header.connector_count or 0
+    return (
+        Amount(f"Net, {number(count, locale)} {_connectors(count)}", money(header.net, header.currency, locale)),
+        Amount(f"Tax, {percent(header.tax_rate, locale)}", money(header.tax, header.currency, locale)),
+        Amount("Total", money(header.total, header.currency, locale), is_sum=True),
+        *((Amount("Corrections", money(view.corrected_total, header.currency, locale)),) if view.corrections else ()),
+        Amount("Paid", money(header.paid or header.total * 0, header.currency, locale)),
+        Amount("Balance due", money(header.balance or header.total * 0, header.currency, locale), is_sum=True),
+    )
+
+
+def _connectors(count: int) -> str:
+    return "connector" if count == 1 else "connectors"
+
+
+def _prices(view: StatementView, locale: str) -> Section:
+    header, terms = view.header, view.header.terms
+    rows = []
+    if terms:
+        for power, count, fee in (("AC", header.ac_count, terms.fee), ("DC", header.dc_count, terms.dc_fee)):
+            if count:
+                rows.append(
+                    row(
+                        f"{power} connectors",
+                        number(count, locale),
+                        amount(fee, header.currency, locale),
+                        amount(count * fee, header.currency, locale),
+                    )
+                )
+    foot = row("Net", number(header.connector_count or 0, locale), "", amount(header.net, header.currency, locale))
+    columns = (
+        Column("Monthly fee"),
+        Column("Connectors", is_number=True),
+        Column(f"Fee each, {header.currency}", is_number=True),
+        Column(f"Amount, {header.currency}", is_number=True),
+    )
+    return Section("What is billed", table=Table(columns, tuple(rows), foot))
+
+
+def _collection(view: StatementView, locale: str) -> Section:
+    """How the statement was collected, or why it wasn't."""
+    header = view.header
+    sentences = [f"Status: {header.status}."]
+    last = view.attempts[-1] if view.attempts else None
+    if last and last.outcome != "succeeded":
+        tried = day(last.requested_at.date(), locale)
+        sentences.append(f"Last try to charge it, on {tried}: {last.says}")
+    if view.plan:
+        sentences.append(view.plan.says)
+    if not view.payments and not view.attempts:
+        sentences.append("Nothing was charged yet.")
+    table = None
+    if view.payments:
+        columns = (
+            Column("Paid on", share=0.8),
+            Column("How", share=1.6),
+            Column("Reference", share=1.6),
+            Column(f"Amount, {header.currency}", is_number=True),
+        )
+        table = Table(
+            columns,
+            tuple(
+                row(
+                    day(p.paid_on, locale),
+                    "Marked as paid by mistake, undone"
+                    if p.is_undo
+                    else _PAID_BY.get(p.paid_by, p.paid_by.replace("_", " ").capitalize()),
+                    written(p.reference or p.payment_id),
+                    amount(p.amount, header.currency, locale),
+                )
+                for p in view.payments
+            ),
+            row("Paid", "", "", amount(header.paid or header.total * 0, header.currency, locale)),
+        )
+    return Section("Payment", own(*sentences), table)
+
+
+def _corrections(view: StatementView, locale: str) -> Section | None:
+    if not view.corrections:
+        return None
+    currency = view.header.currency
+    columns = (
+        Column("Correction"),
+        Column("Date", share=0.7),
+        Column("Reason", share=1.6),
+        Column(f"Net, {currency}", is_number=True),
+        Column(f"Tax, {currency}", is_number=True),
+        Column(f"Total, {currency}", is_number=True),
+    )
+    rows = tuple(
+        row(
+            c.statement_id,
+            day(c.statement_date, locale),
+            written(c.reason or ""),
+            amount(c.net, currency, locale),
+            amount(c.tax, currency, locale),
+            amount(c.total, currency, locale),
+        )
+        for c in view.corrections
+    )
+    return Section("Corrections", own("Each correction is a document of its own."), Table(columns, rows))
+
+
+def _excluded(view: StatementView, locale: str) -> Section | None:
+    if not view.excluded:
+        return None
+    columns = (
+        Column("Rule", share=0.8),
+        Column("Why", share=2.2),
+        Column("Connectors", is_number=True),
+    )
+    rows = tuple(row(e.rule_id, e.says, number(e.connector_count, locale)) for e in view.excluded)
+    foot = row("Not billed", "", number(view.excluded_count, locale))
+    return Section("Not billed", table=Table(columns, rows, foot))
+
+
+def _chargers(view: StatementView, locale: str) -> Section:
+    header = view.header
+    if view.is_archived:
+        return Section(
+            "Chargers", own("The lines of this period are archived; the operator keeps them and can look them up.")
+        )
+    if view.charger_count > MOST_CHARGERS or not view.has_all_chargers:
+        more = view.has_more_chargers_than_counted
+        listed = f"More than {number(MOST_COUNTED, locale)}" if more else number(view.charger_count, locale)
+        return Section(
+            "Chargers",
+            own(
+                f"{listed} chargers are billed, too many to be listed here. The full list, connector by connector, is "
+                f"available as CSV on the page of statement {header.statement_id}."
+            ),
+        )
+    columns = (
+        Column("Charger"),
+        Column("AC connectors", is_number=True),
+        Column("DC connectors", is_number=True),
+        Column(f"Amount, {header.currency}", is_number=True),
+    )
+    rows = tuple(
+        row(
+            written(c.charger_id),
+            number(c.ac_count, locale),
+            number(c.dc_count, locale),
+            amount(c.subtotal, header.currency, locale),
+        )
+        for c in view.chargers
+    )
+    foot = row(
+        f"{number(view.charger_count, locale)} {'charger' if view.charger_count == 1 else 'chargers'}",
+        number(header.ac_count or 0, locale),
+        number(header.dc_count or 0, locale),
+        amount(header.net, header.currency, locale),
+    )
+    return Section("Chargers", table=Table(columns, rows, foot))

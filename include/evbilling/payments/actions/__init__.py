@@ -1,0 +1,1 @@
+"""What operators do: Re-Bill, Mark as Paid and its undo."""

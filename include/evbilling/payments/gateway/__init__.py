@@ -1,0 +1,1 @@
+"""The payment gateway: its interface, Stripe's client, the request rate and the units of amounts."""

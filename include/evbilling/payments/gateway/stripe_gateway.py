@@ -1,0 +1,351 @@
+"""The gateway on Stripe's official client: every request paced, every answer one of our outcomes."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import stripe
+from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
+
+from evbilling.errors import BadInput, TransientError
+from evbilling.payments.gateway.amounts import to_gateway
+from evbilling.payments.gateway.interface import Charge, ChargeResult, GatewayPayment, NotSentError, Outcome
+from evbilling.payments.gateway.lease import Lease
+from evbilling.payments.gateway.stripe_answers import (
+    code_of,
+    details_of,
+    in_words,
+    mapping_of,
+    minor_of,
+    result_of,
+    result_of_charge,
+    result_of_error,
+)
+from evbilling.payments.retries.declines import AMOUNT_NOT_CHARGEABLE
+
+_WHERE = "Airflow connection payment_gateway"
+_POOL_SIZE = 64  # more than the threads of a task, so that none opens a connection for one request only
+_LARGEST_PAGE = 100
+
+# A refusal for too many requests executed nothing, so the same request may go again: waits in seconds.
+_WAITS_WHEN_REFUSED = tuple(min(5.0, 0.2 * 2**n) for n in range(10))
+
+_KEY = re.compile(r"[\x21-\x7e]+")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """How to reach the gateway. `api_base` None is Stripe itself.
+
+    `timeout_seconds` is for connecting, and for each wait for more of an answer; `max_network_retries` are further
+    sends of one request that wasn't answered; `rate_per_second` is what all processes together may send.
+    """
+
+    api_key: str = field(repr=False)
+    api_base: str | None = None
+    timeout_seconds: float = 20
+    max_network_retries: int = 2
+    rate_per_second: float = 20
+
+
+class _Call(threading.local):
+    """The charge that a thread is about: until when it may be sent, and how often it was."""
+
+    lease: Lease | None = None
+    sends: int = 0
+
+
+class _PacedClient(stripe.RequestsClient):
+    """The library's HTTP client, with a turn waited for before every send, its own repeats among them.
+
+    A charge whose lease is over isn't sent, which is looked at as late as can be: after the wait.
+    """
+
+    def __init__(self, wait_turn: Callable[[], None], timeout_seconds: float) -> None:
+        session = requests.Session()
+        session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE))
+        session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE))
+        # A redirected POST would be sent again as a GET, unpaced.
+        session.max_redirects = 0
+        # Without an authentication of its own a session prefers what ~/.netrc has for the host over our key.
+        session.auth = lambda request: request
+        super().__init__(timeout=timeout_seconds, session=session)
+        self._wait_turn = wait_turn
+        self._call = _Call()
+
+    @contextmanager
+    def leased(self, lease: Lease | None) -> Generator[None]:
+        """Inside, this thread's requests are those of one charge.
+
+        Where they end because the lease is over, the outcome is `NotSentError` if there was none, else as without an
+        answer.
+        """
+        self._call.lease, self._call.sends = lease, 0
+        try:
+            yield
+        except NotSentError:
+            if self._call.sends:
+                raise stripe.APIConnectionError("too late to repeat it") from None  # type: ignore[no-untyped-call]
+            raise
+        finally:
+            self._call.lease = None
+
+    def request(  # type: ignore[override]  # as the client it extends, which returns bytes where its own base says str
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        self._check_lease()
+        self._wait_turn()
+        self._check_lease()
+        self._call.sends += 1
+        return super().request(method, url, headers, post_data)
+
+    def _check_lease(self) -> None:
+        if self._call.lease is not None and self._call.lease.is_over:
+            raise NotSentError
+
+    def close(self) -> None:
+        """Close the connections of all threads: they share one session."""
+        if self._session is not None:
+            self._session.close()
+
+
+class StripeGateway:
+    """Stripe, or what speaks like it, as our `Gateway`. Safe across threads; `close` it, or use it in a `with`.
+
+    `wait_turn` is called before each HTTP request and returns when it may be sent; what it raises passes through.
+    Raises `BadInput` for a key or address that can't be one.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        wait_turn: Callable[[], None],
+        *,
+        page_size: int = _LARGEST_PAGE,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._base = _checked_base(settings.api_base or stripe.DEFAULT_API_BASE)
+        self._page_size = page_size
+        self._sleep = sleep
+        stripe.enable_telemetry = False
+        logging.getLogger("stripe").setLevel(logging.WARNING)  # it logs two lines a request, and all of it at DEBUG
+        self._http = _PacedClient(wait_turn, settings.timeout_seconds)
+        client = stripe.StripeClient(
+            _checked_key(settings.api_key),
+            http_client=self._http,
+            base_addresses={"api": self._base},
+            max_network_retries=settings.max_network_retries,
+        )
+        self._intents = client.v1.payment_intents
+
+    def __enter__(self) -> StripeGateway:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the gateway."""
+        self._http.close()
+
+    def check(self) -> None:
+        """Return if the gateway answers and takes our key; else `BadInput` or `TransientError`."""
+        self._page({"limit": 1})
+
+    def charge(self, charge: Charge) -> ChargeResult:
+        """Make a charge. No answer, or one that can't be read, is UNKNOWN; an amount Stripe can't take is DECLINED.
+
+        Raises `NotSentError` if its lease was over before it was sent.
+        """
+        try:
+            units = to_gateway(charge.amount_minor, charge.currency)
+        except BadInput as error:
+            return ChargeResult(Outcome.DECLINED, decline_code=AMOUNT_NOT_CHARGEABLE, message=error.what)
+        params: PaymentIntentCreateParams = {
+            "amount": units,
+            "currency": charge.currency.lower(),
+            "customer": charge.customer,
+            "payment_method": charge.payment_method,
+            "confirm": True,
+            "off_session": True,
+            "error_on_requires_action": True,
+            # Without this Stripe wants an address to send the customer back to.
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "description": charge.description,
+            "metadata": dict(charge.metadata),
+        }
+        try:
+            with self._http.leased(charge.lease):
+                intent = self._send(lambda: self._intents.create(params, {"idempotency_key": charge.idempotency_key}))
+        except stripe.StripeError as error:
+            return result_of_error(error)
+        return result_of_charge(intent, units, charge.currency)
+
+    def look_up(self, gateway_payment_id: str) -> GatewayPayment | None:
+        """The payment of this id, or None if the gateway has none."""
+        if not gateway_payment_id:
+            return None
+        try:
+            intent = self._read(lambda: self._intents.retrieve(gateway_payment_id, {"expand": ["latest_charge"]}))
+        except stripe.InvalidRequestError as error:
+            if code_of(details_of(error)) == "resource_missing":
+                return None
+            raise self._refused(error) from error
+        return self._payment(intent)
+
+    def list_payments(
+        self, since: datetime, until: datetime | None = None, *, customer: str | None = None
+    ) -> Iterator[GatewayPayment]:
+        """The payments created in [since, until), aware instants, newest first; of one customer if given."""
+        # The gateway keeps whole seconds: one is in [since, until) if it is at or after both bounds rounded up.
+        created = {"gte": math.ceil(since.timestamp())}
+        if until is not None:
+            created["lt"] = math.ceil(until.timestamp())
+        params: PaymentIntentListParams = {
+            "limit": self._page_size,
+            "expand": ["data.latest_charge"],
+            "created": created,  # type: ignore[typeddict-item]  # gte and perhaps lt
+        }
+        if customer is not None:
+            params["customer"] = customer
+        has_more = True
+        while has_more:
+            intents, has_more = self._page(params)
+            for intent in intents:
+                yield self._payment(intent)
+            if not intents:
+                return
+            last = intents[-1]["id"]
+            if last == params.get("starting_after"):
+                raise self._nonsense("the same page again and again")
+            params = {**params, "starting_after": last}
+
+    def _page(self, params: PaymentIntentListParams) -> tuple[list[Json], bool]:
+        """One page of payments, and whether there are more."""
+        try:
+            page = self._read(lambda: self._intents.list(params))
+        except stripe.InvalidRequestError as error:
+            details = details_of(error)
+            if code_of(details) == "resource_missing" and details.get("param") == "customer":
+                return [], False
+            raise self._refused(error) from error
+        intents = page.get("data")
+        if not isinstance(intents, list) or not all(
+            isinstance(intent, dict) and intent.get("id") for intent in intents
+        ):
+            raise self._nonsense("no list of payments")
+        return intents, page.get("has_more") is True
+
+    def _read(self, call: Callable[[], stripe.StripeObject]) -> Json:
+        """What the gateway has to say; raises `TransientError`, `BadInput` or `stripe.InvalidRequestError`."""
+        try:
+            return self._send(call)
+        except stripe.InvalidRequestError:
+            raise
+        except stripe.StripeError as error:
+            raise TransientError(
+                f"the payment gateway at {self._base} gives no sensible answer: {in_words(error)}",
+                where=_WHERE,
+                fix="check the connection's address and that the gateway is up, then try again",
+            ) from error
+
+    def _send(self, call: Callable[[], stripe.StripeObject]) -> Json:
+        """Send a request, again while it is refused for the rate; raises `BadInput` or a `stripe.StripeError`."""
+        for wait in (*_WAITS_WHEN_REFUSED, None):
+            try:
+                return call().to_dict()
+            except stripe.RateLimitError:
+                if wait is None:
+                    raise
+                # Not for security: it keeps threads that were refused together from coming back together.
+                self._sleep(wait * random.uniform(0.5, 1))  # ruff: ignore[suspicious-non-cryptographic-random-usage]
+            except (stripe.AuthenticationError, stripe.PermissionError):
+                # Without the cause: its message repeats part of the key.
+                raise BadInput(
+                    f"the payment gateway at {self._base} refuses the key",
+                    where=_WHERE,
+                    fix="set the connection's password to a secret key that may create and read payment intents",
+                ) from None
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                # The library trips over JSON of another shape than Stripe's.
+                raise stripe.APIError("its answer can't be read") from error
+        raise AssertionError("the last send returns or raises")
+
+    def _payment(self, intent: Mapping[str, Any]) -> GatewayPayment:
+        """A payment intent as ours; raises `TransientError` if it isn't one."""
+        result = result_of(intent)
+        units = intent.get("amount_received" if result.outcome is Outcome.SUCCEEDED else "amount")
+        created, currency = intent.get("created"), intent.get("currency")
+        if not (isinstance(units, int) and isinstance(created, int) and isinstance(currency, str) and intent.get("id")):
+            raise self._nonsense("a payment without id, amount, currency or date")
+        charge = intent.get("latest_charge")
+        refunded = charge.get("amount_refunded") if isinstance(charge, dict) else 0
+        customer = intent.get("customer")
+        return GatewayPayment(
+            gateway_payment_id=str(intent["id"]),
+            outcome=result.outcome,
+            amount_minor=minor_of(units, currency.upper()),
+            refunded_minor=minor_of(refunded if isinstance(refunded, int) else 0, currency.upper()),
+            currency=currency.upper(),
+            created_at=datetime.fromtimestamp(created, UTC),
+            customer=customer if isinstance(customer, str) else None,
+            metadata={str(name): str(value) for name, value in mapping_of(intent.get("metadata")).items()},
+            decline_code=result.decline_code,
+            advice_code=result.advice_code,
+        )
+
+    def _nonsense(self, what: str) -> TransientError:
+        return TransientError(
+            f"what answers at {self._base} doesn't speak like the payment gateway: {what}",
+            where=_WHERE,
+            fix="check the connection's address, then try again",
+        )
+
+    def _refused(self, error: stripe.StripeError) -> BadInput:
+        return BadInput(
+            f"the payment gateway at {self._base} refuses the question: {in_words(error)}",
+            where=_WHERE,
+            fix="check that the address is that of a gateway of the same API version as the client",
+        )
+
+
+def _checked_key(key: str) -> str:
+    # Checked here because the HTTP library's complaint about a header would print it.
+    if not _KEY.fullmatch(key):
+        what = "has characters that no key has" if key.strip() else "is empty"
+        raise BadInput(
+            f"the payment gateway's key {what}",
+            where=_WHERE,
+            fix="set the connection's password to the gateway's secret key",
+        )
+    return key
+
+
+def _checked_base(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    # A password in the address would end up in every message.
+    if not is_address or parts.username or parts.query or parts.fragment:
+        raise BadInput(
+            "the payment gateway's address isn't an http or https address of a host, an optional port and path",
+            where=_WHERE,
+            fix="write it like http://127.0.0.1:12111, or leave it out for Stripe itself",
+        )
+    return address.rstrip("/")

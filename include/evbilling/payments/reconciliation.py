@@ -1,0 +1,290 @@
+"""Compares the gateway with our record, both ways, and finds out what became of charges that nobody heard of.
+
+Only asking settles an unknown outcome. A difference in money is listed as a break for a person to look at; nothing here
+books it away.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice, starmap
+from typing import Any
+
+import psycopg
+
+from evbilling.errors import Mismatch
+from evbilling.money import from_minor, minor_unit
+from evbilling.payments import attempts
+from evbilling.payments.desk import Desk
+from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome
+from evbilling.payments.retries.declines import NOT_CHARGED
+from evbilling.warehouse import staging
+from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.tie_out import keep_checks
+
+log = logging.getLogger(__name__)
+
+# That a charge isn't listed proves nothing while it may still be on its way: only after this.
+MIN_AGE = timedelta(hours=1)
+# Clocks differ: ours says when we asked, the gateway's when the payment was made.
+_CLOCK_SLACK = timedelta(minutes=10)
+_KEPT_AT_ONCE = 1_000
+_RECORDED_AT_ONCE = 200
+_BREAKS_NAMED = 20
+# The largest number that an attempt can have, and one more than its digits.
+_LARGEST_ID, _DIGITS = 2**63 - 1, 20
+
+WHAT_TO_DO = {
+    "charged_not_recorded": "the gateway has charged it and we have no such payment; refund it at the gateway, or mark "
+    "the statement as paid with the payment's id as reference",
+    "recorded_not_charged": "we have it as paid and the gateway hasn't charged it; ask the gateway what became of it",
+    "amount_differs": "the gateway's amount isn't what was asked for; refund what is too much, and of an attempt "
+    "without an outcome all of it: the statement can be charged again then",
+    "duplicate": "the gateway has charged one attempt twice; refund this one at the gateway",
+    "refunded": "it was refunded at the gateway, and we have it as paid; issue a correction that credits as much",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A difference between the gateway and our record. Amounts are in minor units."""
+
+    kind: str
+    gateway_payment_id: str
+    attempt_id: int | None
+    statement_id: str | None
+    currency: str
+    recorded_minor: int
+    gateway_minor: int
+
+    def sentence(self) -> str:
+        """The break in one line, with what to do."""
+        unit = minor_unit(self.currency) or 0
+        ours, theirs = from_minor(self.recorded_minor, unit), from_minor(self.gateway_minor, unit)
+        of = f" for {self.statement_id}" if self.statement_id else ""
+        return (
+            f"{self.kind}: {self.gateway_payment_id}{of}: {ours} {self.currency} recorded, {theirs} {self.currency} at "
+            f"the gateway; {WHAT_TO_DO[self.kind]}"
+        )
+
+
+def copy_payments(desk: Desk, since: datetime) -> int:
+    """Copy the gateway's list of payments that this warehouse asked for, made since then; returns how many.
+
+    A payment of before that isn't on the list any more is marked as gone.
+    """
+    count = 0
+    with desk.services.warehouse() as connection:
+        installation, begun_at = connection.execute(
+            "select installation_id::text, clock_timestamp() from billing.installation"
+        ).fetchone()  # type: ignore[misc]
+        # No transaction stays open while the gateway is asked.
+        connection.commit()
+        ours = (
+            payment
+            for payment in desk.gateway.list_payments(since)
+            if payment.metadata.get("evbilling_installation") == installation
+        )
+        while part := list(islice(ours, _KEPT_AT_ONCE)):
+            _keep(connection, part)
+            connection.commit()
+            count += len(part)
+        connection.execute(
+            """update billing.gateway_payment set gone_at = clock_timestamp()
+               where created_at >= %s and seen_at < %s and gone_at is null""",
+            (since, begun_at),
+        )
+    return count
+
+
+def settle_unknown(desk: Desk, since: datetime, now: datetime, *, min_age: timedelta = MIN_AGE) -> dict[str, int]:
+    """Ask the gateway, and settle every attempt whose outcome isn't known; returns {outcome: count}.
+
+    Looks at payments since `since`, or since the oldest of those attempts was sent. `still_unknown` counts those that
+    the gateway doesn't list and that are younger than `min_age`, or that it is still working on.
+    """
+    with desk.services.warehouse() as connection:
+        row = connection.execute(
+            """select min(coalesce(sent_at, requested_at)), clock_timestamp() from billing.payment_attempt
+               where outcome in ('pending', 'unknown')"""
+        ).fetchone()
+    oldest, listed_at = row or (None, now)
+    copied = copy_payments(desk, min(since, oldest or since) - _CLOCK_SLACK)
+    with desk.services.warehouse() as connection:
+        found = connection.execute(
+            load_sql("queries/payments_unsettled.sql").encode(),
+            {"listed_at": listed_at, "min_age": min_age.total_seconds()},
+        ).fetchall()
+        answers = [(row[0], answer) for row in found if (answer := _answer(*row[2:])) is not None]
+        changed = [
+            row
+            for start in range(0, len(answers), _RECORDED_AT_ONCE)
+            for row in attempts.record(connection, answers[start : start + _RECORDED_AT_ONCE])
+        ]
+    outcomes = Counter(outcome for _, _, outcome in changed)
+    outcomes["still_unknown"] = len(found) - outcomes["succeeded"] - outcomes["declined"]
+    if changed:
+        desk.replan(sorted({statement_id for _, statement_id, _ in changed}), now)
+    log.info(
+        "%s payments listed by the gateway; of %s attempts without an outcome %s succeeded, %s were declined or never "
+        "made, %s stay unknown",
+        copied,
+        len(found),
+        outcomes["succeeded"],
+        outcomes["declined"],
+        outcomes["still_unknown"],
+    )
+    return {key: outcomes[key] for key in ("succeeded", "declined", "still_unknown")}
+
+
+def _answer(
+    was_sent: bool,
+    is_overdue: bool,
+    payment_id: str | None,
+    outcome: str | None,
+    decline_code: str | None,
+    advice_code: str | None,
+    is_as_asked: bool | None,
+    is_refunded: bool | None,
+) -> ChargeResult | None:
+    """What the list says of an attempt; None if it leaves the outcome open."""
+    if payment_id and outcome == Outcome.SUCCEEDED:
+        if is_refunded:
+            return ChargeResult(Outcome.DECLINED, payment_id, NOT_CHARGED, None, "it was refunded at the gateway")
+        return ChargeResult(Outcome.SUCCEEDED, payment_id) if is_as_asked else None
+    # A payment that waits to be confirmed looks like a declined one, but for the reason.
+    if payment_id and outcome == Outcome.DECLINED and (decline_code or is_overdue):
+        return ChargeResult(Outcome.DECLINED, payment_id, decline_code, advice_code)
+    if payment_id is None and is_overdue:
+        said = "the gateway has no such payment" if was_sent else "it was never sent"
+        return ChargeResult(Outcome.DECLINED, None, NOT_CHARGED, None, said)
+    return None
+
+
+def compare(desk: Desk, since: datetime) -> list[Break]:
+    """List anew what the gateway has, and keep every break with what is recorded; returns the open ones.
+
+    Of breaks found before, those that are no longer there are marked as gone.
+    """
+    with desk.services.warehouse() as connection:
+        # Breaks found earlier are looked at again, however old: only so do they go once they are put right.
+        listed_at, oldest = connection.execute(
+            """select clock_timestamp(), min(least(b.first_seen_at, g.created_at, a.sent_at))
+               from billing.payment_break b
+               left join billing.gateway_payment g using (gateway_payment_id)
+               left join billing.payment_attempt a on a.attempt_id = b.attempt_id
+               where b.gone_at is null"""
+        ).fetchone()  # type: ignore[misc]
+    since = min(since, oldest or since)
+    copy_payments(desk, since - _CLOCK_SLACK)
+    with desk.services.warehouse() as connection:
+        rows = connection.execute(
+            load_sql("queries/payments_compare.sql").encode(), {"since": since, "listed_at": listed_at}
+        ).fetchall()
+        breaks = list(starmap(Break, rows))
+        _keep_breaks(connection, breaks)
+    return breaks
+
+
+def tie_out_payments(desk: Desk, periods: Iterable[str]) -> dict[str, list[str]]:
+    """Keep the money checks of these periods; returns the ids of those that aren't ok, by period."""
+    not_ok: dict[str, list[str]] = {}
+    with desk.services.warehouse() as connection:
+        for period in sorted(set(periods)):
+            row = connection.execute(
+                "select max(run_id) from billing.statement where kind = 'connector' and period = %s", (period,)
+            ).fetchone()
+            if row and row[0] is not None:
+                _, checks = staging.query_rows(connection, "payments_tie_out", period=period)
+                if failing := keep_checks(connection, period, row[0], checks):
+                    not_ok[period] = failing
+    return not_ok
+
+
+def periods_with_payments(desk: Desk, since: datetime) -> list[str]:
+    """The periods whose statements were tried, paid or no longer paid since then."""
+    with desk.services.warehouse() as connection:
+        rows = connection.execute(
+            """select distinct s.period::text from billing.statement s
+               where s.statement_id in (
+                   select statement_id from billing.payment_attempt where requested_at >= %(since)s
+                   union select statement_id from billing.paid_outside where recorded_at >= %(since)s
+                   union select statement_id from billing.paid_outside_reversal where recorded_at >= %(since)s)
+               order by 1""",
+            {"since": since},
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def require_no_breaks(breaks: Sequence[Break]) -> None:
+    """Return if there is none; raise `Mismatch` that names them otherwise."""
+    if not breaks:
+        return
+    lines = [found.sentence() for found in breaks[:_BREAKS_NAMED]]
+    more = f"\n  ... and {len(breaks) - _BREAKS_NAMED} more" if len(breaks) > _BREAKS_NAMED else ""
+    raise Mismatch(
+        f"gateway and warehouse differ in {len(breaks)} payments:\n  " + "\n  ".join(lines) + more,
+        where="payment reconciliation",
+        fix="all are in finance.payment_breaks; what is put right is gone at the next comparison",
+    )
+
+
+def _keep(connection: psycopg.Connection[Any], listed: Sequence[GatewayPayment]) -> None:
+    # Should a page repeat a payment, it is kept once.
+    payments = list({payment.gateway_payment_id: payment for payment in listed}.values())
+    connection.execute(
+        load_sql("queries/payments_keep.sql").encode(),
+        {
+            "ids": [p.gateway_payment_id for p in payments],
+            "outcomes": [str(p.outcome) for p in payments],
+            "amounts": [p.amount_minor for p in payments],
+            "refunds": [p.refunded_minor for p in payments],
+            "currencies": [p.currency for p in payments],
+            "created": [p.created_at for p in payments],
+            "customers": [p.customer for p in payments],
+            "attempts": [_number(p.metadata.get("evbilling_attempt")) for p in payments],
+            "statements": [p.metadata.get("evbilling_statement") for p in payments],
+            "codes": [p.decline_code for p in payments],
+            "advice": [p.advice_code for p in payments],
+        },
+    )
+
+
+def _number(text: str | None) -> int | None:
+    """The number of an attempt; None for what can't be one: metadata can be changed at the gateway by hand."""
+    number = int(text) if text and text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
+    return number if 0 < number <= _LARGEST_ID else None
+
+
+def _keep_breaks(connection: psycopg.Connection[Any], breaks: Sequence[Break]) -> None:
+    connection.execute(
+        """update billing.payment_break b set gone_at = now()
+           where b.gone_at is null and (b.kind || ' ' || b.gateway_payment_id) <> all(%s)""",
+        ([f"{found.kind} {found.gateway_payment_id}" for found in breaks],),
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """insert into billing.payment_break as b (kind, gateway_payment_id, attempt_id, statement_id, currency,
+                   recorded_minor, gateway_minor, detail)
+               values (%s, %s, %s, %s, %s, %s, %s, %s)
+               on conflict (kind, gateway_payment_id) do update
+               set recorded_minor = excluded.recorded_minor, gateway_minor = excluded.gateway_minor,
+                   detail = excluded.detail, last_seen_at = now(), gone_at = null""",
+            [
+                (
+                    found.kind,
+                    found.gateway_payment_id,
+                    found.attempt_id,
+                    found.statement_id,
+                    found.currency,
+                    found.recorded_minor,
+                    found.gateway_minor,
+                    found.sentence(),
+                )
+                for found in breaks
+            ],
+        )

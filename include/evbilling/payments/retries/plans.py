@@ -1,0 +1,93 @@
+"""Keeps the plan of retries in the warehouse: what the pure planner says of each statement that failed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import starmap
+from typing import Any
+
+import psycopg
+
+from evbilling.payments.attempts import Debt
+from evbilling.payments.payers import Payer
+from evbilling.payments.retries.declines import DeclineClass
+from evbilling.payments.retries.planner import Attempt, Plan, Policy, plan_retry
+from evbilling.warehouse.sql_files import load_sql
+
+PAID = "PAID"
+
+
+def load_debts(
+    connection: psycopg.Connection[Any],
+    *,
+    statement_ids: Sequence[str] | None = None,
+    account_id: str | None = None,
+    period: str | None = None,
+    occasion: str | None = None,
+    failed: bool = False,
+) -> list[Debt]:
+    """Connector statements by id, account, period; not yet tried on `occasion`; only those that failed.
+
+    In order of their ids, with what is due on each, paid ones too.
+    """
+    rows = connection.execute(
+        load_sql("queries/debts.sql").encode(),
+        {
+            "statements": None if statement_ids is None else list(statement_ids),
+            "account": account_id,
+            "period": period,
+            "occasion": occasion,
+            "failed": failed,
+        },
+    ).fetchall()
+    return list(starmap(Debt, rows))
+
+
+def load_attempts(connection: psycopg.Connection[Any], statement_ids: Iterable[str]) -> dict[str, list[Attempt]]:
+    """The attempts that count for planning, by statement, oldest first; a statement without any is missing."""
+    found: dict[str, list[Attempt]] = defaultdict(list)
+    rows = connection.execute(load_sql("queries/attempts_of.sql").encode(), {"statements": list(statement_ids)})
+    for statement_id, attempted_at, outcome, decline_class, code, method, reached in rows:
+        kind = DeclineClass(decline_class) if outcome == "declined" else None
+        found[statement_id].append(Attempt(attempted_at, kind, code, method, reached))
+    return dict(found)
+
+
+def plans_of(
+    debts: Sequence[Debt],
+    attempts: Mapping[str, Sequence[Attempt]],
+    payers: Mapping[str, Payer],
+    policy: Policy,
+    now: datetime,
+) -> list[Plan]:
+    """The plan of each debt, in their order; `PAID` where nothing is due."""
+    plans = []
+    for debt in debts:
+        payer = payers.get(debt.financial_admin_id)
+        if debt.balance_minor <= 0:
+            plans.append(Plan(debt.statement_id, None, PAID, "nothing is due"))
+            continue
+        method = payer.payment_method if payer and payer.customer else None
+        plans.append(plan_retry(debt.statement_id, attempts.get(debt.statement_id, ()), method, policy, now))
+    return plans
+
+
+def keep_plans(connection: psycopg.Connection[Any], plans: Sequence[Plan]) -> None:
+    """Put the plans into the warehouse in place of earlier ones.
+
+    What was planned as paid stays to be planned if something has become due on it since.
+    """
+    connection.execute(
+        load_sql("queries/plan_claim.sql").encode(), {"statements": [plan.statement_id for plan in plans]}
+    )
+    connection.execute(
+        load_sql("queries/plan_record.sql").encode(),
+        {
+            "statements": [plan.statement_id for plan in plans],
+            "planned": [plan.at for plan in plans],
+            "reasons": [plan.reason_id for plan in plans],
+            "details": [plan.detail for plan in plans],
+        },
+    )

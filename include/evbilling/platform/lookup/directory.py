@@ -1,0 +1,73 @@
+"""What pages ask of the platform: accounts by their names, an account's users, its chargers. No database, no file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from evbilling.platform.inventory.one_account import AccountHistory
+    from evbilling.platform.source import CountWindow
+
+PAGE_SIZE = 50
+MOST_USERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A row of the platform's account table."""
+
+    account_id: str
+    name: str | None
+    country: str | None
+    time_zone: str | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Accounts in order of their ids, each once, and whether there are more before and after them."""
+
+    accounts: tuple[AccountRow, ...]
+    has_earlier: bool
+    has_later: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppUser:
+    """A row of the platform's app_user table; `active` is False where the platform doesn't say."""
+
+    user_id: str
+    account_id: str | None
+    full_name: str | None
+    email: str | None
+    active: bool
+
+    @property
+    def label(self) -> str:
+        """Name and e-mail, as far as they are known, else the id."""
+        named = " · ".join(part for part in (self.full_name, self.email) if part)
+        return named or self.user_id
+
+
+class PlatformLookup(Protocol):
+    """The platform as pages ask it. Every method raises `TransientError` if it doesn't answer (in time)."""
+
+    def find_accounts(
+        self, text: str = "", *, after: str | None = None, before: str | None = None, size: int = PAGE_SIZE
+    ) -> AccountPage:
+        """The first `size` accounts whose id or name contains `text` in any case; of those after an id, or the last
+        `size` of those before one."""
+
+    def account_rows(self, account_ids: Sequence[str]) -> list[AccountRow]:
+        """All rows of these accounts: an account that the platform has twice is a fault to be told."""
+
+    def active_users(self, account_id: str, limit: int = MOST_USERS) -> list[AppUser]:
+        """The account's active users in order of their names, at most `limit`."""
+
+    def users(self, user_ids: Sequence[str]) -> list[AppUser]:
+        """The users with these ids, active or not, of whatever account."""
+
+    def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
+        """What the platform has of the account's chargers around these instants, maybe more of it."""

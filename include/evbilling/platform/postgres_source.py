@@ -1,0 +1,256 @@
+"""The platform's tables in a Postgres database, each shard read in one consistent snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
+
+from evbilling.errors import BadInput, SetFault
+from evbilling.platform import contract
+from evbilling.platform.inventory.conflicts import connector_keys, is_repeated, with_conflicts
+from evbilling.platform.inventory.counting import (
+    CHARGER_HISTORY,
+    CONNECTOR_HISTORY,
+    CountInstants,
+    counted,
+    repeated_chargers,
+    stray_connectors,
+)
+from evbilling.platform.inventory.sharding import Part
+from evbilling.platform.inventory.table import whole
+from evbilling.platform.snapshot import snapshot
+from evbilling.platform.source import INVENTORY_TABLES, CountWindow, PartRead, Survey
+from evbilling.warehouse.connect import connected, shown
+from evbilling.warehouse.sql_files import load_sql
+
+# Postgres places a row of a hash-partitioned table by hashtextextended(key, this seed) plus this constant; of a power
+# of two of partitions only the low bits count. Attaching a wrongly placed shard would fail, never go unnoticed.
+_HASH_SEED = 0x7A5B22367996DCFD
+_HASH_SHIFT = 0x49A0F4DD15E5A8E3
+
+
+class PostgresSource:
+    """The five tables as relations of one Postgres database; `prefix` is what stands before a table's name.
+
+    `tables` are those that will be read: the only ones that the contract is checked for.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str = "platform",
+        prefix: str = "",
+        label: str | None = None,
+        tables: Sequence[contract.Table] = INVENTORY_TABLES,
+    ) -> None:
+        self.label = label or f"{shown(url)} schema {schema}"
+        self._tables = tables
+        self._url = url
+        self._schema = schema
+        self._prefix = prefix
+
+    def _connected(self) -> Any:
+        return connected(self._url, what="charging platform")
+
+    def _relation(self, table: contract.Table) -> sql.Identifier:
+        return sql.Identifier(self._schema, self._prefix + table.name)
+
+    def _query(self, name: str, **parts: object) -> str:
+        """The text of a query file with relations as identifiers and values as literals.
+
+        Literals, because the bulk driver and COPY take no bound arrays; psycopg does the quoting.
+        """
+        tables = {table.name: self._relation(table) for table in contract.TABLES}
+        values = {key: part if isinstance(part, sql.Composable) else sql.Literal(part) for key, part in parts.items()}
+        return sql.SQL(load_sql(f"queries/{name}.sql")).format(**tables, **values).as_string(None)
+
+    def check_contract(self) -> None:
+        faults = []
+        with self._connected() as connection:
+            for table in self._tables:
+                relation = self._relation(table).as_string(connection)
+                found = {
+                    row[0]
+                    for row in connection.execute(
+                        load_sql("queries/platform_columns.sql").encode(), {"relation": relation}
+                    )
+                }
+                missing = [name for name in table.column_names if name not in found]
+                if not found:
+                    faults.append(f"there is no table {relation} that this user may see")
+                elif missing:
+                    faults.append(f"table {relation} has no column {', '.join(missing)}")
+        if faults:
+            raise BadInput(
+                "; ".join(faults),
+                where=self.label,
+                fix="give it the tables of the input contract (docs/contract.md)",
+            )
+
+    def read_accounts(self) -> pd.DataFrame:
+        query = sql.SQL("select account_id, name, country, time_zone, currency from {} order by account_id").format(
+            self._relation(contract.ACCOUNT)
+        )
+        return self._read(query, None, contract.ACCOUNT.column_names)
+
+    def read_users(self, user_ids: Sequence[str]) -> pd.DataFrame:
+        columns = ("user_id", "account_id", "active")
+        query = sql.SQL("select user_id, account_id, active from {} where user_id = any(%(ids)s)").format(
+            self._relation(contract.APP_USER)
+        )
+        return self._read(query, {"ids": list(user_ids)}, columns)
+
+    def _read(self, query: sql.Composed, parameters: Any, columns: Sequence[str]) -> pd.DataFrame:
+        with self._connected() as connection:
+            return pd.DataFrame(connection.execute(query, parameters).fetchall(), columns=list(columns), dtype=object)
+
+    def survey(self, window: CountWindow) -> Survey:
+        bounds = {"first": window.first, "last": window.last}
+        with self._connected() as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            rows, begins, homeless, nameless = connection.execute(self._query("survey_inventory", **bounds)).fetchone()
+            found = connection.execute(self._query("survey_nameless_chargers", **bounds)).fetchall() if nameless else []
+        return Survey(rows, begins, homeless, dict(found))
+
+    def read_part(
+        self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
+    ) -> PartRead:
+        around = {"first": window.first, "last": window.last}
+        asked = {"in_part": _in_part(part), "shard": _bucket(part.shards), **around}
+        at = CountInstants.of(account_ids, instants)
+        inventory: dict[int, pa.Table] = {}
+        shared: list[str] = []
+        met_twice: list[str] = []
+        strays = 0
+        with snapshot(self._url) as cursor:
+            cursor.execute(self._query("read_chargers", **asked))
+            chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
+            cursor.execute(self._query("read_connectors", **asked))
+            connectors = _by_shard(cursor.fetch_record_batch(), part, CONNECTOR_HISTORY)
+            cursor.execute(self._query("count_part", **asked))
+            self._require_all(part, cursor.fetchone(), chargers, connectors)
+            # Each shard's rows are let go when they are put together: all together they would be in memory twice.
+            for number in part.shard_numbers:
+                found = whole(chargers.pop(number), CHARGER_HISTORY)
+                outlets = whole(connectors.pop(number), CONNECTOR_HISTORY)
+                table = counted(found, outlets, at)
+                strays += stray_connectors(found, outlets)
+                shared += repeated_chargers(found)
+                met_twice += _chargers_of_repeated(table)
+                inventory[number] = table
+            cursor.execute(self._query("extract_charger_history", chargers=shared, **around))
+            charger_history = cursor.fetch_arrow_table().to_pandas()
+            cursor.execute(self._query("extract_connector_history", chargers=met_twice, **around))
+            connector_history = cursor.fetch_arrow_table().to_pandas()
+            orphans, examples = 0, None
+            if strays:  # Most of them stand under chargers that were taken away before the count.
+                cursor.execute(self._query("find_orphans", **asked))
+                orphans, examples = cursor.fetchone()
+        shards = (
+            (number, with_conflicts(inventory.pop(number), charger_history, connector_history))
+            for number in part.shard_numbers
+        )
+        return PartRead(shards, orphans, tuple(examples or ()))
+
+    def _require_all(self, part: Part, reported: Sequence[int], *arrived: dict[int, list[pa.RecordBatch]]) -> None:
+        """Raise `SetFault` unless as many chargers and connectors arrived as the source itself counts."""
+        for thing, said, shards in zip(("chargers", "connectors"), reported, arrived, strict=True):
+            came = sum(batch.num_rows for batches in shards.values() for batch in batches)
+            if said != came:
+                raise SetFault(
+                    f"the source reports {said:,} {thing} in part {part.number}, {came:,} arrived",
+                    where=self.label,
+                    fix="run the period again; nothing was published",
+                )
+
+    def read_charges(
+        self,
+        account_ids: Sequence[str],
+        since: Sequence[datetime],
+        until: Sequence[datetime],
+        keep: Callable[[pa.Table], object],
+    ) -> pd.DataFrame:
+        # Of many accounts, the windows are few, and instants take long to be written and read.
+        numbers: dict[tuple[datetime, datetime], int] = {}
+        window = [numbers.setdefault(pair, len(numbers) + 1) for pair in zip(since, until, strict=True)]
+        asked = {
+            "accounts": _array(account_ids),
+            "window": "{" + ",".join(map(str, window)) + "}",
+            "since": _array(begin.isoformat() for begin, _ in numbers),
+            "until": _array(end.isoformat() for _, end in numbers),
+        }
+        arrived = 0
+        # Counted beside the reading. Charges go on coming in meanwhile: what is counted must be what was read.
+        with snapshot(self._url) as cursor, ThreadPoolExecutor(1) as beside:
+            cursor.execute("select pg_export_snapshot()")
+            counting = beside.submit(self._counted_charges, cursor.fetchone()[0], asked)
+            cursor.execute(self._query("extract_charges", **asked))
+            for batch in cursor.fetch_record_batch():
+                keep(pa.Table.from_batches([batch]))
+                arrived += batch.num_rows
+            counted = counting.result()
+        if (reported := int(counted["charges"].sum())) != arrived:
+            raise SetFault(
+                f"the source reports {reported:,} charges, {arrived:,} arrived",
+                where=self.label,
+                fix="run the period again; nothing was published",
+            )
+        return counted
+
+    def _counted_charges(self, moment: str, asked: dict[str, str]) -> pd.DataFrame:
+        with snapshot(self._url, moment) as cursor:
+            cursor.execute(self._query("count_charges", **asked))
+            counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+        return counted
+
+
+def _by_shard(batches: Iterable[pa.RecordBatch], part: Part, schema: pa.Schema) -> dict[int, list[pa.RecordBatch]]:
+    """The rows of each shard, words encoded batch by batch so that memory stays flat."""
+    shards: dict[int, list[pa.RecordBatch]] = {number: [] for number in part.shard_numbers}
+    for batch in batches:
+        rows, shard = batch.select(schema.names), batch.column("shard")
+        for number, kept in shards.items():
+            mine = rows if len(shards) == 1 else rows.filter(pc.equal(shard, pa.scalar(number, shard.type)))
+            if mine.num_rows:
+                kept.append(mine.cast(schema))
+    return shards
+
+
+def _chargers_of_repeated(inventory: pa.Table) -> list[str]:
+    """The chargers of connectors that are in the inventory more than once."""
+    repeated = is_repeated(connector_keys(inventory))
+    found: list[str] = inventory.column("charger_id").filter(pa.array(repeated)).unique().to_pylist()
+    return found
+
+
+def _array(values: Iterable[str]) -> str:
+    """The text form of an array: as one literal it is made at once, where one for each of its values takes seconds."""
+    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
+    return "{" + ",".join(quoted) + "}"
+
+
+def _in_part(part: Part) -> sql.Composable:
+    """True for the rows of a part."""
+    if part.count == 1:
+        return sql.SQL("true")
+    return sql.SQL("{} = {}").format(_bucket(part.count), sql.Literal(part.number))
+
+
+def _bucket(count: int) -> sql.Composable:
+    """Which of `count` hash partitions Postgres itself would place a charger in; the first where it has no id."""
+    if count == 1:
+        return sql.SQL("0")
+    mask = count - 1
+    return sql.SQL("coalesce(((hashtextextended(charger_id, {seed}) & {mask}) + {shift}) & {mask}, 0)").format(
+        seed=sql.Literal(_HASH_SEED), mask=sql.Literal(mask), shift=sql.Literal(_HASH_SHIFT & mask)
+    )

@@ -1,0 +1,99 @@
+"""What the pipeline needs from a source of inventory, wherever the five tables lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from evbilling.platform.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR
+from evbilling.platform.inventory.sharding import Part
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+# What a month's two DAGs read: the count on the 1st, and the charges at its end.
+INVENTORY_TABLES = (ACCOUNT, APP_USER, CHARGER, CONNECTOR)
+CHARGE_TABLES = (ACCOUNT, APP_USER, ACCOUNT_CHARGE)
+
+
+@dataclass(frozen=True, slots=True)
+class CountWindow:
+    """First and last count instant of a period over all its accounts (UTC)."""
+
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Facts of the inventory as a set.
+
+    `homeless_chargers` are chargers around the count that belong to no account it knows; `nameless_chargers` tells by
+    account how many have no id.
+    """
+
+    connector_rows: int
+    history_begins: datetime | None
+    homeless_chargers: int
+    nameless_chargers: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRead:
+    """A part of the inventory as read: each of its shards, with its number, and what no shard can hold.
+
+    `orphans` are connectors around the count whose charger the source lacks, with a few to name.
+    """
+
+    shards: Iterator[tuple[int, pa.Table]]
+    orphans: int
+    orphan_examples: tuple[str, ...]
+
+
+class InventorySource(Protocol):
+    """The five tables behind one interface. Every method raises `TransientError` if the source doesn't answer."""
+
+    label: str
+
+    def check_contract(self) -> None:
+        """Raise `BadInput` that names every missing table and column."""
+
+    def read_accounts(self) -> pd.DataFrame:
+        """The account table, a row per account."""
+
+    def read_users(self, user_ids: Sequence[str]) -> pd.DataFrame:
+        """The app_user rows with these ids."""
+
+    def survey(self, window: CountWindow) -> Survey:
+        """Facts of the set around the count."""
+
+    def read_part(
+        self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
+    ) -> PartRead:
+        """The part's shards: one row per connector of these accounts as of the account's instant.
+
+        Columns account_id, charger_id, power_type, status, scope_status (dictionaries), connector_id (int32, -1 if
+        the source has none) and conflict: null, `duplicate` or `overlap` where history rows contradict each other.
+        Rows are in order of account, charger and connector and words in that of their bytes, so that the same truth
+        is the same table. Raises `SetFault` if fewer or more rows arrived than the source says it sent.
+        """
+
+    def read_charges(
+        self,
+        account_ids: Sequence[str],
+        since: Sequence[datetime],
+        until: Sequence[datetime],
+        keep: Callable[[pa.Table], object],
+    ) -> pd.DataFrame:
+        """Give `keep` the charges of these accounts, part by part, and return what the source itself says of them.
+
+        Each account's charges within its own [since, until), and those without a time, all as of one moment. Parts:
+        one row per charge: account_id, charge_id, kind, description, occurred_at (UTC), net_amount, tax_amount,
+        currency, settled_amount; amounts are decimal text in major units, exact. Returned: one row per account that
+        has charges: account_id, charges (how many), total_amount (net and tax) and settled_amount, as decimal text,
+        summed by the source. Raises `SetFault` if fewer or more rows arrived than it says it has.
+        """

@@ -1,0 +1,1 @@
+"""What pages, PDFs and mail read from the warehouse; nothing here writes."""

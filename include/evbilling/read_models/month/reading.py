@@ -1,0 +1,154 @@
+"""Reads a month's overview from the warehouse: by sums that are kept and by indexes, so that it takes as long for a
+hundred thousand statements as for ten."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from itertools import starmap
+from typing import Any
+
+import psycopg
+
+from evbilling.payments.retries.declines import DeclineClass, explain
+from evbilling.period import Period
+from evbilling.read_models.month.figures import (
+    AGES,
+    STATUSES,
+    AgeFigure,
+    BilledMonth,
+    Check,
+    DeclineFigure,
+    FailureFigure,
+    LeftOut,
+    LeftOutFigure,
+    MonthLine,
+    MonthOverview,
+    MonthRun,
+    OtherFigure,
+    StatusFigure,
+)
+from evbilling.warehouse.sql_files import load_sql
+
+_MONTHS = 12
+_CODES_SHOWN = 5
+_ACCOUNTS_SHOWN = 50
+_RUNS_SHOWN = 50
+
+Row = tuple[Any, ...]
+
+
+def month_overview(connection: psycopg.Connection[Any], period: Period, *, day: date) -> MonthOverview:
+    """`period` at a glance, ages as of `day`. A month of which there is nothing yet has empty figures.
+
+    Everything is of one moment if the connection's transaction is (repeatable read).
+    """
+
+    def read(query: str, **parameters: object) -> list[Row]:
+        given = {"period": str(period), **_range(period), **parameters}
+        return connection.execute(load_sql(f"queries/{query}.sql").encode(), given).fetchall()
+
+    issued: dict[str, datetime] = dict(read("overview_issued_at"))
+    failures, declines = _failures(read("overview_failures"))
+    statuses, others = _statuses(read("overview_statuses"))
+    unbilled = read("overview_unbilled")
+    return MonthOverview(
+        period=period,
+        day=day,
+        issued_at=issued.get("connector_statements"),
+        stated_at=issued.get("account_statements"),
+        history=_history(period, read("overview_history", first=str(period.shifted(1 - _MONTHS)), last=str(period))),
+        statuses=statuses,
+        others=others,
+        failures=failures,
+        declines=declines,
+        under_way=int(read("overview_under_way")[0][0]),
+        receivables=_receivables(read("overview_receivables"), day),
+        quarantined=_left_out(
+            [row[1:] for row in unbilled if row[0]],
+            read("overview_unbilled_first", is_quarantined=True, limit=_ACCOUNTS_SHOWN),
+        ),
+        nothing_to_bill=_left_out(
+            [row[1:] for row in unbilled if not row[0]],
+            read("overview_unbilled_first", is_quarantined=False, limit=_ACCOUNTS_SHOWN),
+        ),
+        withheld=_withheld(read("overview_withheld", limit=_ACCOUNTS_SHOWN)),
+        checks=tuple(Check(*row[:5]) for row in read("month_tie_out")),
+        runs=tuple(starmap(MonthRun, read("overview_runs", limit=_RUNS_SHOWN))),
+    )
+
+
+def months(connection: psycopg.Connection[Any]) -> tuple[MonthLine, ...]:
+    """Every month that was begun, the newest first."""
+    rows = connection.execute(load_sql("queries/overview_months.sql").encode()).fetchall()
+    return tuple(MonthLine(Period.parse(row[0]), *row[1:]) for row in rows)
+
+
+def _range(period: Period) -> dict[str, str]:
+    """The month's connector statements by their ids: from the first on, before the next month's."""
+    first, following = (str(p).replace("-", "") for p in (period, period.shifted(1)))
+    return {"first_id": f"A-{first}-", "next_id": f"A-{following}-"}
+
+
+def _history(period: Period, rows: list[Row]) -> tuple[BilledMonth, ...]:
+    found = {row[0]: row[1:] for row in rows}
+    past = [period.shifted(index - _MONTHS + 1) for index in range(_MONTHS)]
+    return tuple(BilledMonth(month, *found.get(str(month), (0, 0))) for month in past)
+
+
+def _statuses(rows: list[Row]) -> tuple[tuple[StatusFigure, ...], tuple[OtherFigure, ...]]:
+    own = sorted(
+        (StatusFigure(*row[1:]) for row in rows if row[0] == "connector"),
+        key=lambda figure: (figure.currency, STATUSES.index(figure.status)),
+    )
+    others = [OtherFigure(row[0], row[1], row[3], row[4]) for row in rows if row[0] != "connector"]
+    return tuple(own), tuple(sorted(others, key=lambda figure: (figure.kind, figure.currency)))
+
+
+def _failures(rows: list[Row]) -> tuple[tuple[FailureFigure, ...], tuple[DeclineFigure, ...]]:
+    classes: dict[str, list[int]] = {str(kind): [0, 0, 0] for kind in DeclineClass}
+    for kind, _code, *counts in rows:
+        classes[kind] = [before + count for before, count in zip(classes[kind], counts, strict=True)]
+    codes = [
+        DeclineFigure(code, kind, attempts, statements, unpaid, explain(code))
+        for kind, code, attempts, statements, unpaid in rows
+    ]
+    codes.sort(key=lambda figure: (-figure.statements, -figure.attempts, figure.code))
+    return (
+        tuple(FailureFigure(kind, *counts) for kind, counts in classes.items() if counts[0]),
+        tuple(codes[:_CODES_SHOWN]),
+    )
+
+
+def _receivables(rows: list[Row], day: date) -> tuple[AgeFigure, ...]:
+    """By currency and age; a currency in which anything is owed or a credit has a figure for each age."""
+    summed: dict[tuple[str, str], list[Any]] = {}
+    for period, currency, *figures in rows:
+        for age, _ in AGES:
+            # Nothing, with the decimals of the currency.
+            summed.setdefault((currency, age), [figure - figure for figure in figures])
+        key = (currency, _age((day - Period.parse(period).first_day).days))
+        summed[key] = [before + figure for before, figure in zip(summed[key], figures, strict=True)]
+    currencies = sorted({currency for currency, _ in summed})
+    return tuple(AgeFigure(currency, age, *summed[currency, age]) for currency in currencies for age, _ in AGES)
+
+
+def _age(days: int) -> str:
+    return next(age for age, last in AGES if last is None or days <= last)
+
+
+def _left_out(sums: list[Row], first: list[Row]) -> LeftOutFigure:
+    shown = tuple(
+        LeftOut(account, name, tuple(zip(reasons, details, strict=True)), connectors, amount, currency)
+        for account, name, reasons, details, connectors, amount, currency in first
+    )
+    return LeftOutFigure(
+        accounts=sum(accounts for _, accounts, _ in sums),
+        expected=tuple((currency, amount) for currency, _, amount in sums if amount is not None and currency),
+        unknown=sum(accounts for _, accounts, amount in sums if amount is None),
+        shown=shown,
+    )
+
+
+def _withheld(rows: list[Row]) -> LeftOutFigure:
+    shown = tuple(LeftOut(row[0], row[1], tuple(zip(row[2], row[3], strict=True))) for row in rows)
+    return LeftOutFigure(accounts=rows[0][4] if rows else 0, shown=shown)

@@ -1,0 +1,1 @@
+"""What a billing month would come to for one account under proposed terms."""

@@ -1,0 +1,1 @@
+"""What one statement says, for its page, its PDF and its mail."""

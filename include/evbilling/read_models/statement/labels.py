@@ -1,0 +1,60 @@
+"""What the codes of a statement mean, in words that finance and account managers use. Pure."""
+
+from __future__ import annotations
+
+from evbilling.payments.retries.declines import explain
+
+ITEM_LABELS = {
+    "opening_balance": "Opening balance",
+    "connector_statement": "Connector statements",
+    "correction": "Corrections",
+    "charge": "Other charges",
+    "payment": "Payments",
+    "paid_outside": "Paid by other means",
+}
+
+TRIGGER_LABELS = {
+    "issue": "Charge on issue",
+    "month_end": "Month-end retry",
+    "planned": "Planned retry",
+    "rebill": "Re-Bill",
+}
+
+_OUTCOMES = {
+    "pending": "The charge is under way.",
+    "succeeded": "The charge succeeded.",
+    "unknown": "The gateway hasn't told the outcome yet; it is asked every day, and nothing is charged until then.",
+}
+
+
+def item_label(kind: str) -> str:
+    """What the items of an account statement of one kind are called."""
+    return ITEM_LABELS.get(kind, kind.replace("_", " ").capitalize())
+
+
+def trigger_label(trigger: str) -> str:
+    """What called for a payment attempt."""
+    return TRIGGER_LABELS.get(trigger, trigger.replace("_", " ").capitalize())
+
+
+def outcome_says(outcome: str, decline_code: str | None) -> str:
+    """What became of a payment attempt, in one sentence; of a decline why, and what to do."""
+    return explain(decline_code) if outcome == "declined" else _OUTCOMES.get(outcome, outcome)
+
+
+def plan_says(*, is_planned: bool, reason_id: str, detail: str) -> str:
+    """When a failed statement is tried again by itself, or why it isn't, in one sentence."""
+    told = detail.rstrip(".")
+    if reason_id == "TO-BE-PLANNED":
+        return f"When it is tried again is still to be planned: {told}."
+    if is_planned:
+        return f"It is tried again by itself: {told}."
+    return f"It isn't tried again by itself: {told}."
+
+
+def rule_says(rule_id: str) -> str:
+    """A scope rule in its own words; the id itself if no such rule is known any more."""
+    # With pandas behind it: whoever shows a statement without exclusions does without.
+    from evbilling.scope.rules import RULE_REASONS
+
+    return RULE_REASONS.get(rule_id, rule_id)

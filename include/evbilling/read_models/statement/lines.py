@@ -1,0 +1,197 @@
+"""The lines of a statement, page by page: chargers and connectors, items, what a correction changes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from evbilling.money import from_minor
+from evbilling.read_models.statement.labels import item_label, rule_says
+from evbilling.read_models.statement.view import (
+    MOST_COUNTED,
+    ChargerLines,
+    CorrectedConnector,
+    ExcludedByRule,
+    ExcludedConnector,
+    Header,
+    Item,
+    ItemTotals,
+    Line,
+)
+from evbilling.warehouse.sql_files import load_sql
+
+# Nobody builds a charger with more outlets; a source that says so must not fill the memory.
+MOST_CONNECTORS = 200
+
+
+def reader(connection: psycopg.Connection[Any]) -> psycopg.Cursor[DictRow]:
+    """A cursor as the functions below take it."""
+    return connection.cursor(row_factory=dict_row)
+
+
+def charger_page(
+    cursor: psycopg.Cursor[DictRow], header: Header, *, after: str | None = None, most: int
+) -> tuple[ChargerLines, ...]:
+    """The chargers that follow `after` in order of their ids, `most` at most, each with its billed connectors."""
+    major = partial(from_minor, decimals_of_currency=header.minor_unit)
+    rows = _rows(
+        cursor,
+        "statement_chargers",
+        period=header.period,
+        account=header.account_id,
+        after=after,
+        chargers=most,
+        connectors=MOST_CONNECTORS,
+    )
+    return tuple(
+        ChargerLines(
+            row["charger_id"],
+            tuple(
+                Line(number, power, major(price))
+                for number, power, price in zip(row["connectors"], row["power_types"], row["prices"], strict=True)
+            ),
+            row["ac_count"],
+            row["dc_count"],
+            major(row["subtotal_minor"]),
+        )
+        for row in rows
+    )
+
+
+def line_page(
+    cursor: psycopg.Cursor[DictRow], header: Header, *, after: tuple[str, int] | None = None, most: int
+) -> tuple[tuple[str, Line], ...]:
+    """The billed connectors with their chargers, after that charger and connector, `most` at most."""
+    charger, connector = after or (None, None)
+    rows = _rows(
+        cursor,
+        "statement_lines",
+        period=header.period,
+        account=header.account_id,
+        charger=charger,
+        connector=connector,
+        most=most,
+    )
+    return tuple(
+        (
+            row["charger_id"],
+            Line(row["connector_id"], row["power_type"], from_minor(row["unit_price_minor"], header.minor_unit)),
+        )
+        for row in rows
+    )
+
+
+def charger_count(cursor: psycopg.Cursor[DictRow], header: Header) -> int:
+    """How many chargers the statement bills; `MOST_COUNTED` and one if they are more."""
+    (row,) = _rows(
+        cursor, "statement_charger_count", period=header.period, account=header.account_id, most=MOST_COUNTED + 1
+    )
+    return int(row["chargers"])
+
+
+def excluded_by_rule(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[ExcludedByRule, ...]:
+    """What each rule excluded of the account's connectors. Looks at all of them: a second for five million."""
+    rows = _rows(cursor, "statement_decisions", period=header.period, account=header.account_id)
+    return tuple(ExcludedByRule(row["rule_id"], rule_says(row["rule_id"]), row["connectors"]) for row in rows)
+
+
+def excluded_page(
+    cursor: psycopg.Cursor[DictRow], header: Header, *, after: tuple[str, int] | None = None, most: int
+) -> tuple[ExcludedConnector, ...]:
+    """The connectors that aren't billed, after that charger and connector, `most` at most."""
+    charger, connector = after or (None, None)
+    rows = _rows(
+        cursor,
+        "statement_excluded",
+        period=header.period,
+        account=header.account_id,
+        charger=charger,
+        connector=connector,
+        most=most,
+    )
+    return tuple(ExcludedConnector(**row) for row in rows)
+
+
+def corrected_page(
+    cursor: psycopg.Cursor[DictRow],
+    header: Header,
+    correction_id: str,
+    *,
+    after: tuple[str, int] | None = None,
+    most: int,
+) -> tuple[CorrectedConnector, ...]:
+    """The connectors that a correction changes, after that charger and connector, `most` at most."""
+    charger, connector = after or (None, None)
+    rows = _rows(
+        cursor, "statement_correction_lines", correction=correction_id, charger=charger, connector=connector, most=most
+    )
+    return tuple(_corrected(row, header.minor_unit) for row in rows)
+
+
+def corrected_count(cursor: psycopg.Cursor[DictRow], header: Header) -> int:
+    """How many connectors the correction changes."""
+    row = cursor.execute(
+        "select count(*) as lines from billing.correction_line where correction_id = %s", (header.statement_id,)
+    ).fetchone()
+    return int(row["lines"]) if row else 0
+
+
+def item_page(cursor: psycopg.Cursor[DictRow], header: Header, *, offset: int = 0, most: int) -> tuple[Item, ...]:
+    """The items of an account statement in its order, from `offset` on, `most` at most."""
+    major = partial(from_minor, decimals_of_currency=header.minor_unit)
+    return tuple(
+        Item(
+            row["item_kind"],
+            row["item_id"],
+            row["occurred_at"],
+            row["description"],
+            major(row["net_minor"]),
+            major(row["tax_minor"]),
+            major(row["total_minor"]),
+            major(row["settled_minor"]),
+        )
+        for row in _rows(cursor, "statement_items", statement=header.statement_id, offset=offset, most=most)
+    )
+
+
+def item_totals(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[ItemTotals, ...]:
+    """What the items of an account statement come to, by kind, in its order."""
+    major = partial(from_minor, decimals_of_currency=header.minor_unit)
+    return tuple(
+        ItemTotals(
+            row["item_kind"],
+            item_label(row["item_kind"]),
+            row["items"],
+            major(row["net_minor"]),
+            major(row["tax_minor"]),
+            major(row["total_minor"]),
+            major(row["settled_minor"]),
+        )
+        for row in _rows(cursor, "statement_item_totals", statement=header.statement_id)
+    )
+
+
+def _corrected(row: DictRow, minor_unit: int) -> CorrectedConnector:
+    before, after = row["before_minor"], row["after_minor"]
+    if after is not None:
+        why = None
+    elif row["rule_id"]:
+        why = rule_says(row["rule_id"])
+    else:
+        why = "The connector is no longer the account's" if not row["is_there"] else None
+    return CorrectedConnector(
+        row["charger_id"],
+        row["connector_id"],
+        row["power_type"],
+        None if before is None else from_minor(before, minor_unit),
+        None if after is None else from_minor(after, minor_unit),
+        row["rule_id"],
+        why,
+    )
+
+
+def _rows(cursor: psycopg.Cursor[Any], name: str, **values: object) -> list[DictRow]:
+    return cursor.execute(load_sql(f"queries/{name}.sql").encode(), values).fetchall()

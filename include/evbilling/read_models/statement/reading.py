@@ -1,0 +1,233 @@
+"""Reads what one statement says from the warehouse, for its page, its PDF and its mail."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow
+
+from evbilling.errors import NotReady
+from evbilling.money import from_minor
+from evbilling.read_models.statement import lines
+from evbilling.read_models.statement.labels import outcome_says, plan_says, trigger_label
+from evbilling.read_models.statement.view import (
+    ACCOUNT,
+    CONNECTOR,
+    CORRECTION,
+    Attempt,
+    AuditEvent,
+    Correction,
+    Header,
+    Payment,
+    RetryPlan,
+    RunRecord,
+    StatementRef,
+    StatementView,
+    Terms,
+)
+from evbilling.warehouse.sql_files import load_sql
+
+# What a PDF lists at most; beyond, it sums up.
+MOST_CHARGERS = 1_000
+MOST_ITEMS = 1_000
+# How many of its connectors a correction shows beside the statement that it corrects.
+_MOST_BESIDE = 200
+
+_AS_STORED = (
+    "statement_id",
+    "kind",
+    "type_label",
+    "account_id",
+    "account_name",
+    "financial_admin_id",
+    "period",
+    "revision",
+    "statement_date",
+    "time_zone",
+    "count_instant",
+    "issued_at",
+    "currency",
+    "minor_unit",
+    "tax_rate",
+    "status",
+    "ac_count",
+    "dc_count",
+    "code_version",
+    "run_id",
+)
+
+
+def show_statement(
+    connection: psycopg.Connection[Any],
+    statement_id: str,
+    *,
+    chargers: int = MOST_CHARGERS,
+    items: int = MOST_ITEMS,
+    count_excluded_up_to: int | None = None,
+) -> StatementView:
+    """All that one statement says, of whatever kind; raises `NotReady` if there is none of this id.
+
+    Holds the first `chargers` of a connector statement, the first `items` of an account statement and as many lines of
+    a correction: `lines` has what follows. What isn't billed is counted unless the statement has more connectors than
+    `count_excluded_up_to`. All else are short queries by keys, of one moment if the transaction has one snapshot.
+    """
+    with lines.reader(connection) as cursor:
+        row = cursor.execute(load_sql("queries/statement_header.sql").encode(), {"statement": statement_id}).fetchone()
+        if row is None:
+            raise NotReady(
+                f"there is no statement {statement_id[:100]}",
+                where="warehouse",
+                fix="look up its id in the list of statements; ids begin with A, S or C",
+            )
+        header = _header(row)
+        is_small = count_excluded_up_to is None or (header.connector_count or 0) <= count_excluded_up_to
+        return _with_parts(
+            cursor,
+            header,
+            is_archived=row["archived_at"] is not None,
+            chargers=chargers,
+            items=items,
+            is_excluded_counted=is_small,
+        )
+
+
+def _with_parts(
+    cursor: psycopg.Cursor[DictRow],
+    header: Header,
+    *,
+    is_archived: bool,
+    chargers: int,
+    items: int,
+    is_excluded_counted: bool,
+) -> StatementView:
+    is_connector, is_account, is_correction = (header.kind == k for k in (CONNECTOR, ACCOUNT, CORRECTION))
+    # Decisions are those of the account's only connector statement of the period.
+    has_lines = is_connector and header.revision == 0 and not is_archived
+    payments = _payments(cursor, header) if is_connector else ()
+    return StatementView(
+        header=header,
+        is_archived=is_connector and is_archived,
+        chargers=lines.charger_page(cursor, header, most=chargers) if has_lines else (),
+        charger_count=lines.charger_count(cursor, header) if has_lines else 0,
+        excluded=lines.excluded_by_rule(cursor, header) if has_lines and is_excluded_counted else (),
+        is_excluded_counted=has_lines and is_excluded_counted,
+        payments=payments,
+        attempts=_attempts(cursor, header) if is_connector else (),
+        plan=_plan(cursor, header) if is_connector else None,
+        corrections=_corrections(cursor, header) if is_connector else (),
+        listed_on=_listed_on(cursor, header, payments) if not is_account else (),
+        items=lines.item_page(cursor, header, most=items) if is_account else (),
+        item_totals=lines.item_totals(cursor, header) if is_account else (),
+        original=_original(cursor, header) if header.corrects else None,
+        corrected=lines.corrected_page(cursor, header, header.statement_id, most=items) if is_correction else (),
+        corrected_count=lines.corrected_count(cursor, header) if is_correction else 0,
+        run=_run(cursor, header),
+        audit=_audit(cursor, header),
+    )
+
+
+def _header(row: DictRow) -> Header:
+    major = partial(from_minor, decimals_of_currency=row["minor_unit"])
+    terms = None
+    if row["kind"] == CONNECTOR:
+        terms = Terms(
+            fee=major(row["fee_minor"]),
+            dc_fee=major(row["dc_fee_minor"]),
+            exclude_closed=row["exclude_closed"],
+            exclude_private=row["exclude_private"],
+            set_by=row["terms_set_by"],
+            set_at=row["terms_set_at"],
+            effective_from=row["terms_effective_from"],
+        )
+    return Header(
+        **{name: row[name] for name in _AS_STORED},
+        net=major(row["net_minor"]),
+        tax=major(row["tax_minor"]),
+        total=major(row["total_minor"]),
+        paid=row["paid_amount"],
+        balance=row["balance_due"],
+        terms=terms,
+        corrects=row["corrects_statement_id"],
+    )
+
+
+def _payments(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Payment, ...]:
+    rows = _rows(cursor, "statement_payments", statement=header.statement_id)
+    return tuple(Payment(**row) for row in rows)
+
+
+def _attempts(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Attempt, ...]:
+    rows = _rows(cursor, "statement_attempts", statement=header.statement_id)
+    return tuple(
+        Attempt(
+            **row,
+            trigger_label=trigger_label(row["trigger"]),
+            says=outcome_says(row["outcome"], row["decline_code"]),
+        )
+        for row in rows
+    )
+
+
+def _plan(cursor: psycopg.Cursor[DictRow], header: Header) -> RetryPlan | None:
+    row = cursor.execute(
+        "select planned_at, reason_id, detail from finance.payment_plans where statement_id = %s",
+        (header.statement_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    planned_at, reason_id = row["planned_at"], row["reason_id"]
+    says = plan_says(is_planned=planned_at is not None, reason_id=reason_id, detail=row["detail"])
+    return RetryPlan(planned_at, reason_id, says)
+
+
+def _corrections(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Correction, ...]:
+    major = partial(from_minor, decimals_of_currency=header.minor_unit)
+    return tuple(
+        Correction(
+            row["statement_id"],
+            row["statement_date"],
+            row["issued_at"],
+            major(row["net_minor"]),
+            major(row["tax_minor"]),
+            major(row["total_minor"]),
+            row["reason"],
+            row["line_count"],
+            lines.corrected_page(cursor, header, row["statement_id"], most=_MOST_BESIDE),
+        )
+        for row in _rows(cursor, "statement_corrections", statement=header.statement_id)
+    )
+
+
+def _listed_on(
+    cursor: psycopg.Cursor[DictRow], header: Header, payments: tuple[Payment, ...]
+) -> tuple[StatementRef, ...]:
+    kind = "correction" if header.kind == CORRECTION else "connector_statement"
+    rows = _rows(
+        cursor, "statement_listed_on", kind=kind, item=header.statement_id, payments=[p.payment_id for p in payments]
+    )
+    return tuple(StatementRef(**row) for row in rows)
+
+
+def _original(cursor: psycopg.Cursor[DictRow], header: Header) -> StatementRef:
+    row = cursor.execute(
+        "select statement_id, period::text as period, statement_date from billing.statement where statement_id = %s",
+        (header.corrects,),
+    ).fetchone()
+    assert row is not None  # ruff: ignore[assert]  # a correction's foreign key
+    return StatementRef(**row)
+
+
+def _run(cursor: psycopg.Cursor[DictRow], header: Header) -> RunRecord:
+    (row,) = _rows(cursor, "statement_run", run=header.run_id)
+    return RunRecord(**(row | {"warnings": tuple(row["warnings"])}))
+
+
+def _audit(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[AuditEvent, ...]:
+    rows = _rows(cursor, "statement_audit", statement=header.statement_id, period=header.period, run=header.run_id)
+    return tuple(AuditEvent(**row) for row in rows)
+
+
+def _rows(cursor: psycopg.Cursor[DictRow], name: str, **values: object) -> list[DictRow]:
+    return cursor.execute(load_sql(f"queries/{name}.sql").encode(), values).fetchall()

@@ -1,0 +1,265 @@
+"""The list of statements: a page of it, what all that is filtered comes to, and all of it one by one.
+
+Reads what the migration 0013 keeps beside the ledger. A page is found by the place where the last one ended, so that
+neither its cost nor what is on it depends on how many came before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from types import EllipsisType
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.sql import Literal
+
+from evbilling.errors import BadInput
+from evbilling.money import from_minor
+from evbilling.period import Period
+from evbilling.read_models.statement_list.filters import TYPE_LABELS, Place, Sort, StatementFilter
+from evbilling.read_models.statement_list.queries import (
+    accounts_branch,
+    composed,
+    counts_parts,
+    export_parts,
+    page_branches,
+    page_order,
+    totals_parts,
+)
+from evbilling.warehouse.sql_files import load_sql
+
+PAGE_ROWS = 50
+BY_STATEMENT = Sort()
+# A text that more accounts contain is no filter yet, and each is looked up.
+MOST_ACCOUNTS = 500
+_EXPORTED_AT_ONCE = 2_000
+
+# Accounts that were found by a filter's text (None: it has none), or that weren't looked for yet.
+Accounts: TypeAlias = list[str] | EllipsisType | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One statement as the list has it; amounts in major units of `currency`.
+
+    `connectors`, `paid` and `balance` are None for account statements and corrections, as in finance.statements.
+    """
+
+    statement_id: str
+    kind: str
+    account_id: str
+    account_name: str | None
+    financial_admin_id: str
+    period: str
+    statement_date: date
+    issued_at: datetime
+    connectors: int | None
+    currency: str
+    total: Decimal
+    paid: Decimal | None
+    balance: Decimal | None
+    status: str
+    corrects_statement_id: str | None
+
+    @property
+    def type_label(self) -> str:
+        """The kind as people read it."""
+        return TYPE_LABELS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedStatement(StatementLine):
+    """A statement on a page, with what tells which actions can work.
+
+    `has_failed`: a charge of it was declined, once at least. `is_under_way`: one is open, or its outcome isn't known.
+    `is_marked_as_paid`: a payment by other ways is booked that wasn't undone.
+    """
+
+    has_failed: bool
+    is_under_way: bool
+    is_marked_as_paid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """Some statements in order, and the places for `after` and `before` where the list goes on; None: it doesn't."""
+
+    rows: list[ListedStatement]
+    next: str | None
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the filtered statements of one kind and currency come to. Only connector statements have a balance."""
+
+    kind: str
+    currency: str
+    statements: int
+    connectors: int
+    total: Decimal
+    balance: Decimal
+
+    @property
+    def type_label(self) -> str:
+        """The kind as people read it."""
+        return TYPE_LABELS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What can be filtered by: the periods (newest first) and currencies in which there are statements."""
+
+    periods: list[str]
+    currencies: list[str]
+
+    @property
+    def latest(self) -> Period | None:
+        """The newest period; None if nothing was ever issued."""
+        return Period.parse(self.periods[0]) if self.periods else None
+
+
+def choices(connection: psycopg.Connection[Any]) -> Choices:
+    """What the list can be filtered by."""
+    row = connection.execute(load_sql("queries/statements_choices.sql").encode()).fetchone() or (None, None)
+    return Choices(row[0] or [], row[1] or [])
+
+
+def find_accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) -> list[str] | None:
+    """The ids of the accounts that the filter's text means; None if it has none.
+
+    Raises `BadInput` about the field `account` if there are more than `MOST_ACCOUNTS`.
+    """
+    if not wanted.account:
+        return None
+    rows = connection.execute(
+        load_sql("queries/statements_accounts.sql").encode(), {"text": wanted.account, "most": MOST_ACCOUNTS}
+    ).fetchall()
+    if len(rows) > MOST_ACCOUNTS:
+        raise BadInput(
+            f"more than {MOST_ACCOUNTS:,} accounts have {wanted.account!r} in their id or name",
+            where="account",
+            fix="give more of it",
+        )
+    return [row[0] for row in rows]
+
+
+def list_statements(
+    connection: psycopg.Connection[Any],
+    wanted: StatementFilter,
+    sort: Sort = BY_STATEMENT,
+    *,
+    after: str | None = None,
+    before: str | None = None,
+    limit: int = PAGE_ROWS,
+    accounts: Accounts = ...,
+) -> StatementPage:
+    """The page after or before a place of an earlier page; the first one without.
+
+    `accounts`: what `find_accounts` found, if it was asked already. Raises `BadInput` for a place of another way of
+    sorting, and as `find_accounts` does.
+    """
+    token = before or after
+    place = Place.parse(token, sort) if token else None
+    forward = before is None
+    accounts = find_accounts(connection, wanted) if accounts is ... else accounts
+    found = _page(connection, wanted, sort, accounts, place, forward=forward, limit=limit + 1)
+    is_more, found = len(found) > limit, found[:limit]
+    if not forward:
+        found.reverse()
+    if not found:
+        return StatementPage([], None if forward else token, token if forward else None)
+    is_first = place is None if forward else not is_more
+    is_last = not is_more if forward else False
+    following = None if is_last else found[-1].token(sort)
+    return StatementPage(_details(connection, found), following, None if is_first else found[0].token(sort))
+
+
+def _page(
+    connection: psycopg.Connection[Any],
+    wanted: StatementFilter,
+    sort: Sort,
+    accounts: list[str] | None,
+    place: Place | None,
+    *,
+    forward: bool,
+    limit: int,
+) -> list[Place]:
+    """The places of a page's rows, as they come when the list is read forwards or backwards."""
+    if accounts is None:
+        found = connection.execute(composed("statements_counts", **counts_parts(wanted))).fetchall()
+        counts = {(kind, status): count for kind, status, count in found}
+        branches = page_branches(wanted, sort, counts, place, forward=forward, limit=limit)
+    else:
+        branches = accounts_branch(wanted, sort, accounts, place, forward=forward, limit=limit)
+    if branches is None:
+        return []
+    order = page_order(sort, forward=forward)
+    rows = connection.execute(composed("statements_page", branches=branches, order=order, limit=limit))
+    return [Place(rank, tuple(values), statement_id) for rank, *values, statement_id in rows]
+
+
+def _details(connection: psycopg.Connection[Any], places: list[Place]) -> list[ListedStatement]:
+    ids = [place.statement_id for place in places]
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(composed("statements_details", ids=Literal(ids)))
+        found = {row["statement_id"]: _listed(row) for row in cursor}
+    return [found[statement_id] for statement_id in ids]
+
+
+def totals(connection: psycopg.Connection[Any], wanted: StatementFilter, *, accounts: Accounts = ...) -> list[Totals]:
+    """What all that is filtered comes to, by currency and kind; `accounts` as for `list_statements`."""
+    name, parts = totals_parts(wanted, find_accounts(connection, wanted) if accounts is ... else accounts)
+    return [
+        Totals(kind, currency, statements, connectors, from_minor(int(total), unit), from_minor(int(balance), unit))
+        for kind, currency, unit, statements, connectors, total, balance in connection.execute(composed(name, **parts))
+    ]
+
+
+def export_rows(
+    connection: psycopg.Connection[Any], wanted: StatementFilter, sort: Sort = BY_STATEMENT
+) -> Iterator[StatementLine]:
+    """All that is filtered, in order; read a few thousand at a time, within the connection's transaction."""
+    query = composed("statements_export", **export_parts(wanted, sort, find_accounts(connection, wanted)))
+    with connection.cursor(name="statements_export", row_factory=dict_row) as cursor:
+        cursor.itersize = _EXPORTED_AT_ONCE
+        cursor.execute(query)
+        for row in cursor:
+            yield StatementLine(**_fields(row))
+
+
+_PLAIN = (
+    "statement_id",
+    "kind",
+    "account_id",
+    "account_name",
+    "financial_admin_id",
+    "period",
+    "statement_date",
+    "issued_at",
+    "connectors",
+    "currency",
+    "status",
+    "corrects_statement_id",
+)
+
+
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    amounts = {
+        name: None if row[f"{name}_minor"] is None else from_minor(row[f"{name}_minor"], row["minor_unit"])
+        for name in ("total", "paid", "balance")
+    }
+    return {name: row[name] for name in _PLAIN} | amounts
+
+
+def _listed(row: dict[str, Any]) -> ListedStatement:
+    return ListedStatement(
+        **_fields(row),
+        has_failed=row["has_failed"],
+        is_under_way=row["is_under_way"],
+        is_marked_as_paid=row["is_marked_as_paid"],
+    )

@@ -1,0 +1,110 @@
+"""Faults of single connectors that make their account's count doubtful: the account is quarantined, the others go on.
+
+Each sees the same frame as the rules, with column `conflict` (null, `duplicate`, `overlap`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from evbilling.platform.contract import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
+from evbilling.scope.rules import Predicate
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault of connectors; `column` is the one to show in the message."""
+
+    reason_id: str
+    what: str
+    fix: str
+    column: str
+    applies: Predicate
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "CONNECTOR-ID-INVALID",
+        "no valid connector_id",
+        "number the connectors from 1 in the platform",
+        "connector_id",
+        lambda c: c["connector_id"] < 0,
+    ),
+    Fault(
+        "SCOPE-UNKNOWN",
+        "an unknown scope status",
+        f"set one of {', '.join(SCOPE_STATUSES)} in the platform",
+        "scope_status",
+        lambda c: ~c["scope_status"].isin(SCOPE_STATUSES),
+    ),
+    Fault(
+        "STATUS-UNKNOWN",
+        "an unknown status",
+        f"set one of {', '.join(CONNECTOR_STATUSES)} in the platform",
+        "status",
+        lambda c: ~c["status"].isin(CONNECTOR_STATUSES),
+    ),
+    Fault(
+        "POWER-TYPE-UNKNOWN",
+        "an unknown power type",
+        "set AC or DC in the platform",
+        "power_type",
+        lambda c: ~c["power_type"].isin(POWER_TYPES) & (c["connector_id"] > 0),
+    ),
+    Fault(
+        "DUPLICATE-CONNECTOR",
+        "the same connector twice",
+        "keep one row of it in the platform",
+        "conflict",
+        lambda c: c["conflict"] == "duplicate",
+    ),
+    Fault(
+        "OVERLAPPING-HISTORY",
+        "history rows that overlap in time",
+        "end each row where the next one begins in the platform",
+        "conflict",
+        lambda c: c["conflict"] == "overlap",
+    ),
+)
+
+
+def find_faults(connectors: pd.DataFrame, charger_ids: pa.ChunkedArray) -> pd.DataFrame:
+    """One row per account and fault: account_id, reason_id, connectors (how many), detail (in plain words).
+
+    `charger_ids` are those of the rows of `connectors`.
+    """
+    found = []
+    for fault in FAULTS:
+        rows = np.flatnonzero(fault.applies(connectors).fillna(True).to_numpy(dtype=bool))
+        if not len(rows):
+            continue
+        hits = connectors.iloc[rows].assign(charger_id=charger_ids.take(rows).cast("string").to_pylist())
+        for account_id, group in hits.groupby("account_id", observed=True):
+            first = _first(group, fault.column)
+            shown = "" if fault.column == "conflict" else f" ({_shown(first[fault.column])})"
+            found.append({
+                "account_id": account_id,
+                "reason_id": fault.reason_id,
+                "connectors": len(group),
+                "detail": f"{len(group)} connector{'s' if len(group) > 1 else ''} with {fault.what}{shown}, "
+                f"first {first['charger_id']}/{first['connector_id']}; {fault.fix}",
+            })
+    return pd.DataFrame(found, columns=["account_id", "reason_id", "connectors", "detail"])
+
+
+def _first(connectors: pd.DataFrame, column: str) -> pd.Series[Any]:
+    """The first row by id, not by place: a source gives rows in any order, and a re-run must say the same of them."""
+    chargers = connectors["charger_id"].astype(object)
+    rows = connectors[chargers == chargers.min()]
+    order = pd.DataFrame({"connector_id": rows["connector_id"], "shown": rows[column].astype(object).astype(str)})
+    first: pd.Series[Any] = rows.loc[order.sort_values(["connector_id", "shown"]).index[0]]
+    return first
+
+
+def _shown(value: object) -> str:
+    return "empty" if pd.isna(value) or value == -1 else repr(value) if isinstance(value, str) else str(value)  # type: ignore[call-overload]

@@ -1,0 +1,96 @@
+"""The demo: a made-up platform, a month billed and closed by the real scheduler, and what finance then sees."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+
+from evbilling.errors import BadInput
+from evbilling.period import Period
+from evbilling_local.demo.month_run import DAG_IDS, bill_and_close, last_complete_month
+from evbilling_local.stack import airflow, gateway, mail
+from evbilling_local.stack.console import command, step
+from evbilling_local.stack.lifecycle import bring_up
+from evbilling_local.stack.state import StackState
+
+SEED = 1
+
+
+def run_demo(accounts: int) -> int:
+    """Bill and close the last complete month of a made-up platform and print what came of it; the stack keeps running.
+
+    Returns 0, or 1 if the run failed. Raises `BadInput` if this stack holds another sample, or if real
+    databases replace its own.
+    """
+    airflow.require_embedded_services(os.environ)
+    state = bring_up()
+    _load_sample(state, accounts)
+    period = last_complete_month()
+    api = airflow.api(state)
+    if not bill_and_close(api, period, web_url=airflow.base_url(state), finance_url=state.url("finance")):
+        return 1
+    _print_next_steps(state, period)
+    return 0
+
+
+def _load_sample(state: StackState, accounts: int) -> None:
+    from evbilling.settings.store import record_settings
+    from evbilling_local.sample import sample_settings, write_sample
+
+    with step("Sample", f"making a platform of {accounts} accounts") as line:
+        wanted = {"accounts": str(accounts), "seed": str(SEED)}
+        loaded = {key: state.sample.get(key) for key in wanted}
+        if state.sample and loaded != wanted:
+            held = state.sample["accounts"]
+            raise BadInput(
+                f"this stack already holds a sample of {held} accounts, not of {accounts}",
+                where=str(state.home),
+                fix=f"ask for --accounts {held}, or take another folder: EVBILLING_HOME=…",
+            )
+        if state.sample:
+            line.result = f"the sample of {accounts} accounts (seed {SEED}) is already loaded"
+        else:
+            _require_empty_platform(state)
+            made = write_sample(state.url("platform"), accounts=accounts, seed=SEED, today=_today())
+            line.result = (
+                f"{made.accounts:,} accounts, {made.users:,} users, {made.chargers:,} chargers, "
+                f"{made.connectors:,} connectors, {made.charges:,} charges"
+            )
+            state.sample = wanted | {"today": _today().isoformat()}
+            state.save()
+    with step("Settings", "recording the accounts' billing settings") as line:
+        # The day of the sample, not today's, so that a demo of next month records the very same settings.
+        made_on = date.fromisoformat(state.sample["today"])
+        terms = sample_settings(accounts=accounts, seed=SEED, today=made_on)
+        recorded = record_settings(state.url("warehouse"), terms, actor="evbilling demo")
+        line.result = f"{recorded.added:,} recorded, {recorded.unchanged:,} unchanged"
+
+
+def _require_empty_platform(state: StackState) -> None:
+    import psycopg
+
+    with psycopg.connect(state.url("platform")) as connection:
+        found = connection.execute("select exists (select from platform.account)").fetchone()
+    if found == (True,):
+        raise BadInput(
+            "the platform database holds data that isn't the demo's, and a sample would replace it",
+            where=str(state.home),
+            fix="run the demo in another folder: EVBILLING_HOME=… evbilling demo",
+        )
+
+
+def _print_next_steps(state: StackState, period: Period) -> None:
+    print("\nWhere to look next")
+    print(f"  Airflow     {airflow.base_url(state)}   login admin / {state.airflow_passwords['admin']}")
+    print(f"  Pages       {airflow.base_url(state)}/evbilling/statements   statements, months, account billing, mail")
+    query = f"select * from finance.statements where period = '{period}'"  # ruff: ignore[hardcoded-sql-expression]
+    print(f"""  Finance     eval "$({command()} env)"; psql "$FINANCE_URL" -c "{query}\"""")
+    print(f"  Sandbox     {gateway.url(state)}   what the cards were charged: {gateway.SANDBOX.log_file(state)}")
+    print(f"  Mail        {mail.url(state)}   what was sent: statements with their PDFs, notices of failed charges")
+    print(f"  Go live     un-pause {DAG_IDS[0]} in Airflow: it bills this month at once, then on each 1st;")
+    print("              then account_statements, payment_retries and payment_reconciliation")
+    print(f"  Stop        {command()} down        (the data stays; a second demo writes 0 rows)")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

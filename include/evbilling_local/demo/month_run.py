@@ -1,0 +1,51 @@
+"""A month from beginning to end through a running Airflow: its two DAGs, one after the other, and what came of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from evbilling.period import Period
+from evbilling_local.demo.month_report import count_rows, print_month
+from evbilling_local.stack.api import AirflowApi
+from evbilling_local.stack.dagrun import DagRunner, Progress
+
+# The 1st of the month and its last day.
+DAG_IDS = ("connector_statements", "account_statements")
+_LOGS_SHOWN = 3
+
+
+def last_complete_month() -> Period:
+    """The month before this one, in UTC."""
+    today = datetime.now(UTC)
+    return Period(today.year, today.month).shifted(-1)
+
+
+def bill_and_close(api: AirflowApi, period: Period, *, web_url: str, finance_url: str) -> bool:
+    """Run the month's DAGs for `period`, show them as they go and print what finance sees; False if a run failed.
+
+    `web_url` is where a person finds Airflow, `finance_url` logs in as finance_reader.
+    """
+    for dag_id in DAG_IDS:
+        if not _run(api, dag_id, period, web_url, finance_url):
+            return False
+    print_month(finance_url, period)
+    return True
+
+
+def _run(api: AirflowApi, dag_id: str, period: Period, web_url: str, finance_url: str) -> bool:
+    runner = DagRunner(api, dag_id)
+    before = count_rows(finance_url, period)
+    print(f"\nDAG {dag_id}, partition key {period}")
+    with Progress() as progress:
+        run_id, outcome = runner.run(str(period), progress)
+    link = f"{web_url}/dags/{dag_id}/runs/{run_id}"
+    if outcome == "success":
+        written = count_rows(finance_url, period) - before
+        print(f"The run succeeded and wrote {written:,} rows: {link}")
+        return True
+    print(f"The run failed: {link}")
+    failed = [task for task in runner.tasks(run_id) if task.state == "failed"]
+    for task in failed[:_LOGS_SHOWN]:
+        print(f"\nTask {task.label} failed on try {task.try_number}; its log ends with:")
+        print(runner.log_tail(run_id, task))
+    return False

@@ -1,0 +1,1 @@
+"""The demo platform database: its tables, filled from files or with a made-up platform."""

@@ -1,0 +1,56 @@
+"""Fills the demo platform database from a folder of files: checked first, then in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from evbilling.errors import NotReady
+from evbilling.platform.contract import TABLES
+from evbilling.platform.files.tables import check_files, copy_into
+from evbilling.warehouse.connect import connected
+
+SCHEMA = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was loaded: rows by table, and the columns left out by file."""
+
+    rows: dict[str, int]
+    ignored: dict[str, tuple[str, ...]]
+
+
+def load_folder(database_url: str, folder_url: str) -> Loaded:
+    """Replace all five tables of the platform database by those of `folder_url`: all or nothing.
+
+    Raises `BadInput` with every problem before anything is written, `NotReady` if the tables aren't there,
+    `TransientError` if the database or the folder's network doesn't answer.
+    """
+    files = check_files(folder_url)
+    with connected(database_url, what="platform database") as connection:
+        truncate(connection)
+        rows = copy_into(connection, folder_url, SCHEMA)
+        analyze(connection)
+    ignored = {file.name: file.ignored_columns() for file in files.values()}
+    return Loaded(rows, {name: columns for name, columns in ignored.items() if columns})
+
+
+def truncate(connection: psycopg.Connection) -> None:
+    """Empty the five tables in the caller's transaction; raises `NotReady` if they aren't there."""
+    names = sql.SQL(", ").join(sql.Identifier(SCHEMA, table.name) for table in TABLES)
+    try:
+        connection.execute(sql.SQL("truncate {}").format(names))
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise NotReady(
+            f"the platform database lacks its tables: {error.diag.message_primary}",
+            fix="apply sql/platform/tables.sql, as `evbilling up` does",
+        ) from None
+
+
+def analyze(connection: psycopg.Connection) -> None:
+    """Give the planner the new sizes at once, in the caller's transaction."""
+    names = sql.SQL(", ").join(sql.Identifier(SCHEMA, table.name) for table in TABLES)
+    connection.execute(sql.SQL("analyze {}").format(names))

@@ -1,0 +1,149 @@
+"""The control API under `/_sandbox`: set faults, change what methods do, tamper with payments, see what came in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import unquote
+
+from evbilling.errors import BadInput
+from evbilling_local.sandbox import methods
+from evbilling_local.sandbox.api import Api
+from evbilling_local.sandbox.customers import BEHAVIOUR, behaviour_of, set_behaviour
+from evbilling_local.sandbox.faults import plan_from_json
+from evbilling_local.sandbox.intents import INTENT, intent_named, new_intent, paid
+from evbilling_local.sandbox.methods import Behaviour
+from evbilling_local.sandbox.replies import Answer, Json, Refusal, missing
+
+PREFIX = "/_sandbox/"
+
+_STATUSES = (
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+    "requires_capture",
+    "canceled",
+    "succeeded",
+)
+_TAMPERED = frozenset({"status", "amount", "amount_received", "currency", "customer", "metadata", "created"})
+_MADE = frozenset({"amount", "currency", "customer", "payment_method", "description", "metadata", "created"})
+
+
+def handle_control(api: Api, method: str, path: str, body: str) -> Answer:
+    """Answer a control request; what is wrong with it comes back as an error with status 400 or 404."""
+    try:
+        sent = _decoded(body)
+        with_id = [unquote(part) for part in path.removeprefix(PREFIX).split("/")]
+        return Answer(200, _answered(api, method, with_id, sent))
+    except Refusal as refusal:
+        return refusal.answer
+    except BadInput as error:
+        return Answer(400, {"error": {"type": "invalid_request_error", "message": str(error)}})
+
+
+def _answered(api: Api, method: str, parts: list[str], sent: Json) -> Json:
+    match (method, *parts):
+        case ("GET", "health"):
+            with api.store.reading():
+                return {"status": "ok", "payment_intents": api.store.count(INTENT), "state": str(api.store.path)}
+        case ("GET", "faults"):
+            return api.faults()
+        case ("PUT", "faults"):
+            api.set_faults(plan_from_json(sent))
+            return api.faults()
+        case ("GET", "requests"):
+            return api.traffic.summary()
+        case ("DELETE", "requests"):
+            api.traffic.reset()
+            return api.traffic.summary()
+        case ("PUT", "methods", method_id):
+            return set_method(api, method_id, sent)
+        case ("DELETE", "methods", method_id):
+            with api.store.transaction():
+                return {"id": method_id, "deleted": api.store.delete(BEHAVIOUR, method_id)}
+        case ("POST", "intents", intent_id):
+            return tamper(api, intent_id, sent)
+        case ("DELETE", "intents", intent_id):
+            return delete_intent(api, intent_id)
+        case ("POST", "payments"):
+            return make_payment(api, sent)
+    raise Refusal(404, f"There is no {method} {PREFIX}{'/'.join(parts)}.")
+
+
+def set_method(api: Api, method_id: str, sent: Json) -> Json:
+    """From now on charges on the method decline with `decline_code`, or succeed if that is null."""
+    _only(sent, frozenset({"decline_code", "advice_code"}))
+    reason, advice = sent.get("decline_code"), sent.get("advice_code")
+    if not isinstance(reason, str | None) or not isinstance(advice, str | None) or reason == "":
+        raise Refusal(400, "decline_code and advice_code are texts or null.")
+    with api.store.transaction():
+        wanted = methods.declining(reason, advice)
+        set_behaviour(api.store, method_id, wanted)
+    return {
+        "id": method_id,
+        "code": wanted.code if reason else None,
+        "decline_code": reason,
+        "advice_code": wanted.advice_code,
+    }
+
+
+def tamper(api: Api, intent_id: str, sent: Json) -> Json:
+    """Change what a PaymentIntent says, without any charge or refund; returns the intent."""
+    _only(sent, _TAMPERED)
+    if sent.get("status", "succeeded") not in _STATUSES:
+        raise Refusal(400, f"The status is one of {', '.join(_STATUSES)}.", param="status")
+    _check_types(sent)
+    with api.store.transaction():
+        changed = {**intent_named(api.store, intent_id), **sent}
+        api.store.put(INTENT, changed)
+    return changed
+
+
+def delete_intent(api: Api, intent_id: str) -> Json:
+    """Make a PaymentIntent vanish. The answer that was kept for its key stays."""
+    with api.store.transaction():
+        if not api.store.delete(INTENT, intent_id):
+            raise missing(INTENT, intent_id, status=404)
+    return {"id": intent_id, "deleted": True}
+
+
+def make_payment(api: Api, sent: Json) -> Json:
+    """A succeeded PaymentIntent that nobody asked for; returns it."""
+    _only(sent, _MADE)
+    _check_types(sent)
+    params = {"payment_method": "pm_card_visa", **{name: value for name, value in sent.items() if name != "created"}}
+    params["amount"] = str(params.get("amount", ""))
+    now = int(sent.get("created", api.now()))
+    with api.store.transaction():
+        intent = new_intent(api.store, params, now, adopt=True)
+        method_id = intent["payment_method"]
+        behaviour = behaviour_of(api.store, method_id) if method_id else Behaviour()
+        return paid(api.store, intent, behaviour, now)
+
+
+def _decoded(body: str) -> Json:
+    try:
+        sent: Any = json.loads(body or "{}")
+    except ValueError as error:
+        raise Refusal(400, f"The body isn't JSON: {error}") from None
+    if not isinstance(sent, dict):
+        raise Refusal(400, "The body must be a JSON object.")
+    return sent
+
+
+def _only(sent: Json, known: frozenset[str]) -> None:
+    if unknown := sorted(set(sent) - known):
+        raise Refusal(400, f"{', '.join(unknown)} can't be given here; known are {', '.join(sorted(known))}.")
+
+
+def _check_types(sent: Json) -> None:
+    for name, value in sent.items():
+        if name in ("amount", "amount_received", "created"):
+            is_right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+        elif name == "metadata":
+            is_right = isinstance(value, dict) and all(isinstance(entry, str) for entry in value.values())
+        else:
+            is_right = isinstance(value, str) or (value is None and name == "customer")
+        if not is_right:
+            raise Refusal(400, f"{name} can't be {value!r}.", param=name)

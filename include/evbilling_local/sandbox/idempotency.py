@@ -1,0 +1,71 @@
+"""At most one execution for an idempotency key: the first answer is kept and given again to whoever repeats it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from evbilling_local.sandbox.replies import Answer, Refusal
+from evbilling_local.sandbox.store import Store
+
+_LONGEST_KEY = 255
+
+
+def fingerprint(path: str, pairs: list[tuple[str, str]]) -> str:
+    """What tells whether a request is the same: its path and its parameters, in whatever order they came."""
+    return hashlib.sha256(json.dumps([path, sorted(pairs)]).encode()).hexdigest()
+
+
+class Keys:
+    """The keys that are executing now. Every method is safe across threads."""
+
+    def __init__(self) -> None:
+        self._executing: set[str] = set()
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def use(self, key: str) -> Generator[None]:
+        """Inside, this request alone has the key; a `Refusal` if another one has it, or the key is too long."""
+        if len(key) > _LONGEST_KEY:
+            raise Refusal(400, f"An idempotency key has at most {_LONGEST_KEY} characters.", param="idempotency_key")
+        with self._turn:
+            if key in self._executing:
+                raise Refusal(
+                    409,
+                    f"Another request with the idempotency key {key!r} is still being executed.",
+                    code="idempotency_key_in_use",
+                    kind="idempotency_error",
+                    headers={"Stripe-Should-Retry": "true"},
+                )
+            self._executing.add(key)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._executing.discard(key)
+
+
+def recall(store: Store, key: str, mark: str, since: float) -> Answer | None:
+    """The answer that was given for a key at `since` or later; a `Refusal` if that was for another request."""
+    kept = store.answer_for(key, since)
+    if kept is None:
+        return None
+    kept_mark, status, body = kept
+    if kept_mark != mark:
+        raise Refusal(
+            400,
+            f"The idempotency key {key!r} was used for another request. Use a new key.",
+            kind="idempotency_error",
+        )
+    headers = {"Idempotent-Replayed": "true"}
+    if status >= 500:
+        headers["Stripe-Should-Retry"] = "false"
+    return Answer(status, json.loads(body), headers)
+
+
+def remember(store: Store, key: str, mark: str, answer: Answer, now: float) -> None:
+    """Keep an answer for its key; to be called in the transaction of what it answers."""
+    store.keep_answer(key, mark, answer.status, json.dumps(answer.body), now)

