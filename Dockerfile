@@ -14,10 +14,11 @@ WORKDIR /opt/evbilling
 COPY pyproject.toml README.md ./
 COPY include ./include
 COPY plugins ./plugins
-# Editable: sql/ is found beside include/, as in a checkout. Compiled here, because nothing can be written later.
-RUN /opt/venv/bin/pip install --no-deps --no-build-isolation --editable . \
+COPY sql ./sql
+# The wheel has SQL, templates and the plugin. Compiled here, because nothing can be written later.
+RUN /opt/venv/bin/pip install --no-deps --no-build-isolation . \
     && /opt/venv/bin/pip check \
-    && /opt/venv/bin/python -m compileall -q include plugins
+    && /opt/venv/bin/python -m compileall -q /opt/venv/lib/python*/site-packages/evbilling*
 
 FROM python:${PYTHON}-slim
 # Of every script, and emoji: customers' names are on the PDFs.
@@ -28,8 +29,6 @@ RUN apt-get update -qq \
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin evbilling \
     && install -d -o evbilling -g evbilling /var/lib/evbilling /var/lib/evbilling/logs /var/lib/evbilling/sandbox
 COPY --from=build /opt/venv /opt/venv
-COPY --from=build /opt/evbilling /opt/evbilling
-COPY sql /opt/evbilling/sql
 COPY dags /opt/evbilling/dags
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
@@ -38,7 +37,6 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONWARNINGS='ignore:GitWildMatchPattern,ignore:Using `httpx` with' \
     AIRFLOW_HOME=/tmp/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/evbilling/dags \
-    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/evbilling/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
     GX_ANALYTICS_ENABLED=False
 WORKDIR /opt/evbilling

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from evbilling.errors import NotReady
 
-SQL_ROOT = Path(__file__).resolve().parents[3] / "sql"
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+# The wheel has the folder within the package; a checkout has it beside `include/`.
+SQL_ROOT = next((folder for folder in (_PACKAGE / "sql", _PACKAGE.parents[1] / "sql") if folder.is_dir()), _PACKAGE)
 
 
 @cache
@@ -20,5 +23,5 @@ def load_sql(name: str) -> str:
         raise NotReady(
             f"there is no SQL file {name}",
             where=str(SQL_ROOT),
-            fix="install the project as `make setup` does: its sql/ folder stays beside include/",
+            fix="install evbilling again: its wheel brings the SQL",
         ) from None
