@@ -43,6 +43,9 @@ from evbilling_airflow.defaults import (
     Tag,
 )
 from evbilling_airflow.links import ValidationResultsLink, with_link
+from evbilling_airflow.release import require_release
+
+require_release("0.1.0")
 
 
 @dag(

@@ -36,6 +36,9 @@ from evbilling_airflow import mail, month
 from evbilling_airflow.assets import CONNECTOR_STATEMENTS
 from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEWAY_POOL, MONTH_PARAMS, SCHEDULED, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
+from evbilling_airflow.release import require_release
+
+require_release("0.1.0")
 
 
 @dag(

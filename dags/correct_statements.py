@@ -29,6 +29,9 @@ from airflow.sdk import dag, get_current_context, task
 from evbilling_airflow import month
 from evbilling_airflow.defaults import BY_HAND, CORRECTION_PARAMS, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
+from evbilling_airflow.release import require_release
+
+require_release("0.1.0")
 
 
 @dag(

@@ -26,6 +26,9 @@ from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import mail
 from evbilling_airflow.defaults import BY_HAND, DELIVERY_TIMEOUT, MAIL_PARAMS, Tag
+from evbilling_airflow.release import require_release
+
+require_release("0.1.0")
 
 
 @dag(

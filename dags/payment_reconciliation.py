@@ -26,6 +26,9 @@ from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import payments
 from evbilling_airflow.defaults import GATEWAY_POOL, RECONCILIATION_PARAMS, SCHEDULED, Tag
+from evbilling_airflow.release import require_release
+
+require_release("0.1.0")
 
 
 @dag(

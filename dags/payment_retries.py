@@ -26,6 +26,9 @@ from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import mail, payments
 from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, DRY_RUN_PARAM, GATEWAY_POOL, SCHEDULED, Tag
+from evbilling_airflow.release import require_release
+
+require_release("0.1.0")
 
 
 @dag(

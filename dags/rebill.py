@@ -24,6 +24,9 @@ from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import payments
 from evbilling_airflow.defaults import BY_HAND, CHARGING_TIMEOUT, GATEWAY_POOL, REBILL_PARAMS, Tag
+from evbilling_airflow.release import require_release
+
+require_release("0.1.0")
 
 
 @dag(

@@ -25,6 +25,9 @@ from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import payments
 from evbilling_airflow.defaults import BY_HAND, UNDO_MARK_AS_PAID_PARAMS, Tag
+from evbilling_airflow.release import require_release
+
+require_release("0.1.0")
 
 
 @dag(

@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,10 @@ from typing import Any
 
 import pytest
 from airflow_settings import DAGS, PLUGINS
+
+from evbilling import __version__
+from evbilling.errors import NotReady
+from evbilling_airflow.release import require_release
 
 pytestmark = [
     pytest.mark.airflow,
@@ -423,3 +428,11 @@ def test_airflow_loads_our_plugin_and_it_alone() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "['evbilling'] {} []"
+
+
+def test_the_dag_files_are_of_the_installed_release(dag_bag: Any) -> None:
+    """Each DAG file names the release of the package; others are refused with what to do."""
+    named = [path.name for path in DAGS.glob("*.py") if f'\nrequire_release("{__version__}")\n' in path.read_text()]
+    assert {*named} == {Path(dag.fileloc).name for dag in dag_bag.dags.values()}
+    with pytest.raises(NotReady, match=rf"of evbilling 0\.0\.9, and evbilling {re.escape(__version__)} is installed"):
+        require_release("0.0.9")
