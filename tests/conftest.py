@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,9 +79,14 @@ class WarehouseDb:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A running server with an empty `warehouse_template` (migrated) and `platform_template`."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False)
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A running server with an empty `warehouse_template` (migrated) and `platform_template`.
+
+    Not below pytest's own folder: run by root, the server has a user of its own, and every other pytest that starts
+    takes that folder's rights away from it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="evbilling-pg-"))
+    server = EmbeddedPostgres(folder, durable=False)
     server.start()
     try:
         for name in ("warehouse_template", "platform_template"):
@@ -92,6 +99,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         yield server
     finally:
         server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
