@@ -63,7 +63,7 @@ secrets: ## passwords and keys for docker-compose.yml, once; needs a shell only
 	@sh containers/make_secrets.sh
 
 lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
-	$(VENV)/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --extra celery --group dev pyproject.toml \
+	$(VENV)/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --extra celery --extra local --group dev pyproject.toml \
 		--custom-compile-command "make lock" --output-file requirements.lock
 
 $(INSTALLED): requirements.lock pyproject.toml

