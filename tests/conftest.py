@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ PASSWORD = "test"
 LONG = ("e2e", "integration")
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the session a temporary folder of its own.
+
+    Run by root, the embedded Postgres has a user of its own. pytest's usual folder is shared, and each session that
+    starts takes the rights to it away from that user, while the servers of other sessions run there.
+    """
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = tempfile.mkdtemp(prefix="evbilling-tests-")
+        config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -79,14 +91,9 @@ class WarehouseDb:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
-    """A running server with an empty `warehouse_template` (migrated) and `platform_template`.
-
-    Not below pytest's own folder: run by root, the server has a user of its own, and every other pytest that starts
-    takes that folder's rights away from it.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="evbilling-pg-"))
-    server = EmbeddedPostgres(folder, durable=False)
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A running server with an empty `warehouse_template` (migrated) and `platform_template`."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False)
     server.start()
     try:
         for name in ("warehouse_template", "platform_template"):
@@ -99,7 +106,6 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         yield server
     finally:
         server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
