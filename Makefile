@@ -50,14 +50,14 @@ programs:
 	done; true
 
 bench: $(INSTALLED) ## time a month's own work on N connectors (N=1000000) beside SQL and naive pandas; KEEP=1 keeps the figures
-	@$(VENV)/bin/python tests/benchmarks/bench.py --connectors $(or $(N),1000000) $(if $(KEEP),--keep)
+	@$(VENV)/bin/python -m tests.benchmarks.bench --connectors $(or $(N),1000000) $(if $(KEEP),--keep)
 
 bench-overhead: $(INSTALLED) ## time a whole month through the scheduler, on 100 k and 1 M connectors
-	@$(VENV)/bin/python tests/benchmarks/overhead.py
+	@$(VENV)/bin/python -m tests.benchmarks.overhead
 
 # Takes six minutes, most of it to bill a year; HOME_OF=folder keeps the stack there for the next time.
 screenshots: $(INSTALLED) programs ## pictures of every page for the documents, in a browser, from a stack with a made-up year
-	@PYTHONPATH=tests $(VENV)/bin/python -m screenshots.take $(if $(HOME_OF),--home $(HOME_OF))
+	@$(VENV)/bin/python -m tests.screenshots.take $(if $(HOME_OF),--home $(HOME_OF))
 
 secrets: ## passwords and keys for docker-compose.yml, once; needs a shell only
 	@sh containers/make_secrets.sh

@@ -19,7 +19,7 @@ import pytest
 from evbilling.warehouse.migrate import migrate
 from evbilling.warehouse.sql_files import load_sql
 from evbilling_local.stack.postgres import EmbeddedPostgres
-from object_store import ObjectStore, running_object_store
+from tests.support.object_store import ObjectStore, running_object_store
 
 # A busy machine isn't a fault: no example fails for the time it took.
 hypothesis.settings.register_profile("evbilling", deadline=None)

@@ -20,19 +20,19 @@ from typing import Any
 
 import psutil
 import psycopg
-from charges import charges_per_second
-from documents import documents_per_second
-from mails import mails_per_second
-from measure import Measured
-from month import Readers, World, empty_warehouse, issued, prepare, product_month, yardstick
-from naive import naive_month
-from one_account import run as one_account
-from plot import write_plot
-from report import median_total, medians, show, total
 from rich.console import Console
 
 from evbilling import __version__
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.benchmarks.charges import charges_per_second
+from tests.benchmarks.documents import documents_per_second
+from tests.benchmarks.mails import mails_per_second
+from tests.benchmarks.measure import Measured
+from tests.benchmarks.month import Readers, World, empty_warehouse, issued, prepare, product_month, yardstick
+from tests.benchmarks.naive import naive_month
+from tests.benchmarks.one_account import run as one_account
+from tests.benchmarks.plot import write_plot
+from tests.benchmarks.report import median_total, medians, show, total
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 # The yardstick's session may take what it likes; the product gets the server's settings.
@@ -69,11 +69,11 @@ def main() -> int:
             result["mails"] = mails_per_second(server)
             console.print(result["mails"]["says"])
         if args.only in {None, "month-end"}:
-            from month_end import run as month_end
+            from tests.benchmarks.month_end import run as month_end
 
             result["month_end"] = month_end(server, max(50, args.connectors // 100), args.rounds)
         if args.only in {None, "pages"}:
-            from pages import page_times
+            from tests.benchmarks.pages import page_times
 
             result["pages"] = page_times(server, max(50, args.connectors // 100))
             console.print(result["pages"]["says"])

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from month import PERIOD, empty_warehouse, prepare, product_month
 
 from evbilling.payments.charge import charge_period
 from evbilling.payments.desk import open_desk
@@ -21,6 +20,7 @@ from evbilling.payments.gateway.stripe_gateway import GatewaySettings
 from evbilling.period import Period
 from evbilling_local.stack.ports import LOOPBACK, free_port
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.benchmarks.month import PERIOD, empty_warehouse, prepare, product_month
 
 _KEY = "sk_test_bench"
 _RATES = (20.0, 100.0, 10_000.0)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from measure import measured
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
+from tests.benchmarks.measure import measured
 
 _DOCUMENTS = 150
 _CHARGERS = 20
@@ -35,7 +31,7 @@ def documents_per_second() -> dict[str, Any]:
 def make_documents(series: int) -> float:
     """Make documents one after the other; returns how many a second."""
     from evbilling.documents.pdf import statement_pdf
-    from made_views import paid_view
+    from tests.support.statement_views import paid_view
 
     views = [
         paid_view(name=f"Fleet {series} {n}", charger_ids=[f"CH-{series}-{n}-{c}" for c in range(_CHARGERS)])

@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import psycopg
-from month import empty_warehouse, prepare, product_month
 
 from evbilling.mail.addresses import Address
 from evbilling.mail.delivery import deliver
@@ -20,6 +19,7 @@ from evbilling.mail.messages import Sender
 from evbilling.mail.smtp import SmtpSettings
 from evbilling_local.stack.ports import LOOPBACK, free_port
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.benchmarks.month import empty_warehouse, prepare, product_month
 
 _ACCOUNTS = 700
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from measure import Measured, measured, measured_script
 
 from evbilling.connector_statements import issue
 from evbilling.connector_statements.close import close_run
@@ -25,6 +24,7 @@ from evbilling.warehouse.migrate import migrate
 from evbilling.warehouse.sql_files import load_sql
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.benchmarks.measure import Measured, measured, measured_script
 
 TODAY = date(2026, 11, 15)
 PERIOD = "2026-11"

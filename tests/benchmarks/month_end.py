@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from measure import Measured, measured, measured_here, measured_script
-from month import PERIOD, World, prepare, product_month
-from report import median_total, medians, show, total
 from rich.console import Console
 
 from evbilling.account_statements.assembly import AccountRunRequest, assemble
@@ -23,6 +20,9 @@ from evbilling.account_statements.issue import issue_account_statements
 from evbilling.period import Period
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.benchmarks.measure import Measured, measured, measured_here, measured_script
+from tests.benchmarks.month import PERIOD, World, prepare, product_month
+from tests.benchmarks.report import median_total, medians, show, total
 
 _LAST_DAY = datetime(2026, 11, 30, 12, tzinfo=UTC)
 _YARDSTICK = Path(__file__).with_name("yardstick_month_end.sql")

@@ -6,8 +6,9 @@ import warnings
 from typing import Any
 
 import psycopg
-from measure import Measured, measured
-from month import World
+
+from tests.benchmarks.measure import Measured, measured
+from tests.benchmarks.month import World
 
 _TABLES = """
 drop table if exists billing.naive_line, billing.naive_statement;

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from measure import Measured
-from month import World, empty_warehouse, prepare, product_month
-from report import median_total, show, total
 from rich.console import Console
 
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.benchmarks.measure import Measured
+from tests.benchmarks.month import World, empty_warehouse, prepare, product_month
+from tests.benchmarks.report import median_total, show, total
 
 _PER_ACCOUNT = 50
 

@@ -13,14 +13,12 @@ import statistics
 import sys
 import time
 import warnings
-from pathlib import Path
 from typing import Any
-
-from filled import fill
 
 from evbilling.period import Period
 from evbilling.warehouse.migrate import migrate
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.benchmarks.filled import fill
 
 _PREFIX = "/evbilling"
 _TRIES = 21
@@ -60,8 +58,7 @@ def _measured(client: Any, page: str) -> dict[str, float]:
 
 def _signed_in(warehouse_url: str) -> Any:
     """A viewer's browser in front of the pages."""
-    sys.path.append(str(Path(__file__).resolve().parents[1] / "dags"))
-    import airflow_settings  # ruff: ignore[unused-import]
+    from tests.support import airflow_settings  # ruff: ignore[unused-import]
 
     os.environ["AIRFLOW_CONN_WAREHOUSE"] = warehouse_url
     os.environ["AIRFLOW_CONN_EVIDENCE"] = '{"conn_type": "fs", "extra": {"path": "/nowhere"}}'

@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from measure import Measured
 from rich.console import Console
 from rich.table import Table
+
+from tests.benchmarks.measure import Measured
 
 
 def total(steps: list[Measured]) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import airflow_settings
 import pytest
+
+from tests.support import airflow_settings
 
 
 @pytest.fixture(scope="session")

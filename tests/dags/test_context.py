@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
-import airflow_settings  # ruff: ignore[unused-import]  # before Airflow
 import psycopg
 import pytest
 from airflow.sdk import RetryAction

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow_settings import DAGS, PLUGINS
+
+from tests.support.airflow_settings import DAGS, PLUGINS
 
 from evbilling import __version__
 from evbilling.errors import NotReady

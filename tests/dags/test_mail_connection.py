@@ -6,7 +6,6 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-import airflow_settings  # ruff: ignore[unused-import]  # before Airflow
 import pytest
 
 from evbilling.errors import BadInput

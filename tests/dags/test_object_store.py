@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import airflow_settings  # ruff: ignore[unused-import]
 import pytest
 from airflow.sdk import Connection
 

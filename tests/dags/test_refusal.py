@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import airflow_settings  # ruff: ignore[unused-import]  # before Airflow
 import pytest
 
 from evbilling.errors import BadInput, EvbillingError, TransientError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.under_test import ACCOUNT_STATEMENTS, CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command, path
+from tests.support.stack import ACCOUNT_STATEMENTS, CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command, path
 
 
 # Of the package, not the session: a stack at rest is four busy processes beside all tests that come after.

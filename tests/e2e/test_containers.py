@@ -19,13 +19,13 @@ import psycopg
 import pyarrow.fs
 import pytest
 
-from composed import REPO, Machine, compose
-from e2e.under_test import PATIENCE
 from evbilling_local.demo.month_run import last_complete_month
 from evbilling_local.mail_sink.server import running_sink
 from evbilling_local.stack.api import AirflowApi
 from evbilling_local.stack.postgres import EmbeddedPostgres
-from programs import free_ports, program
+from tests.support.compose import REPO, Machine, compose
+from tests.support.programs import free_ports, program
+from tests.support.stack import PATIENCE
 
 pytestmark = pytest.mark.e2e
 

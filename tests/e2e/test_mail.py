@@ -10,9 +10,9 @@ from collections import Counter
 import httpx
 import pytest
 
-from e2e.under_test import CONNECTOR_STATEMENTS, Stack
 from evbilling_local.mail_sink.mailbox import Mailbox
 from evbilling_local.stack import mail
+from tests.support.stack import CONNECTOR_STATEMENTS, Stack
 
 pytestmark = pytest.mark.e2e
 

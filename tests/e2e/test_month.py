@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from e2e.under_test import CONNECTOR_STATEMENTS, MONTH, Stack, ended, path
 from evbilling.errors import EvbillingError
+from tests.support.stack import CONNECTOR_STATEMENTS, MONTH, Stack, ended, path
 
 pytestmark = pytest.mark.e2e
 

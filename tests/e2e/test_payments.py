@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.under_test import ACCOUNT_STATEMENTS, MONTH, PATIENCE, Stack, path
 from evbilling.errors import EvbillingError
 from evbilling_local.stack import gateway
+from tests.support.stack import ACCOUNT_STATEMENTS, MONTH, PATIENCE, Stack, path
 
 pytestmark = pytest.mark.e2e
 

@@ -17,11 +17,11 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from e2e.under_test import CONNECTOR_STATEMENTS, PATIENCE, PLATFORM, Stack, command, path
-from e2e.worker import Worker
 from evbilling.platform.inventory.sharding import parts_for
-from object_store import ObjectStore
-from redis_server import running_redis
+from tests.support.celery_worker import Worker
+from tests.support.object_store import ObjectStore
+from tests.support.redis_server import running_redis
+from tests.support.stack import CONNECTOR_STATEMENTS, PATIENCE, PLATFORM, Stack, command, path
 
 pytestmark = pytest.mark.e2e
 

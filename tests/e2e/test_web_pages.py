@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
-from browser import Visitor, expect_accessible, running_browser, visitor
-from e2e.under_test import MONTH, PATIENCE, Stack
 from evbilling_local.stack import airflow
+from tests.support.browser import Visitor, expect_accessible, running_browser, visitor
+from tests.support.stack import MONTH, PATIENCE, Stack
 
 pytestmark = pytest.mark.e2e
 

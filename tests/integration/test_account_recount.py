@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import psycopg
 import pytest
-from month_helpers import request, rows
 
 from evbilling.account_statements.assembly import AccountRunRequest, assemble
 from evbilling.account_statements.close import close_account_run
@@ -26,6 +25,7 @@ from evbilling.services import Services
 from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings
 from evbilling_local.platform.load import load_folder
+from tests.support.month import request, rows
 
 pytestmark = pytest.mark.postgres
 

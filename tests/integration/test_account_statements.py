@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import OF_THE_RUN_ITSELF, Platform, contents, one, rows, settle_terms, stage, staging_tables, terms
 
 from evbilling.account_statements import assembly
 from evbilling.account_statements.assembly import AccountRunRequest, assemble
@@ -24,6 +23,17 @@ from evbilling.errors import BadInput, NotReady, SetFault, StaleTry, TransientEr
 from evbilling.period import Period
 from evbilling.platform.postgres_source import PostgresSource
 from evbilling.services import Services
+from tests.support.month import (
+    OF_THE_RUN_ITSELF,
+    Platform,
+    contents,
+    one,
+    rows,
+    settle_terms,
+    stage,
+    staging_tables,
+    terms,
+)
 
 pytestmark = pytest.mark.postgres
 

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from payment_helpers import SOFT, VISA, Till, opened_till
 
 from evbilling.errors import BadInput
 from evbilling.payments.desk import Desk
 from evbilling_airflow import payments
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.payments import SOFT, VISA, PaymentWorld, payment_world
 
 pytestmark = pytest.mark.postgres
 
@@ -41,30 +41,30 @@ REBILL = {
 
 
 @pytest.fixture
-def till(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Till]:
+def world(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PaymentWorld]:
     """Three declined statements; the connections of the tasks lead to them."""
-    with opened_till(postgres, tmp_path, 3, methods=[SOFT]) as till:
-        till.charge()
+    with payment_world(postgres, tmp_path, 3, methods=[SOFT]) as world:
+        world.charge()
 
         @contextmanager
         def desk() -> Generator[Desk]:
-            with till.desk() as opened:
+            with world.desk() as opened:
                 yield opened
 
-        monkeypatch.setattr("evbilling_airflow.connections.services", lambda **_: till.services)
+        monkeypatch.setattr("evbilling_airflow.connections.services", lambda **_: world.services)
         monkeypatch.setattr("evbilling_airflow.connections.desk", desk)
-        yield till
+        yield world
 
 
 def context(run_id: str, defaults: dict[str, Any], **params: Any) -> dict[str, Any]:
     return {"dag_run": SimpleNamespace(run_id=run_id, triggering_user_name="ann"), "params": defaults | params}
 
 
-def test_marked_seen_and_undone(till: Till) -> None:
+def test_marked_seen_and_undone(world: PaymentWorld) -> None:
     """Each Param gets where it belongs; a dry run writes nothing; the person who asked is on record."""
-    first, second, third = till.ids
+    first, second, third = world.ids
     dry = payments.mark_as_paid(context("dry", MARK, statement_ids=[first, second], dry_run=True))
-    assert till.statuses() == ["Billing failure"] * 3
+    assert world.statuses() == ["Billing failure"] * 3
     with pytest.raises(BadInput, match=r"5\.00 EUR was expected to be due, 13\.09 EUR is due now"):
         payments.mark_as_paid(context("less", MARK, statement_ids=[first, second], expected_total={"EUR": 5}))
     seen = {"EUR": "13.09"}
@@ -79,32 +79,32 @@ def test_marked_seen_and_undone(till: Till) -> None:
     )
     (line,) = payments.mark_as_paid(context("part", MARK, statement_id=third, amount=1.5, currency="EUR"))
     assert line == f"{third}: 1.50 EUR paid by other means; 6.83 EUR stay due"
-    (payment,) = till.rows("select payment_id from finance.payments where statement_id = %s", second)[0]
+    (payment,) = world.rows("select payment_id from finance.payments where statement_id = %s", second)[0]
     (dry_line,) = payments.undo_mark_as_paid(context("u", UNDO, statement_id=second, dry_run=True))
     (line,) = payments.undo_mark_as_paid(context("u", UNDO, statement_id=second, payment_id=payment))
     assert line == dry_line == f"{second}: {payment}, 7.14 EUR of 2026-11-20 (bank 4711), undone; 7.14 EUR are due"
-    assert till.statuses() == ["Paid manually", "Billing failure", "Partly paid"]
-    done = till.rows(
+    assert world.statuses() == ["Paid manually", "Billing failure", "Partly paid"]
+    done = world.rows(
         "select distinct actor, action from finance.audit_events where reason in ('by transfer', 'mistake')"
     )
     assert set(done) == {("ann", "mark_as_paid"), ("ann", "undo_mark_as_paid")}
 
 
 @pytest.mark.parametrize("both", [{}, {"statement_id": "A-202611-000001", "statement_ids": ["A-202611-000002"]}])
-def test_one_statement_or_several(till: Till, both: dict[str, Any]) -> None:
+def test_one_statement_or_several(world: PaymentWorld, both: dict[str, Any]) -> None:
     """Neither, or both, is a mistake."""
     with pytest.raises(BadInput, match="name a statement or several"):
         payments.mark_as_paid(context("run", MARK, **both))
     with pytest.raises(BadInput, match="expected_total"):
-        payments.mark_as_paid(context("run", MARK, statement_id=till.ids[0], expected_total={"EUR": "5.955"}))
+        payments.mark_as_paid(context("run", MARK, statement_id=world.ids[0], expected_total={"EUR": "5.955"}))
 
 
-def test_rebill_of_what_was_seen(till: Till) -> None:
+def test_rebill_of_what_was_seen(world: PaymentWorld) -> None:
     """Another amount than was seen charges nothing; the one that was seen is charged."""
-    till.set_method("a00001", VISA)
+    world.set_method("a00001", VISA)
     wrong = {"EUR": "7.15"}
     with pytest.raises(BadInput, match=r"7\.15 EUR was expected to be due, 7\.14 EUR is due now"):
-        payments.rebill(context("r", REBILL, statement_ids=[till.ids[1]], expected_total=wrong))
-    assert till.charged() == {}
-    (line,) = payments.rebill(context("r", REBILL, statement_ids=[till.ids[1]], expected_total={"EUR": 7.14}))
-    assert line.startswith(f"{till.ids[1]}: succeeded: 7.14 EUR")
+        payments.rebill(context("r", REBILL, statement_ids=[world.ids[1]], expected_total=wrong))
+    assert world.charged() == {}
+    (line,) = payments.rebill(context("r", REBILL, statement_ids=[world.ids[1]], expected_total={"EUR": 7.14}))
+    assert line.startswith(f"{world.ids[1]}: succeeded: 7.14 EUR")

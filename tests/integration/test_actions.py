@@ -11,17 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import NOW, PERIOD
-from payment_helpers import (
-    ASKS_CUSTOMER,
-    HARD,
-    SOFT,
-    VISA,
-    Till,
-    check_books,
-    check_collected_once,
-    opened_till,
-)
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.payments.actions.paid_outside import (
@@ -39,6 +28,17 @@ from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling.period import Period
 from evbilling_local.sandbox.faults import ALL, DROP_AFTER, ERROR_500_BEFORE, FaultPlan
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD
+from tests.support.payments import (
+    ASKS_CUSTOMER,
+    HARD,
+    SOFT,
+    VISA,
+    PaymentWorld,
+    check_books,
+    check_collected_once,
+    payment_world,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -51,11 +51,11 @@ AUDIT = (
 )
 
 
-def everything(till: Till) -> dict[str, list[str]]:
+def everything(world: PaymentWorld) -> dict[str, list[str]]:
     """Every row of the warehouse, but for the pace of requests; over one connection, for it is looked at often."""
     tables = """select relname from pg_class where relnamespace = 'billing'::regnamespace and relkind in ('r', 'p')
                 and relname <> 'gateway_pace'"""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         names = [row[0] for row in connection.execute(tables)]
         return {
             name: [row[0] for row in connection.execute(f"select t::text from billing.{name} t order by 1")]
@@ -74,20 +74,22 @@ def under_way(desk: Desk, *, trigger: str = "month_end") -> None:
 
 
 @pytest.fixture
-def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
     """A statement for each class of decline, charged once; the first is paid."""
-    with opened_till(postgres, tmp_path, len(CARDS), methods=CARDS) as till:
-        till.charge()
-        yield till
+    with payment_world(postgres, tmp_path, len(CARDS), methods=CARDS) as world:
+        world.charge()
+        yield world
 
 
 @pytest.fixture(scope="module")
-def kept(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def kept(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentWorld]:
     """The same with a sixth statement; for what is refused, so that it stays as it is."""
-    with opened_till(postgres, tmp_path_factory.mktemp("kept"), 6, methods=[*CARDS, VISA]) as till:
-        till.charge()
-        mark_as_paid(till.services, PaidOutside("before", "ann", "x", till.ids[SOFTLY], TODAY, "x", Decimal(1)), TODAY)
-        yield till
+    with payment_world(postgres, tmp_path_factory.mktemp("kept"), 6, methods=[*CARDS, VISA]) as world:
+        world.charge()
+        mark_as_paid(
+            world.services, PaidOutside("before", "ann", "x", world.ids[SOFTLY], TODAY, "x", Decimal(1)), TODAY
+        )
+        yield world
 
 
 # ---- Re-Bill
@@ -105,7 +107,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("place", "statement", "policy", "why"), REFUSED)
 def test_a_statement_that_may_not_be_charged_again(
-    kept: Till, place: int | None, statement: str | None, policy: Policy, why: str
+    kept: PaymentWorld, place: int | None, statement: str | None, policy: Policy, why: str
 ) -> None:
     """The preview says why, the deed raises with the same reason, and neither writes nor calls the gateway."""
     statement_id = statement if place is None else kept.ids[place]
@@ -136,7 +138,7 @@ def test_a_statement_that_may_not_be_charged_again(
         ),
     ],
 )
-def test_a_request_that_is_none(kept: Till, changes: dict[str, Any], says: str) -> None:
+def test_a_request_that_is_none(kept: PaymentWorld, changes: dict[str, Any], says: str) -> None:
     """What is wrong with it is said, by the preview too, which asks for no reason yet; and nothing happens."""
     before = everything(kept)
     with kept.desk(url=NOWHERE) as desk:
@@ -146,7 +148,7 @@ def test_a_request_that_is_none(kept: Till, changes: dict[str, Any], says: str) 
     assert everything(kept) == before
 
 
-def test_a_charge_under_way_refuses(month: Till) -> None:
+def test_a_charge_under_way_refuses(month: PaymentWorld) -> None:
     """While an attempt is open nobody knows what is due."""
     with month.desk() as desk:
         under_way(desk)
@@ -158,7 +160,7 @@ def test_a_charge_under_way_refuses(month: Till) -> None:
     assert everything(month) == before
 
 
-def test_a_preview_says_what_would_be_charged(kept: Till) -> None:
+def test_a_preview_says_what_would_be_charged(kept: PaymentWorld) -> None:
     """In the order asked for, each once, with what is due; without writing and without asking the gateway."""
     before = everything(kept)
     ids = [kept.ids[n] for n in (ASKING, SOFTLY, ASKING, PAID)]
@@ -174,7 +176,7 @@ def test_a_preview_says_what_would_be_charged(kept: Till) -> None:
     assert everything(kept) == before
 
 
-def test_after_a_change_of_the_payment_method_it_is_resolved(month: Till) -> None:
+def test_after_a_change_of_the_payment_method_it_is_resolved(month: PaymentWorld) -> None:
     """Every class of decline is charged then; who asked and why is kept; the same request again charges nothing."""
     for n in range(1, 5):
         month.set_method(f"a{n:05d}", VISA)
@@ -198,7 +200,7 @@ def test_after_a_change_of_the_payment_method_it_is_resolved(month: Till) -> Non
     check_collected_once(month)
 
 
-def test_some_are_charged_and_some_refused(month: Till) -> None:
+def test_some_are_charged_and_some_refused(month: PaymentWorld) -> None:
     """One request: each with what became of it; by hand a soft decline needs no waiting, nor one for the customer."""
     month.set_method("a00003", VISA)
     with month.desk() as desk:
@@ -219,7 +221,7 @@ def test_some_are_charged_and_some_refused(month: Till) -> None:
     check_collected_once(month)
 
 
-def test_by_account_and_period(month: Till) -> None:
+def test_by_account_and_period(month: PaymentWorld) -> None:
     """All connector statements that the account has for the period."""
     month.set_method("a00002", VISA)
     with month.desk() as desk:
@@ -231,7 +233,7 @@ def test_by_account_and_period(month: Till) -> None:
     check_collected_once(month)
 
 
-def test_a_rebill_that_is_cut_off_goes_on_with_the_same_request(month: Till) -> None:
+def test_a_rebill_that_is_cut_off_goes_on_with_the_same_request(month: PaymentWorld) -> None:
     """Without a gateway nothing is opened; without its answer it is unknown, and the repeat charges nothing more."""
     month.set_method("a00002", VISA)
     request = asked(month.ids[HARDLY])
@@ -253,17 +255,17 @@ def test_a_rebill_that_is_cut_off_goes_on_with_the_same_request(month: Till) -> 
 
 def test_a_rebill_charges_and_shows_what_the_gateway_can_take(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Of three decimals two: the last digit isn't charged, and that digit alone is refused, in the preview too."""
-    with opened_till(postgres, tmp_path, 1, methods=[SOFT], kinds=[("KWD", "5.100")]) as till, till.desk() as desk:
-        till.charge()
-        till.set_method("a00000", VISA)
-        request = asked(*till.ids)
+    with payment_world(postgres, tmp_path, 1, methods=[SOFT], kinds=[("KWD", "5.100")]) as world, world.desk() as desk:
+        world.charge()
+        world.set_method("a00000", VISA)
+        request = asked(*world.ids)
         assert [row.amount for row in preview_rebill(desk, request, NOW)] == [Decimal("6.060")]
         assert [(row.outcome, row.amount) for row in rebill(desk, request, NOW)] == [("succeeded", Decimal("6.060"))]
         (row,) = preview_rebill(desk, replace(request, request_id="r2"), NOW)
         assert row.refused == REFUSALS["too_small"]
         with pytest.raises(BadInput, match="less than the gateway can charge"):
             rebill(desk, replace(request, request_id="r2"), NOW)
-        assert till.status(till.ids[0]) == "Partly paid"
+        assert world.status(world.ids[0]) == "Partly paid"
 
 
 # ---- Mark as Paid
@@ -293,7 +295,7 @@ REFUSED_PAYMENTS = [
 
 
 @pytest.mark.parametrize(("changes", "says"), REFUSED_PAYMENTS)
-def test_a_payment_that_cannot_be_right_is_refused(kept: Till, changes: dict[str, Any], says: str) -> None:
+def test_a_payment_that_cannot_be_right_is_refused(kept: PaymentWorld, changes: dict[str, Any], says: str) -> None:
     """With what is wrong, in the preview too; nothing is written."""
     before = everything(kept)
     for deed in (preview_mark_as_paid, mark_as_paid):
@@ -302,7 +304,7 @@ def test_a_payment_that_cannot_be_right_is_refused(kept: Till, changes: dict[str
     assert everything(kept) == before
 
 
-def test_what_is_paid_or_under_way_is_refused(month: Till) -> None:
+def test_what_is_paid_or_under_way_is_refused(month: PaymentWorld) -> None:
     """Nothing is due, or nobody knows what is; an account statement or correction is never paid itself."""
     with month.desk() as desk:
         under_way(desk)
@@ -332,7 +334,7 @@ def test_what_is_paid_or_under_way_is_refused(month: Till) -> None:
 
 
 @pytest.mark.parametrize("amount", [None, "9.52", "9.5", "1"])
-def test_a_preview_writes_nothing(kept: Till, amount: str | None) -> None:
+def test_a_preview_writes_nothing(kept: PaymentWorld, amount: str | None) -> None:
     """It says what would be recorded and what would stay due."""
     before = everything(kept)
     marked = preview_mark_as_paid(kept.services, paid(kept.ids[ASKING], amount), TODAY)
@@ -343,7 +345,7 @@ def test_a_preview_writes_nothing(kept: Till, amount: str | None) -> None:
     assert everything(kept) == before
 
 
-def test_paid_in_full_and_the_same_request_again(month: Till) -> None:
+def test_paid_in_full_and_the_same_request_again(month: PaymentWorld) -> None:
     """All that is due is paid once; the plan ends; who marked it and why is kept; again it is only reported."""
     statement = month.ids[HARDLY]
     payment = paid(statement, reason=" came by bank ", reference=" bank 4711 ", currency="EUR")
@@ -371,7 +373,7 @@ def test_paid_in_full_and_the_same_request_again(month: Till) -> None:
     check_books(month)
 
 
-def test_paid_in_parts(month: Till) -> None:
+def test_paid_in_parts(month: PaymentWorld) -> None:
     """Each part lowers what is due; the rest by hand, or by a charge of exactly that."""
     by_hand, charged = month.ids[SOFTLY], month.ids[HARDLY]
     for number, (part, left, status) in enumerate([
@@ -405,7 +407,7 @@ def test_paid_in_parts(month: Till) -> None:
         (datetime(2026, 12, 5, 1, tzinfo=timezone(timedelta(hours=-12))), date(2026, 12, 6)),
     ],
 )
-def test_nobodys_today_lies_in_the_future(kept: Till, moment: datetime, day: date) -> None:
+def test_nobodys_today_lies_in_the_future(kept: PaymentWorld, moment: datetime, day: date) -> None:
     """The day that it is furthest east may be given, the one after it may not."""
     assert latest_today(moment) == day
     statement = kept.ids[ASKING]

@@ -14,7 +14,6 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from month_helpers import NOW, Platform, bill, one, rows, settle_terms, stage, terms
 
 from evbilling.archive import copy as archive_copy
 from evbilling.archive.periods import Archived, archive_period, check_files, drop_period
@@ -29,6 +28,7 @@ from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, Platform, bill, one, rows, settle_terms, stage, terms
 
 pytestmark = pytest.mark.postgres
 

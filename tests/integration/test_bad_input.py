@@ -9,7 +9,17 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import (
+
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.opening import open_run
+from evbilling.connector_statements.validation import validate
+from evbilling.errors import BadInput, EvbillingError, NotReady, SetFault, TransientError
+from evbilling.period import Period
+from evbilling.services import Services
+from evbilling.warehouse.schema import newest_revision
+from tests.support.month import (
     NOW,
     Platform,
     bill,
@@ -22,16 +32,6 @@ from month_helpers import (
     staging_tables,
     terms,
 )
-
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.opening import open_run
-from evbilling.connector_statements.validation import validate
-from evbilling.errors import BadInput, EvbillingError, NotReady, SetFault, TransientError
-from evbilling.period import Period
-from evbilling.services import Services
-from evbilling.warehouse.schema import newest_revision
 
 pytestmark = pytest.mark.postgres
 

@@ -12,18 +12,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import NOW, PERIOD
-from payment_helpers import (
-    ASKS_CUSTOMER,
-    HARD,
-    KEY,
-    SOFT,
-    VISA,
-    Till,
-    check_books,
-    check_collected_once,
-    opened_till,
-)
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
@@ -32,6 +20,18 @@ from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway
 from evbilling_local.sandbox.api import Rules
 from evbilling_local.sandbox.faults import ALL, CHARGES, FaultPlan
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD
+from tests.support.payments import (
+    ASKS_CUSTOMER,
+    HARD,
+    KEY,
+    SOFT,
+    VISA,
+    PaymentWorld,
+    check_books,
+    check_collected_once,
+    payment_world,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -53,27 +53,27 @@ CARDS = {
 
 
 @pytest.fixture
-def cards(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+def cards(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
     """A statement for each test card, in their order."""
-    with opened_till(postgres, tmp_path, len(CARDS), methods=list(CARDS)) as till:
-        yield till
+    with payment_world(postgres, tmp_path, len(CARDS), methods=list(CARDS)) as world:
+        yield world
 
 
 @pytest.fixture
-def ten(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+def ten(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
     """Ten statements, each with a card that works."""
-    with opened_till(postgres, tmp_path, 10) as till:
-        yield till
+    with payment_world(postgres, tmp_path, 10) as world:
+        yield world
 
 
 @pytest.fixture(scope="module")
-def unpaid(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def unpaid(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentWorld]:
     """Two statements that stay as they were issued, whatever is tried."""
-    with opened_till(postgres, tmp_path_factory.mktemp("unpaid"), 2) as till:
-        yield till
+    with payment_world(postgres, tmp_path_factory.mktemp("unpaid"), 2) as world:
+        yield world
 
 
-def test_every_card_comes_to_its_outcome(cards: Till) -> None:
+def test_every_card_comes_to_its_outcome(cards: PaymentWorld) -> None:
     """Each attempt says what the gateway said, the statement its status, and what failed has a plan; once only."""
     result = cards.charge()
     assert (result["opened"], result["refused"], result["succeeded"], result["unknown"]) == (13, {}, 2, 0)
@@ -91,7 +91,7 @@ def test_every_card_comes_to_its_outcome(cards: Till) -> None:
     check_collected_once(cards)
 
 
-def test_a_second_charge_charges_nothing(cards: Till) -> None:
+def test_a_second_charge_charges_nothing(cards: PaymentWorld) -> None:
     """However often the task is run again, no statement is tried twice, and nothing is written."""
     cards.charge()
     before = cards.rows("select a::text from billing.payment_attempt a order by attempt_id")
@@ -103,7 +103,7 @@ def test_a_second_charge_charges_nothing(cards: Till) -> None:
     assert posted == {name: count for name, count in sent.items() if "POST" in name}
 
 
-def test_who_cannot_be_charged_is_a_failure_without_a_call(ten: Till) -> None:
+def test_who_cannot_be_charged_is_a_failure_without_a_call(ten: PaymentWorld) -> None:
     """An admin who left, or without customer or card, is charged nothing; the statement fails with that reason."""
     changes = (
         "active = false",
@@ -126,9 +126,9 @@ def test_who_cannot_be_charged_is_a_failure_without_a_call(ten: Till) -> None:
 
 def test_an_unknown_customer_is_the_customers_to_mend(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """A customer that the gateway doesn't know is a decline that waits for somebody to act, not an outcome unknown."""
-    with opened_till(postgres, tmp_path, 10, rules=Rules(adopt_customers=False)) as till:
-        assert till.charge()["declined"] == {"needs_customer": 10}
-        assert till.statuses() == ["Billing failure"] * 10
+    with payment_world(postgres, tmp_path, 10, rules=Rules(adopt_customers=False)) as world:
+        assert world.charge()["declined"] == {"needs_customer": 10}
+        assert world.statuses() == ["Billing failure"] * 10
 
 
 # Currency and fee, what the gateway charges in its own units, what stays due, and the status.
@@ -143,33 +143,33 @@ AMOUNTS = [
 
 def test_amounts_in_every_kind_of_currency(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """The gateway gets its own units; what it can't charge, a last digit or too small an amount, stays due."""
-    with opened_till(postgres, tmp_path, 5, kinds=[(currency, fee) for currency, fee, *_ in AMOUNTS]) as till:
-        assert till.charge()["not_ok"] == []
-        amounts = [till.charged().get(i, [{}])[0].get("amount_received") for i in till.ids]
+    with payment_world(postgres, tmp_path, 5, kinds=[(currency, fee) for currency, fee, *_ in AMOUNTS]) as world:
+        assert world.charge()["not_ok"] == []
+        amounts = [world.charged().get(i, [{}])[0].get("amount_received") for i in world.ids]
         assert amounts == [charged for _, _, charged, _, _ in AMOUNTS]
-        due = till.rows("select balance_minor from billing.receivable order by statement_id")
+        due = world.rows("select balance_minor from billing.receivable order by statement_id")
         assert due == [(left,) for *_, left, _ in AMOUNTS]
-        assert till.statuses() == [status for *_, status in AMOUNTS]
-        check_books(till)
+        assert world.statuses() == [status for *_, status in AMOUNTS]
+        check_books(world)
 
 
 def test_every_status_in_finances_words(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """The six statuses, each reached the way it is meant."""
-    with opened_till(postgres, tmp_path, 10, methods=[VISA, SOFT]) as till:
-        assert set(till.statuses()) == {"Issued"}
-        paid, failed, part, resolved, by_hand = till.ids[:5]
-        mark(till, part, Decimal("1.00"))
-        assert till.status(part) == "Partly paid"
-        till.set_method("a00002", HARD)
-        till.set_method("a00004", HARD)
-        till.charge()
-        till.set_method("a00003", VISA)
-        mark(till, by_hand)
-        with till.desk() as desk:
+    with payment_world(postgres, tmp_path, 10, methods=[VISA, SOFT]) as world:
+        assert set(world.statuses()) == {"Issued"}
+        paid, failed, part, resolved, by_hand = world.ids[:5]
+        mark(world, part, Decimal("1.00"))
+        assert world.status(part) == "Partly paid"
+        world.set_method("a00002", HARD)
+        world.set_method("a00004", HARD)
+        world.charge()
+        world.set_method("a00003", VISA)
+        mark(world, by_hand)
+        with world.desk() as desk:
             from evbilling.payments.actions.rebill import RebillRequest, rebill
 
             rebill(desk, RebillRequest("r", "ann", "new card", (resolved,)), NOW)
-        assert [till.status(i) for i in (paid, failed, part, resolved, by_hand)] == [
+        assert [world.status(i) for i in (paid, failed, part, resolved, by_hand)] == [
             "Paid",
             "Billing failure",
             "Partly paid",
@@ -178,13 +178,13 @@ def test_every_status_in_finances_words(postgres: EmbeddedPostgres, tmp_path: Pa
         ]
 
 
-def mark(till: Till, statement: str, amount: Decimal | None = None) -> None:
+def mark(world: PaymentWorld, statement: str, amount: Decimal | None = None) -> None:
     """Mark a statement as paid."""
     payment = PaidOutside(f"m {statement}", "ann", "by bank", statement, NOW.date(), "ref", amount)
-    mark_as_paid(till.services, payment, NOW.date())
+    mark_as_paid(world.services, payment, NOW.date())
 
 
-def test_what_is_paid_before_the_charge_isnt_charged(ten: Till) -> None:
+def test_what_is_paid_before_the_charge_isnt_charged(ten: PaymentWorld) -> None:
     """A statement marked as paid, in full or in part, is charged what is due then."""
     mark(ten, ten.ids[0])
     mark(ten, ten.ids[1], Decimal("2.00"))
@@ -214,7 +214,7 @@ def test_what_is_paid_before_the_charge_isnt_charged(ten: Till) -> None:
     ],
 )
 def test_a_gateway_that_is_not_there_opens_no_attempt(
-    unpaid: Till, options: dict[str, Any], plan: FaultPlan, error: type[Exception], says: str
+    unpaid: PaymentWorld, options: dict[str, Any], plan: FaultPlan, error: type[Exception], says: str
 ) -> None:
     """Wrong key, nobody there, nonsense: said before anything is written, so that nothing has to be cleared up."""
     unpaid.sandbox.set_faults(plan)
@@ -226,7 +226,7 @@ def test_a_gateway_that_is_not_there_opens_no_attempt(
     assert set(unpaid.statuses()) == {"Issued"}
 
 
-def test_a_platform_that_is_not_there_opens_no_attempt(ten: Till) -> None:
+def test_a_platform_that_is_not_there_opens_no_attempt(ten: PaymentWorld) -> None:
     """Whose card is to be charged is asked before anything is opened."""
     ten.platform.execute("alter schema platform rename to elsewhere")
     try:
@@ -242,32 +242,32 @@ def test_a_gateway_that_falls_silent_stops_the_charge(
     postgres: EmbeddedPostgres, tmp_path: Path, readable: bool
 ) -> None:
     """What wasn't sent stays pending and the next call goes on; what was sent without an answer is asked about."""
-    with opened_till(postgres, tmp_path, 200) as till:
-        with till.desk(workers=8) as desk:
-            silent = _silent_after(till, desk.gateway, 40, readable=readable)
+    with payment_world(postgres, tmp_path, 200) as world:
+        with world.desk(workers=8) as desk:
+            silent = _silent_after(world, desk.gateway, 40, readable=readable)
             with pytest.raises(TransientError, match=r"no clear answer|no sensible answer"):
                 charge_period(replace(desk, gateway=silent), PERIOD, actor="ann", now=NOW)
-        outcomes = till.outcomes()
+        outcomes = world.outcomes()
         assert 24 <= outcomes["unknown"] <= 48
         assert outcomes["pending"] >= 100
-        check_books(till)
-        till.sandbox.set_faults()
-        again = till.charge(lease_seconds=0.5)
+        check_books(world)
+        world.sandbox.set_faults()
+        again = world.charge(lease_seconds=0.5)
         assert (again["opened"], again["succeeded"], again["unknown"]) == (0, outcomes["pending"], 0)
         # Of those without an answer, the charge asks the gateway at its end; what isn't there may still come.
-        unknown = till.outcomes()["unknown"]
-        assert till.outcomes() == {"succeeded": 200 - unknown, "unknown": unknown}
+        unknown = world.outcomes()["unknown"]
+        assert world.outcomes() == {"succeeded": 200 - unknown, "unknown": unknown}
         assert unknown > 0
-        settled = till.settle()
+        settled = world.settle()
         assert settled == {"succeeded": 0, "declined": unknown, "still_unknown": 0}
-        check_collected_once(till)
-        assert till.tie_out() == []
+        check_collected_once(world)
+        assert world.tie_out() == []
 
 
-def _silent_after(till: Till, gateway: Gateway, charges: int, *, readable: bool) -> Gateway:
+def _silent_after(world: PaymentWorld, gateway: Gateway, charges: int, *, readable: bool) -> Gateway:
     """The gateway, whose sandbox drops every connection once so many charges were made."""
     faults = FaultPlan(rates={"drop_before": 0.5, "drop_after": 0.5}, on=CHARGES if readable else ALL)
-    return _Tampered(gateway, before=lambda number: till.sandbox.set_faults(faults) if number == charges else None)
+    return _Tampered(gateway, before=lambda number: world.sandbox.set_faults(faults) if number == charges else None)
 
 
 class _Tampered:
@@ -305,15 +305,15 @@ def test_an_answer_that_cannot_be_recorded_costs_no_other(
     postgres: EmbeddedPostgres, tmp_path: Path, answer: Callable[[ChargeResult], ChargeResult]
 ) -> None:
     """Two of ten: the others are recorded, and what became of these the gateway's list tells."""
-    with opened_till(postgres, tmp_path, 10) as till:
-        with till.desk() as desk:
+    with payment_world(postgres, tmp_path, 10) as world:
+        with world.desk() as desk:
             odd = _Tampered(desk.gateway, answer=lambda n, result: answer(result) if n in {3, 7} else result)
             result = charge_period(replace(desk, gateway=odd), PERIOD, actor="ann", now=NOW)
         assert result["succeeded"] in {8, 9}
         assert result["succeeded"] + result["unknown"] == 10
-        till.settle()
-        assert till.statuses() == ["Paid"] * 10
-        check_books(till)
+        world.settle()
+        assert world.statuses() == ["Paid"] * 10
+        check_books(world)
 
 
 @pytest.mark.parametrize("losses", [{15}, {1}, {5, 25}])
@@ -321,21 +321,21 @@ def test_a_warehouse_that_goes_away_costs_no_answer(
     postgres: EmbeddedPostgres, tmp_path: Path, losses: set[int]
 ) -> None:
     """Its connections are cut in the midst: the charge stops, and the next one goes on; nothing is charged twice."""
-    with opened_till(postgres, tmp_path, 50) as till:
+    with payment_world(postgres, tmp_path, 50) as world:
 
         def cut(number: int) -> None:
             if number in losses:
-                till.rows("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'evbilling_writer'")
+                world.rows("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'evbilling_writer'")
 
-        with till.desk(workers=4) as desk, pytest.raises(TransientError, match="warehouse"):
+        with world.desk(workers=4) as desk, pytest.raises(TransientError, match="warehouse"):
             charge_period(replace(desk, gateway=_Tampered(desk.gateway, before=cut)), PERIOD, actor="ann", now=NOW)
-        check_books(till)
-        recorded = till.outcomes().get("succeeded", 0)
+        check_books(world)
+        recorded = world.outcomes().get("succeeded", 0)
         # All that was charged until then is in the books: what was under way was kept over a connection of its own.
-        assert recorded == len(till.charged())
-        assert till.charge(lease_seconds=0.5)["succeeded"] == 50 - recorded
-        check_collected_once(till)
-        assert till.outcomes() == {"succeeded": 50}
+        assert recorded == len(world.charged())
+        assert world.charge(lease_seconds=0.5)["succeeded"] == 50 - recorded
+        check_collected_once(world)
+        assert world.outcomes() == {"succeeded": 50}
 
 
 def test_nothing_stays_open_while_the_gateway_is_asked(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -343,27 +343,27 @@ def test_nothing_stays_open_while_the_gateway_is_asked(postgres: EmbeddedPostgre
     query = """select state, query from pg_stat_activity
                where usename = 'evbilling_writer' and datname = current_database() and state like 'idle in%%'
                  and state_change < clock_timestamp() - interval '1 second'"""
-    with opened_till(postgres, tmp_path, 10) as till:
-        till.sandbox.set_faults(FaultPlan(rates={"slow": 1.0}, slow_seconds=2, on=ALL))
+    with payment_world(postgres, tmp_path, 10) as world:
+        world.sandbox.set_faults(FaultPlan(rates={"slow": 1.0}, slow_seconds=2, on=ALL))
         idle: list[Any] = []
         done = threading.Event()
 
         def watch() -> None:
-            with psycopg.connect(till.admin_url, autocommit=True) as connection:
+            with psycopg.connect(world.admin_url, autocommit=True) as connection:
                 while not done.wait(0.05):
                     idle.extend(connection.execute(query.encode()).fetchall())
 
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
-            till.charge()
+            world.charge()
         finally:
             done.set()
             watcher.join()
         assert idle == []
 
 
-def test_nothing_to_send_asks_nobody(ten: Till) -> None:
+def test_nothing_to_send_asks_nobody(ten: PaymentWorld) -> None:
     """A batch without anything to send doesn't ask the gateway at all."""
     with ten.desk(url="http://127.0.0.1:9") as desk:
         assert desk.collect("nothing of the kind").total == 0

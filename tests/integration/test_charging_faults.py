@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from payment_helpers import VISA, Till, check_collected_once, opened_till
 
 from evbilling.payments.gateway.pace import Pace
 from evbilling_local.sandbox.faults import FaultPlan
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.payments import VISA, PaymentWorld, check_collected_once, payment_world
 
 pytestmark = pytest.mark.postgres
 log = logging.getLogger(__name__)
@@ -38,23 +38,23 @@ def test_every_statement_is_charged_once_through_all_faults(
 ) -> None:
     """None twice, none forgotten; gateway, finance and ledger agree payment by payment, at the agreed rate."""
     turns = _counted_turns(monkeypatch)
-    with opened_till(postgres, tmp_path, STATEMENTS, methods=[VISA] * 9 + [None]) as till:
-        till.sandbox.set_faults(FaultPlan(seed=7, rates=FAULTS, hold_seconds=1.2))
+    with payment_world(postgres, tmp_path, STATEMENTS, methods=[VISA] * 9 + [None]) as world:
+        world.sandbox.set_faults(FaultPlan(seed=7, rates=FAULTS, hold_seconds=1.2))
         began = time.monotonic()
-        result = till.charge(rate=RATE, retries=retries, timeout=1)
+        result = world.charge(rate=RATE, retries=retries, timeout=1)
         took = time.monotonic() - began
-        traffic = till.sandbox.requests()
+        traffic = world.sandbox.requests()
         log.warning("%s statements at %s/s: %s in %.1f s; %s", STATEMENTS, RATE, result, took, traffic)
         # Each in its turn, the library's own repeats too; how many turns a second has, the pace's own tests tell by
         # their clock. Here a machine may be late, so nothing is known but that the turns can't have been over sooner.
         assert traffic["total"] == len(turns)
         assert took >= (traffic["total"] - 1) / (RATE + 1)
         assert 0 < result["unknown"] < STATEMENTS / 5
-        till.sandbox.set_faults()
-        settled = till.settle()
+        world.sandbox.set_faults()
+        settled = world.settle()
         assert settled["still_unknown"] == 0
-        _check_all_collected(till)
-        assert till.charge()["opened"] == 0
+        _check_all_collected(world)
+        assert world.charge()["opened"] == 0
 
 
 def _counted_turns(monkeypatch: pytest.MonkeyPatch) -> list[None]:
@@ -69,20 +69,20 @@ def _counted_turns(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     return turns
 
 
-def _check_all_collected(till: Till) -> None:
-    outcomes = till.outcomes()
+def _check_all_collected(world: PaymentWorld) -> None:
+    outcomes = world.outcomes()
     without_method = STATEMENTS // 10
     assert set(outcomes) == {"succeeded", "declined"}
     query = "select decline_code, count(*) from billing.payment_attempt where outcome = 'declined' group by 1"
-    codes = dict(till.rows(query))
+    codes = dict(world.rows(query))
     assert codes.pop("no_payment_method") == without_method
     # What a stored 500 kept from ever being executed is known to be so, and tried again as a soft decline.
     assert set(codes) <= {"not_charged"}
-    check_collected_once(till)
-    assert sum(len(intents) for intents in till.charged().values()) == outcomes["succeeded"]
+    check_collected_once(world)
+    assert sum(len(intents) for intents in world.charged().values()) == outcomes["succeeded"]
     assert outcomes["succeeded"] == STATEMENTS - without_method - codes.get("not_charged", 0)
-    paid = till.one("select sum(paid_amount) * 100 from finance.statements")
-    cash = till.one("select sum(amount_minor) from billing.transfer where debit_account = 'cash'")
-    assert paid == cash == sum(intent["amount_received"] for [intent] in till.charged().values())
-    assert till.tie_out() == []
-    assert till.one("select count(*) from finance.statements where status = 'Issued'") == 0
+    paid = world.one("select sum(paid_amount) * 100 from finance.statements")
+    cash = world.one("select sum(amount_minor) from billing.transfer where debit_account = 'cash'")
+    assert paid == cash == sum(intent["amount_received"] for [intent] in world.charged().values())
+    assert world.tie_out() == []
+    assert world.one("select count(*) from finance.statements where status = 'Issued'") == 0

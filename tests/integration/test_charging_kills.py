@@ -14,8 +14,6 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from month_helpers import NOW, PERIOD
-from payment_helpers import Till, check_collected_once, opened_till
 
 from evbilling.payments import attempts
 from evbilling.payments.charge import charge_period
@@ -25,6 +23,8 @@ from evbilling.payments.gateway.pace import Pace
 from evbilling.payments.gateway.stripe_gateway import StripeGateway
 from evbilling.payments.reconciliation import settle_unknown
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD
+from tests.support.payments import PaymentWorld, check_collected_once, payment_world
 
 pytestmark = pytest.mark.postgres
 
@@ -122,28 +122,28 @@ def _in_wait(number: int) -> None:
     psycopg.Connection.wait = wait  # type: ignore[method-assign]
 
 
-def _charge(till: Till, prepare: Callable[[int], None], number: int, workers: int = 2) -> None:
+def _charge(world: PaymentWorld, prepare: Callable[[int], None], number: int, workers: int = 2) -> None:
     prepare(number)
-    with till.desk(lease_seconds=LEASE, workers=workers) as desk:
+    with world.desk(lease_seconds=LEASE, workers=workers) as desk:
         charge_period(desk, PERIOD, actor="ann", now=NOW)
 
 
-def _killed(till: Till, prepare: Callable[[int], None], number: int) -> bool:
+def _killed(world: PaymentWorld, prepare: Callable[[int], None], number: int) -> bool:
     """Charge in a process that is killed on the way; False if it came to its end before that."""
-    # Of the till a child needs the addresses alone; the sandbox goes on in this process.
-    worker = multiprocessing.get_context("fork").Process(target=_charge, args=(till, prepare, number))
+    # Of the world a child needs the addresses alone; the sandbox goes on in this process.
+    worker = multiprocessing.get_context("fork").Process(target=_charge, args=(world, prepare, number))
     worker.start()
     worker.join(60)
     assert worker.exitcode in {0, -signal.SIGKILL}
     return worker.exitcode != 0
 
 
-def _next_try_collects_all(till: Till) -> None:
-    result = till.charge(lease_seconds=LEASE, workers=2)
+def _next_try_collects_all(world: PaymentWorld) -> None:
+    result = world.charge(lease_seconds=LEASE, workers=2)
     assert result["unknown"] == 0
-    assert till.statuses() == ["Paid"] * STATEMENTS
-    check_collected_once(till)
-    assert till.one("select count(*) from billing.payment_attempt") == STATEMENTS
+    assert world.statuses() == ["Paid"] * STATEMENTS
+    check_collected_once(world)
+    assert world.one("select count(*) from billing.payment_attempt") == STATEMENTS
     assert result["not_ok"] == []
 
 
@@ -154,12 +154,12 @@ def test_a_killed_charge_is_finished_once(
     postgres: EmbeddedPostgres, tmp_path: Path, prepare: Callable[[int], None], number: int
 ) -> None:
     """After the charge and before the record, and at the other joints: the re-run collects nothing twice."""
-    with opened_till(postgres, tmp_path, STATEMENTS) as till:
+    with payment_world(postgres, tmp_path, STATEMENTS) as world:
         # Few answers make few records.
-        was_killed = _killed(till, prepare, 1 if prepare is _after_recording else number)
+        was_killed = _killed(world, prepare, 1 if prepare is _after_recording else number)
         assert was_killed
-        assert len(till.charged()) <= STATEMENTS
-        _next_try_collects_all(till)
+        assert len(world.charged()) <= STATEMENTS
+        _next_try_collects_all(world)
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -169,11 +169,11 @@ def test_a_charge_killed_at_any_wait_for_the_warehouse_is_finished_once(
     """Each moment at which the task waits for the warehouse is tried, one after the other, until there is none left."""
     kills = 0
     for number in range(1, 500):
-        with opened_till(postgres, tmp_path, STATEMENTS) as till:
-            if not _killed(till, _in_wait, number):
+        with payment_world(postgres, tmp_path, STATEMENTS) as world:
+            if not _killed(world, _in_wait, number):
                 break
             kills += 1
-            _next_try_collects_all(till)
+            _next_try_collects_all(world)
     assert kills > 10
 
 
@@ -183,12 +183,12 @@ def test_a_paused_worker_sends_nothing_that_others_have_settled(
     postgres: EmbeddedPostgres, tmp_path: Path, place: Callable[[int, Callable[[], None]], None]
 ) -> None:
     """A worker stopped right before it sends, and let go when all is settled, charges nothing any more."""
-    with opened_till(postgres, tmp_path, STATEMENTS) as till:
+    with payment_world(postgres, tmp_path, STATEMENTS) as world:
 
         def prepare(number: int) -> None:
             place(number, _pause)
 
-        worker = multiprocessing.get_context("fork").Process(target=_charge, args=(till, prepare, 3, 1))
+        worker = multiprocessing.get_context("fork").Process(target=_charge, args=(world, prepare, 3, 1))
         worker.start()
         try:
             deadline = time.monotonic() + 60
@@ -196,15 +196,15 @@ def test_a_paused_worker_sends_nothing_that_others_have_settled(
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             time.sleep(LEASE)
-            with till.desk() as desk:
+            with world.desk() as desk:
                 settle_unknown(desk, NOW - timedelta(days=400), NOW, min_age=timedelta(0))
-            assert len(till.charged()) == 2
-            assert till.outcomes() == {"succeeded": 2, "declined": 1, "pending": 3}
+            assert len(world.charged()) == 2
+            assert world.outcomes() == {"succeeded": 2, "declined": 1, "pending": 3}
         finally:
             os.kill(worker.pid or 0, signal.SIGCONT)
         worker.join(60)
         assert worker.exitcode == 0
         # The one that was about to go was never made; those not yet taken in hand went on as if nothing had been.
-        assert till.outcomes() == {"succeeded": 5, "declined": 1}
-        assert till.one("select count(*) from billing.payment_attempt where decline_code = 'not_charged'") == 1
-        check_collected_once(till)
+        assert world.outcomes() == {"succeeded": 5, "declined": 1}
+        assert world.one("select count(*) from billing.payment_attempt where decline_code = 'not_charged'") == 1
+        check_collected_once(world)

@@ -7,13 +7,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import PERIOD, Billed, Platform, bill, one, published, rows, settle_terms, stage, terms
 
 from evbilling.connector_statements.close import close_run
 from evbilling.connector_statements.corrections import correct_statements
 from evbilling.connector_statements.validation import validate
 from evbilling.errors import BadInput
 from evbilling.services import Services
+from tests.support.month import PERIOD, Billed, Platform, bill, one, published, rows, settle_terms, stage, terms
 
 pytestmark = pytest.mark.postgres
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from month_helpers import Platform, bill, one, published, rows, settle_terms, terms
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
 from evbilling.evidence import EvidenceStore
 from evbilling.services import Services
-from half_way import half_way
-from object_store import ObjectStore
-from programs import free_ports
+from tests.support.broken_proxy import broken_proxy
+from tests.support.month import Platform, bill, one, published, rows, settle_terms, terms
+from tests.support.object_store import ObjectStore
+from tests.support.programs import free_ports
 
 TABLE = pa.table({"charger_id": ["a", "b"], "connector_id": pa.array([1, 2], pa.int32())})
 # What isn't like itself anywhere stays as large in a Parquet file.
@@ -178,12 +178,12 @@ def test_a_url_that_means_nothing_is_refused_without_its_secret(url: str, said: 
 def test_a_connection_that_is_cut_leaves_no_half_object(object_store: ObjectStore) -> None:
     """The network ends in the middle of a large table: nothing is there, and the next try stores it whole."""
     bucket = object_store.new_bucket()
-    with half_way(object_store.endpoint, upwards=True, cut=True) as way:
-        way.limit = 8 << 20
-        behind_it = replace(object_store, endpoint=way.address)
+    with broken_proxy(object_store.endpoint, upwards=True, cut=True) as proxy:
+        proxy.limit = 8 << 20
+        behind_it = replace(object_store, endpoint=proxy.address)
         with pytest.raises(TransientError, match="evidence store"):
             EvidenceStore(behind_it.url(bucket)).put_table("f", "large", LARGE)
-        assert way.reached.is_set()
+        assert proxy.reached.is_set()
     assert object_store.objects(bucket) == {}
     stored = EvidenceStore(object_store.url(bucket)).put_table("f", "large", LARGE)
     assert object_store.objects(bucket) == {stored.key: stored.size}
@@ -191,8 +191,7 @@ def test_a_connection_that_is_cut_leaves_no_half_object(object_store: ObjectStor
 
 PUT_LARGE = """
 import sys
-sys.path.insert(0, sys.argv[2])
-from test_evidence_on_s3 import LARGE, EvidenceStore
+from tests.integration.test_evidence_on_s3 import LARGE, EvidenceStore
 EvidenceStore(sys.argv[1]).put_table("f", "large", LARGE)
 """
 
@@ -200,16 +199,15 @@ EvidenceStore(sys.argv[1]).put_table("f", "large", LARGE)
 def test_a_writer_that_is_killed_leaves_no_half_object(object_store: ObjectStore) -> None:
     """A process that dies with the table half sent leaves nothing, and the next try stores it whole."""
     bucket = object_store.new_bucket()
-    here = Path(__file__).resolve().parent
-    with half_way(object_store.endpoint, upwards=True, cut=False) as way:
-        way.limit = 8 << 20
-        behind_it = replace(object_store, endpoint=way.address)
-        paths = f"{here}:{here.parent}"
+    with broken_proxy(object_store.endpoint, upwards=True, cut=False) as proxy:
+        proxy.limit = 8 << 20
+        behind_it = replace(object_store, endpoint=proxy.address)
+        repository = str(Path(__file__).resolve().parents[2])
         writer = subprocess.Popen(
-            [sys.executable, "-c", PUT_LARGE, behind_it.url(bucket), str(here)], env={"PYTHONPATH": paths}
+            [sys.executable, "-c", PUT_LARGE, behind_it.url(bucket)], env={"PYTHONPATH": repository}
         )
         try:
-            assert way.reached.wait(120)
+            assert proxy.reached.wait(120)
         finally:
             writer.kill()
         assert writer.wait() == -signal.SIGKILL

@@ -20,19 +20,6 @@ from typing import Any
 import pandas as pd
 import psycopg
 import pytest
-from month_helpers import (
-    NOW,
-    OF_THE_RUN_ITSELF,
-    PERIOD,
-    Platform,
-    bill,
-    contents,
-    request,
-    rows,
-    settle_terms,
-    staging_tables,
-    terms,
-)
 
 from evbilling.account_statements.assembly import AccountRunRequest, assemble
 from evbilling.account_statements.close import close_account_run
@@ -48,6 +35,19 @@ from evbilling.expectations.validator import Validator
 from evbilling.findings import Finding
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import (
+    NOW,
+    OF_THE_RUN_ITSELF,
+    PERIOD,
+    Platform,
+    bill,
+    contents,
+    request,
+    rows,
+    settle_terms,
+    staging_tables,
+    terms,
+)
 
 pytestmark = [
     pytest.mark.postgres,

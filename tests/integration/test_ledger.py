@@ -9,12 +9,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import NOW, Platform, bill, one, rows, settle_terms, terms
-from payment_helpers import SOFT, VISA, Till, check_books, check_collected_once, opened_till
 
 from evbilling.services import Services
 from evbilling.warehouse.migrate import migrate
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, Platform, bill, one, rows, settle_terms, terms
+from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_collected_once, payment_world
 
 pytestmark = pytest.mark.postgres
 
@@ -34,19 +34,19 @@ UNDO = "select * from billing.reverse_paid_outside({})"
 
 
 @pytest.fixture(scope="module")
-def till(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentWorld]:
     """Ten statements: paid, declined, partly paid, unpaid, one with a pending attempt, one with an unknown one."""
-    with opened_till(postgres, tmp_path_factory.mktemp("ledger"), 10, methods=[VISA, SOFT]) as till:
-        till.write(_open("first", till.ids[8], till.ids[9]))
-        till.write("select billing.claim_attempts('first', 1, interval '1 minute')")
+    with payment_world(postgres, tmp_path_factory.mktemp("ledger"), 10, methods=[VISA, SOFT]) as world:
+        world.write(_open("first", world.ids[8], world.ids[9]))
+        world.write("select billing.claim_attempts('first', 1, interval '1 minute')")
         nothing = "'{null}'"
         answer = f"array[1::bigint], '{{unknown}}', '{{pi_u}}', {nothing}, {nothing}, {nothing}, {nothing}"
-        till.write(f"select billing.record_outcomes({answer})")
-        till.charge(lease_seconds=0.1)
-        till.write(MARK.format(f"'m', '{till.ids[1]}', 100, 'EUR', '2026-11-05', 'ref', 'ann', 'by bank'"))
-        till.write(MARK.format(f"'w', '{till.ids[5]}', null, 'EUR', '2026-11-05', 'ref', 'ann', 'by bank'"))
-        till.write(UNDO.format(f"'u', '{till.ids[5]}', null, 'ann', 'of another customer'"))
-        yield till
+        world.write(f"select billing.record_outcomes({answer})")
+        world.charge(lease_seconds=0.1)
+        world.write(MARK.format(f"'m', '{world.ids[1]}', 100, 'EUR', '2026-11-05', 'ref', 'ann', 'by bank'"))
+        world.write(MARK.format(f"'w', '{world.ids[5]}', null, 'EUR', '2026-11-05', 'ref', 'ann', 'by bank'"))
+        world.write(UNDO.format(f"'u', '{world.ids[5]}', null, 'ann', 'of another customer'"))
+        yield world
 
 
 def _open(name: str, *ids: str, **changes: str) -> str:
@@ -74,26 +74,26 @@ def _record(attempts: str, outcomes: str, ids: str, codes: str = "'{null}'", cla
     return RECORD.format(f"{attempts}, {outcomes}, {ids}, {codes}, '{{null}}', {classes}, '{{null}}'")
 
 
-def _frozen(till: Till) -> dict[str, Any]:
+def _frozen(world: PaymentWorld) -> dict[str, Any]:
     """All that no writer may change once it is there."""
-    return {table: till.rows(f"select t::text from billing.{table} t order by 1") for table in WRITER_OWNS_NONE}
+    return {table: world.rows(f"select t::text from billing.{table} t order by 1") for table in WRITER_OWNS_NONE}
 
 
-def _settled(till: Till) -> list[Any]:
+def _settled(world: PaymentWorld) -> list[Any]:
     query = "select a::text from billing.payment_attempt a where outcome in ('succeeded', 'declined') order by 1"
-    return till.rows(query)
+    return world.rows(query)
 
 
 # ---- Issue
 
 
-def test_a_statement_posts_itself(till: Till) -> None:
+def test_a_statement_posts_itself(world: PaymentWorld) -> None:
     """Net to revenue and tax to tax, each once, in the statement's currency, against what the admin owes."""
-    found = till.rows(
+    found = world.rows(
         """select statement_id, kind, debit_account, credit_account, amount_minor, currency from billing.transfer
            where kind in ('issue', 'tax') order by statement_id, kind"""
     )
-    expected = till.rows(
+    expected = world.rows(
         """select statement_id, k, 'receivable', case k when 'issue' then 'revenue' else 'tax' end,
                   case k when 'issue' then net_minor else tax_minor end, currency
            from billing.statement, unnest(array['issue', 'tax']) k order by 1, 2"""
@@ -238,26 +238,26 @@ DIRECT = [
 
 
 @pytest.mark.parametrize("statement", DIRECT, ids=[f"{n}-{text[:40]}" for n, text in enumerate(DIRECT)])
-def test_the_writer_has_no_way_around_the_functions(till: Till, statement: str) -> None:
+def test_the_writer_has_no_way_around_the_functions(world: PaymentWorld, statement: str) -> None:
     """Refused for want of rights, or because no such thing can be done; never done."""
-    before = _frozen(till)
+    before = _frozen(world)
     with pytest.raises(psycopg.Error):
-        till.write(statement)
-    assert _frozen(till) == before
+        world.write(statement)
+    assert _frozen(world) == before
 
 
-def _hostile_calls(till: Till) -> list[str]:
-    paid, refused, unpaid = till.ids[0], till.ids[1], till.ids[3]
-    (first,) = till.rows("select min(attempt_id) from billing.payment_attempt where outcome = 'succeeded'")[0]
-    waiting, unknown, undone = 2, 1, till.ids[5]
-    ((standing,), (payment,)) = till.rows("select paid_outside_id from billing.paid_outside order by 1")
+def _hostile_calls(world: PaymentWorld) -> list[str]:
+    paid, refused, unpaid = world.ids[0], world.ids[1], world.ids[3]
+    (first,) = world.rows("select min(attempt_id) from billing.payment_attempt where outcome = 'succeeded'")[0]
+    waiting, unknown, undone = 2, 1, world.ids[5]
+    ((standing,), (payment,)) = world.rows("select paid_outside_id from billing.paid_outside order by 1")
     mark = "'{}', '{}', {}, '{}', '2026-11-05', 'ref', 'ann', 'why'"
     return [
         # Attempts: what was asked for is the balance, whatever is said, and there is one open at a time.
         _open("twice", unpaid, unpaid),
         _open("paid", paid),
         _open("nowhere", "A-000000-000000"),
-        _open("under way", till.ids[8], till.ids[9]),
+        _open("under way", world.ids[8], world.ids[9]),
         _open("trigger", unpaid, trigger="'refund'"),
         _open("no occasion", unpaid, occasion="null"),
         _open("no batch", unpaid, batch="null"),
@@ -314,8 +314,8 @@ def _hostile_calls(till: Till) -> list[str]:
                 ("n6", paid, 1, "EUR"),
                 ("n7", paid, "null", "EUR"),
                 ("n8", "A-000000-000000", 1, "EUR"),
-                ("n9", till.ids[8], 1, "EUR"),
-                ("n10", till.ids[9], 1, "EUR"),
+                ("n9", world.ids[8], 1, "EUR"),
+                ("n10", world.ids[9], 1, "EUR"),
                 ("m", unpaid, 100, "EUR"),
                 ("m", refused, 99, "EUR"),
                 ("m", refused, 100, "EUR"),
@@ -389,30 +389,30 @@ SHADOWS = [
 
 
 @pytest.mark.parametrize("path", ["", "staging, pg_catalog", "pg_temp, staging, billing, pg_catalog"])
-def test_no_call_of_a_granted_function_unbalances_anything(till: Till, path: str) -> None:
+def test_no_call_of_a_granted_function_unbalances_anything(world: PaymentWorld, path: str) -> None:
     """Every function that the writer may call, with hostile arguments, also where its own objects shadow names."""
-    before, settled = _frozen(till), _settled(till)
-    before_amounts = till.rows("select statement_id, balance_minor from billing.receivable order by 1")
+    before, settled = _frozen(world), _settled(world)
+    before_amounts = world.rows("select statement_id, balance_minor from billing.receivable order by 1")
     refused = 0
-    with _shadowed(till, path) as connection:
-        for statement in _hostile_calls(till):
+    with _shadowed(world, path) as connection:
+        for statement in _hostile_calls(world):
             try:
                 connection.execute(statement)
             except psycopg.Error:
                 refused += 1
     assert refused > 30
-    assert _settled(till) == settled
-    after = _frozen(till)
+    assert _settled(world) == settled
+    after = _frozen(world)
     # Of all that, one thing is no one's loss: an open attempt may be claimed.
     assert {name for name in after if after[name] != before[name]} <= {"payment_attempt"}
-    assert till.rows("select statement_id, balance_minor from billing.receivable order by 1") == before_amounts
-    check_books(till)
+    assert world.rows("select statement_id, balance_minor from billing.receivable order by 1") == before_amounts
+    check_books(world)
 
 
 @contextmanager
-def _shadowed(till: Till, path: str) -> Generator[psycopg.Connection[Any]]:
+def _shadowed(world: PaymentWorld, path: str) -> Generator[psycopg.Connection[Any]]:
     """A writer's session that finds objects of its own, if it looks along `path`, before those that are meant."""
-    with psycopg.connect(till.services.warehouse_url, autocommit=True) as connection:
+    with psycopg.connect(world.services.warehouse_url, autocommit=True) as connection:
         if not path:
             yield connection
             return
@@ -436,22 +436,22 @@ def _shadowed(till: Till, path: str) -> Generator[psycopg.Connection[Any]]:
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 @pytest.mark.parametrize("first", [MARK, OPEN])
-def test_a_snapshot_of_the_past_moves_no_money(till: Till, level: str, first: str) -> None:
+def test_a_snapshot_of_the_past_moves_no_money(world: PaymentWorld, level: str, first: str) -> None:
     """A transaction that still sees a balance which is gone by now is refused, whichever function it calls."""
-    unpaid = _unpaid(till)
+    unpaid = _unpaid(world)
     mark = MARK.format(f"'{{}}', '{unpaid}', 100, 'EUR', '2026-11-05', 'ref', 'ann', 'why'")
-    with psycopg.connect(till.services.warehouse_url) as connection:
+    with psycopg.connect(world.services.warehouse_url) as connection:
         connection.execute(f"set transaction isolation level {level}")
         connection.execute("select 1 from billing.statement")
-        till.write(mark.format(f"{level} {first}"))
+        world.write(mark.format(f"{level} {first}"))
         with pytest.raises(psycopg.Error, match="can't be moved at isolation level"):
             connection.execute(mark.format("stale") if first == MARK else _open("stale", unpaid))
-    check_books(till)
+    check_books(world)
 
 
-def _unpaid(till: Till) -> str:
+def _unpaid(world: PaymentWorld) -> str:
     return str(
-        till.one(
+        world.one(
             "select max(statement_id) from billing.receivable r where balance_minor > 400 and not exists "
             "(select from billing.payment_attempt a where a.statement_id = r.statement_id "
             "and outcome in ('pending', 'unknown'))"
@@ -525,25 +525,25 @@ GUARDED = [
 
 @pytest.mark.parametrize("role", [None, "evbilling_owner"])
 @pytest.mark.parametrize("statement", GUARDED, ids=[f"{n}-{text[:40]}" for n, text in enumerate(GUARDED)])
-def test_what_is_booked_stays_booked(till: Till, statement: str, role: str | None) -> None:
+def test_what_is_booked_stays_booked(world: PaymentWorld, statement: str, role: str | None) -> None:
     """Triggers and constraints hold for the owner and a superuser too."""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         if role:
             connection.execute(f"set role {role}")
         with pytest.raises(psycopg.Error) as caught:
-            connection.execute(statement.format(paid=till.ids[0], unpaid=_unpaid(till)).encode())
+            connection.execute(statement.format(paid=world.ids[0], unpaid=_unpaid(world)).encode())
         assert not isinstance(caught.value, psycopg.errors.SyntaxErrorOrAccessRuleViolation), caught.value
-    check_books(till)
+    check_books(world)
 
 
 # ---- Corrections
 
 
-def _correct(till: Till, statement: str, total: int, number: int, **changes: str) -> None:
+def _correct(world: PaymentWorld, statement: str, total: int, number: int, **changes: str) -> None:
     """Issue a correction as its DAG will: net and tax of one sign, by the owner."""
     tax = round(total * 0.19 / 1.19)
     values = {"account_id": "s.account_id", "currency": "s.currency"} | changes
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute(
             f"""insert into billing.statement (statement_id, kind, period, account_id, revision, number, run_id,
                     financial_admin_id, time_zone, statement_date, currency, minor_unit, tax_rate, net_minor, tax_minor,
@@ -557,14 +557,14 @@ def _correct(till: Till, statement: str, total: int, number: int, **changes: str
 
 
 @pytest.fixture
-def five(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+def five(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
     """Ten statements, paid or failed in turn."""
-    with opened_till(postgres, tmp_path, 10, methods=[VISA, SOFT]) as till:
-        till.charge()
-        yield till
+    with payment_world(postgres, tmp_path, 10, methods=[VISA, SOFT]) as world:
+        world.charge()
+        yield world
 
 
-def test_a_correction_moves_the_balance_of_what_it_corrects(five: Till) -> None:
+def test_a_correction_moves_the_balance_of_what_it_corrects(five: PaymentWorld) -> None:
     """A credit lowers what is due, down to nothing; a debit on a paid statement is due, and planned to be collected."""
     paid, failed = five.ids[:2]
     _correct(five, failed, -five.one("select balance_minor from billing.receivable where statement_id = %s", failed), 1)
@@ -586,7 +586,7 @@ def test_a_correction_moves_the_balance_of_what_it_corrects(five: Till) -> None:
     check_books(five)
 
 
-def test_a_credit_on_a_paid_statement_is_a_credit(five: Till) -> None:
+def test_a_credit_on_a_paid_statement_is_a_credit(five: PaymentWorld) -> None:
     """The one way below zero; and nothing is collected from it."""
     _correct(five, five.ids[0], -100, 1)
     assert five.one("select balance_due from finance.statements where statement_id = %s", five.ids[0]) == -1
@@ -595,7 +595,7 @@ def test_a_credit_on_a_paid_statement_is_a_credit(five: Till) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["pending", "unknown"])
-def test_a_correction_waits_for_a_charge_under_way(five: Till, outcome: str) -> None:
+def test_a_correction_waits_for_a_charge_under_way(five: PaymentWorld, outcome: str) -> None:
     """A credit while the whole amount is being charged would leave a payment above the total."""
     failed = five.ids[1]
     five.write(_open("x", failed))
@@ -610,20 +610,20 @@ def test_a_correction_waits_for_a_charge_under_way(five: Till, outcome: str) -> 
 
 
 @pytest.mark.parametrize("changes", [{"currency": "'USD'"}, {"account_id": "'another'"}])
-def test_a_correction_of_something_else_is_refused(five: Till, changes: dict[str, str]) -> None:
+def test_a_correction_of_something_else_is_refused(five: PaymentWorld, changes: dict[str, str]) -> None:
     """Of another account or currency it would move money that isn't there."""
     with pytest.raises(psycopg.Error, match="aren't of a connector statement of the same account and currency"):
         _correct(five, five.ids[1], -100, 1, **changes)
 
 
-def test_corrections_of_corrections_are_refused(five: Till) -> None:
+def test_corrections_of_corrections_are_refused(five: PaymentWorld) -> None:
     """They would post to a statement that nobody collects."""
     _correct(five, five.ids[1], -100, 1)
     with pytest.raises(psycopg.Error, match="aren't of a connector statement"):
         _correct(five, "C-202611-000001", 100, 2)
 
 
-def test_the_books_balance_in_the_end(five: Till) -> None:
+def test_the_books_balance_in_the_end(five: PaymentWorld) -> None:
     """Sum by ledger account: receivables are what finance sees as due, cash what the gateway has."""
     sums = dict(
         five.rows(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from month_helpers import Platform
-from test_preview import as_files
 
 from evbilling.errors import TransientError
 from evbilling.platform.lookup import files
 from evbilling.platform.lookup.directory import AccountRow, AppUser, PlatformLookup
 from evbilling.platform.lookup.open import open_lookup
+from tests.integration.test_preview import as_files
+from tests.support.month import Platform
 
 pytestmark = pytest.mark.postgres
 

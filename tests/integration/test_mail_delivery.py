@@ -11,9 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from mail_helpers import PostOffice, attachments, body, post_office, send, states
-from month_helpers import NOW, PERIOD
-from payment_helpers import HARD, SOFT, VISA, Till, opened_till, together
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.mail import delivery, outbox, preparation
@@ -24,7 +21,10 @@ from evbilling.payments.actions.rebill import RebillRequest, rebill
 from evbilling.read_models.statement.reading import show_statement
 from evbilling_local.stack.ports import free_port
 from evbilling_local.stack.postgres import EmbeddedPostgres
-from half_way import half_way
+from tests.support.broken_proxy import broken_proxy
+from tests.support.mail import PostOffice, attachments, body, post_office, send, states
+from tests.support.month import NOW, PERIOD
+from tests.support.payments import HARD, SOFT, VISA, PaymentWorld, payment_world, together
 
 pytestmark = pytest.mark.postgres
 
@@ -33,11 +33,11 @@ NOBODY = {"sent": 0, "failed": 0, "unknown": 0, "later": 0, "waiting": 0}
 
 
 @pytest.fixture
-def till(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentWorld]:
     """A billed month, not charged yet."""
     folder: Path = tmp_path_factory.mktemp("mail")
-    with opened_till(postgres, folder, ACCOUNTS) as till:
-        yield till
+    with payment_world(postgres, folder, ACCOUNTS) as world:
+        yield world
 
 
 @pytest.fixture
@@ -51,21 +51,21 @@ def address(number: int) -> str:
     return f"fa-a{number:05d}@example.org"
 
 
-def hurry(till: Till) -> None:
+def hurry(world: PaymentWorld) -> None:
     """Let what waits for its next try be due now."""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute("update billing.mail set not_before = now() where state = 'pending'")
 
 
-def test_each_statement_is_mailed_once(till: Till, office: PostOffice) -> None:
+def test_each_statement_is_mailed_once(world: PaymentWorld, office: PostOffice) -> None:
     """A billed month is in the outbox; a delivery sends each statement with its PDF, a second one nothing."""
-    assert states(till) == ["pending"] * ACCOUNTS
-    assert send(till, office) == NOBODY | {"sent": 3}
-    assert send(till, office) == NOBODY
+    assert states(world) == ["pending"] * ACCOUNTS
+    assert send(world, office) == NOBODY | {"sent": 3}
+    assert send(world, office) == NOBODY
     assert sorted(office.recipients) == [address(n) for n in range(ACCOUNTS)]
     assert office.connections == 1
     recipient, message = office.kept[0]
-    statement = till.ids[int(recipient[8])]
+    statement = world.ids[int(recipient[8])]
     assert statement in message["Subject"]
     assert message["From"] == "CPO <billing@cpo.example>"
     assert message["Reply-To"] == "help@cpo.example"
@@ -76,26 +76,26 @@ def test_each_statement_is_mailed_once(till: Till, office: PostOffice) -> None:
     assert pdf.startswith(b"%PDF-")
     for kind in ("plain", "html"):
         assert statement in body(message, kind)
-    assert till.rows("select distinct state, tries from billing.mail") == [("sent", 1)]
-    ids = [row[0] for row in till.rows("select message_id from billing.mail order by mail_id")]
+    assert world.rows("select distinct state, tries from billing.mail") == [("sent", 1)]
+    ids = [row[0] for row in world.rows("select message_id from billing.mail order by mail_id")]
     assert ids == [message["Message-ID"] for _, message in office.kept]
     assert len(set(ids)) == ACCOUNTS
 
 
-def test_only_what_is_wanted_is_sent(till: Till, office: PostOffice) -> None:
+def test_only_what_is_wanted_is_sent(world: PaymentWorld, office: PostOffice) -> None:
     """A delivery for another month, or another kind, leaves this month's statements alone."""
-    assert send(till, office, Wanted((CONNECTOR_STATEMENT,), "2026-10")) == NOBODY
-    assert send(till, office, Wanted((FAILED_CHARGE,), None)) == NOBODY
-    assert send(till, office, Wanted((CONNECTOR_STATEMENT,), str(PERIOD)))["sent"] == ACCOUNTS
+    assert send(world, office, Wanted((CONNECTOR_STATEMENT,), "2026-10")) == NOBODY
+    assert send(world, office, Wanted((FAILED_CHARGE,), None)) == NOBODY
+    assert send(world, office, Wanted((CONNECTOR_STATEMENT,), str(PERIOD)))["sent"] == ACCOUNTS
 
 
-def test_without_a_server_it_waits(till: Till, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_server_it_waits(world: PaymentWorld, caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is sent and nothing fails; the log says how many wait and what to define."""
     caplog.set_level("INFO")
-    assert send(till, None) == NOBODY | {"waiting": 3}
+    assert send(world, None) == NOBODY | {"waiting": 3}
     assert "3 messages wait" in caplog.text
     assert "Airflow connection smtp" in caplog.text
-    assert states(till) == ["pending"] * ACCOUNTS
+    assert states(world) == ["pending"] * ACCOUNTS
 
 
 BAD_RECIPIENTS: list[tuple[str, str]] = [
@@ -109,64 +109,64 @@ BAD_RECIPIENTS: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("fault", "said"), BAD_RECIPIENTS)
-def test_a_bad_recipient_stops_nobody(till: Till, office: PostOffice, fault: str, said: str) -> None:
+def test_a_bad_recipient_stops_nobody(world: PaymentWorld, office: PostOffice, fault: str, said: str) -> None:
     """Who can't be written to fails with a reason that says what to mend; all others get their mail."""
-    till.platform.execute(f"{fault} where account_id = 'a00001'")
-    assert send(till, office) == NOBODY | {"sent": 2, "failed": 1}
+    world.platform.execute(f"{fault} where account_id = 'a00001'")
+    assert send(world, office) == NOBODY | {"sent": 2, "failed": 1}
     assert sorted(office.recipients) == [address(0), address(2)]
-    ((reason, tries),) = till.rows("select last_error, tries from billing.mail where state = 'failed'")
+    ((reason, tries),) = world.rows("select last_error, tries from billing.mail where state = 'failed'")
     assert said in reason
     assert tries == 0
 
 
-def test_a_refused_recipient_fails(till: Till, office: PostOffice) -> None:
+def test_a_refused_recipient_fails(world: PaymentWorld, office: PostOffice) -> None:
     """A 5xx for a recipient is final; its words are kept, without the address, and the others go on."""
     office.refuse[address(1)] = f"550 5.1.1 <{address(1)}>: no such user"
-    assert send(till, office) == NOBODY | {"sent": 2, "failed": 1}
-    ((reason,),) = till.rows("select reason from finance.mail where state = 'failed'")
+    assert send(world, office) == NOBODY | {"sent": 2, "failed": 1}
+    ((reason,),) = world.rows("select reason from finance.mail where state = 'failed'")
     assert "550 5.1.1" in reason
     assert "f***@example.org" in reason
     assert address(1) not in reason
-    assert send(till, office) == NOBODY
+    assert send(world, office) == NOBODY
 
 
-def test_a_busy_server_is_asked_again_later(till: Till, office: PostOffice) -> None:
+def test_a_busy_server_is_asked_again_later(world: PaymentWorld, office: PostOffice) -> None:
     """A 4xx for a recipient waits, longer each time, and fails at last; the others go on."""
     office.refuse[address(1)] = "451 4.7.1 greylisted"
-    assert send(till, office) == NOBODY | {"sent": 2, "later": 1, "waiting": 1}
-    assert send(till, office) == NOBODY | {"waiting": 1}, "not due yet"
+    assert send(world, office) == NOBODY | {"sent": 2, "later": 1, "waiting": 1}
+    assert send(world, office) == NOBODY | {"waiting": 1}, "not due yet"
     waits = []
     for _ in range(outbox.MOST_TRIES - 1):
-        (wait,) = till.rows(
+        (wait,) = world.rows(
             "select round(extract(epoch from not_before - now()) / 60) from billing.mail where state = 'pending'"
         )[0]
         waits.append(int(wait))
-        hurry(till)
-        send(till, office)
+        hurry(world)
+        send(world, office)
     assert waits == [5, 10, 20, 40, 80, 160, 320, 360, 360]
-    assert states(till).count("failed") == 1
-    assert "given up after 10 tries" in till.one("select last_error from billing.mail where state = 'failed'")
+    assert states(world).count("failed") == 1
+    assert "given up after 10 tries" in world.one("select last_error from billing.mail where state = 'failed'")
     del office.refuse[address(1)]
 
 
-def test_greylisting_passes(till: Till, office: PostOffice) -> None:
+def test_greylisting_passes(world: PaymentWorld, office: PostOffice) -> None:
     """A recipient that was refused for now gets the message at a later try, with the same Message-ID."""
     office.refuse[address(1)] = "450 try later"
-    send(till, office)
-    before = till.one("select message_id from billing.mail where state = 'pending'")
+    send(world, office)
+    before = world.one("select message_id from billing.mail where state = 'pending'")
     office.refuse.clear()
-    hurry(till)
-    assert send(till, office) == NOBODY | {"sent": 1}
+    hurry(world)
+    assert send(world, office) == NOBODY | {"sent": 1}
     assert office.kept[-1][1]["Message-ID"] == before
 
 
-def test_no_server_there(till: Till, office: PostOffice) -> None:
+def test_no_server_there(world: PaymentWorld, office: PostOffice) -> None:
     """A server that can't be reached is worth another try of the task, and costs no message one."""
     settings = office.settings(port=free_port(0))
     with pytest.raises(TransientError, match="can't be reached"):
-        delivery.deliver(till.services, settings)
-    assert till.rows("select distinct state, tries from billing.mail") == [("pending", 0)]
-    assert send(till, office)["sent"] == ACCOUNTS
+        delivery.deliver(world.services, settings)
+    assert world.rows("select distinct state, tries from billing.mail") == [("pending", 0)]
+    assert send(world, office)["sent"] == ACCOUNTS
 
 
 def test_a_server_that_refuses_all_for_now_stops_the_delivery(
@@ -174,79 +174,79 @@ def test_a_server_that_refuses_all_for_now_stops_the_delivery(
 ) -> None:
     """After a few refusals in a row the task gives up, and Airflow tries it again; nothing is lost."""
     monkeypatch.setattr(delivery, "_REFUSED_IN_A_ROW", 2)
-    with opened_till(postgres, tmp_path, ACCOUNTS) as till, post_office(on_mail=lambda *_: "451 busy") as office:
+    with payment_world(postgres, tmp_path, ACCOUNTS) as world, post_office(on_mail=lambda *_: "451 busy") as office:
         with pytest.raises(TransientError, match="refused the last 2 messages"):
-            send(till, office)
-        assert till.rows("select state, tries from billing.mail order by mail_id") == [
+            send(world, office)
+        assert world.rows("select state, tries from billing.mail order by mail_id") == [
             ("pending", 1),
             ("pending", 1),
             ("pending", 0),
         ]
 
 
-def test_a_refused_sender_is_said_to_who_defined_it(till: Till, office: PostOffice) -> None:
+def test_a_refused_sender_is_said_to_who_defined_it(world: PaymentWorld, office: PostOffice) -> None:
     """A 5xx for our own address is the connection's fault: the task fails at once, and no message does."""
     office.on_mail = lambda *_: "553 not your address"
     with pytest.raises(BadInput, match=r"refuses mail from billing@cpo\.example"):
-        send(till, office)
-    assert set(states(till)) == {"pending"}
+        send(world, office)
+    assert set(states(world)) == {"pending"}
     office.on_mail = None
-    hurry(till)
-    assert send(till, office)["sent"] == ACCOUNTS
+    hurry(world)
+    assert send(world, office)["sent"] == ACCOUNTS
 
 
-def test_a_wrong_login_is_said(till: Till, office: PostOffice) -> None:
+def test_a_wrong_login_is_said(world: PaymentWorld, office: PostOffice) -> None:
     """A server without a login, or that refuses it, is no reason to try again; the password is in no message."""
     settings = office.settings(login="me", password="secret-1")
     with pytest.raises((BadInput, TransientError)) as failed:
-        delivery.deliver(till.services, settings)
+        delivery.deliver(world.services, settings)
     assert "secret-1" not in str(failed.value) + repr(settings)
-    assert set(states(till)) == {"pending"}
+    assert set(states(world)) == {"pending"}
 
 
-def test_starttls_that_isnt_there_is_said(till: Till, office: PostOffice) -> None:
+def test_starttls_that_isnt_there_is_said(world: PaymentWorld, office: PostOffice) -> None:
     """Mail never goes in the clear because a server offers no TLS."""
     with pytest.raises(BadInput, match="starttls"):
-        delivery.deliver(till.services, office.settings(security="starttls"))
+        delivery.deliver(world.services, office.settings(security="starttls"))
     assert office.kept == []
 
 
-def test_a_connection_that_ends_is_opened_again(till: Till, office: PostOffice) -> None:
+def test_a_connection_that_ends_is_opened_again(world: PaymentWorld, office: PostOffice) -> None:
     """A server that says 421 after each message costs a connection, not a message, and nobody gets it twice."""
     office.on_mail = lambda _, number: "421 too many" if number % 2 == 0 else "250 OK"
-    assert send(till, office) == NOBODY | {"sent": 3}
+    assert send(world, office) == NOBODY | {"sent": 3}
     assert sorted(office.recipients) == [address(n) for n in range(ACCOUNTS)]
     assert office.connections == 3
 
 
-def test_an_answer_that_never_comes_is_unknown(till: Till, office: PostOffice) -> None:
+def test_an_answer_that_never_comes_is_unknown(world: PaymentWorld, office: PostOffice) -> None:
     """The server has the whole message and drops the connection: nobody knows, so it is never sent again by itself."""
     office.on_data = lambda _, number: None if number == 2 else "250 OK"
-    assert send(till, office) == NOBODY | {"sent": 2, "unknown": 1}
-    assert states(till) == ["sent", "unknown", "sent"]
-    assert send(till, office) == NOBODY
+    assert send(world, office) == NOBODY | {"sent": 2, "unknown": 1}
+    assert states(world) == ["sent", "unknown", "sent"]
+    assert send(world, office) == NOBODY
     assert len(office.recipients) == ACCOUNTS
 
 
-def test_a_slow_answer_is_unknown(till: Till, office: PostOffice) -> None:
+def test_a_slow_answer_is_unknown(world: PaymentWorld, office: PostOffice) -> None:
     """An answer that takes longer than the timeout says is no answer."""
     office.slow, office.delay = 2, 30.0
-    counts = delivery.deliver(till.services, office.settings(timeout_seconds=2.0), Wanted())
+    counts = delivery.deliver(world.services, office.settings(timeout_seconds=2.0), Wanted())
     assert counts == NOBODY | {"sent": 2, "unknown": 1}
 
 
 @pytest.mark.parametrize(("carried", "left"), [(100, "pending"), (2_000, "unknown")])
-def test_a_conversation_that_is_cut_off(till: Till, office: PostOffice, carried: int, left: str) -> None:
+def test_a_conversation_that_is_cut_off(world: PaymentWorld, office: PostOffice, carried: int, left: str) -> None:
     """Before the message was handed over it goes out later; once it was, nobody knows what of it arrived."""
-    with half_way(f"http://127.0.0.1:{office.port}", upwards=True, cut=True) as way:
-        way.limit = carried
-        settings = office.settings(port=int(way.address.rpartition(":")[2]))
+    with broken_proxy(f"http://127.0.0.1:{office.port}", upwards=True, cut=True) as proxy:
+        proxy.limit = carried
+        settings = office.settings(port=int(proxy.address.rpartition(":")[2]))
         with pytest.raises(TransientError):
-            delivery.deliver(till.services, settings)
+            delivery.deliver(world.services, settings)
     assert office.kept == []
-    assert states(till) == [left, "pending", "pending"]
-    hurry(till)
-    assert send(till, office)["sent"] == ACCOUNTS - (left == "unknown")
+    assert states(world) == [left, "pending", "pending"]
+    hurry(world)
+    assert send(world, office)["sent"] == ACCOUNTS - (left == "unknown")
     assert len(set(office.recipients)) == len(office.recipients)
 
 
@@ -255,11 +255,11 @@ def test_two_deliverers_at_once_send_each_message_once(
 ) -> None:
     """Tasks that run at the same time share the work, as they do with many messages: PDFs in helper processes."""
     monkeypatch.setattr(preparation, "_MANY", 1)
-    with opened_till(postgres, tmp_path, 40) as till, post_office() as office:
-        done = together(*[lambda: send(till, office)] * 2)
+    with payment_world(postgres, tmp_path, 40) as world, post_office() as office:
+        done = together(*[lambda: send(world, office)] * 2)
         assert sum(counts["sent"] for counts in done) == 40
         assert len(set(office.recipients)) == len(office.recipients) == 40
-        assert states(till) == ["sent"] * 40
+        assert states(world) == ["sent"] * 40
 
 
 def _die() -> None:
@@ -306,34 +306,34 @@ def _deliver_and_die(services: Any, settings: Any, arm: Callable[[], None]) -> N
     ],
 )
 def test_a_killed_task_sends_nothing_twice(
-    till: Till, office: PostOffice, arm: Callable[[], None], left: str, got: int
+    world: PaymentWorld, office: PostOffice, arm: Callable[[], None], left: str, got: int
 ) -> None:
     """Killed with messages reserved, begun, or taken: the next try sends the others, and lists the doubt."""
     spawn = multiprocessing.get_context("spawn")
-    process = spawn.Process(target=_deliver_and_die, args=(till.services, office.settings(), arm))
+    process = spawn.Process(target=_deliver_and_die, args=(world.services, office.settings(), arm))
     process.start()
     process.join(300)
     assert process.exitcode == -signal.SIGKILL
     assert len(office.kept) == got
-    assert send(till, office)["unknown"] == 0, "it may still be at work"
-    with psycopg.connect(till.admin_url) as connection:
+    assert send(world, office)["unknown"] == 0, "it may still be at work"
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute(
             """update billing.mail set claimed_at = claimed_at - interval '1 hour',
                                        reserved_until = reserved_until - interval '1 hour' where state <> 'sent'"""
         )
-    counts = send(till, office)
-    assert sorted(set(states(till))) == sorted({left, "sent"} - {"pending"})
+    counts = send(world, office)
+    assert sorted(set(states(world))) == sorted({left, "sent"} - {"pending"})
     doubtful = 0 if left == "pending" else 1
     assert counts["sent"] == ACCOUNTS - doubtful
     assert len(set(office.recipients)) == len(office.recipients) == ACCOUNTS - doubtful + got
     if doubtful:
-        assert "cut off" in till.one("select last_error from billing.mail where state = 'unknown'")
-        assert send(till, office)["sent"] == 0, "never by itself"
+        assert "cut off" in world.one("select last_error from billing.mail where state = 'unknown'")
+        assert send(world, office)["sent"] == 0, "never by itself"
 
 
-def test_who_comes_back_too_late_writes_nothing(till: Till) -> None:
+def test_who_comes_back_too_late_writes_nothing(world: PaymentWorld) -> None:
     """A reservation that is over can't begin a message; a message begun can be settled late as sent, not as waiting."""
-    with psycopg.connect(till.services.warehouse_url, autocommit=True) as connection:
+    with psycopg.connect(world.services.warehouse_url, autocommit=True) as connection:
         (first, *_) = outbox.reserve(connection, "slow", 1, 0.01, Wanted())
         connection.execute("select pg_sleep(0.05)")
         assert not outbox.begin(connection, first.mail_id, "slow", "a@example.org", "<1@x>")
@@ -349,75 +349,77 @@ def test_who_comes_back_too_late_writes_nothing(till: Till) -> None:
 
 
 def test_a_statement_that_cant_be_written_stops_nobody(
-    till: Till, office: PostOffice, monkeypatch: pytest.MonkeyPatch
+    world: PaymentWorld, office: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault in one document is that message's: the others go out."""
     real = preparation.statement_pdf
 
     def faulty(view: Any, **options: Any) -> bytes:
-        if view.header.statement_id == till.ids[1]:
+        if view.header.statement_id == world.ids[1]:
             raise ValueError("no such glyph")
         return real(view, **options)
 
     monkeypatch.setattr(preparation, "statement_pdf", faulty)
-    assert send(till, office) == NOBODY | {"sent": 2, "failed": 1}
-    assert "can't be written" in till.one("select last_error from billing.mail where state = 'failed'")
+    assert send(world, office) == NOBODY | {"sent": 2, "failed": 1}
+    assert "can't be written" in world.one("select last_error from billing.mail where state = 'failed'")
 
 
 def test_declined_charges_are_told_once_for_each_reason(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """One notice a statement, reason and card, written with the decline; a retry that fails alike tells nothing new."""
-    with opened_till(postgres, tmp_path, 4, methods=(VISA, SOFT, HARD, None)) as till, post_office() as office:
-        till.charge()
-        rows = till.rows("select statement_id, occasion from billing.mail where kind = 'failed_charge' order by 1")
-        assert [statement for statement, _ in rows] == till.ids[1:]
+    with payment_world(postgres, tmp_path, 4, methods=(VISA, SOFT, HARD, None)) as world, post_office() as office:
+        world.charge()
+        rows = world.rows("select statement_id, occasion from billing.mail where kind = 'failed_charge' order by 1")
+        assert [statement for statement, _ in rows] == world.ids[1:]
         assert [occasion.split()[1] for _, occasion in rows] == ["insufficient_funds", "lost_card", "no_payment_method"]
-        _try_again(till, till.ids[1], "once more")
-        assert len(states(till, FAILED_CHARGE)) == 3
-        till.set_method("a00001", HARD)
-        _try_again(till, till.ids[1], "another card")
-        assert len(states(till, FAILED_CHARGE)) == 4
-        assert send(till, office, Wanted((FAILED_CHARGE,)))["sent"] == 4
+        _try_again(world, world.ids[1], "once more")
+        assert len(states(world, FAILED_CHARGE)) == 3
+        world.set_method("a00001", HARD)
+        _try_again(world, world.ids[1], "another card")
+        assert len(states(world, FAILED_CHARGE)) == 4
+        assert send(world, office, Wanted((FAILED_CHARGE,)))["sent"] == 4
         said = {message["Subject"].split()[3]: body(message, "plain") for _, message in office.kept[:3]}
-        assert "There wasn't enough money on the card" in said[till.ids[1]]
-        assert "The bank declined this card for good" in said[till.ids[2]]
-        assert "No payment method is stored" in said[till.ids[3]]
+        assert "There wasn't enough money on the card" in said[world.ids[1]]
+        assert "The bank declined this card for good" in said[world.ids[2]]
+        assert "No payment method is stored" in said[world.ids[3]]
         assert all(attachments(message) == [] for _, message in office.kept)
 
 
 def test_a_notice_of_what_is_paid_by_then_is_held(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Nobody is told of a failed charge once nothing is due any more."""
-    with opened_till(postgres, tmp_path, 1, methods=(SOFT,)) as till, post_office() as office:
-        till.charge()
-        till.set_method("a00000", VISA)
-        _try_again(till, till.ids[0], "paid now")
-        assert till.status(till.ids[0]) == "Billing failure (resolved)"
-        assert send(till, office, Wanted((FAILED_CHARGE,))) == NOBODY
-        assert till.rows("select state, last_error from billing.mail where kind = 'failed_charge'") == [
+    with payment_world(postgres, tmp_path, 1, methods=(SOFT,)) as world, post_office() as office:
+        world.charge()
+        world.set_method("a00000", VISA)
+        _try_again(world, world.ids[0], "paid now")
+        assert world.status(world.ids[0]) == "Billing failure (resolved)"
+        assert send(world, office, Wanted((FAILED_CHARGE,))) == NOBODY
+        assert world.rows("select state, last_error from billing.mail where kind = 'failed_charge'") == [
             ("held", "nothing is due any more, so there is nothing to tell")
         ]
         assert office.kept == []
 
 
-def _try_again(till: Till, statement_id: str, request: str) -> None:
-    with till.desk() as desk:
+def _try_again(world: PaymentWorld, statement_id: str, request: str) -> None:
+    with world.desk() as desk:
         rebill(desk, RebillRequest(request, "ann", "trying", (statement_id,)), NOW)
 
 
-def test_hundreds_of_messages_go_out_once(till: Till, office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hundreds_of_messages_go_out_once(
+    world: PaymentWorld, office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All go out, each once, with the same few messages prepared ahead, by processes of their own."""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute(
             """insert into billing.mail (kind, statement_id, account_id, financial_admin_id, period, occasion,
                                          requested_by)
                select kind, statement_id, account_id, financial_admin_id, period, 'request ' || n, 'ann'
                from billing.mail, generate_series(1, 134) n where statement_id <> %s or n < 131""",
-            (till.ids[0],),
+            (world.ids[0],),
         )
     # What a statement and its PDF cost is measured by `make bench`.
     monkeypatch.setattr(preparation, "statement_pdf", lambda *_, **__: b"%PDF-1.7")
     monkeypatch.setattr(preparation, "show_statement", lambda _, statement_id: views[statement_id])
-    with till.services.warehouse() as connection:
-        views = {statement_id: show_statement(connection, statement_id) for statement_id in till.ids}
-    counts = send(till, office)
+    with world.services.warehouse() as connection:
+        views = {statement_id: show_statement(connection, statement_id) for statement_id in world.ids}
+    counts = send(world, office)
     assert counts == NOBODY | {"sent": 401}
     assert len(office.kept) == len({message["Message-ID"] for _, message in office.kept}) == 401

@@ -9,9 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from mail_helpers import PostOffice, attachments, post_office, send, states
-from month_helpers import Platform, bill, one, rows, settle_terms, stage, terms
-from payment_helpers import SOFT, Till, opened_till, together
 
 from evbilling.connector_statements.issue import issue_statements
 from evbilling.connector_statements.validation import validate
@@ -20,6 +17,9 @@ from evbilling.mail.requests import SendRequest, preview_send, request_send
 from evbilling.period import Period
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.mail import PostOffice, attachments, post_office, send, states
+from tests.support.month import Platform, bill, one, rows, settle_terms, stage, terms
+from tests.support.payments import SOFT, PaymentWorld, payment_world, together
 
 pytestmark = pytest.mark.postgres
 
@@ -27,11 +27,11 @@ PERIOD = Period(2026, 11)
 
 
 @pytest.fixture
-def till(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentWorld]:
     """A billed month of two accounts."""
     folder: Path = tmp_path_factory.mktemp("outbox")
-    with opened_till(postgres, folder, 2, methods=(SOFT,)) as till:
-        yield till
+    with payment_world(postgres, folder, 2, methods=(SOFT,)) as world:
+        yield world
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ def services(platform_db: str, warehouse_db: Any, tmp_path: Path) -> Services:
     return Services(platform_db, warehouse_db.writer_url, str(tmp_path / "evidence"))
 
 
-def ask(till: Till, *ids: str, request: str = "r1", **changes: Any) -> list[str]:
+def ask(world: PaymentWorld, *ids: str, request: str = "r1", **changes: Any) -> list[str]:
     """Ask for statements to be sent; a line for each."""
     asked = SendRequest(request, "ann", "wanted", tuple(ids), **changes)
-    return [sending.sentence() for sending in request_send(till.services, asked)]
+    return [sending.sentence() for sending in request_send(world.services, asked)]
 
 
 def this_month(months: int = 0) -> Period:
@@ -103,115 +103,117 @@ def test_what_is_not_issued_is_not_mailed(services: Services, warehouse_db: Any)
     assert one(services.warehouse_url, "select count(*) from billing.mail") == 0
 
 
-def test_notices_of_a_held_month_are_held(till: Till) -> None:
+def test_notices_of_a_held_month_are_held(world: PaymentWorld) -> None:
     """Whoever never got the statement is not told that it couldn't be collected."""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute("update billing.mail set state = 'held', last_error = 'long over'")
-    till.charge()
-    assert states(till, "failed_charge") == ["held", "held"]
-    assert "its statement was not sent either: long over" in till.one(
+    world.charge()
+    assert states(world, "failed_charge") == ["held", "held"]
+    assert "its statement was not sent either: long over" in world.one(
         "select min(last_error) from billing.mail where kind = 'failed_charge'"
     )
 
 
-def test_what_was_sent_goes_out_once_more_when_asked(till: Till, office: PostOffice) -> None:
+def test_what_was_sent_goes_out_once_more_when_asked(world: PaymentWorld, office: PostOffice) -> None:
     """A copy is a row of its own beside the first, with its own Message-ID, audited; the same request makes one."""
-    send(till, office)
-    first, other = till.ids
-    (line,) = ask(till, first)
+    send(world, office)
+    first, other = world.ids
+    (line,) = ask(world, first)
     assert "to f***@example.org once more" in line
-    assert ask(till, first)[0].endswith("(asked for before)")
-    assert send(till, office)["sent"] == 1
+    assert ask(world, first)[0].endswith("(asked for before)")
+    assert send(world, office)["sent"] == 1
     assert [to for to, _ in office.kept].count("fa-a00000@example.org") == 2
     assert len({message["Message-ID"] for _, message in office.kept}) == 3
     assert len(attachments(office.kept[-1][1])) == 1
-    audited = till.rows("select actor, action, subject_id, reason from finance.audit_events where action = 'send_mail'")
+    audited = world.rows(
+        "select actor, action, subject_id, reason from finance.audit_events where action = 'send_mail'"
+    )
     assert audited == [("ann", "send_mail", first, "wanted")]
-    copies = till.rows("select statement_id, requested_by, again_of is not null from finance.mail order by mail_id")
+    copies = world.rows("select statement_id, requested_by, again_of is not null from finance.mail order by mail_id")
     assert copies == [(first, "run 1", False), (other, "run 1", False), (first, "ann", True)]
-    assert till.rows("select sent_again_as is not null from finance.mail order by mail_id") == [
+    assert world.rows("select sent_again_as is not null from finance.mail order by mail_id") == [
         (True,),
         (False,),
         (False,),
     ]
-    assert ask(till, first, request="r2") != []
-    assert send(till, office)["sent"] == 1
+    assert ask(world, first, request="r2") != []
+    assert send(world, office)["sent"] == 1
 
 
-def test_what_is_held_or_failed_waits_again_when_asked(till: Till, office: PostOffice) -> None:
+def test_what_is_held_or_failed_waits_again_when_asked(world: PaymentWorld, office: PostOffice) -> None:
     """The message itself goes back to wait, once it can be sent; what waits already needs nobody's word."""
-    till.platform.execute("update platform.app_user set active = false where account_id = 'a00000'")
-    send(till, office)
-    assert states(till) == ["failed", "sent"]
+    world.platform.execute("update platform.app_user set active = false where account_id = 'a00000'")
+    send(world, office)
+    assert states(world) == ["failed", "sent"]
     with pytest.raises(BadInput, match="is inactive"):
-        ask(till, till.ids[0])
-    till.platform.execute(
+        ask(world, world.ids[0])
+    world.platform.execute(
         "update platform.app_user set active = true, email = 'new@example.org' where account_id = 'a00000'"
     )
-    ask(till, till.ids[0])
+    ask(world, world.ids[0])
     with pytest.raises(BadInput, match="waits to be sent already"):
-        ask(till, till.ids[0], request="r2")
-    assert send(till, office)["sent"] == 1
+        ask(world, world.ids[0], request="r2")
+    assert send(world, office)["sent"] == 1
     assert office.recipients[-1] == "new@example.org"
-    assert len(states(till)) == 2
+    assert len(states(world)) == 2
 
 
-def test_a_month_is_sent_by_its_states(till: Till, office: PostOffice) -> None:
+def test_a_month_is_sent_by_its_states(world: PaymentWorld, office: PostOffice) -> None:
     """By month and kind only what nobody has got is sent, unless the states say more."""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute(
-            "update billing.mail set state = 'held', last_error = 'x' where statement_id = %s", (till.ids[0],)
+            "update billing.mail set state = 'held', last_error = 'x' where statement_id = %s", (world.ids[0],)
         )
-    send(till, office)
+    send(world, office)
     whole: dict[str, Any] = {"period": PERIOD, "kind": "connector_statement"}
-    assert len(ask(till, **whole)) == 1
-    assert len(ask(till, **whole)) == 1, "the same request finds its own again"
-    assert send(till, office)["sent"] == 1
+    assert len(ask(world, **whole)) == 1
+    assert len(ask(world, **whole)) == 1, "the same request finds its own again"
+    assert send(world, office)["sent"] == 1
     with pytest.raises(BadInput, match="there is none like that"):
-        ask(till, request="r2", **whole)
-    assert len(ask(till, request="r3", states=("sent",), **whole)) == 2
-    assert send(till, office)["sent"] == 2
+        ask(world, request="r2", **whole)
+    assert len(ask(world, request="r3", states=("sent",), **whole)) == 2
+    assert send(world, office)["sent"] == 2
 
 
-def test_a_notice_can_be_asked_for(till: Till, office: PostOffice) -> None:
+def test_a_notice_can_be_asked_for(world: PaymentWorld, office: PostOffice) -> None:
     """The newest notice of a statement; where there was no decline there is none."""
     with pytest.raises(BadInput, match="no such message"):
-        ask(till, till.ids[0], kind="failed_charge")
-    till.charge()
-    send(till, office)
-    ask(till, till.ids[0], kind="failed_charge")
-    assert send(till, office)["sent"] == 1
+        ask(world, world.ids[0], kind="failed_charge")
+    world.charge()
+    send(world, office)
+    ask(world, world.ids[0], kind="failed_charge")
+    assert send(world, office)["sent"] == 1
     assert "failed" in office.kept[-1][1]["Subject"]
 
 
-def test_a_statement_of_before_the_outbox_can_be_sent(till: Till, office: PostOffice) -> None:
+def test_a_statement_of_before_the_outbox_can_be_sent(world: PaymentWorld, office: PostOffice) -> None:
     """What was issued before there was an outbox has no message; asked for, it gets one."""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute("alter table billing.mail disable trigger all")
         connection.execute("delete from billing.mail")
         connection.execute("alter table billing.mail enable trigger all")
-    ask(till, till.ids[0])
-    assert send(till, office)["sent"] == 1
+    ask(world, world.ids[0])
+    assert send(world, office)["sent"] == 1
 
 
-def test_a_preview_writes_nothing_and_says_the_same(till: Till, office: PostOffice) -> None:
+def test_a_preview_writes_nothing_and_says_the_same(world: PaymentWorld, office: PostOffice) -> None:
     """What would be sent to whom, and why something wouldn't."""
-    send(till, office)
-    asked = SendRequest("p", "ann", "look", (*till.ids, "A-202611-999999"))
-    before = till.rows("select * from billing.mail")
-    shown = [(row.refused is None, row.is_copy, row.recipient) for row in preview_send(till.services, asked)]
+    send(world, office)
+    asked = SendRequest("p", "ann", "look", (*world.ids, "A-202611-999999"))
+    before = world.rows("select * from billing.mail")
+    shown = [(row.refused is None, row.is_copy, row.recipient) for row in preview_send(world.services, asked)]
     assert shown == [(True, True, "f***@example.org")] * 2 + [(False, False, None)]
-    assert till.rows("select * from billing.mail") == before
+    assert world.rows("select * from billing.mail") == before
 
 
-def test_two_requests_at_once(till: Till, office: PostOffice) -> None:
+def test_two_requests_at_once(world: PaymentWorld, office: PostOffice) -> None:
     """Of two people who ask for the same held statement, one is told that it waits already."""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute("update billing.mail set state = 'held', last_error = 'x'")
-    done = together(lambda: ask(till, till.ids[0], request="a"), lambda: ask(till, till.ids[0], request="b"))
+    done = together(lambda: ask(world, world.ids[0], request="a"), lambda: ask(world, world.ids[0], request="b"))
     said = sorted(str(one) for one in done)
     assert sum("waits" in text for text in said) == 1, said
-    assert send(till, office)["sent"] == 1
+    assert send(world, office)["sent"] == 1
 
 
 BAD_REQUESTS: list[tuple[dict[str, Any], str]] = [
@@ -224,13 +226,13 @@ BAD_REQUESTS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "said"), BAD_REQUESTS)
-def test_a_request_that_makes_no_sense_is_refused(till: Till, changes: dict[str, Any], said: str) -> None:
+def test_a_request_that_makes_no_sense_is_refused(world: PaymentWorld, changes: dict[str, Any], said: str) -> None:
     """Before anything is looked up."""
     with pytest.raises(BadInput, match=said):
-        request_send(till.services, SendRequest(**({"request_id": "x", "actor": "ann", "reason": "r"} | changes)))
+        request_send(world.services, SendRequest(**({"request_id": "x", "actor": "ann", "reason": "r"} | changes)))
 
 
-def test_the_writer_sends_through_functions_alone(till: Till) -> None:
+def test_the_writer_sends_through_functions_alone(world: PaymentWorld) -> None:
     """No row is made, changed or removed but by the owner's functions, and what was sent stays sent."""
     for statement in (
         "insert into billing.mail (kind) values ('correction')",
@@ -239,27 +241,27 @@ def test_the_writer_sends_through_functions_alone(till: Till) -> None:
         "truncate billing.mail",
     ):
         with (
-            psycopg.connect(till.services.warehouse_url) as connection,
+            psycopg.connect(world.services.warehouse_url) as connection,
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             connection.execute(statement)
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute(
             """update billing.mail set state = 'sent', sent_at = now(), recipient = 'secret.name@example.org',
                                        message_id = '<1@x>'"""
         )
     for statement in ("update billing.mail set state = 'pending', sent_at = null", "delete from billing.mail"):
-        with psycopg.connect(till.admin_url) as connection, pytest.raises(psycopg.Error, match="refused"):
+        with psycopg.connect(world.admin_url) as connection, pytest.raises(psycopg.Error, match="refused"):
             connection.execute(statement)
 
 
-def test_finance_sees_no_address(till: Till) -> None:
+def test_finance_sees_no_address(world: PaymentWorld) -> None:
     """The name in an address is nobody's business but the mail server's."""
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute(
             """update billing.mail set state = 'sent', sent_at = now(), recipient = 'secret.name@example.org',
                                        message_id = '<1@x>'"""
         )
-    seen = till.rows("select m::text, recipient from finance.mail m")
+    seen = world.rows("select m::text, recipient from finance.mail m")
     assert {recipient for _, recipient in seen} == {"s***@example.org"}
     assert not [text for text, _ in seen if "secret.name" in text]

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from month_helpers import NOW, PERIOD
-from payment_helpers import HARD, SOFT, VISA, Till, check_books, check_collected_once, opened_till, together
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions.allowed import Action, refused_actions
@@ -21,6 +19,17 @@ from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, reb
 from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD
+from tests.support.payments import (
+    HARD,
+    SOFT,
+    VISA,
+    PaymentWorld,
+    check_books,
+    check_collected_once,
+    payment_world,
+    together,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -31,25 +40,25 @@ PAYMENTS = "select request_id, statement_id, amount_minor from billing.paid_outs
 
 
 @pytest.fixture
-def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
     """A paid statement and four declined ones, the last in dollars."""
     kinds = [("EUR", None)] * 4 + [("USD", None)]
-    with opened_till(postgres, tmp_path, 5, methods=[VISA, SOFT, SOFT, HARD, SOFT], kinds=kinds) as till:
-        till.charge()
-        yield till
+    with payment_world(postgres, tmp_path, 5, methods=[VISA, SOFT, SOFT, HARD, SOFT], kinds=kinds) as world:
+        world.charge()
+        yield world
 
 
-def asked(till: Till, *places: int, **changes: Any) -> MarkRequest:
-    ids = tuple(till.ids[place] for place in places)
+def asked(world: PaymentWorld, *places: int, **changes: Any) -> MarkRequest:
+    ids = tuple(world.ids[place] for place in places)
     return replace(MarkRequest("run", "ann", "by transfer", ids, TODAY, "bank 4711"), **changes)
 
 
-def due(till: Till, place: int) -> Decimal:
+def due(world: PaymentWorld, place: int) -> Decimal:
     query = "select balance_due from finance.statements where statement_id = %s"
-    return Decimal(till.one(query, till.ids[place]))
+    return Decimal(world.one(query, world.ids[place]))
 
 
-def test_each_is_paid_in_full_on_one_day(month: Till) -> None:
+def test_each_is_paid_in_full_on_one_day(month: PaymentWorld) -> None:
     """In the order asked for, each once; the plans end; again it is only told."""
     amounts = [due(month, place) for place in (SECOND, FIRST, DOLLARS)]
     request = asked(month, SECOND, FIRST, SECOND, DOLLARS)
@@ -74,7 +83,7 @@ def test_each_is_paid_in_full_on_one_day(month: Till) -> None:
     check_books(month)
 
 
-def test_what_cannot_be_paid_is_named_and_the_others_are_booked(month: Till) -> None:
+def test_what_cannot_be_paid_is_named_and_the_others_are_booked(month: PaymentWorld) -> None:
     """Paid meanwhile, unknown, of no connectors: each with its reason; the run fails only if none is booked."""
     (kept,) = mark_statements(month.services, asked(month, FIRST, request_id="before"), TODAY)
     request = asked(month, PAID, FIRST, SECOND)
@@ -107,14 +116,14 @@ def test_what_cannot_be_paid_is_named_and_the_others_are_booked(month: Till) -> 
         ({"expected_total": {}}, "nothing was expected to be due"),
     ],
 )
-def test_a_request_that_makes_no_sense_books_nothing(month: Till, changes: dict[str, Any], says: str) -> None:
+def test_a_request_that_makes_no_sense_books_nothing(month: PaymentWorld, changes: dict[str, Any], says: str) -> None:
     """As a whole, whatever each statement is."""
     with pytest.raises(BadInput, match=says):
         mark_statements(month.services, asked(month, FIRST, SECOND, **changes), TODAY)
     assert month.rows(PAYMENTS) == []
 
 
-def test_one_statement_in_part(month: Till) -> None:
+def test_one_statement_in_part(month: PaymentWorld) -> None:
     """The request is the payment's own, as before there were several; a wrong currency or amount is said of it."""
     rows = mark_statements(month.services, asked(month, FIRST, amount=Decimal("1.50")), TODAY)
     assert (rows[0].amount, rows[0].balance_due) == (Decimal("1.50"), due(month, FIRST))
@@ -128,7 +137,7 @@ def test_one_statement_in_part(month: Till) -> None:
         assert says in str(row.refused)
 
 
-def test_what_was_seen_is_what_is_booked_or_nothing_is(month: Till) -> None:
+def test_what_was_seen_is_what_is_booked_or_nothing_is(month: PaymentWorld) -> None:
     """Right once, and its repeat too; after a change in between, both figures and every statement's state."""
     request = asked(month, FIRST, SECOND, DOLLARS)
     seen = total_due(preview_mark_statements(month.services, request, TODAY))
@@ -151,7 +160,7 @@ def test_what_was_seen_is_what_is_booked_or_nothing_is(month: Till) -> None:
     check_books(month)
 
 
-def test_a_rebill_charges_what_was_seen_or_nothing(month: Till) -> None:
+def test_a_rebill_charges_what_was_seen_or_nothing(month: PaymentWorld) -> None:
     """Right once, and its repeat too; another total opens no attempt, in the preview it is said as well."""
     for account in ("a00001", "a00002", "a00003"):
         month.set_method(account, VISA)
@@ -173,7 +182,9 @@ def test_a_rebill_charges_what_was_seen_or_nothing(month: Till) -> None:
     check_collected_once(month)
 
 
-def test_what_changes_between_the_look_and_the_lock_opens_nothing(month: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changes_between_the_look_and_the_lock_opens_nothing(
+    month: PaymentWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A payment that comes after the statements were judged, before their attempts are opened: none is opened."""
     month.set_method("a00001", VISA)
     month.set_method("a00002", VISA)
@@ -193,7 +204,7 @@ def test_what_changes_between_the_look_and_the_lock_opens_nothing(month: Till, m
     check_books(month)
 
 
-def test_a_repeat_of_a_begun_rebill_opens_nothing_new(month: Till) -> None:
+def test_a_repeat_of_a_begun_rebill_opens_nothing_new(month: PaymentWorld) -> None:
     """What couldn't be charged then isn't what was expected, and is left for another request."""
     month.set_method("a00001", VISA)
     request = RebillRequest("r", "ann", "new card", (month.ids[FIRST], month.ids[HARDLY]))
@@ -206,7 +217,7 @@ def test_a_repeat_of_a_begun_rebill_opens_nothing_new(month: Till) -> None:
     assert month.attempts(month.ids[HARDLY]) == ["declined"]
 
 
-def test_several_requests_at_once_pay_each_statement_once(month: Till) -> None:
+def test_several_requests_at_once_pay_each_statement_once(month: PaymentWorld) -> None:
     """In opposite orders, and one of them twice: every statement is booked by one, and nobody waits for ever."""
     ids = (FIRST, SECOND, HARDLY, DOLLARS)
 
@@ -224,7 +235,7 @@ def test_several_requests_at_once_pay_each_statement_once(month: Till) -> None:
 # ---- What the pages offer, beside what the actions do
 
 
-def test_what_is_offered_is_what_the_actions_do(month: Till) -> None:
+def test_what_is_offered_is_what_the_actions_do(month: PaymentWorld) -> None:
     """Statement by statement: an action that isn't offered is refused when it is asked for, one that is works."""
     mark_statements(month.services, asked(month, FIRST), TODAY)
     mark_statements(month.services, asked(month, SECOND, amount=Decimal(1), request_id="part"), TODAY)

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from month_helpers import (
+
+from evbilling.connector_statements.close import close_run
+from evbilling.connector_statements.decisions import apply_scope_rules
+from evbilling.connector_statements.extraction import extract_inventory
+from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.validation import validate
+from evbilling.errors import SetFault
+from evbilling.period import Period
+from evbilling.services import Services
+from tests.support.month import (
     OF_THE_RUN_ITSELF,
     Billed,
     Platform,
@@ -22,15 +31,6 @@ from month_helpers import (
     staging_tables,
     terms,
 )
-
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.validation import validate
-from evbilling.errors import SetFault
-from evbilling.period import Period
-from evbilling.services import Services
 
 pytestmark = pytest.mark.postgres
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import one, rows
-from overview_world import LAST, MONTHS, TODAY, Months, opened_months
 
 from evbilling.payments.retries.declines import explain
 from evbilling.period import Period
@@ -18,6 +16,8 @@ from evbilling.read_models.month.figures import AGES, MonthOverview
 from evbilling.read_models.month.reading import month_overview, months
 from evbilling.read_models.month.state import month_state
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import one, rows
+from tests.support.month_history import LAST, MONTHS, TODAY, Months, opened_months
 
 pytestmark = pytest.mark.postgres
 

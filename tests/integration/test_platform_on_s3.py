@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from month_helpers import bill, one, published
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
 from evbilling.platform.contract import CHARGER, CONNECTOR, Table
@@ -20,9 +19,10 @@ from evbilling.services import Services
 from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings
 from evbilling_local.sample.writing import write_sample_files
-from half_way import half_way
-from object_store import ObjectStore
-from programs import free_ports
+from tests.support.broken_proxy import broken_proxy
+from tests.support.month import bill, one, published
+from tests.support.object_store import ObjectStore
+from tests.support.programs import free_ports
 
 PERIOD = "2026-10"
 
@@ -107,12 +107,12 @@ def test_a_transfer_that_breaks_off_is_no_damage_of_the_file(
 ) -> None:
     """A connection that ends in the middle of a file, again and again, is an outage and may be tried again."""
     size = next(file.stat().st_size for file in folder.iterdir() if file.name.startswith(table.name))
-    with half_way(object_store.endpoint, upwards=False, cut=True) as way:
-        file = open_table(replace(object_store, endpoint=way.address).url(f"{bucket}/inventory"), table)
-        way.limit = way.carried + size // 2
+    with broken_proxy(object_store.endpoint, upwards=False, cut=True) as proxy:
+        file = open_table(replace(object_store, endpoint=proxy.address).url(f"{bucket}/inventory"), table)
+        proxy.limit = proxy.carried + size // 2
         with pytest.raises(TransientError) as broken:
             list(file.batches())
-        assert way.reached.is_set()
+        assert proxy.reached.is_set()
     assert f"s3://{bucket}/inventory" in str(broken.value)
     whole = open_table(object_store.url(f"{bucket}/inventory"), table)
     assert sum(batch.num_rows for batch in whole.batches()) > 100

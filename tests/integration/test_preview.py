@@ -13,7 +13,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import LONG_AGO, NOW, PERIOD, Platform, bill, rows, settle_terms, stage, terms
 
 from evbilling.connector_statements.draft_stage import settle_run
 from evbilling.errors import TransientError
@@ -29,6 +28,7 @@ from evbilling.services import Services
 from evbilling.settings.periods import BillingState, billing_state, next_period
 from evbilling.settings.terms import BillingTerms
 from evbilling.warehouse import runs
+from tests.support.month import LONG_AGO, NOW, PERIOD, Platform, bill, rows, settle_terms, stage, terms
 
 pytestmark = pytest.mark.postgres
 

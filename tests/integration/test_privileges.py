@@ -10,13 +10,13 @@ import psycopg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from month_helpers import Platform, bill, rows, settle_terms, terms
 
 import evbilling.warehouse.migrate
 from evbilling.errors import TransientError
 from evbilling.services import Services
 from evbilling.warehouse.migrate import migrate
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import Platform, bill, rows, settle_terms, terms
 
 pytestmark = pytest.mark.postgres
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from month_helpers import NOW, PERIOD
-from payment_helpers import SOFT, Till, check_collected_once, opened_till, together
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions.paid_outside import MarkedAsPaid, PaidOutside, mark_as_paid
@@ -21,6 +19,8 @@ from evbilling.payments.actions.undo_mark_as_paid import Undone, UndoRequest, un
 from evbilling.payments.desk import Desk
 from evbilling.payments.retries.runs import Retry, due_retries, month_end_retries, open_retries
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD
+from tests.support.payments import SOFT, PaymentWorld, check_collected_once, payment_world, together
 
 pytestmark = pytest.mark.postgres
 
@@ -44,32 +44,32 @@ def _rebill(desk: Desk, statement_id: str, number: int) -> list[str | None]:
     return [row.outcome for row in rebill(desk, request, LATER)]
 
 
-def _mark(till: Till, statement_id: str, number: int, amount: Decimal | None = None) -> MarkedAsPaid:
+def _mark(world: PaymentWorld, statement_id: str, number: int, amount: Decimal | None = None) -> MarkedAsPaid:
     day, reference = date(2026, 11, 20), f"bank {number}"
     payment = PaidOutside(f"mark-{number}", "bob", "by transfer", statement_id, day, reference, amount)
-    return mark_as_paid(till.services, payment, date(2026, 12, 1))
+    return mark_as_paid(world.services, payment, date(2026, 12, 1))
 
 
 def test_rebill_mark_and_both_retries_at_once_collect_once(
     postgres: EmbeddedPostgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """200 times the four ways to collect a failed statement begin at one moment; each time one of them collects it."""
-    with opened_till(postgres, tmp_path, ROUNDS, methods=[SOFT]) as till, ExitStack() as stack:
-        assert till.charge()["declined"] == {"soft": ROUNDS}
-        till.sandbox.set_method(SOFT, None)
-        desks = [stack.enter_context(till.desk(rate=2000, workers=2)) for _ in range(3)]
+    with payment_world(postgres, tmp_path, ROUNDS, methods=[SOFT]) as world, ExitStack() as stack:
+        assert world.charge()["declined"] == {"soft": ROUNDS}
+        world.sandbox.set_method(SOFT, None)
+        desks = [stack.enter_context(world.desk(rate=2000, workers=2)) for _ in range(3)]
         at_end = {retry.debt.statement_id: retry for retry in month_end_retries(desks[0], PERIOD, NOW)}
         due = {retry.debt.statement_id: retry for retry in due_retries(desks[1], LATER)}
         assert all(retry.is_tried for retry in [*at_end.values(), *due.values()])
         winners: Counter[str] = Counter()
-        for number, statement_id in enumerate(till.ids):
+        for number, statement_id in enumerate(world.ids):
             caplog.clear()
             with caplog.at_level("INFO", logger="evbilling.payments.retries.runs"):
                 by_end, by_plan, by_rebill, by_mark = together(
                     partial(_retry, desks[0], at_end[statement_id], "month_end", f"month_end {PERIOD}"),
                     partial(_retry, desks[1], due[statement_id], "planned", f"planned {number}"),
                     partial(_rebill, desks[2], statement_id, number),
-                    partial(_mark, till, statement_id, number),
+                    partial(_mark, world, statement_id, number),
                 )
             collected = {
                 "month_end": by_end == 1,
@@ -82,12 +82,12 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
             winners[winner[0]] += 1
             _check_losers_say_why(collected, by_rebill, by_mark, caplog.text)
             due_now = "select balance_due, paid_amount = total_amount from finance.statements where statement_id = %s"
-            assert till.rows(due_now, statement_id) == [(0, True)]
+            assert world.rows(due_now, statement_id) == [(0, True)]
         assert len(winners) > 1, winners
-        check_collected_once(till)
-        paid_outside = till.one("select count(*) from billing.paid_outside")
+        check_collected_once(world)
+        paid_outside = world.one("select count(*) from billing.paid_outside")
         assert paid_outside == winners["mark_as_paid"]
-        assert len(till.charged()) == ROUNDS - paid_outside
+        assert len(world.charged()) == ROUNDS - paid_outside
 
 
 def _check_losers_say_why(collected: dict[str, bool], by_rebill: Any, by_mark: Any, log: str) -> None:
@@ -103,23 +103,23 @@ def _check_losers_say_why(collected: dict[str, bool], by_rebill: Any, by_mark: A
 
 def test_two_of_the_same_action_at_once_are_one(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """A request that comes twice at once, as from a page submitted twice, books or charges once."""
-    with opened_till(postgres, tmp_path, 20, methods=[SOFT]) as till, ExitStack() as stack:
-        till.charge()
-        till.sandbox.set_method(SOFT, None)
-        desks = [stack.enter_context(till.desk(rate=2000, workers=2, lease_seconds=0.5)) for _ in range(2)]
-        for number, statement_id in enumerate(till.ids):
+    with payment_world(postgres, tmp_path, 20, methods=[SOFT]) as world, ExitStack() as stack:
+        world.charge()
+        world.sandbox.set_method(SOFT, None)
+        desks = [stack.enter_context(world.desk(rate=2000, workers=2, lease_seconds=0.5)) for _ in range(2)]
+        for number, statement_id in enumerate(world.ids):
             if number % 2:
-                results = together(*[partial(_mark, till, statement_id, number)] * 2)
+                results = together(*[partial(_mark, world, statement_id, number)] * 2)
                 assert sorted(result.is_new for result in results) == [False, True], results
             else:
                 results = together(*(partial(_rebill, desk, statement_id, number) for desk in desks))
                 assert ["succeeded"] in results, results
-            assert till.one("select balance_due from finance.statements where statement_id = %s", statement_id) == 0
-        check_collected_once(till)
+            assert world.one("select balance_due from finance.statements where statement_id = %s", statement_id) == 0
+        check_collected_once(world)
 
 
-def _undo(till: Till, statement_id: str, request_id: str) -> Undone:
-    return undo_mark_as_paid(till.services, UndoRequest(request_id, "cy", "another customer's", statement_id))
+def _undo(world: PaymentWorld, statement_id: str, request_id: str) -> Undone:
+    return undo_mark_as_paid(world.services, UndoRequest(request_id, "cy", "another customer's", statement_id))
 
 
 def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -128,24 +128,24 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
     Each payment is undone once, whatever is due in the end is what the books say, and what is due is planned.
     """
     rounds = 30
-    with opened_till(postgres, tmp_path, rounds, methods=[SOFT]) as till, till.desk(rate=2000, workers=2) as desk:
-        till.charge()
-        till.sandbox.set_method(SOFT, None)
+    with payment_world(postgres, tmp_path, rounds, methods=[SOFT]) as world, world.desk(rate=2000, workers=2) as desk:
+        world.charge()
+        world.sandbox.set_method(SOFT, None)
         told: Counter[str] = Counter()
-        for number, statement_id in enumerate(till.ids):
+        for number, statement_id in enumerate(world.ids):
             # In turn all of it, so that only an undo makes something due, or a part.
             amount = None if number % 2 else Decimal(1)
-            _mark(till, statement_id, number, amount)
+            _mark(world, statement_id, number, amount)
             by_undo, by_same, by_other, by_rebill, by_mark = together(
-                partial(_undo, till, statement_id, f"undo-{number}"),
-                partial(_undo, till, statement_id, f"undo-{number}"),
-                partial(_undo, till, statement_id, f"other-{number}"),
+                partial(_undo, world, statement_id, f"undo-{number}"),
+                partial(_undo, world, statement_id, f"undo-{number}"),
+                partial(_undo, world, statement_id, f"other-{number}"),
                 partial(_rebill, desk, statement_id, number),
-                partial(_mark, till, statement_id, 1000 + number),
+                partial(_mark, world, statement_id, 1000 + number),
             )
             undone = [result for result in (by_undo, by_same, by_other) if isinstance(result, Undone)]
             assert all(isinstance(r, Undone | BadInput) for r in (by_undo, by_same, by_other)), (by_undo, by_other)
-            reversals = till.rows(
+            reversals = world.rows(
                 """select paid_outside_id, count(*) from billing.transfer
                    where statement_id = %s and kind = 'paid_outside_reversal' group by 1""",
                 statement_id,
@@ -155,7 +155,7 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
             told["undone"] += len(reversals)
             told["rebilled"] += by_rebill == ["succeeded"]
             told["marked"] += isinstance(by_mark, MarkedAsPaid)
-            due, planned = till.rows(
+            due, planned = world.rows(
                 """select balance_due,
                           (select count(*) from finance.payment_plans p where p.statement_id = s.statement_id)
                    from finance.statements s where statement_id = %s""",
@@ -167,7 +167,7 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
         assert told["marked"] > 0, told
         sums = """select s.statement_id from finance.statements s left join finance.payments p using (statement_id)
                   group by s.statement_id, s.paid_amount having s.paid_amount <> coalesce(sum(p.amount), 0)"""
-        assert till.rows(sums) == []
-        till.settle()
-        assert till.tie_out() == []
-        check_collected_once(till)
+        assert world.rows(sums) == []
+        world.settle()
+        assert world.tie_out() == []
+        check_collected_once(world)

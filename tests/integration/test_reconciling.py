@@ -12,8 +12,6 @@ from typing import Any
 import psycopg
 import pytest
 import stripe
-from month_helpers import NOW, PERIOD, contents
-from payment_helpers import KEY, LONG_AGO, SOFT, VISA, Till, check_books, check_collected_once, opened_till
 
 from evbilling.errors import Mismatch, TransientError
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
@@ -30,6 +28,17 @@ from evbilling_local.sandbox.faults import (
 )
 from evbilling_local.sandbox.intents import INTENT
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD, contents
+from tests.support.payments import (
+    KEY,
+    LONG_AGO,
+    SOFT,
+    VISA,
+    PaymentWorld,
+    check_books,
+    check_collected_once,
+    payment_world,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -37,59 +46,59 @@ pytestmark = pytest.mark.postgres
 Made = tuple[str, str, int, int, Callable[[], object]]
 
 
-def look(till: Till) -> list[Break]:
+def look(world: PaymentWorld) -> list[Break]:
     """The breaks there are now."""
-    with till.desk() as desk:
+    with world.desk() as desk:
         return compare(desk, LONG_AGO)
 
 
-def books(till: Till) -> dict[str, list[str]]:
+def books(world: PaymentWorld) -> dict[str, list[str]]:
     """All that a comparison must leave alone."""
     names = ("statement", "transfer", "payment_attempt", "paid_outside", "payment_plan", "audit_event")
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         return {
             name: [row[0] for row in connection.execute(f"select t::text from billing.{name} t order by 1")]
             for name in names
         }
 
 
-def collect_without_asking(till: Till, faults: FaultPlan | None, *, send: bool = True) -> None:
+def collect_without_asking(world: PaymentWorld, faults: FaultPlan | None, *, send: bool = True) -> None:
     """Try every statement once, without asking afterwards what became of it."""
-    till.sandbox.set_faults(faults)
-    with till.desk(workers=1) as desk:
+    world.sandbox.set_faults(faults)
+    with world.desk(workers=1) as desk:
         batches = open_retries(desk, month_end_retries(desk, PERIOD, NOW), "month_end", "once", "ann")
         for batch in batches if send else ():
             desk.collect(batch)
-    till.sandbox.set_faults()
+    world.sandbox.set_faults()
 
 
-def refund(till: Till, payment: str, amount: int | None = None) -> None:
+def refund(world: PaymentWorld, payment: str, amount: int | None = None) -> None:
     """Refund a payment as somebody would at the gateway."""
-    with till.desk() as desk:
-        client = stripe.StripeClient(KEY, http_client=desk.gateway._http, base_addresses={"api": till.sandbox.url})
+    with world.desk() as desk:
+        client = stripe.StripeClient(KEY, http_client=desk.gateway._http, base_addresses={"api": world.sandbox.url})
         client.v1.refunds.create({"payment_intent": payment} | ({"amount": amount} if amount else {}))
 
 
-def pay(till: Till, amount: int, **metadata: str) -> str:
+def pay(world: PaymentWorld, amount: int, **metadata: str) -> str:
     """A payment at the gateway that says it is this warehouse's; returns its id."""
-    ours = {"evbilling_installation": till.one("select installation_id::text from billing.installation"), **metadata}
-    return str(till.sandbox.make_payment(amount, "eur", metadata=ours)["id"])
+    ours = {"evbilling_installation": world.one("select installation_id::text from billing.installation"), **metadata}
+    return str(world.sandbox.make_payment(amount, "eur", metadata=ours)["id"])
 
 
-def mark(till: Till, statement: str, reference: str, amount: Decimal | None = None) -> None:
+def mark(world: PaymentWorld, statement: str, reference: str, amount: Decimal | None = None) -> None:
     """Mark a statement as paid, with a payment's id as reference."""
     request = f"{reference} {amount}"
     mark_as_paid(
-        till.services,
+        world.services,
         PaidOutside(request, "ann", "at the gateway", statement, NOW.date(), reference, amount),
         NOW.date(),
     )
 
 
-def credit(till: Till, statement: str, total: int) -> None:
+def credit(world: PaymentWorld, statement: str, total: int) -> None:
     """Issue a correction that credits so much."""
     tax = round(total * 0.19 / 1.19)
-    with psycopg.connect(till.admin_url) as connection:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute(
             """insert into billing.statement (statement_id, kind, period, account_id, revision, number, run_id,
                    financial_admin_id, time_zone, statement_date, currency, minor_unit, tax_rate, net_minor, tax_minor,
@@ -105,11 +114,11 @@ def credit(till: Till, statement: str, total: int) -> None:
 # ---- Each kind of break
 
 
-def deleted(till: Till, paid: str, _: str) -> Made:
+def deleted(world: PaymentWorld, paid: str, _: str) -> Made:
     """Vanished at the gateway."""
-    (intent,) = till.charged()[paid]
-    till.sandbox.delete_intent(intent["id"])
-    store = till.sandbox._api.store
+    (intent,) = world.charged()[paid]
+    world.sandbox.delete_intent(intent["id"])
+    store = world.sandbox._api.store
 
     def restore() -> None:
         with store.transaction():
@@ -118,61 +127,61 @@ def deleted(till: Till, paid: str, _: str) -> Made:
     return "recorded_not_charged", intent["id"], intent["amount"], 0, restore
 
 
-def tampered(kind: str, more: int | None = None, **changes: Any) -> Callable[[Till, str, str], Made]:
+def tampered(kind: str, more: int | None = None, **changes: Any) -> Callable[[PaymentWorld, str, str], Made]:
     """Changed at the gateway: so much more received, or something else."""
 
-    def make(till: Till, paid: str, _: str) -> Made:
-        (intent,) = till.charged()[paid]
+    def make(world: PaymentWorld, paid: str, _: str) -> Made:
+        (intent,) = world.charged()[paid]
         before = {name: intent[name] for name in ("amount_received", *changes)}
         got = intent["amount_received"] + (more or 0)
-        till.sandbox.tamper(intent["id"], **{"amount_received": got, **changes})
+        world.sandbox.tamper(intent["id"], **{"amount_received": got, **changes})
         recorded = 0 if "currency" in changes else intent["amount"]
         has = 0 if "status" in changes else got
-        return kind, intent["id"], recorded, has, lambda: till.sandbox.tamper(intent["id"], **before)
+        return kind, intent["id"], recorded, has, lambda: world.sandbox.tamper(intent["id"], **before)
 
     return make
 
 
-def twice(till: Till, paid: str, _: str) -> Made:
+def twice(world: PaymentWorld, paid: str, _: str) -> Made:
     """Charged once more for the attempt that succeeded, and refunded then."""
-    (first,) = till.charged()[paid]
-    second = till.sandbox.make_payment(first["amount"], "eur", metadata=first["metadata"])["id"]
-    return "duplicate", second, 0, first["amount"], lambda: refund(till, second)
+    (first,) = world.charged()[paid]
+    second = world.sandbox.make_payment(first["amount"], "eur", metadata=first["metadata"])["id"]
+    return "duplicate", second, 0, first["amount"], lambda: refund(world, second)
 
 
-def refunded(share: int) -> Callable[[Till, str, str], Made]:
+def refunded(share: int) -> Callable[[PaymentWorld, str, str], Made]:
     """Refunded in full or in part, and credited by a correction then."""
 
-    def make(till: Till, paid: str, _: str) -> Made:
-        (intent,) = till.charged()[paid]
+    def make(world: PaymentWorld, paid: str, _: str) -> Made:
+        (intent,) = world.charged()[paid]
         given_back = intent["amount"] // share
-        refund(till, intent["id"], given_back)
+        refund(world, intent["id"], given_back)
         left = intent["amount"] - given_back
-        return "refunded", intent["id"], intent["amount"], left, lambda: credit(till, paid, given_back)
+        return "refunded", intent["id"], intent["amount"], left, lambda: credit(world, paid, given_back)
 
     return make
 
 
-def out_of_nothing(till: Till, _: str, failed: str) -> Made:
+def out_of_nothing(world: PaymentWorld, _: str, failed: str) -> Made:
     """Charged for a statement without an attempt of ours, and booked by hand then."""
-    due = till.one("select balance_minor from billing.receivable where statement_id = %s", failed)
-    payment = pay(till, due, evbilling_statement=failed)
-    return "charged_not_recorded", payment, 0, due, lambda: mark(till, failed, payment)
+    due = world.one("select balance_minor from billing.receivable where statement_id = %s", failed)
+    payment = pay(world, due, evbilling_statement=failed)
+    return "charged_not_recorded", payment, 0, due, lambda: mark(world, failed, payment)
 
 
-def after_all(till: Till, _: str, failed: str) -> Made:
+def after_all(world: PaymentWorld, _: str, failed: str) -> Made:
     """Charged for an attempt that was declined, and deleted then."""
-    attempt = till.one("select attempt_id from billing.payment_attempt where statement_id = %s", failed)
-    payment = pay(till, 4_711, evbilling_attempt=str(attempt))
-    return "charged_not_recorded", payment, 0, 4_711, lambda: till.sandbox.delete_intent(payment)
+    attempt = world.one("select attempt_id from billing.payment_attempt where statement_id = %s", failed)
+    payment = pay(world, 4_711, evbilling_attempt=str(attempt))
+    return "charged_not_recorded", payment, 0, 4_711, lambda: world.sandbox.delete_intent(payment)
 
 
-def for_nothing(attempt: str) -> Callable[[Till, str, str], Made]:
+def for_nothing(attempt: str) -> Callable[[PaymentWorld, str, str], Made]:
     """Charged for what no attempt can be, and refunded then."""
 
-    def make(till: Till, *_: str) -> Made:
-        payment = pay(till, 300, evbilling_attempt=attempt)
-        return "charged_not_recorded", payment, 0, 300, lambda: refund(till, payment)
+    def make(world: PaymentWorld, *_: str) -> Made:
+        payment = pay(world, 300, evbilling_attempt=attempt)
+        return "charged_not_recorded", payment, 0, 300, lambda: refund(world, payment)
 
     return make
 
@@ -194,15 +203,15 @@ BREAKS = {
 
 
 @pytest.fixture(scope="module")
-def month(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def month(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentWorld]:
     """A paid and a failed statement for each break; each test leaves it without an open one."""
-    with opened_till(postgres, tmp_path_factory.mktemp("month"), 2 * len(BREAKS), methods=[VISA, SOFT]) as till:
-        till.charge()
-        yield till
+    with payment_world(postgres, tmp_path_factory.mktemp("month"), 2 * len(BREAKS), methods=[VISA, SOFT]) as world:
+        world.charge()
+        yield world
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_break_is_found_told_and_gone_once_put_right(month: Till, name: str) -> None:
+def test_a_break_is_found_told_and_gone_once_put_right(month: PaymentWorld, name: str) -> None:
     """It is listed with its amounts and what to do, the books stay as they were, and put right it is gone."""
     number = list(BREAKS).index(name)
     paid, failed = month.ids[2 * number : 2 * number + 2]
@@ -236,27 +245,27 @@ def test_a_break_is_found_told_and_gone_once_put_right(month: Till, name: str) -
 
 def test_a_break_that_comes_back_is_open_again(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """It is the same row; and a payment booked by hand in part stays a break until it is booked whole."""
-    with opened_till(postgres, tmp_path, 2, methods=[VISA, SOFT]) as till:
-        till.charge()
-        payment = till.intent_of(till.ids[0])
+    with payment_world(postgres, tmp_path, 2, methods=[VISA, SOFT]) as world:
+        world.charge()
+        payment = world.intent_of(world.ids[0])
         query = "select break_id, first_seen_at, is_open from finance.payment_breaks where kind = 'amount_differs'"
         seen = []
         for received in (500, 595, 500, 595):
-            till.sandbox.tamper(payment, amount_received=received)
-            look(till)
-            seen += till.rows(query)
+            world.sandbox.tamper(payment, amount_received=received)
+            look(world)
+            seen += world.rows(query)
         assert len({row[:2] for row in seen}) == 1
         assert [row[2] for row in seen] == [True, False, True, False]
-        other = pay(till, 714, evbilling_statement=till.ids[1])
+        other = pay(world, 714, evbilling_statement=world.ids[1])
         found = []
         for amount in (Decimal("7.00"), Decimal("0.14")):
-            mark(till, till.ids[1], other, amount)
-            found += [(b.kind, b.recorded_minor, b.gateway_minor) for b in look(till)]
+            mark(world, world.ids[1], other, amount)
+            found += [(b.kind, b.recorded_minor, b.gateway_minor) for b in look(world)]
         assert found == [("amount_differs", 700, 714)]
-        assert till.tie_out() == []
+        assert world.tie_out() == []
 
 
-def test_payments_of_others_are_ignored(month: Till) -> None:
+def test_payments_of_others_are_ignored(month: PaymentWorld) -> None:
     """Another warehouse's payment is none of ours, whatever statement and attempt it names; nor is anybody's else."""
     (intent,) = month.charged()[month.ids[4]]
     with month.desk() as desk:
@@ -269,7 +278,7 @@ def test_payments_of_others_are_ignored(month: Till) -> None:
         month.sandbox.delete_intent(payment)
 
 
-def test_a_list_that_breaks_off_marks_nothing_as_gone(month: Till) -> None:
+def test_a_list_that_breaks_off_marks_nothing_as_gone(month: PaymentWorld) -> None:
     """Only a list read to its end says that a payment is no longer on it."""
     gone = month.rows("select gateway_payment_id, gone_at from billing.gateway_payment order by 1")
     month.sandbox.set_faults(FaultPlan(rates={ERROR_500_BEFORE: 1.0}, on=READS))
@@ -339,51 +348,52 @@ CASES: dict[str, tuple[str, str, dict[str, Any] | str | None, tuple[str, str | N
 def test_only_asking_settles_what_is_unknown(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Each is settled by what the gateway lists; what isn't listed, only once it can't be on its way any more."""
     hour = timedelta(hours=1)
-    with opened_till(postgres, tmp_path, len(CASES), methods=[case[0] for case in CASES.values()]) as till:
+    with payment_world(postgres, tmp_path, len(CASES), methods=[case[0] for case in CASES.values()]) as world:
         faults = tuple(case[1] for case in CASES.values())
-        collect_without_asking(till, FaultPlan(sequence=faults, hold_seconds=0.5))
-        assert till.outcomes() == {"unknown": len(CASES)}
-        ids = dict(zip(CASES, till.ids, strict=True))
+        collect_without_asking(world, FaultPlan(sequence=faults, hold_seconds=0.5))
+        assert world.outcomes() == {"unknown": len(CASES)}
+        ids = dict(zip(CASES, world.ids, strict=True))
         for name, (*_, change, _, _) in CASES.items():
             if change == "twice":
-                (first,) = till.charged()[ids[name]]
-                till.sandbox.make_payment(
+                (first,) = world.charged()[ids[name]]
+                world.sandbox.make_payment(
                     first["amount"], "eur", metadata=first["metadata"], created=first["created"] + 1
                 )
             elif change == "refunded":
-                refund(till, till.intent_of(ids[name]))
+                refund(world, world.intent_of(ids[name]))
             elif isinstance(change, dict):
-                till.sandbox.tamper(till.intent_of(ids[name]), **change)
+                world.sandbox.tamper(world.intent_of(ids[name]), **change)
         # While they are asked about, what was charged as asked is no break yet; what isn't as asked is one.
-        differing = [(b.kind, b.statement_id, b.recorded_minor, b.gateway_minor) for b in look(till)]
+        differing = [(b.kind, b.statement_id, b.recorded_minor, b.gateway_minor) for b in look(world)]
         assert differing == [("amount_differs", ids["another amount"], 0, 1)]
         for age, column in ((timedelta(0), 3), (2 * hour, 4)):
-            for statement in till.ids if age else ():
-                till.backdate(statement, age)
+            for statement in world.ids if age else ():
+                world.backdate(statement, age)
             expected = [case[column] for case in CASES.values()]
-            settled = till.settle(min_age=hour)
+            settled = world.settle(min_age=hour)
             assert settled["still_unknown"] == expected.count(OPEN)
             query = "select outcome, decline_code from billing.payment_attempt order by statement_id"
-            assert till.rows(query) == expected
-            before = books(till)
-            again = till.settle(min_age=hour)
+            assert world.rows(query) == expected
+            before = books(world)
+            again = world.settle(min_age=hour)
             assert again == {"succeeded": 0, "declined": 0, "still_unknown": expected.count(OPEN)}
-            assert books(till) == before
-            check_books(till)
-        assert {b.statement_id: b.kind for b in look(till)} == {
+            assert books(world) == before
+            check_books(world)
+        assert {b.statement_id: b.kind for b in look(world)} == {
             ids["charged twice"]: "duplicate",
             ids["another amount"]: "amount_differs",
         }
         failed = {
-            row[0] for row in till.rows("select statement_id from finance.payment_plans where reason_id <> 'FIRST-TRY'")
+            row[0]
+            for row in world.rows("select statement_id from finance.payment_plans where reason_id <> 'FIRST-TRY'")
         }
         assert failed == {ids[name] for name, case in CASES.items() if case[4][0] == "declined"}
-        for intent in till.intents():
+        for intent in world.intents():
             if intent["status"] == "processing":
-                till.sandbox.tamper(intent["id"], status="succeeded")
-        refund(till, till.intent_of(ids["another amount"]))
-        till.settle()
-        assert (till.attempts(ids["still at work"]), till.attempts(ids["another amount"])) == (
+                world.sandbox.tamper(intent["id"], status="succeeded")
+        refund(world, world.intent_of(ids["another amount"]))
+        world.settle()
+        assert (world.attempts(ids["still at work"]), world.attempts(ids["another amount"])) == (
             ["succeeded"],
             ["declined"],
         )
@@ -391,32 +401,32 @@ def test_only_asking_settles_what_is_unknown(postgres: EmbeddedPostgres, tmp_pat
 
 def test_what_was_never_sent_is_given_up_after_a_day(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Whoever was to send it may still be about to, until a day has passed; afterwards nobody sends it any more."""
-    with opened_till(postgres, tmp_path, 2) as till:
-        collect_without_asking(till, None, send=False)
-        till.backdate(till.ids[0], timedelta(hours=23))
-        assert till.settle() == {"succeeded": 0, "declined": 0, "still_unknown": 2}
-        till.backdate(till.ids[0], timedelta(hours=1, minutes=1))
-        assert till.settle() == {"succeeded": 0, "declined": 1, "still_unknown": 1}
+    with payment_world(postgres, tmp_path, 2) as world:
+        collect_without_asking(world, None, send=False)
+        world.backdate(world.ids[0], timedelta(hours=23))
+        assert world.settle() == {"succeeded": 0, "declined": 0, "still_unknown": 2}
+        world.backdate(world.ids[0], timedelta(hours=1, minutes=1))
+        assert world.settle() == {"succeeded": 0, "declined": 1, "still_unknown": 1}
         query = "select decline_code, message, sent_at from finance.payment_attempts where outcome = 'declined'"
-        assert till.rows(query) == [("not_charged", "it was never sent", None)]
-        plans = dict(till.rows("select statement_id, reason_id from finance.payment_plans"))
-        assert plans == {till.ids[0]: "RETRY", till.ids[1]: "FIRST-TRY"}
-        with till.desk() as desk:
+        assert world.rows(query) == [("not_charged", "it was never sent", None)]
+        plans = dict(world.rows("select statement_id, reason_id from finance.payment_plans"))
+        assert plans == {world.ids[0]: "RETRY", world.ids[1]: "FIRST-TRY"}
+        with world.desk() as desk:
             assert desk.collect("once/0").succeeded == 1
-        assert list(till.charged()) == [till.ids[1]]
-        check_collected_once(till)
+        assert list(world.charged()) == [world.ids[1]]
+        check_collected_once(world)
 
 
 def test_an_old_charge_without_an_outcome_is_a_break(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Charged and not settled is no break for an hour; after it, until it is settled."""
-    with opened_till(postgres, tmp_path, 2) as till:
-        collect_without_asking(till, FaultPlan(rates={DROP_AFTER: 1.0}))
-        assert look(till) == []
-        till.backdate(till.ids[1], timedelta(minutes=61))
-        assert [(b.kind, b.statement_id) for b in look(till)] == [("charged_not_recorded", till.ids[1])]
-        assert till.settle() == {"succeeded": 2, "declined": 0, "still_unknown": 0}
-        assert look(till) == []
-        check_collected_once(till)
+    with payment_world(postgres, tmp_path, 2) as world:
+        collect_without_asking(world, FaultPlan(rates={DROP_AFTER: 1.0}))
+        assert look(world) == []
+        world.backdate(world.ids[1], timedelta(minutes=61))
+        assert [(b.kind, b.statement_id) for b in look(world)] == [("charged_not_recorded", world.ids[1])]
+        assert world.settle() == {"succeeded": 2, "declined": 0, "still_unknown": 0}
+        assert look(world) == []
+        check_collected_once(world)
 
 
 # ---- The figures of a month
@@ -449,14 +459,14 @@ FALSIFIED = [
 
 def test_the_figures_of_a_month_tie_out(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """A clean month is all ok; each thing falsified shows in exactly its check, of its currency, until it is undone."""
-    with opened_till(
+    with payment_world(
         postgres, tmp_path, 4, methods=[VISA, VISA, SOFT, SOFT], kinds=[("EUR", None), ("JPY", "1500")]
-    ) as till:
-        till.charge()
-        mark(till, till.ids[2], "bank")
+    ) as world:
+        world.charge()
+        mark(world, world.ids[2], "bank")
         checks = "select check_id, left_value, right_value, is_ok from finance.tie_out where check_id ~ '-(EUR|JPY)$'"
-        assert till.tie_out() == []
-        clean = till.rows(checks)
+        assert world.tie_out() == []
+        clean = world.rows(checks)
         ids = {
             f"{check}-{currency}"
             for check in ("ledger", "collected", "gateway", "outside", "outstanding", "listed", "standing")
@@ -465,18 +475,18 @@ def test_the_figures_of_a_month_tie_out(postgres: EmbeddedPostgres, tmp_path: Pa
         assert ids <= {row[0] for row in clean}
         assert all(row[-1] for row in clean)
         tables = ("transfer", "payment_attempt", "gateway_payment", "standing", "statement_sum")
-        with psycopg.connect(till.admin_url, autocommit=True) as connection:
+        with psycopg.connect(world.admin_url, autocommit=True) as connection:
             connection.execute("set session_replication_role = replica")
             for table in tables:
                 connection.execute(f"create table public.{table}_before as table billing.{table}")
             for falsify, expected in FALSIFIED:
-                connection.execute(falsify, (till.ids[0],))
-                assert (falsify, till.tie_out()) == (falsify, expected)
-                failing = [row[0] for row in till.rows(checks) if not row[-1]]
+                connection.execute(falsify, (world.ids[0],))
+                assert (falsify, world.tie_out()) == (falsify, expected)
+                failing = [row[0] for row in world.rows(checks) if not row[-1]]
                 assert sorted(failing) == expected
                 for table in tables:
                     connection.execute(f"delete from billing.{table}")
-                    columns = till.one(
+                    columns = world.one(
                         """select string_agg(quote_ident(attname), ', ') from pg_attribute
                            where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''""",
                         f"billing.{table}",
@@ -485,11 +495,11 @@ def test_the_figures_of_a_month_tie_out(postgres: EmbeddedPostgres, tmp_path: Pa
                         f"insert into billing.{table} ({columns}) overriding system value"
                         f" select {columns} from public.{table}_before"
                     )
-            assert till.tie_out() == []
-        assert sorted(till.rows(checks)) == sorted(clean)
+            assert world.tie_out() == []
+        assert sorted(world.rows(checks)) == sorted(clean)
 
 
-def test_everything_twice_changes_nothing_more(month: Till) -> None:
+def test_everything_twice_changes_nothing_more(month: PaymentWorld) -> None:
     """Asking, comparing and counting again leaves every row as it was, but for when it was last looked at."""
 
     def once() -> dict[str, list[Any]]:

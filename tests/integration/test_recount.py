@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from month_helpers import bill, one, rows
 
 from evbilling.platform.files.tables import copy_into
 from evbilling.services import Services
 from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings
+from tests.support.month import bill, one, rows
 
 pytestmark = pytest.mark.postgres
 

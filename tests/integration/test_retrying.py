@@ -9,19 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from month_helpers import NOW, PERIOD
-from payment_helpers import (
-    ASKS_CUSTOMER,
-    DAY,
-    HARD,
-    SOFT,
-    VISA,
-    Till,
-    check_books,
-    check_collected_once,
-    counted,
-    opened_till,
-)
 
 from evbilling.payments import attempts
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
@@ -32,6 +19,19 @@ from evbilling.payments.retries.planner import Policy
 from evbilling.payments.retries.runs import Retry, close_retries, due_retries, month_end_retries, open_retries
 from evbilling.period import Period
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD
+from tests.support.payments import (
+    ASKS_CUSTOMER,
+    DAY,
+    HARD,
+    SOFT,
+    VISA,
+    PaymentWorld,
+    check_books,
+    check_collected_once,
+    counted,
+    payment_world,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -41,28 +41,28 @@ CARDS = [VISA, SOFT, HARD, ASKS_CUSTOMER, None, UNCLEAR]
 
 
 @pytest.fixture
-def failed(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+def failed(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
     """A statement for each class of decline, charged once; the first is paid."""
-    with opened_till(postgres, tmp_path, len(CARDS), methods=CARDS) as till:
-        till.sandbox.set_method(UNCLEAR, "call_issuer")
-        till.charge()
-        yield till
+    with payment_world(postgres, tmp_path, len(CARDS), methods=CARDS) as world:
+        world.sandbox.set_method(UNCLEAR, "call_issuer")
+        world.charge()
+        yield world
 
 
 @pytest.fixture
-def soft(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+def soft(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
     """One statement whose charge was declined softly."""
-    with opened_till(postgres, tmp_path, 1, methods=[SOFT]) as till:
-        till.charge()
-        yield till
+    with payment_world(postgres, tmp_path, 1, methods=[SOFT]) as world:
+        world.charge()
+        yield world
 
 
 @pytest.fixture
-def eight(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Till]:
+def eight(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PaymentWorld]:
     """Eight statements never tried, in batches of three."""
     monkeypatch.setattr(runs, "BATCH_SIZE", 3)
-    with opened_till(postgres, tmp_path, 8) as till:
-        yield till
+    with payment_world(postgres, tmp_path, 8) as world:
+        yield world
 
 
 def now() -> datetime:
@@ -70,9 +70,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def judged(till: Till, retries: list[Retry]) -> list[tuple[int, str, bool]]:
+def judged(world: PaymentWorld, retries: list[Retry]) -> list[tuple[int, str, bool]]:
     """Each retry as the statement's place, the reason and whether it is tried."""
-    return [(till.ids.index(r.debt.statement_id), r.plan.reason_id, r.is_tried) for r in retries]
+    return [(world.ids.index(r.debt.statement_id), r.plan.reason_id, r.is_tried) for r in retries]
 
 
 def run(desk: Desk, retries: list[Retry], name: str, trigger: str = "planned") -> dict[str, int]:
@@ -82,7 +82,7 @@ def run(desk: Desk, retries: list[Retry], name: str, trigger: str = "planned") -
     return close_retries(desk, name, now())
 
 
-def test_what_is_tried_by_class_of_decline(failed: Till) -> None:
+def test_what_is_tried_by_class_of_decline(failed: PaymentWorld) -> None:
     """The month's end tries what may succeed without waiting, a day's retries what is due; neither what is hard."""
     at_month_end = [
         (1, "RETRY", True),
@@ -111,7 +111,7 @@ def test_what_is_tried_by_class_of_decline(failed: Till) -> None:
     check_books(failed)
 
 
-def test_gaps_grow_until_it_is_given_up(soft: Till) -> None:
+def test_gaps_grow_until_it_is_given_up(soft: PaymentWorld) -> None:
     """Each try waits longer after the one before; after the last gap nothing is tried by itself."""
     (statement,) = soft.ids
     with soft.desk() as desk:
@@ -130,7 +130,7 @@ def test_gaps_grow_until_it_is_given_up(soft: Till) -> None:
     assert soft.rows("select planned_at, reason_id from finance.payment_plans") == [(None, "GIVEN-UP")]
 
 
-def test_tries_are_spread_over_the_hours_that_the_policy_says(failed: Till) -> None:
+def test_tries_are_spread_over_the_hours_that_the_policy_says(failed: PaymentWorld) -> None:
     """With a spread, a try is due up to so much later, always at the same moment."""
     with failed.desk(policy=Policy()) as desk:
         moments = [[r.plan.at for r in due_retries(desk, now())] for _ in range(2)]
@@ -141,7 +141,7 @@ def test_tries_are_spread_over_the_hours_that_the_policy_says(failed: Till) -> N
     assert moments[0] != exact
 
 
-def test_a_changed_payment_method_is_tried_at_the_next_occasion(failed: Till) -> None:
+def test_a_changed_payment_method_is_tried_at_the_next_occasion(failed: PaymentWorld) -> None:
     """Whatever the decline was, another card needs no waiting; and what is paid then is planned no more."""
     for n in range(1, 6):
         failed.set_method(f"a{n:05d}", VISA)
@@ -155,7 +155,7 @@ def test_a_changed_payment_method_is_tried_at_the_next_occasion(failed: Till) ->
     check_collected_once(failed)
 
 
-def test_a_payment_method_that_is_gone_is_not_charged(failed: Till) -> None:
+def test_a_payment_method_that_is_gone_is_not_charged(failed: PaymentWorld) -> None:
     """Taken away before the attempt is opened, it is a failure without a call; before the planning, no attempt."""
     with failed.desk(url="http://127.0.0.1:9") as desk:
         retries = month_end_retries(desk, PERIOD, now())
@@ -170,7 +170,7 @@ def test_a_payment_method_that_is_gone_is_not_charged(failed: Till) -> None:
     assert {row[0] for row in failed.rows(query)} == {failed.ids[n] for n in (1, 4, 5)}
 
 
-def test_the_cap_holds_in_the_plan_and_in_the_warehouse(soft: Till) -> None:
+def test_the_cap_holds_in_the_plan_and_in_the_warehouse(soft: PaymentWorld) -> None:
     """Tried as often as is allowed, it isn't tried again for 30 days, though somebody's plan says so."""
     (statement,) = soft.ids
     with soft.desk(policy=Policy(most_in_30_days=2, spread_hours=0)) as desk:
@@ -189,7 +189,7 @@ def test_the_cap_holds_in_the_plan_and_in_the_warehouse(soft: Till) -> None:
         assert run(desk, due_retries(desk, now()), "two") == {"declined": 1}
 
 
-def test_the_months_end_also_takes_what_was_never_tried(eight: Till) -> None:
+def test_the_months_end_also_takes_what_was_never_tried(eight: PaymentWorld) -> None:
     """Of its own period only; a day's retries leave it alone, and what is paid by then is not tried."""
     payment = PaidOutside("r", "ann", "by bank", eight.ids[2], NOW.date(), "ref", Decimal("1.00"))
     mark_as_paid(eight.services, payment, NOW.date())
@@ -210,7 +210,7 @@ def test_the_months_end_also_takes_what_was_never_tried(eight: Till) -> None:
     check_collected_once(eight)
 
 
-def test_many_are_opened_in_batches_and_once_per_occasion(eight: Till) -> None:
+def test_many_are_opened_in_batches_and_once_per_occasion(eight: PaymentWorld) -> None:
     """Each batch is a task's work; opened again, nothing is opened, and those that still wait are named."""
     with eight.desk() as desk:
         retries = month_end_retries(desk, PERIOD, now())
@@ -230,7 +230,7 @@ def test_many_are_opened_in_batches_and_once_per_occasion(eight: Till) -> None:
     check_collected_once(eight)
 
 
-def test_a_run_that_was_cut_off_goes_on(eight: Till) -> None:
+def test_a_run_that_was_cut_off_goes_on(eight: PaymentWorld) -> None:
     """Claimed and not sent, sent and not recorded, not claimed at all: each is charged once by who goes on."""
     with eight.desk(lease_seconds=0.2) as desk:
         open_retries(desk, month_end_retries(desk, PERIOD, now())[:3], "month_end", "e", "ann")
@@ -256,7 +256,7 @@ def test_a_run_that_was_cut_off_goes_on(eight: Till) -> None:
     check_collected_once(eight)
 
 
-def test_plans_show_what_is_next_and_forget_what_is_paid(failed: Till) -> None:
+def test_plans_show_what_is_next_and_forget_what_is_paid(failed: PaymentWorld) -> None:
     """Closing an occasion plans what it tried; paid by whatever way, a statement is in no plan any more."""
     failed.set_method("a00002", VISA)
     with failed.desk() as desk:

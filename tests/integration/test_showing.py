@@ -11,10 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import PERIOD, Platform, bill, settle_terms, terms
-from payment_helpers import ASKS_CUSTOMER, SOFT, VISA, opened_till
-from test_account_statements import Books
-from test_corrections import World
 
 from evbilling.errors import NotReady
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
@@ -24,6 +20,10 @@ from evbilling.read_models.statement.reading import show_statement
 from evbilling.read_models.statement.view import StatementView
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.integration.test_account_statements import Books
+from tests.integration.test_corrections import World
+from tests.support.month import PERIOD, Platform, bill, settle_terms, terms
+from tests.support.payments import ASKS_CUSTOMER, SOFT, VISA, payment_world
 
 pytestmark = pytest.mark.postgres
 
@@ -122,13 +122,13 @@ def test_chargers_and_excluded_come_in_pages(
 
 def test_what_was_tried_and_paid(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Attempts with their reasons in plain words, the plan, payments by the gateway and by other means."""
-    with opened_till(postgres, tmp_path, 4, methods=[VISA, SOFT, ASKS_CUSTOMER, None]) as till:
-        till.charge()
-        paid, soft, asks, nothing = (show(till.services, id_) for id_ in till.ids)
+    with payment_world(postgres, tmp_path, 4, methods=[VISA, SOFT, ASKS_CUSTOMER, None]) as world:
+        world.charge()
+        paid, soft, asks, nothing = (show(world.services, id_) for id_ in world.ids)
         assert (paid.header.status, paid.header.balance) == ("Paid", Decimal("0.00"))
         (payment,) = paid.payments
         assert (payment.paid_by, payment.amount) == ("gateway", paid.header.total)
-        assert payment.payment_id == till.intent_of(till.ids[0])
+        assert payment.payment_id == world.intent_of(world.ids[0])
         (attempt,) = paid.attempts
         assert (attempt.outcome, attempt.says, attempt.decline_code) == ("succeeded", "The charge succeeded.", None)
         assert paid.plan is None
@@ -142,18 +142,18 @@ def test_what_was_tried_and_paid(postgres: EmbeddedPostgres, tmp_path: Path) -> 
         assert "No payment method is stored" in nothing.attempts[0].says
 
         mark_as_paid(
-            till.services,
+            world.services,
             PaidOutside("r1", "ann", "sent a cheque", soft.header.statement_id, date(2026, 11, 9), "cheque 7"),
             date(2026, 12, 5),
         )
-        soft = show(till.services, soft.header.statement_id)
+        soft = show(world.services, soft.header.statement_id)
         (payment,) = soft.payments
         assert (payment.paid_by, payment.reference, payment.paid_on) == ("outside", "cheque 7", date(2026, 11, 9))
         assert (soft.header.status, soft.plan) == ("Paid manually", None)
         assert ("ann", "mark_as_paid", "sent a cheque") in [(e.actor, e.action, e.reason) for e in soft.audit]
 
-        undo_mark_as_paid(till.services, UndoRequest("u1", "bob", "wrong statement", soft.header.statement_id))
-        soft = show(till.services, soft.header.statement_id)
+        undo_mark_as_paid(world.services, UndoRequest("u1", "bob", "wrong statement", soft.header.statement_id))
+        soft = show(world.services, soft.header.statement_id)
         marked, undone = soft.payments
         assert (marked.is_undo, marked.reversed_by, undone.is_undo) == (False, "bob", True)
         assert (marked.amount + undone.amount, soft.header.paid) == (0, 0)

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from month_helpers import Platform, check_standings, one, rows, settle_terms, stage, standings_differ, terms
 
 from evbilling.connector_statements.issue import issue_statements
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import Platform, check_standings, one, rows, settle_terms, stage, standings_differ, terms
 
 pytestmark = pytest.mark.postgres
 

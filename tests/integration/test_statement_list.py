@@ -12,8 +12,6 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from listed_world import PERIODS, listed_world
-from month_helpers import one
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
@@ -22,6 +20,8 @@ from evbilling.read_models.statement_list.csv_export import statements_csv
 from evbilling.read_models.statement_list.filters import SORTS, STATUSES, TYPE_LABELS, Sort, StatementFilter
 from evbilling.read_models.statement_list.listing import choices, export_rows, list_statements, totals
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import one
+from tests.support.statement_list import PERIODS, listed_world
 
 pytestmark = pytest.mark.postgres
 

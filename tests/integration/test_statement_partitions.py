@@ -8,12 +8,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import Platform, bill, one, rows, settle_terms, terms
 
 from evbilling.errors import StaleTry
 from evbilling.services import Services
 from evbilling.warehouse.migrate import migrate
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import Platform, bill, one, rows, settle_terms, terms
 
 pytestmark = pytest.mark.postgres
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from month_helpers import NOW, PERIOD
-from payment_helpers import SOFT, VISA, Till, check_books, check_collected_once, opened_till, together
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
@@ -28,6 +26,8 @@ from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import Plan
 from evbilling.payments.retries.runs import due_retries, month_end_retries, open_retries
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD
+from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_collected_once, payment_world, together
 
 pytestmark = pytest.mark.postgres
 
@@ -38,37 +38,37 @@ STANDING = "select paid_amount, balance_due, status from finance.statements wher
 
 
 @pytest.fixture
-def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Till]:
+def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
     """A paid statement and two declined ones."""
-    with opened_till(postgres, tmp_path, 3, methods=[VISA, SOFT, SOFT]) as till:
-        till.charge()
-        yield till
+    with payment_world(postgres, tmp_path, 3, methods=[VISA, SOFT, SOFT]) as world:
+        world.charge()
+        yield world
 
 
 def mark(
-    till: Till, statement_id: str, amount: str | None = None, *, request: str = "m", reference: str = "bank"
+    world: PaymentWorld, statement_id: str, amount: str | None = None, *, request: str = "m", reference: str = "bank"
 ) -> None:
     payment = PaidOutside(request, "ann", "came by bank", statement_id, TODAY, reference, amount and Decimal(amount))
-    mark_as_paid(till.services, payment, TODAY)
+    mark_as_paid(world.services, payment, TODAY)
 
 
-def undo(till: Till, statement_id: str, payment_id: str = "", **changes: Any) -> Undone:
+def undo(world: PaymentWorld, statement_id: str, payment_id: str = "", **changes: Any) -> Undone:
     request = UndoRequest("u", "bob", "another customer's", statement_id, payment_id)
-    return undo_mark_as_paid(till.services, replace(request, **changes))
+    return undo_mark_as_paid(world.services, replace(request, **changes))
 
 
-def standing(till: Till, statement_id: str) -> tuple[Any, ...]:
-    (row,) = till.rows(STANDING, statement_id)
+def standing(world: PaymentWorld, statement_id: str) -> tuple[Any, ...]:
+    (row,) = world.rows(STANDING, statement_id)
     return row
 
 
-def kept(till: Till) -> dict[str, Any]:
+def kept(world: PaymentWorld) -> dict[str, Any]:
     """All that an undo writes."""
     tables = ("transfer", "paid_outside_reversal", "payment_plan", "audit_event")
-    return {name: till.rows(f"select t::text from billing.{name} t order by 1") for name in tables}
+    return {name: world.rows(f"select t::text from billing.{name} t order by 1") for name in tables}
 
 
-def test_a_statement_stands_as_before_and_is_collected_again(month: Till) -> None:
+def test_a_statement_stands_as_before_and_is_collected_again(month: PaymentWorld) -> None:
     """Status, balance and plan come back; the ledger has both entries; who and why is kept; again it is only told."""
     statement = month.ids[FAILED]
     before = standing(month, statement)
@@ -120,7 +120,7 @@ def test_a_statement_stands_as_before_and_is_collected_again(month: Till) -> Non
     check_collected_once(month)
 
 
-def test_finance_sums_payments_to_what_is_paid(month: Till) -> None:
+def test_finance_sums_payments_to_what_is_paid(month: PaymentWorld) -> None:
     """Over all rows of finance.payments, of any statement; what was undone says by whom, and by which row."""
     statement = month.ids[FAILED]
     mark(month, statement, "2.00")
@@ -150,7 +150,7 @@ def test_finance_sums_payments_to_what_is_paid(month: Till) -> None:
     assert (kept_one.undone_by, kept_one.undone_at, kept_one.amount) == (None, None, Decimal("1.00"))
 
 
-def test_of_several_payments_one_is_named(month: Till) -> None:
+def test_of_several_payments_one_is_named(month: PaymentWorld) -> None:
     """Otherwise they are listed; what stays paid stays, and the last way is that of what stands."""
     statement = month.ids[FAILED]
     due = standing(month, statement)[1]
@@ -171,21 +171,21 @@ def test_of_several_payments_one_is_named(month: Till) -> None:
 
 def test_what_was_never_tried_is_issued_again_and_tried(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Marked before the month was charged, undone after: nothing else would find it any more."""
-    with opened_till(postgres, tmp_path, 1) as till:
-        (statement,) = till.ids
-        mark(till, statement)
-        till.charge()
-        assert till.attempts(statement) == []
-        undo(till, statement)
-        assert (till.status(statement), till.rows(PLANS, statement)) == ("Issued", [(statement, "TO-BE-PLANNED")])
-        with till.desk() as desk:
+    with payment_world(postgres, tmp_path, 1) as world:
+        (statement,) = world.ids
+        mark(world, statement)
+        world.charge()
+        assert world.attempts(statement) == []
+        undo(world, statement)
+        assert (world.status(statement), world.rows(PLANS, statement)) == ("Issued", [(statement, "TO-BE-PLANNED")])
+        with world.desk() as desk:
             for batch in open_retries(desk, due_retries(desk, NOW), "planned", "day", "airflow:scheduled"):
                 desk.collect(batch)
-        assert till.status(statement) == "Paid"
-        check_collected_once(till)
+        assert world.status(statement) == "Paid"
+        check_collected_once(world)
 
 
-def test_an_undone_payment_is_no_last_way(month: Till) -> None:
+def test_an_undone_payment_is_no_last_way(month: PaymentWorld) -> None:
     """A statement that the gateway and then a person paid is the gateway's again, with its credit still there."""
     statement = month.ids[OTHER]
     mark(month, statement, "1.00")
@@ -228,7 +228,7 @@ def test_an_undone_payment_is_no_last_way(month: Till) -> None:
     ],
 )
 def test_what_cannot_be_undone_is_refused(
-    month: Till, statement: int | str, payment_id: str, changes: dict[str, str], says: str
+    month: PaymentWorld, statement: int | str, payment_id: str, changes: dict[str, str], says: str
 ) -> None:
     """With what is wrong; nothing is written."""
     mark(month, month.ids[FAILED], "1.00")
@@ -247,7 +247,7 @@ def test_what_cannot_be_undone_is_refused(
     assert kept(month) == books
 
 
-def test_a_charge_under_way_refuses(month: Till) -> None:
+def test_a_charge_under_way_refuses(month: PaymentWorld) -> None:
     """Nobody knows then what is due."""
     statement = month.ids[FAILED]
     mark(month, statement, "1.00")
@@ -258,7 +258,7 @@ def test_a_charge_under_way_refuses(month: Till) -> None:
     check_books(month)
 
 
-def test_what_the_gateway_collected_is_refunded_there_first(month: Till) -> None:
+def test_what_the_gateway_collected_is_refunded_there_first(month: PaymentWorld) -> None:
     """A payment of the gateway booked by hand on the statement that it was for: undone, it would be collected again.
 
     Booked on another statement it can be undone.
@@ -281,7 +281,7 @@ def test_what_the_gateway_collected_is_refunded_there_first(month: Till) -> None
     check_books(month)
 
 
-def test_a_plan_made_of_the_balance_before_does_not_forget_it(month: Till) -> None:
+def test_a_plan_made_of_the_balance_before_does_not_forget_it(month: PaymentWorld) -> None:
     """Whoever plans by a look at the balance before the undo doesn't end the plan of what is due again."""
     statement = month.ids[FAILED]
     mark(month, statement)
@@ -297,7 +297,7 @@ def test_a_plan_made_of_the_balance_before_does_not_forget_it(month: Till) -> No
     assert statement not in [debt.statement_id for debt in debts if isinstance(debt, Debt)]
 
 
-def test_a_plan_waits_for_an_undo_that_is_not_committed(month: Till) -> None:
+def test_a_plan_waits_for_an_undo_that_is_not_committed(month: PaymentWorld) -> None:
     """Where the two meet, the plan is kept after the undo and sees what is due then."""
     statement = month.ids[FAILED]
     mark(month, statement)
@@ -315,5 +315,5 @@ def test_a_plan_waits_for_an_undo_that_is_not_committed(month: Till) -> None:
     assert month.rows(PLANS, statement) == [(statement, "TO-BE-PLANNED")]
 
 
-def _sleep(till: Till, seconds: float) -> None:
-    till.rows("select pg_sleep(%s)::text", seconds)
+def _sleep(world: PaymentWorld, seconds: float) -> None:
+    world.rows("select pg_sleep(%s)::text", seconds)

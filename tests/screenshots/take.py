@@ -16,11 +16,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from browser import Visitor, running_browser, visitor
-from e2e.under_test import Stack, command
 from evbilling_local.stack import airflow
-from screenshots.tour import PICTURES, Picture
-from screenshots.year import make_year
+from tests.screenshots.tour import PICTURES, Picture
+from tests.screenshots.year import make_year
+from tests.support.browser import Visitor, running_browser, visitor
+from tests.support.stack import Stack, command
 
 PLACE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "pages"
 # WebP, because a page as PNG is four times as large; this quality leaves text without a halo.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pypdfium2
 
-from browser import Visitor
-from e2e.under_test import Stack
-from screenshots.year import LAST
+from tests.screenshots.year import LAST
+from tests.support.browser import Visitor
+from tests.support.stack import Stack
 
 FAILED = "Billing failure"
 Show = Callable[[Visitor, Stack], None]

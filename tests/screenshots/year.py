@@ -16,7 +16,6 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"module 'sre_\w+' is deprecated", DeprecationWarning)
     import great_expectations  # ruff: ignore[unused-import]
 
-from e2e.under_test import Stack, command
 from evbilling.account_statements.assembly import AccountRunRequest, assemble
 from evbilling.account_statements.close import close_account_run
 from evbilling.account_statements.issue import issue_account_statements
@@ -30,6 +29,7 @@ from evbilling.connector_statements.validation import validate
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.payments.charge import charge_period
 from evbilling.period import Period
+from tests.support.stack import Stack, command
 
 SAMPLE = ("--accounts", "400", "--seed", "1", "--today", "2026-11-20")
 MONTHS = [Period.parse(f"2025-{month:02d}") for month in (11, 12)] + [

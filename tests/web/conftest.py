@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,7 @@ from typing import Any
 
 import pytest
 
-# Whichever folder is collected first, there is one Airflow; and worlds are made as in the integration tests.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "dags"))
-sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
-
-import airflow_settings  # ruff: ignore[unused-import]
+from tests.support import airflow_settings  # ruff: ignore[unused-import]  # before Airflow
 
 with warnings.catch_warnings():
     # Airflow's own API imports what Starlette's test client calls deprecated.
@@ -25,10 +20,9 @@ with warnings.catch_warnings():
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
-from seen import HTML, PREFIX
-
-from evbilling_web import app as pages
+from evbilling_web import app as web_app
 from evbilling_web import warehouse
+from tests.support.web import HTML, PREFIX
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +64,7 @@ def warehouse_url(monkeypatch: pytest.MonkeyPatch, warehouse_db: Any, platform_d
 def app() -> FastAPI:
     """The pages, mounted where Airflow mounts them."""
     airflow = FastAPI()
-    airflow.mount(PREFIX, pages.create_app())
+    airflow.mount(PREFIX, web_app.create_app())
     return airflow
 
 
@@ -90,49 +84,49 @@ def browser(app: FastAPI, token: Callable[[str | None], str]) -> Callable[..., T
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, app: FastAPI, browser: Callable[..., TestClient]) -> Any:
-    """Puts a till behind the pages, and a stand-in for Airflow."""
-    from counter import Counter
-    from payment_helpers import KEY, Till
-    from stand_in import StandIn
+    """Puts a world behind the pages, and a fake Airflow."""
+    from tests.support.action_pages import ActionPages
+    from tests.support.fake_airflow import FakeAirflow
+    from tests.support.payments import KEY, PaymentWorld
 
-    def served(till: Till) -> Counter:
-        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", till.services.warehouse_url)
-        monkeypatch.setenv("AIRFLOW_CONN_CHARGING_PLATFORM", till.services.platform_url)
-        monkeypatch.setenv("AIRFLOW_CONN_EVIDENCE", f"file://{till.services.evidence_url}")
-        gateway = {"conn_type": "http", "host": till.sandbox.url, "password": KEY, "extra": {"rate_per_second": 500}}
+    def served(world: PaymentWorld) -> ActionPages:
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", world.services.warehouse_url)
+        monkeypatch.setenv("AIRFLOW_CONN_CHARGING_PLATFORM", world.services.platform_url)
+        monkeypatch.setenv("AIRFLOW_CONN_EVIDENCE", f"file://{world.services.evidence_url}")
+        gateway = {"conn_type": "http", "host": world.sandbox.url, "password": KEY, "extra": {"rate_per_second": 500}}
         monkeypatch.setenv("AIRFLOW_CONN_PAYMENT_GATEWAY", json.dumps(gateway))
-        airflow = StandIn()
+        airflow = FakeAirflow()
         app.router.routes[-1].app.state.airflow = airflow.api  # type: ignore[attr-defined]
-        return Counter(till, airflow, browser)
+        return ActionPages(world, airflow, browser)
 
     yield served
     warehouse.close()
 
 
 @pytest.fixture
-def counter(postgres: Any, tmp_path: Path, serve: Any) -> Any:
-    """Four statements of 5 to 8 EUR net behind the pages, with a stand-in for Airflow.
+def pages(postgres: Any, tmp_path: Path, serve: Any) -> Any:
+    """Four statements of 5 to 8 EUR net behind the pages, with a fake Airflow.
 
     The first failed for good, the second is paid, the third has no payment method, the fourth may be tried again.
     """
-    from payment_helpers import HARD, SOFT, VISA, opened_till
+    from tests.support.payments import HARD, SOFT, VISA, payment_world
 
-    with opened_till(postgres, tmp_path, 4, methods=(HARD, VISA, None, SOFT)) as till:
-        till.charge()
-        yield serve(till)
+    with payment_world(postgres, tmp_path, 4, methods=(HARD, VISA, None, SOFT)) as world:
+        world.charge()
+        yield serve(world)
 
 
 @pytest.fixture(scope="module")
-def kept_till(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def shared_world(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The same with a fifth statement, for what changes nothing."""
-    from payment_helpers import HARD, SOFT, VISA, opened_till
+    from tests.support.payments import HARD, SOFT, VISA, payment_world
 
-    with opened_till(postgres, tmp_path_factory.mktemp("kept"), 5, methods=(HARD, VISA, None, SOFT, HARD)) as till:
-        till.charge()
-        yield till
+    with payment_world(postgres, tmp_path_factory.mktemp("shared"), 5, methods=(HARD, VISA, None, SOFT, HARD)) as world:
+        world.charge()
+        yield world
 
 
 @pytest.fixture
-def kept(kept_till: Any, serve: Any) -> Any:
-    """The kept till behind the pages."""
-    return serve(kept_till)
+def shared_pages(shared_world: Any, serve: Any) -> Any:
+    """The shared world behind the pages."""
+    return serve(shared_world)

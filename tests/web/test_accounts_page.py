@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from month_helpers import PERIOD, Platform, bill, rows, settle_terms, terms
-from seen import PREFIX
 
 from evbilling.period import Period
 from evbilling.services import Services
 from evbilling_web.account_ids import account_place
 from evbilling_web.routes import accounts
+from tests.support.month import PERIOD, Platform, bill, rows, settle_terms, terms
+from tests.support.web import PREFIX
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 

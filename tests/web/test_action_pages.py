@@ -8,10 +8,10 @@ from unittest.mock import AsyncMock
 
 import psycopg
 import pytest
-from counter import Counter, fields, words
-from payment_helpers import VISA, check_collected_once
 
 from evbilling_web import runs
+from tests.support.action_pages import ActionPages, fields, words
+from tests.support.payments import VISA, check_collected_once
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
@@ -19,40 +19,40 @@ FAILED, PAID, WITHOUT, SOFTLY = range(4)
 PAYMENT = {"reference": "bank 4711", "reason": "paid by transfer"}
 
 
-def audit(counter: Counter, action: str) -> list[tuple[Any, ...]]:
+def audit(pages: ActionPages, action: str) -> list[tuple[Any, ...]]:
     query = "select actor, subject_id, reason from finance.audit_events where action = %s order by event_id"
-    return counter.till.rows(query, action)
+    return pages.world.rows(query, action)
 
 
 # ---- From the dry run to the end
 
 
-def test_a_rebill(counter: Counter) -> None:
+def test_a_rebill(pages: ActionPages) -> None:
     """What is charged to whom on which method; a reason; a run of the DAG as the user; and the statement resolved."""
-    failed, till = counter.till.ids[FAILED], counter.till
-    till.set_method("a00000", VISA)
-    shown = words(counter.ask("rebill", failed).text)
+    failed, world = pages.world.ids[FAILED], pages.world
+    world.set_method("a00000", VISA)
+    shown = words(pages.ask("rebill", failed).text)
     assert f"Re-Bill: {failed}" in shown
     assert "Charged 5.95 EUR To fa-a00000 · fa-a00000@example.org Payment method pm_card_visa" in shown
     assert "Billing failure → then Billing failure (resolved) if it succeeds" in shown
-    said = counter.do("rebill", failed, reason="new card")
+    said = pages.do("rebill", failed, reason="new card")
     assert "Done." in said
     assert f"{failed} Name of a00000 Billing failure (resolved) succeeded: 5.95 EUR" in said
     assert "Reason new card Asked by user" in said
-    assert till.status(failed) == "Billing failure (resolved)"
-    assert audit(counter, "rebill") == [("user", failed, "new card")]
-    assert counter.airflow.posts[0]["conf"] == {
+    assert world.status(failed) == "Billing failure (resolved)"
+    assert audit(pages, "rebill") == [("user", failed, "new card")]
+    assert pages.airflow.posts[0]["conf"] == {
         "statement_ids": [failed],
         "reason": "new card",
         "expected_total": {"EUR": "5.95"},
     }
-    check_collected_once(till)
+    check_collected_once(world)
 
 
-def test_a_dry_run_of_several(kept: Counter) -> None:
+def test_a_dry_run_of_several(shared_pages: ActionPages) -> None:
     """Each with what would become of it or why nothing; the form has only those with which something is done."""
-    failed, paid, without, softly, _ = kept.till.ids
-    answer = kept.ask("rebill", without, softly, paid, failed, softly, "A-202611-000099", "S-1")
+    failed, paid, without, softly, _ = shared_pages.world.ids
+    answer = shared_pages.ask("rebill", without, softly, paid, failed, softly, "A-202611-000099", "S-1")
     shown = words(answer.text)
     assert "Re-Bill: 6 statements" in shown
     assert f"{softly} Name of a00003 9.52 EUR fa-a00003 · fa-a00003@example.org" in shown
@@ -65,94 +65,94 @@ def test_a_dry_run_of_several(kept: Counter) -> None:
     assert fields(answer.text)["statement"] == [softly]
 
 
-def test_several_are_charged_and_each_says_what_came_of_it(counter: Counter) -> None:
+def test_several_are_charged_and_each_says_what_came_of_it(pages: ActionPages) -> None:
     """Done in part: the declined one with its reason in plain words, the other resolved; each as it stands now."""
-    failed, _, without, softly = counter.till.ids
-    counter.till.set_method("a00000", VISA)
-    counter.till.set_method("a00002", VISA)
-    said = counter.do("rebill", failed, without, softly, reason="new cards")
+    failed, _, without, softly = pages.world.ids
+    pages.world.set_method("a00000", VISA)
+    pages.world.set_method("a00002", VISA)
+    said = pages.do("rebill", failed, without, softly, reason="new cards")
     assert "Done in part. With 1 of 3 statements it didn't work." in said
     assert f"{softly} Name of a00003 Billing failure 9.52 EUR due declined (insufficient_funds): 9.52 EUR" in said
     assert "There wasn't enough money on the card" in said
-    assert counter.till.statuses() == [
+    assert pages.world.statuses() == [
         "Billing failure (resolved)",
         "Paid",
         "Billing failure (resolved)",
         "Billing failure",
     ]
-    check_collected_once(counter.till)
+    check_collected_once(pages.world)
 
 
-def test_a_statement_is_marked_as_paid(counter: Counter) -> None:
+def test_a_statement_is_marked_as_paid(pages: ActionPages) -> None:
     """All that is due and today stand there already; day, reference and reason are booked as the user's."""
-    failed = counter.till.ids[FAILED]
-    shown = words(counter.ask("mark-as-paid", failed).text)
+    failed = pages.world.ids[FAILED]
+    shown = words(pages.ask("mark-as-paid", failed).text)
     assert "Due 5.95 EUR Status Billing failure → then Paid manually if all of it was paid" in shown
-    assert counter.form("mark-as-paid", failed)["amount"] == ["5.95"]
-    said = counter.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
+    assert pages.form("mark-as-paid", failed)["amount"] == ["5.95"]
+    said = pages.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
     assert "Done." in said
     assert f"{failed} Name of a00000 Paid manually" in said
     query = "select paid_on::text, amount, reference, recorded_by from finance.payments where paid_by = 'outside'"
-    assert counter.till.rows(query) == [("2026-11-05", Decimal("5.95"), "bank 4711", "user")]
-    assert audit(counter, "mark_as_paid") == [("user", failed, "paid by transfer")]
+    assert pages.world.rows(query) == [("2026-11-05", Decimal("5.95"), "bank 4711", "user")]
+    assert audit(pages, "mark_as_paid") == [("user", failed, "paid by transfer")]
 
 
-def test_a_part_is_marked_as_paid(counter: Counter) -> None:
+def test_a_part_is_marked_as_paid(pages: ActionPages) -> None:
     """An amount below what is due is booked as such, and the rest stays due."""
-    failed = counter.till.ids[FAILED]
-    said = counter.do("mark-as-paid", failed, amount="2", paid_on="2026-11-05", **PAYMENT)
+    failed = pages.world.ids[FAILED]
+    said = pages.do("mark-as-paid", failed, amount="2", paid_on="2026-11-05", **PAYMENT)
     assert f"{failed} Name of a00000 Partly paid 3.95 EUR due" in said
 
 
-def test_several_are_marked_as_paid_at_once(counter: Counter) -> None:
+def test_several_are_marked_as_paid_at_once(pages: ActionPages) -> None:
     """One day, reference and reason for all; no amount is asked for, each is paid in full."""
-    failed, paid, without, softly = counter.till.ids
-    shown = words(counter.ask("mark-as-paid", *counter.till.ids).text)
+    failed, paid, without, softly = pages.world.ids
+    shown = words(pages.ask("mark-as-paid", *pages.world.ids).text)
     assert "3 statements booked as paid: 23.80 EUR" in shown
     assert f"{paid} , Name of a00001 : {paid} is paid: nothing is due on it" in shown
-    form = counter.form("mark-as-paid", *counter.till.ids)
+    form = pages.form("mark-as-paid", *pages.world.ids)
     assert form["statement"] == [failed, without, softly]
     assert "amount" not in form
-    said = counter.do("mark-as-paid", *counter.till.ids, paid_on="2026-11-05", **PAYMENT)
+    said = pages.do("mark-as-paid", *pages.world.ids, paid_on="2026-11-05", **PAYMENT)
     assert "Done." in said
-    assert counter.till.statuses() == ["Paid manually", "Paid", "Paid manually", "Paid manually"]
+    assert pages.world.statuses() == ["Paid manually", "Paid", "Paid manually", "Paid manually"]
 
 
-def test_a_mistake_is_undone(counter: Counter) -> None:
+def test_a_mistake_is_undone(pages: ActionPages) -> None:
     """The payment with who marked it and why; taken back with a reason, the statement stands as it did before."""
-    failed = counter.till.ids[FAILED]
-    counter.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
-    counter.airflow.runs.clear()
-    shown = words(counter.ask("undo-mark-as-paid", failed, role="admin").text)
+    failed = pages.world.ids[FAILED]
+    pages.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
+    pages.airflow.runs.clear()
+    shown = words(pages.ask("undo-mark-as-paid", failed, role="admin").text)
     assert "5.95 EUR , paid on 5 Nov 2026 , reference bank 4711 Marked by user" in shown
     assert "paid by transfer Status Paid manually → then Billing failure" in shown
-    said = counter.do("undo-mark-as-paid", failed, role="admin", reason="wrong statement")
+    said = pages.do("undo-mark-as-paid", failed, role="admin", reason="wrong statement")
     assert f"{failed} Name of a00000 Billing failure 5.95 EUR due" in said
-    assert audit(counter, "undo_mark_as_paid")[0][::2] == ("admin", "wrong statement")
-    assert words(counter.ask("undo-mark-as-paid", failed).text).count("nothing on it is marked") <= 1
-    assert "Take the payment back" not in counter.ask("undo-mark-as-paid", failed).text
+    assert audit(pages, "undo_mark_as_paid")[0][::2] == ("admin", "wrong statement")
+    assert words(pages.ask("undo-mark-as-paid", failed).text).count("nothing on it is marked") <= 1
+    assert "Take the payment back" not in pages.ask("undo-mark-as-paid", failed).text
 
 
-def test_of_two_payments_one_is_chosen(counter: Counter) -> None:
+def test_of_two_payments_one_is_chosen(pages: ActionPages) -> None:
     """Nothing is chosen beforehand; a payment that is named in the address is the only one on offer."""
-    failed = counter.till.ids[FAILED]
+    failed = pages.world.ids[FAILED]
     for amount in ("1", "2.50"):
-        counter.do("mark-as-paid", failed, amount=amount, paid_on="2026-11-05", **PAYMENT)
-    form = counter.form("undo-mark-as-paid", failed)
+        pages.do("mark-as-paid", failed, amount=amount, paid_on="2026-11-05", **PAYMENT)
+    form = pages.form("undo-mark-as-paid", failed)
     assert "payment" not in form
-    refused = counter.send("undo-mark-as-paid", form, reason="wrong")
+    refused = pages.send("undo-mark-as-paid", form, reason="wrong")
     assert refused.status_code == 422
     assert "Choose the payment that was marked by mistake." in refused.text
     query = "select payment_id from finance.payments where paid_by = 'outside' and amount = 2.50"
-    payment_id = counter.till.one(query)
-    named = counter.form("undo-mark-as-paid", failed, payment=payment_id)
+    payment_id = pages.world.one(query)
+    named = pages.form("undo-mark-as-paid", failed, payment=payment_id)
     assert named["payment"] == [payment_id]
-    assert counter.send("undo-mark-as-paid", named, reason="wrong").status_code == 303
-    counter.airflow.work()
-    assert counter.till.one("select balance_due from finance.statements where statement_id = %s", failed) == Decimal(
+    assert pages.send("undo-mark-as-paid", named, reason="wrong").status_code == 303
+    pages.airflow.work()
+    assert pages.world.one("select balance_due from finance.statements where statement_id = %s", failed) == Decimal(
         "4.95"
     )
-    again = words(counter.ask("undo-mark-as-paid", failed, payment=payment_id).text)
+    again = words(pages.ask("undo-mark-as-paid", failed, payment=payment_id).text)
     assert "It can't be done" in again
 
 
@@ -183,9 +183,9 @@ def test_of_two_payments_one_is_chosen(counter: Counter) -> None:
         ("amount", "5.96", "Only 5.95 EUR are due"),
     ],
 )
-def test_a_field_that_cant_be_right(kept: Counter, field: str, value: str, says: str) -> None:
+def test_a_field_that_cant_be_right(shared_pages: ActionPages, field: str, value: str, says: str) -> None:
     """422, what is wrong beside the field and tied to it, all that was typed still there, and nothing started."""
-    failed = kept.till.ids[FAILED]
+    failed = shared_pages.world.ids[FAILED]
     typed = {
         "paid_on": "2026-11-05",
         "reference": "bank <4711>",
@@ -193,8 +193,8 @@ def test_a_field_that_cant_be_right(kept: Counter, field: str, value: str, says:
         "amount": "5.00",
         field: value,
     }
-    form = kept.form("mark-as-paid", failed)
-    answer = kept.send("mark-as-paid", form, **typed)
+    form = shared_pages.form("mark-as-paid", failed)
+    answer = shared_pages.send("mark-as-paid", form, **typed)
     assert answer.status_code == 422
     assert says in words(answer.text)
     assert f'id="act-{field}-error"' in answer.text
@@ -204,192 +204,194 @@ def test_a_field_that_cant_be_right(kept: Counter, field: str, value: str, says:
     for name, given in typed.items():
         assert still_there[name][0].strip() == given.strip().replace("\x00", "")
     assert still_there["nonce"] == form["nonce"]
-    assert kept.airflow.runs == {}
+    assert shared_pages.airflow.runs == {}
 
 
-def test_a_corrected_form_goes_through(counter: Counter) -> None:
+def test_a_corrected_form_goes_through(pages: ActionPages) -> None:
     """The page that says what is wrong is itself the form to be sent again."""
-    failed = counter.till.ids[FAILED]
-    wrong = counter.send("mark-as-paid", counter.form("mark-as-paid", failed), **PAYMENT, amount="1,5")
+    failed = pages.world.ids[FAILED]
+    wrong = pages.send("mark-as-paid", pages.form("mark-as-paid", failed), **PAYMENT, amount="1,5")
     assert wrong.status_code == 422
-    assert counter.send("mark-as-paid", fields(wrong.text), amount="1.5").status_code == 303
-    counter.airflow.work()
-    assert counter.till.status(failed) == "Partly paid"
+    assert pages.send("mark-as-paid", fields(wrong.text), amount="1.5").status_code == 303
+    pages.airflow.work()
+    assert pages.world.status(failed) == "Partly paid"
 
 
 @pytest.mark.parametrize("nonce", ["", "short", "x" * 65, "../../../etc/passwd", "a b c d e f g h i j k l"])
-def test_a_form_without_its_nonce_does_nothing(kept: Counter, nonce: str) -> None:
+def test_a_form_without_its_nonce_does_nothing(shared_pages: ActionPages, nonce: str) -> None:
     """Nothing is started under a name that isn't ours."""
-    form = kept.form("mark-as-paid", kept.till.ids[FAILED])
-    answer = kept.send("mark-as-paid", form, **PAYMENT, nonce=nonce)
+    form = shared_pages.form("mark-as-paid", shared_pages.world.ids[FAILED])
+    answer = shared_pages.send("mark-as-paid", form, **PAYMENT, nonce=nonce)
     assert answer.status_code == 400
-    assert kept.airflow.runs == {}
+    assert shared_pages.airflow.runs == {}
 
 
-def test_a_form_beyond_all_measure_is_refused(kept: Counter) -> None:
+def test_a_form_beyond_all_measure_is_refused(shared_pages: ActionPages) -> None:
     """So much is never typed, and isn't read."""
-    form = kept.form("mark-as-paid", kept.till.ids[FAILED])
-    assert kept.send("mark-as-paid", form, **PAYMENT, other="x" * 300_000).status_code == 413
-    assert kept.airflow.runs == {}
+    form = shared_pages.form("mark-as-paid", shared_pages.world.ids[FAILED])
+    assert shared_pages.send("mark-as-paid", form, **PAYMENT, other="x" * 300_000).status_code == 413
+    assert shared_pages.airflow.runs == {}
 
 
 # ---- Once, and only what was seen
 
 
-def test_a_repeated_submit_is_one_action(counter: Counter) -> None:
+def test_a_repeated_submit_is_one_action(pages: ActionPages) -> None:
     """Double click, reload, back and again: always the same run, whether it waits or is over, and one charge."""
-    failed = counter.till.ids[FAILED]
-    counter.till.set_method("a00000", VISA)
-    form = counter.form("rebill", failed)
-    first = counter.send("rebill", form, reason="new card")
-    second = counter.send("rebill", form, reason="new card")
-    counter.airflow.work()
-    third = counter.send("rebill", form, reason="other words")
+    failed = pages.world.ids[FAILED]
+    pages.world.set_method("a00000", VISA)
+    form = pages.form("rebill", failed)
+    first = pages.send("rebill", form, reason="new card")
+    second = pages.send("rebill", form, reason="new card")
+    pages.airflow.work()
+    third = pages.send("rebill", form, reason="other words")
     assert {answer.status_code for answer in (first, second, third)} == {303}
     assert len({answer.headers["location"] for answer in (first, second, third)}) == 1
-    assert counter.airflow.only().conf["reason"] == "new card"
-    check_collected_once(counter.till)
+    assert pages.airflow.only().conf["reason"] == "new card"
+    check_collected_once(pages.world)
 
 
-def test_two_submits_at_the_same_moment_are_one_action(kept: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_submits_at_the_same_moment_are_one_action(
+    shared_pages: ActionPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither sees the other's run, so both ask for it, and Airflow itself has it once."""
 
     monkeypatch.setattr(runs, "is_started", AsyncMock(return_value=False))
-    form = kept.form("mark-as-paid", kept.till.ids[FAILED])
-    answers = [kept.send("mark-as-paid", form, **PAYMENT) for _ in range(2)]
+    form = shared_pages.form("mark-as-paid", shared_pages.world.ids[FAILED])
+    answers = [shared_pages.send("mark-as-paid", form, **PAYMENT) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
-    assert len(kept.airflow.posts) == 2
-    assert kept.airflow.only().run_id == f"page-mark_as_paid-{form['nonce'][0]}"
+    assert len(shared_pages.airflow.posts) == 2
+    assert shared_pages.airflow.only().run_id == f"page-mark_as_paid-{form['nonce'][0]}"
 
 
-def test_what_has_changed_since_it_was_looked_at_is_shown_anew(counter: Counter) -> None:
+def test_what_has_changed_since_it_was_looked_at_is_shown_anew(pages: ActionPages) -> None:
     """409 with both figures and a new dry run, nothing started; from there it goes on with another nonce."""
-    failed, _, without, _ = counter.till.ids
-    form = counter.form("mark-as-paid", failed, without)
-    counter.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
-    counter.airflow.runs.clear()
-    answer = counter.send("mark-as-paid", form, reference="bank 9", reason="both")
+    failed, _, without, _ = pages.world.ids
+    form = pages.form("mark-as-paid", failed, without)
+    pages.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
+    pages.airflow.runs.clear()
+    answer = pages.send("mark-as-paid", form, reference="bank 9", reason="both")
     assert answer.status_code == 409
     said = words(answer.text)
     assert "when you looked it came to 14.28 EUR, and now it comes to 8.33 EUR" in said
     assert f"{failed} , Name of a00000 : {failed} is paid: nothing is due on it" in said
-    assert counter.airflow.runs == {}
+    assert pages.airflow.runs == {}
     anew = fields(answer.text)
     assert anew["reason"] == ["both"]
     assert anew["nonce"] != form["nonce"]
     assert anew["statement"] == [without]
-    assert counter.send("mark-as-paid", anew, amount="8.33").status_code == 303
+    assert pages.send("mark-as-paid", anew, amount="8.33").status_code == 303
 
 
-def test_another_payment_method_is_another_decision(counter: Counter) -> None:
+def test_another_payment_method_is_another_decision(pages: ActionPages) -> None:
     """The same amount from another card than was shown isn't charged unseen."""
-    softly = counter.till.ids[SOFTLY]
-    form = counter.form("rebill", softly)
-    counter.till.set_method("a00003", VISA)
-    answer = counter.send("rebill", form, reason="again")
+    softly = pages.world.ids[SOFTLY]
+    form = pages.form("rebill", softly)
+    pages.world.set_method("a00003", VISA)
+    answer = pages.send("rebill", form, reason="again")
     assert answer.status_code == 409
     assert "has changed since you looked" in words(answer.text)
     assert "pm_card_visa" in answer.text
-    assert counter.airflow.runs == {}
+    assert pages.airflow.runs == {}
 
 
-def test_when_nothing_is_left_to_do_nothing_is_sent(counter: Counter) -> None:
+def test_when_nothing_is_left_to_do_nothing_is_sent(pages: ActionPages) -> None:
     """All that was chosen is paid meanwhile: said as such, and no run with an empty list."""
-    failed = counter.till.ids[FAILED]
-    form = counter.form("mark-as-paid", failed)
-    counter.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
-    counter.airflow.runs.clear()
-    answer = counter.send("mark-as-paid", form, **PAYMENT)
+    failed = pages.world.ids[FAILED]
+    form = pages.form("mark-as-paid", failed)
+    pages.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
+    pages.airflow.runs.clear()
+    answer = pages.send("mark-as-paid", form, **PAYMENT)
     assert answer.status_code == 409
     assert "nothing can be done with what was chosen" in words(answer.text)
-    assert counter.airflow.runs == {}
+    assert pages.airflow.runs == {}
 
 
-def test_what_changes_while_the_run_waits_stops_it(counter: Counter) -> None:
+def test_what_changes_while_the_run_waits_stops_it(pages: ActionPages) -> None:
     """The run itself checks again what the person saw: another total by then, and nothing is charged."""
-    failed, _, without, _ = counter.till.ids
+    failed, _, without, _ = pages.world.ids
     for account in ("a00000", "a00002"):
-        counter.till.set_method(account, VISA)
-    sent = counter.send("rebill", counter.form("rebill", failed, without), reason="new cards")
-    (waiting,) = counter.airflow.runs
-    run = counter.airflow.runs.pop(waiting)
-    counter.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
-    counter.airflow.runs[waiting] = run
-    counter.airflow.work()
-    said = words(counter.opened("user").get(sent.headers["location"]).text)
+        pages.world.set_method(account, VISA)
+    sent = pages.send("rebill", pages.form("rebill", failed, without), reason="new cards")
+    (waiting,) = pages.airflow.runs
+    run = pages.airflow.runs.pop(waiting)
+    pages.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
+    pages.airflow.runs[waiting] = run
+    pages.airflow.work()
+    said = words(pages.opened("user").get(sent.headers["location"]).text)
     assert "Failed: 14.28 EUR was expected to be due, 8.33 EUR is due now" in said
-    assert counter.till.status(without) == "Billing failure"
-    check_collected_once(counter.till)
+    assert pages.world.status(without) == "Billing failure"
+    check_collected_once(pages.world)
 
 
 # ---- Who may
 
 
-def test_a_viewer_sees_the_dry_run_and_why_they_may_not(kept: Counter) -> None:
+def test_a_viewer_sees_the_dry_run_and_why_they_may_not(shared_pages: ActionPages) -> None:
     """The same figures, the button off, and in words which right is missing."""
     for name, dag_id in (("rebill", "rebill"), ("mark-as-paid", "mark_as_paid")):
-        answer = kept.ask(name, kept.till.ids[SOFTLY], role="viewer")
+        answer = shared_pages.ask(name, shared_pages.world.ids[SOFTLY], role="viewer")
         assert answer.status_code == 200
         assert "9.52 EUR" in words(answer.text)
         assert '<button class="primary" type="submit" disabled aria-describedby="may-not">' in answer.text
         assert f"the right to trigger the DAG {dag_id}." in words(answer.text)
-        assert "disabled" not in kept.ask(name, kept.till.ids[SOFTLY]).text
+        assert "disabled" not in shared_pages.ask(name, shared_pages.world.ids[SOFTLY]).text
 
 
 @pytest.mark.parametrize("name", ["rebill", "mark-as-paid", "undo-mark-as-paid"])
-def test_a_viewer_who_sends_the_form_all_the_same_is_refused(counter: Counter, name: str) -> None:
+def test_a_viewer_who_sends_the_form_all_the_same_is_refused(pages: ActionPages, name: str) -> None:
     """403 in words, whatever the page looked like, and nothing is started."""
-    counter.do("mark-as-paid", counter.till.ids[WITHOUT], paid_on="2026-11-05", **PAYMENT)
-    counter.airflow.runs.clear()
-    statement = counter.till.ids[WITHOUT if name.startswith("undo") else SOFTLY]
-    answer = counter.send(name, counter.form(name, statement), role="viewer", **PAYMENT)
+    pages.do("mark-as-paid", pages.world.ids[WITHOUT], paid_on="2026-11-05", **PAYMENT)
+    pages.airflow.runs.clear()
+    statement = pages.world.ids[WITHOUT if name.startswith("undo") else SOFTLY]
+    answer = pages.send(name, pages.form(name, statement), role="viewer", **PAYMENT)
     assert answer.status_code == 403
     assert "Your role may not" in words(answer.text)
-    assert counter.airflow.runs == {}
+    assert pages.airflow.runs == {}
 
 
-def test_the_actor_is_who_is_signed_in_whatever_the_form_says(counter: Counter) -> None:
+def test_the_actor_is_who_is_signed_in_whatever_the_form_says(pages: ActionPages) -> None:
     """Neither a field of the form nor the DAG's conf can name somebody else."""
-    failed = counter.till.ids[FAILED]
-    form = counter.form("mark-as-paid", failed)
+    failed = pages.world.ids[FAILED]
+    form = pages.form("mark-as-paid", failed)
     pretended = {"actor": "boss", "user": "boss", "triggering_user_name": "boss"}
-    assert counter.send("mark-as-paid", form, role="op", **PAYMENT, **pretended).status_code == 303
-    run = counter.airflow.only()
+    assert pages.send("mark-as-paid", form, role="op", **PAYMENT, **pretended).status_code == 303
+    run = pages.airflow.only()
     assert not set(pretended) & set(run.conf)
     run.conf |= {"reason": "by order of boss"}
-    counter.airflow.work()
-    assert audit(counter, "mark_as_paid") == [("op", failed, "by order of boss")]
+    pages.airflow.work()
+    assert audit(pages, "mark_as_paid") == [("op", failed, "by order of boss")]
 
 
 # ---- What is asked for
 
 
-def test_no_statement_is_no_question(kept: Counter) -> None:
+def test_no_statement_is_no_question(shared_pages: ActionPages) -> None:
     """A clear answer instead of an empty form."""
-    answer = kept.ask("rebill")
+    answer = shared_pages.ask("rebill")
     assert answer.status_code == 400
     assert "No statement is named." in words(answer.text)
 
 
-def test_more_than_500_are_refused_in_words_and_500_are_not(kept: Counter) -> None:
+def test_more_than_500_are_refused_in_words_and_500_are_not(shared_pages: ActionPages) -> None:
     """A person couldn't look through more."""
     ids = [f"A-202611-{number:06d}" for number in range(1, 502)]
-    answer = kept.ask("mark-as-paid", *ids)
+    answer = shared_pages.ask("mark-as-paid", *ids)
     assert answer.status_code == 400
     assert "Mark as Paid takes 500 statements at a time, and 501 are chosen." in words(answer.text)
-    answer = kept.ask("mark-as-paid", *ids[:500])
+    answer = shared_pages.ask("mark-as-paid", *ids[:500])
     assert answer.status_code == 200
     assert "496 left out" in words(answer.text)
-    two = kept.ask("undo-mark-as-paid", *ids[:2])
+    two = shared_pages.ask("undo-mark-as-paid", *ids[:2])
     assert two.status_code == 400
     assert "one statement at a time" in words(two.text)
 
 
 @pytest.mark.parametrize("kind", ["S", "C"])
-def test_what_isnt_collected_says_so(kept: Counter, kind: str) -> None:
+def test_what_isnt_collected_says_so(shared_pages: ActionPages, kind: str) -> None:
     """An account statement or correction can't be acted on, and neither can one that doesn't exist."""
     for name in ("rebill", "mark-as-paid", "undo-mark-as-paid"):
-        shown = words(kept.ask(name, f"{kind}-202611-000001").text)
+        shown = words(shared_pages.ask(name, f"{kind}-202611-000001").text)
         assert "It can't be done" in shown
         assert "Reason" not in shown
 
@@ -403,73 +405,77 @@ HOSTILE = [
 ]
 
 
-def test_hostile_names_and_reasons_are_text(counter: Counter) -> None:
+def test_hostile_names_and_reasons_are_text(pages: ActionPages) -> None:
     """Whatever people and accounts are called, and whatever is given as reason: shown as it is, run by nobody."""
-    softly, failed = counter.till.ids[SOFTLY], counter.till.ids[FAILED]
+    softly, failed = pages.world.ids[SOFTLY], pages.world.ids[FAILED]
     for text in HOSTILE:
-        counter.till.platform.execute("update platform.app_user set full_name = %s", text)
-        with psycopg.connect(counter.till.admin_url) as connection:
+        pages.world.platform.execute("update platform.app_user set full_name = %s", text)
+        with psycopg.connect(pages.world.admin_url) as connection:
             # A statement's name is frozen as it was issued; only a superuser can have it otherwise.
             connection.execute("set session_replication_role = replica")
             connection.execute("update billing.statement set account_name = %s", (text,))
-        form = counter.form("mark-as-paid", failed)
-        sent = counter.send("mark-as-paid", form, amount="0.50", reference=text, reason=text)
-        counter.airflow.work()
+        form = pages.form("mark-as-paid", failed)
+        sent = pages.send("mark-as-paid", form, amount="0.50", reference=text, reason=text)
+        pages.airflow.work()
         pages = {
-            "dry run": counter.ask("rebill", softly).text,
-            "dry run of several": counter.ask("rebill", softly, failed).text,
-            "run": counter.opened("user").get(sent.headers["location"]).text,
-            "undo": counter.ask("undo-mark-as-paid", failed).text,
-            "no id": counter.ask("rebill", text, failed).text,
+            "dry run": pages.ask("rebill", softly).text,
+            "dry run of several": pages.ask("rebill", softly, failed).text,
+            "run": pages.opened("user").get(sent.headers["location"]).text,
+            "undo": pages.ask("undo-mark-as-paid", failed).text,
+            "no id": pages.ask("rebill", text, failed).text,
         }
         for name, page in pages.items():
             assert "<script>alert" not in page, name
             assert "<img" not in page, name
             assert text[:100] in words(page), name
-        assert [run.note for run in counter.airflow.runs.values()] == [text]
-        counter.airflow.runs.clear()
+        assert [run.note for run in pages.airflow.runs.values()] == [text]
+        pages.airflow.runs.clear()
 
 
 # ---- Airflow itself
 
 
-def test_a_paused_dag_is_told_before_and_after(kept: Counter) -> None:
+def test_a_paused_dag_is_told_before_and_after(shared_pages: ActionPages) -> None:
     """Whoever acts learns that nothing will happen, before they send the form and while the run waits."""
-    kept.airflow.paused.add("mark_as_paid")
-    failed = kept.till.ids[FAILED]
-    assert "The DAG mark_as_paid is paused in Airflow" in words(kept.ask("mark-as-paid", failed).text)
-    said = kept.do("mark-as-paid", failed, **PAYMENT)
+    shared_pages.airflow.paused.add("mark_as_paid")
+    failed = shared_pages.world.ids[FAILED]
+    assert "The DAG mark_as_paid is paused in Airflow" in words(shared_pages.ask("mark-as-paid", failed).text)
+    said = shared_pages.do("mark-as-paid", failed, **PAYMENT)
     assert "Waiting for Airflow to begin" in said
     assert "The DAG mark_as_paid is paused in Airflow" in said
 
 
-def test_a_dag_that_airflow_doesnt_know(kept: Counter) -> None:
+def test_a_dag_that_airflow_doesnt_know(shared_pages: ActionPages) -> None:
     """Said before anything is sent."""
-    kept.airflow.unknown.add("rebill")
-    assert "Airflow doesn't know the DAG rebill" in words(kept.ask("rebill", kept.till.ids[SOFTLY]).text)
+    shared_pages.airflow.unknown.add("rebill")
+    assert "Airflow doesn't know the DAG rebill" in words(
+        shared_pages.ask("rebill", shared_pages.world.ids[SOFTLY]).text
+    )
 
 
-def test_without_the_gateways_connection_a_rebill_says_so(kept: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_gateways_connection_a_rebill_says_so(
+    shared_pages: ActionPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is missing, by name, instead of a dry run that can't come true."""
     monkeypatch.delenv("AIRFLOW_CONN_PAYMENT_GATEWAY")
-    answer = kept.ask("rebill", kept.till.ids[SOFTLY])
+    answer = shared_pages.ask("rebill", shared_pages.world.ids[SOFTLY])
     assert answer.status_code == 400
     assert "there is no Airflow connection payment_gateway" in words(answer.text)
 
 
-def test_a_fragment_is_the_section_alone(kept: Counter) -> None:
+def test_a_fragment_is_the_section_alone(shared_pages: ActionPages) -> None:
     """What a dialog takes in has no page around it, and its heading is one below the page's."""
-    address = f"/actions/rebill?statement={kept.till.ids[SOFTLY]}"
-    fragment = kept.get(address, **{"x-fragment": "1"}).text.strip()
+    address = f"/actions/rebill?statement={shared_pages.world.ids[SOFTLY]}"
+    fragment = shared_pages.get(address, **{"x-fragment": "1"}).text.strip()
     assert fragment.startswith("<section")
     assert fragment.endswith("</section>")
     assert '<h2 id="action-title"' in fragment
-    assert kept.get(address).text.count("<h1 ") == 1
+    assert shared_pages.get(address).text.count("<h1 ") == 1
 
 
-def test_the_hard_declined_says_why_not(kept: Counter) -> None:
+def test_the_hard_declined_says_why_not(shared_pages: ActionPages) -> None:
     """One statement with which nothing can be done: the reason, how it stands, no form."""
-    answer = kept.ask("rebill", kept.till.ids[FAILED])
+    answer = shared_pages.ask("rebill", shared_pages.world.ids[FAILED])
     shown = words(answer.text)
     assert "It can't be done: declined for good" in shown
     assert "Status Billing failure Balance 5.95 EUR" in shown

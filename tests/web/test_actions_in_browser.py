@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import uvicorn
-from counter import Counter
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
-from payment_helpers import VISA
 from playwright.sync_api import Browser, expect
 
-from browser import Visitor, expect_accessible, running_browser, visitor
+from tests.support.action_pages import ActionPages
+from tests.support.browser import Visitor, expect_accessible, running_browser, visitor
+from tests.support.payments import VISA
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
@@ -35,11 +35,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def address(counter: Counter, app: FastAPI) -> Iterator[str]:
+def address(pages: ActionPages, app: FastAPI) -> Iterator[str]:
     """Where the pages are served, also in a frame, with an Airflow that works by itself."""
     app.get("/favicon.ico")(lambda: Response(status_code=204))
     app.get("/frame")(lambda: HTMLResponse(FRAME))
-    with _served(app) as address, _working(counter):
+    with _served(app) as address, _working(pages):
         yield address
 
 
@@ -58,12 +58,12 @@ def _served(app: FastAPI) -> Generator[str]:
 
 
 @contextmanager
-def _working(counter: Counter) -> Generator[None]:
+def _working(pages: ActionPages) -> Generator[None]:
     done = threading.Event()
 
     def work() -> None:
         while not done.wait(0.3):
-            counter.airflow.work()
+            pages.airflow.work()
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -84,11 +84,11 @@ def signed_in(
 
 
 def test_a_rebill_by_keyboard_in_a_dialog(
-    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+    pages: ActionPages, chromium: Browser, address: str, token: Callable[[str | None], str]
 ) -> None:
     """Open, look, give a reason, send, follow, close: the list behind shows the new status, and the focus is back."""
-    failed = counter.till.ids[0]
-    counter.till.set_method("a00000", VISA)
+    failed = pages.world.ids[0]
+    pages.world.set_method("a00000", VISA)
     with signed_in(chromium, address, token) as person:
         page = person.page
         page.goto("/evbilling/statements")
@@ -114,17 +114,17 @@ def test_a_rebill_by_keyboard_in_a_dialog(
         expect(page.locator("tr", has_text=failed).locator(".badge")).to_have_text("Billing failure (resolved)")
         expect(page.get_by_role("link", name=failed)).to_be_focused()
         person.expect_no_complaints()
-    assert counter.airflow.only().user == "user"
+    assert pages.airflow.only().user == "user"
 
 
 def test_several_from_check_boxes_and_what_is_wrong_stays_in_the_dialog(
-    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+    pages: ActionPages, chromium: Browser, address: str, token: Callable[[str | None], str]
 ) -> None:
     """The browser's own check first, then ours, with the focus on the wrong field and nothing typed lost."""
     with signed_in(chromium, address, token) as person:
         page = person.page
         page.goto("/evbilling/statements")
-        for statement in (counter.till.ids[0], counter.till.ids[2]):
+        for statement in (pages.world.ids[0], pages.world.ids[2]):
             page.get_by_label(f"Select {statement}").check()
         page.get_by_role("button", name="Mark as Paid").click()
         dialog = page.get_by_role("dialog", name="Mark as Paid: 2 statements")
@@ -132,7 +132,7 @@ def test_several_from_check_boxes_and_what_is_wrong_stays_in_the_dialog(
         dialog.get_by_label("Reason").fill("transfer <b>")
         dialog.get_by_role("button", name="Mark as Paid").click()
         expect(dialog.get_by_label("Reference")).to_be_focused()
-        assert counter.airflow.runs == {}
+        assert pages.airflow.runs == {}
         dialog.get_by_label("Reference").fill("   ")
         dialog.get_by_role("button", name="Mark as Paid").click()
         expect(dialog.locator("#act-reference-error")).to_contain_text("Give what identifies the payment")
@@ -144,17 +144,17 @@ def test_several_from_check_boxes_and_what_is_wrong_stays_in_the_dialog(
         expect(dialog.get_by_role("status")).to_contain_text("Done.", timeout=SOON)
         dialog.get_by_role("button", name="Close").click()
         expect(page.locator(".badge", has_text="Paid manually")).to_have_count(2)
-    assert len(counter.airflow.posts) == 1
+    assert len(pages.airflow.posts) == 1
 
 
 def test_a_refused_form_keeps_what_was_typed(
-    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+    pages: ActionPages, chromium: Browser, address: str, token: Callable[[str | None], str]
 ) -> None:
     """Whoever was signed out, or has lost the right meanwhile, reads so above the button of the same form."""
     with signed_in(chromium, address, token) as person:
         page = person.page
         page.goto("/evbilling/statements")
-        page.get_by_label(f"Actions of {counter.till.ids[0]}").click()
+        page.get_by_label(f"Actions of {pages.world.ids[0]}").click()
         page.locator("details[open]").get_by_role("link", name="Mark as Paid", exact=True).click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Reference").fill("bank 1")
@@ -175,10 +175,10 @@ def test_a_refused_form_keeps_what_was_typed(
 
 
 def test_without_scripts_it_is_a_page_after_the_other(
-    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+    pages: ActionPages, chromium: Browser, address: str, token: Callable[[str | None], str]
 ) -> None:
     """Link, form, run, and the run's page loads itself again until it is over."""
-    failed = counter.till.ids[0]
+    failed = pages.world.ids[0]
     with signed_in(chromium, address, token, java_script_enabled=False) as person:
         page = person.page
         page.goto("/evbilling/statements")
@@ -192,10 +192,10 @@ def test_without_scripts_it_is_a_page_after_the_other(
 
 
 def test_in_airflows_frame(
-    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+    pages: ActionPages, chromium: Browser, address: str, token: Callable[[str | None], str]
 ) -> None:
     """No tab, no window of the browser's own, no way out of the frame: the dialog needs none of them."""
-    failed = counter.till.ids[0]
+    failed = pages.world.ids[0]
     with signed_in(chromium, address, token) as person:
         person.page.goto("/frame")
         frame = person.page.frame_locator("iframe")
@@ -212,10 +212,10 @@ def test_in_airflows_frame(
 
 
 def test_from_a_statements_page(
-    counter: Counter, chromium: Browser, address: str, token: Callable[[str | None], str]
+    pages: ActionPages, chromium: Browser, address: str, token: Callable[[str | None], str]
 ) -> None:
     """The same dialog over the statement itself, which then shows what was done."""
-    failed = counter.till.ids[0]
+    failed = pages.world.ids[0]
     with signed_in(chromium, address, token) as person:
         page = person.page
         page.goto(f"/evbilling/statements/{failed}")

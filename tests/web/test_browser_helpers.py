@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from browser import Visitor, accessibility, expect_accessible, running_browser, visitor
+from tests.support.browser import Visitor, accessibility, expect_accessible, running_browser, visitor
 
 GOOD = "<!doctype html><html lang=en><title>A page</title><main><h1>A page</h1><label>Name <input></label></main>"
 

@@ -7,119 +7,119 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from counter import Counter, words
 from fastapi import FastAPI
-from payment_helpers import KEY, VISA
-from seen import PREFIX
-from stand_in import StandIn, long_ago
 from starlette.requests import Request
 
 from evbilling_web.returning import way_back
+from tests.support.action_pages import ActionPages, words
+from tests.support.fake_airflow import FakeAirflow, long_ago
+from tests.support.payments import KEY, VISA
+from tests.support.web import PREFIX
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
 PAYMENT = {"reference": "bank 4711", "reason": "paid by transfer", "paid_on": "2026-11-05"}
 
 
-def started(counter: Counter, name: str = "mark-as-paid", place: int = 0, **query: str) -> str:
+def started(pages: ActionPages, name: str = "mark-as-paid", place: int = 0, **query: str) -> str:
     """Start an action; the address of its run below the app."""
-    form = counter.form(name, counter.till.ids[place], **query)
-    answer = counter.send(name, form, **(PAYMENT if name == "mark-as-paid" else {"reason": "again"}))
+    form = pages.form(name, pages.world.ids[place], **query)
+    answer = pages.send(name, form, **(PAYMENT if name == "mark-as-paid" else {"reason": "again"}))
     assert answer.status_code == 303
     return str(answer.headers["location"]).removeprefix(PREFIX)
 
 
-def test_each_state_in_words_and_when_it_is_asked_again(counter: Counter) -> None:
+def test_each_state_in_words_and_when_it_is_asked_again(pages: ActionPages) -> None:
     """Waiting, at work, done: a page without scripts loads itself again until it is over, and then no more."""
-    place = started(counter)
-    run = counter.airflow.only()
+    place = started(pages)
+    run = pages.airflow.only()
     for state, task_state, says in (
         ("queued", None, "Waiting for Airflow to begin"),
         ("running", "running", "At work"),
     ):
         run.state, run.task_state = state, task_state
-        page = counter.get(place).text
+        page = pages.get(place).text
         assert says in words(page)
         assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in page
         assert " data-over" not in page
         assert 'role="status"' in page
-    counter.airflow.work()
-    page = counter.get(place).text
+    pages.airflow.work()
+    page = pages.get(place).text
     assert "Done." in words(page)
     assert "noscript" not in page
     assert " data-over" in page
 
 
-def test_a_run_that_waits_long_says_what_to_look_at(counter: Counter) -> None:
+def test_a_run_that_waits_long_says_what_to_look_at(pages: ActionPages) -> None:
     """Not at once, but then: the scheduler; and once it has begun, workers and pools."""
-    place = started(counter)
-    run = counter.airflow.only()
-    assert "scheduler" not in words(counter.get(place).text)
+    place = started(pages)
+    run = pages.airflow.only()
+    assert "scheduler" not in words(pages.get(place).text)
     long_ago(run)
-    assert "look whether Airflow's scheduler runs" in words(counter.get(place).text)
+    assert "look whether Airflow's scheduler runs" in words(pages.get(place).text)
     run.state, run.task_state = "running", "queued"
-    assert "look whether a worker of Airflow runs, and at its pools" in words(counter.get(place).text)
+    assert "look whether a worker of Airflow runs, and at its pools" in words(pages.get(place).text)
 
 
 def test_a_service_that_doesnt_answer_is_named_while_airflow_tries_again(
-    counter: Counter, monkeypatch: pytest.MonkeyPatch
+    pages: ActionPages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The gateway is away: the run goes on by itself, says why it waits, and ends well once it is back."""
-    counter.till.set_method("a00000", VISA)
-    place = started(counter, "rebill")
-    answers = {"conn_type": "http", "host": counter.till.sandbox.url, "password": KEY}
+    pages.world.set_method("a00000", VISA)
+    place = started(pages, "rebill")
+    answers = {"conn_type": "http", "host": pages.world.sandbox.url, "password": KEY}
     monkeypatch.setenv("AIRFLOW_CONN_PAYMENT_GATEWAY", json.dumps(answers | {"host": "http://127.0.0.1:1"}))
-    counter.airflow.work()
-    said = words(counter.get(place).text)
+    pages.airflow.work()
+    said = words(pages.get(place).text)
     assert "At work" in said
     assert "Something outside didn't answer" in said
     assert "Airflow tries again by itself" in said
     assert "127.0.0.1" not in said
     monkeypatch.setenv("AIRFLOW_CONN_PAYMENT_GATEWAY", json.dumps(answers))
-    counter.airflow.work()
-    assert "Done." in words(counter.get(place).text)
+    pages.airflow.work()
+    assert "Done." in words(pages.get(place).text)
 
 
-def test_a_failed_run_says_why(counter: Counter) -> None:
+def test_a_failed_run_says_why(pages: ActionPages) -> None:
     """The task's own words: what became of each statement, and what to do."""
-    place = started(counter, "rebill", 3)
-    waiting, counter.airflow.runs = counter.airflow.runs, {}
-    counter.do("mark-as-paid", counter.till.ids[3], **PAYMENT)
-    counter.airflow.runs = waiting
-    counter.airflow.work()
-    page = counter.get(place)
+    place = started(pages, "rebill", 3)
+    waiting, pages.airflow.runs = pages.airflow.runs, {}
+    pages.do("mark-as-paid", pages.world.ids[3], **PAYMENT)
+    pages.airflow.runs = waiting
+    pages.airflow.work()
+    page = pages.get(place)
     said = words(page.text)
     assert page.status_code == 200
-    assert f"Failed: no statement is charged: {counter.till.ids[3]}: not charged: it is paid: nothing is due" in said
+    assert f"Failed: no statement is charged: {pages.world.ids[3]}: not charged: it is paid: nothing is due" in said
     assert "see the statement's attempts in finance.payment_attempts" in said
 
 
-def test_a_failed_run_that_left_no_words_points_to_its_log(counter: Counter) -> None:
+def test_a_failed_run_that_left_no_words_points_to_its_log(pages: ActionPages) -> None:
     """A fault of the program or a killed worker: no invented reason."""
-    place = started(counter)
-    run = counter.airflow.only()
+    place = started(pages)
+    run = pages.airflow.only()
     run.state = run.task_state = "failed"
-    said = words(counter.get(place).text)
+    said = words(pages.get(place).text)
     assert "The run ended without saying why." in said
     assert "Its log in Airflow tells more." in said
 
 
-def test_it_leads_to_the_run_in_airflow_and_back_to_where_it_came_from(counter: Counter) -> None:
+def test_it_leads_to_the_run_in_airflow_and_back_to_where_it_came_from(pages: ActionPages) -> None:
     """The run's own page, the statement, and the list with the filter that it was asked for from."""
     came_from = "/statements?status=Billing+failure&account=a%26b"
-    place = started(counter, back=came_from)
-    counter.airflow.work()
-    page = counter.get(place).text
-    run = counter.airflow.only()
+    place = started(pages, back=came_from)
+    pages.airflow.work()
+    page = pages.get(place).text
+    run = pages.airflow.only()
     assert f'href="/dags/mark_as_paid/runs/{run.run_id}" data-airflow' in page
-    assert f'href="{PREFIX}/statements/{counter.till.ids[0]}"' in page
+    assert f'href="{PREFIX}/statements/{pages.world.ids[0]}"' in page
     assert f'href="{PREFIX}/statements?status=Billing+failure&amp;account=a%26b" data-close' in page
 
 
-def test_whoever_sees_runs_sees_this_one(counter: Counter) -> None:
+def test_whoever_sees_runs_sees_this_one(pages: ActionPages) -> None:
     """A viewer follows what somebody else has started."""
-    place = started(counter)
-    assert "Asked by user" in words(counter.get(place, role="viewer").text)
+    place = started(pages)
+    assert "Asked by user" in words(pages.get(place, role="viewer").text)
 
 
 @pytest.mark.parametrize("dag_id", ["connector_statements", "correct_statements", "nothing", "..%2F.."])
@@ -130,7 +130,7 @@ def test_only_the_runs_of_our_actions_are_shown(browser: Callable[..., Any], dag
 
 def test_a_run_that_isnt_there(app: FastAPI, browser: Callable[..., Any]) -> None:
     """404 in words, also for a name that no run could have."""
-    app.router.routes[-1].app.state.airflow = StandIn().api  # type: ignore[attr-defined]
+    app.router.routes[-1].app.state.airflow = FakeAirflow().api  # type: ignore[attr-defined]
     for run_id in ("nothing", "%3Cscript%3E", "a%20b", "x" * 300):
         answer = browser().get(f"{PREFIX}/runs/rebill/{run_id}")
         assert answer.status_code == 404
@@ -196,10 +196,10 @@ def test_nothing_else_is_a_way_back(given: str) -> None:
     assert way_back(request(), given) is None
 
 
-def test_a_way_back_that_leads_elsewhere_is_left_out(counter: Counter) -> None:
+def test_a_way_back_that_leads_elsewhere_is_left_out(pages: ActionPages) -> None:
     """The page offers the list instead, and the form doesn't carry it on."""
-    page = counter.ask("rebill", counter.till.ids[3], back="https://evil.test/")
+    page = pages.ask("rebill", pages.world.ids[3], back="https://evil.test/")
     assert "evil.test" not in page.text
-    place = started(counter, back="//evil.test/statements")
+    place = started(pages, back="//evil.test/statements")
     assert "evil" not in place
-    assert "evil" not in counter.get(f"{place}?back=//evil.test").text
+    assert "evil" not in pages.get(f"{place}?back=//evil.test").text

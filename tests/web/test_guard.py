@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from month_helpers import Platform, bill, settle_terms, terms
-from seen import HTML, PREFIX, ROLES
 
 from evbilling.services import Services
 from evbilling_web import app as pages
+from tests.support.month import Platform, bill, settle_terms, terms
+from tests.support.web import HTML, PREFIX, ROLES
 
 pytestmark = pytest.mark.airflow
 

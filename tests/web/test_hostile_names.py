@@ -13,13 +13,13 @@ from html.parser import HTMLParser
 import pypdfium2
 import pytest
 from fastapi.testclient import TestClient
-from month_helpers import Platform, bill, one, settle_terms, terms
-from seen import PREFIX
 
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_web import warehouse
+from tests.support.month import Platform, bill, one, settle_terms, terms
+from tests.support.web import PREFIX
 
 pytestmark = [
     pytest.mark.airflow,

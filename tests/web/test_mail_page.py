@@ -9,13 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from mail_helpers import post_office, send
-from payment_helpers import SOFT, VISA, Till, opened_till
-from seen import PREFIX
 
 from evbilling.mail.outbox_list import MailFilter, mail_page
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_web import warehouse
+from tests.support.mail import post_office, send
+from tests.support.payments import SOFT, VISA, PaymentWorld, payment_world
+from tests.support.web import PREFIX
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
@@ -23,28 +23,28 @@ EVIL = "<script>alert(1)</script> \u202e شركة 充電 ⚡"
 
 
 @pytest.fixture(scope="module")
-def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentWorld]:
     """Four accounts: sent, refused by the mail server, held, and sent with a notice of a failed charge that waits."""
     with (
-        opened_till(postgres, tmp_path_factory.mktemp("mail_page"), 4, methods=(VISA, VISA, VISA, SOFT)) as till,
+        payment_world(postgres, tmp_path_factory.mktemp("mail_page"), 4, methods=(VISA, VISA, VISA, SOFT)) as world,
         post_office() as office,
     ):
-        _hold(till, till.ids[2])
+        _hold(world, world.ids[2])
         office.refuse["fa-a00001@example.org"] = f"550 no such user {EVIL}".encode("ascii", "ignore").decode()
-        send(till, office)
-        till.charge()
-        yield till
+        send(world, office)
+        world.charge()
+        yield world
 
 
-def _hold(till: Till, statement_id: str) -> None:
-    with psycopg.connect(till.admin_url) as connection:
+def _hold(world: PaymentWorld, statement_id: str) -> None:
+    with psycopg.connect(world.admin_url) as connection:
         connection.execute(
             "update billing.mail set state = 'held', last_error = %s where statement_id = %s", (EVIL, statement_id)
         )
 
 
 @pytest.fixture
-def read(world: Till, browser: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch) -> Any:
+def read(world: PaymentWorld, browser: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Reads the page as somebody."""
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", world.services.warehouse_url)
     monkeypatch.setenv("AIRFLOW_CONN_CHARGING_PLATFORM", world.services.platform_url)
@@ -65,7 +65,7 @@ def listed(text: str) -> list[str]:
     return re.findall(r'/statements/([ASC]-[0-9]{6}-[0-9]+)"', text)
 
 
-def test_all_of_the_newest_month(read: Any, world: Till) -> None:
+def test_all_of_the_newest_month(read: Any, world: PaymentWorld) -> None:
     """Every message, the newest first, with counts by state and the reasons as text."""
     text = read()
     assert listed(text) == [world.ids[3], *reversed(world.ids)]
@@ -91,7 +91,7 @@ def test_all_of_the_newest_month(read: Any, world: Till) -> None:
         ("?period=2026-11&state=&kind=&account=", [3, 3, 2, 1, 0]),
     ],
 )
-def test_filters(read: Any, world: Till, query: str, places: list[int]) -> None:
+def test_filters(read: Any, world: PaymentWorld, query: str, places: list[int]) -> None:
     """By state, kind, account and month; the filter is in the address."""
     assert listed(read(query)) == [world.ids[place] for place in places]
 
@@ -102,7 +102,7 @@ def test_a_filter_that_makes_no_sense(browser: Callable[..., TestClient], read: 
     assert browser("viewer").get(f"{PREFIX}/mail{query}").status_code in {400, 404, 422}
 
 
-def test_send_again_is_offered_where_it_can_work(read: Any, world: Till) -> None:
+def test_send_again_is_offered_where_it_can_work(read: Any, world: PaymentWorld) -> None:
     """Beside what was sent, failed or held, with the notice's kind; not beside what waits; greyed for a viewer."""
     links = re.findall(
         r'href="/evbilling/actions/send-mail\?([^"]+)"[^>]* aria-label="[^"]+">(Send(?: again)?)<', read()
@@ -136,7 +136,7 @@ def test_an_empty_warehouse(browser: Callable[..., TestClient], warehouse_url: A
     assert "There is no mail yet" in answer.text
 
 
-def test_pages_follow_each_other(world: Till) -> None:
+def test_pages_follow_each_other(world: PaymentWorld) -> None:
     """Each message is on one page, whatever the size of a page."""
     with psycopg.connect(world.services.warehouse_url) as connection:
         found, before = [], None

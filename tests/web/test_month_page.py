@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl, urlsplit
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from month_helpers import one, rows
-from overview_world import LAST, MONTHS, Months, opened_months
-from seen import PREFIX
 
 from evbilling.read_models.statement_list.filters import StatementFilter
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_web import warehouse
+from tests.support.month import one, rows
+from tests.support.month_history import LAST, MONTHS, Months, opened_months
+from tests.support.web import PREFIX
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from airflow.api_fastapi.app import get_auth_manager
-from airflows import BASE_URL, PASSWORD, Airflow, FabAirflow, running_airflow
-from seen import PREFIX, ROLES
-from test_guard import TABLE
 
 from evbilling_web.rights import Right, is_allowed
+from tests.support.airflow_server import BASE_URL, PASSWORD, Airflow, FabAirflow, running_airflow
+from tests.support.web import PREFIX, ROLES
+from tests.web.test_guard import TABLE
 
 pytestmark = pytest.mark.airflow
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import airflow_settings  # before Airflow
 import pytest
-from airflows import Airflow, running_airflow
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from evbilling.errors import BadInput, NotReady
 from evbilling_airflow.refusal import REFUSAL
 from evbilling_web import runs
+from tests.support import airflow_settings  # before Airflow
+from tests.support.airflow_server import Airflow, running_airflow
 
 pytestmark = [
     pytest.mark.airflow,

@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from counter import Counter, words
-from mail_helpers import post_office
+
+from tests.support.action_pages import ActionPages, words
+from tests.support.mail import post_office
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
@@ -25,79 +26,77 @@ def smtp(monkeypatch: pytest.MonkeyPatch) -> Any:
     return known
 
 
-def hold(counter: Counter) -> None:
+def hold(pages: ActionPages) -> None:
     """Nothing waits any more: it is sent only if somebody asks for it."""
-    with psycopg.connect(counter.till.admin_url) as connection:
+    with psycopg.connect(pages.world.admin_url) as connection:
         connection.execute("update billing.mail set state = 'held', last_error = 'held' where state = 'pending'")
 
 
-def test_a_statement_is_sent_and_then_once_more(counter: Counter, smtp: Any) -> None:
+def test_a_statement_is_sent_and_then_once_more(pages: ActionPages, smtp: Any) -> None:
     """First what waits is said to wait; what was sent goes out again as a copy; each with who asked and why."""
-    statement = counter.till.ids[0]
+    statement = pages.world.ids[0]
     with post_office() as office:
         smtp(office)
-        waiting = words(counter.ask("send-mail", statement).text)
+        waiting = words(pages.ask("send-mail", statement).text)
         assert "It can't be done: it waits to be sent already" in waiting
-        hold(counter)
-        shown = words(counter.ask("send-mail", statement).text)
+        hold(pages)
+        shown = words(pages.ask("send-mail", statement).text)
         assert "Message Connector statement To f***@example.org Sent for the first time" in shown
-        said = counter.do("send-mail", statement, reason="asked for on the phone")
+        said = pages.do("send-mail", statement, reason="asked for on the phone")
         assert "Done." in said
         assert f"{statement} Name of a00000 sent to f***@example.org" in said
         assert "Billing failure" not in said
-        counter.airflow.runs.clear()
-        assert "once more: it was sent before" in words(counter.ask("send-mail", statement).text)
-        assert "Done." in counter.do("send-mail", statement, reason="lost")
+        pages.airflow.runs.clear()
+        assert "once more: it was sent before" in words(pages.ask("send-mail", statement).text)
+        assert "Done." in pages.do("send-mail", statement, reason="lost")
         assert len(office.kept) == 2
     query = "select actor, reason from finance.audit_events where action like '%%mail%%' order by event_id"
-    assert counter.till.rows(query) == [("user", "asked for on the phone"), ("user", "lost")]
+    assert pages.world.rows(query) == [("user", "asked for on the phone"), ("user", "lost")]
 
 
-def test_what_the_mail_server_refuses_is_said(counter: Counter, smtp: Any) -> None:
+def test_what_the_mail_server_refuses_is_said(pages: ActionPages, smtp: Any) -> None:
     """The run has done its part, the message didn't arrive: that isn't green."""
-    statement = counter.till.ids[0]
-    hold(counter)
+    statement = pages.world.ids[0]
+    hold(pages)
     with post_office(refuse={"fa-a00000@example.org": "550 no such user"}) as office:
         smtp(office)
-        said = counter.do("send-mail", statement, reason="again")
+        said = pages.do("send-mail", statement, reason="again")
     assert "It didn't work." in said
     assert "no such user" in said
 
 
-def test_without_a_mail_server_it_waits(counter: Counter) -> None:
+def test_without_a_mail_server_it_waits(pages: ActionPages) -> None:
     """No connection smtp: the run succeeds, and the page says that the message still waits."""
-    statement = counter.till.ids[0]
-    hold(counter)
-    said = counter.do("send-mail", statement, reason="again")
+    statement = pages.world.ids[0]
+    hold(pages)
+    said = pages.do("send-mail", statement, reason="again")
     assert "it waits to be sent" in said
     assert "Done." not in said
 
 
-def test_a_notice_is_asked_for_by_its_kind(counter: Counter) -> None:
+def test_a_notice_is_asked_for_by_its_kind(pages: ActionPages) -> None:
     """The notice of a failed charge, only where there was one; no other kinds than there are."""
-    failed, paid = counter.till.ids[:2]
-    hold(counter)
-    shown = words(counter.ask("send-mail", failed, kind="failed_charge").text)
+    failed, paid = pages.world.ids[:2]
+    hold(pages)
+    shown = words(pages.ask("send-mail", failed, kind="failed_charge").text)
     assert "Message Notice of a failed charge" in shown
-    form = counter.form("send-mail", failed, kind="failed_charge")
-    assert counter.send("send-mail", form, reason="again").status_code == 303
-    assert counter.airflow.only().conf["kind"] == "failed_charge"
-    assert "It can't be done" in words(counter.ask("send-mail", paid, kind="failed_charge").text)
-    wrong = counter.ask("send-mail", failed, kind="<b>")
+    form = pages.form("send-mail", failed, kind="failed_charge")
+    assert pages.send("send-mail", form, reason="again").status_code == 303
+    assert pages.airflow.only().conf["kind"] == "failed_charge"
+    assert "It can't be done" in words(pages.ask("send-mail", paid, kind="failed_charge").text)
+    wrong = pages.ask("send-mail", failed, kind="<b>")
     assert wrong.status_code == 400
     assert "There is no such kind of message." in words(wrong.text)
 
 
-def test_several_at_once_and_none_unseen(counter: Counter) -> None:
+def test_several_at_once_and_none_unseen(pages: ActionPages) -> None:
     """Each with its recipient; an address that has changed since it was looked at is shown anew."""
-    hold(counter)
-    shown = counter.ask("send-mail", *counter.till.ids)
+    hold(pages)
+    shown = pages.ask("send-mail", *pages.world.ids)
     assert "4 messages to be sent" in words(shown.text)
-    form = counter.form("send-mail", *counter.till.ids)
-    counter.till.platform.execute(
-        "update platform.app_user set email = 'other@example.net' where account_id = 'a00001'"
-    )
-    answer = counter.send("send-mail", form, reason="all")
+    form = pages.form("send-mail", *pages.world.ids)
+    pages.world.platform.execute("update platform.app_user set email = 'other@example.net' where account_id = 'a00001'")
+    answer = pages.send("send-mail", form, reason="all")
     assert answer.status_code == 409
     assert "o***@example.net" in words(answer.text)
-    assert counter.airflow.runs == {}
+    assert pages.airflow.runs == {}

@@ -9,10 +9,10 @@ from typing import Any
 import jinja2
 import pytest
 from fastapi.testclient import TestClient
-from seen import HTML
 
 from evbilling_web import app as pages
 from evbilling_web import rendering
+from tests.support.web import HTML
 
 pytestmark = pytest.mark.airflow
 

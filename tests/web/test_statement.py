@@ -16,14 +16,14 @@ from typing import Any
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from month_helpers import Platform, bill, settle_terms, terms
-from seen import PREFIX
-from test_account_statements import Books
-from test_corrections import World
 
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.services import Services
-from paper import words
+from tests.integration.test_account_statements import Books
+from tests.integration.test_corrections import World
+from tests.support.month import Platform, bill, settle_terms, terms
+from tests.support.pdf import words
+from tests.support.web import PREFIX
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 

@@ -12,14 +12,14 @@ from urllib.parse import parse_qsl, urlsplit
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from listed_world import NAMES, listed_world
-from month_helpers import rows
-from seen import PREFIX, ROLES
 
 from evbilling.read_models.statement_list.filters import StatementFilter
 from evbilling.read_models.statement_list.listing import list_statements
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_web import warehouse
+from tests.support.month import rows
+from tests.support.statement_list import NAMES, listed_world
+from tests.support.web import PREFIX, ROLES
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 

@@ -11,7 +11,7 @@ from evbilling.cli.reference_scope import NOTHING_TO_BILL, rules_reference
 from evbilling.connector_statements.drafts import FEE_ZERO, NO_CONNECTORS
 from evbilling.payments.retries import planner
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 
 
 def test_rules_reference_is_current() -> None:

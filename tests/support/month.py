@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,11 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
-
-with warnings.catch_warnings():
-    # Great Expectations imports modules that Python 3.11 calls deprecated: nothing of ours.
-    warnings.filterwarnings("ignore", r"module 'sre_\w+' is deprecated", DeprecationWarning)
-    import great_expectations  # ruff: ignore[unused-import]
 
 from evbilling.connector_statements.close import close_run
 from evbilling.connector_statements.decisions import apply_scope_rules

@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import airflow_settings  # before Airflow
 import pytest
+
+from tests.support import airflow_settings  # before Airflow
 
 with warnings.catch_warnings():
     # Airflow's own API imports what Starlette's test client calls deprecated.

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 import pyarrow.fs
 
-from programs import free_ports, program, start_server, stop_server
+from tests.support.programs import free_ports, program, start_server, stop_server
 
 # With all that a URL would take for something else.
 _SECRET = "s3cret+/=&?#%:@"

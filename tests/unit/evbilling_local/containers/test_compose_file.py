@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from composed import COMPOSE_FILE, IMAGE, REPO, NotSet, compose, image_variables
 from evbilling import __version__
 from evbilling.cli.main import build_parser
+from tests.support.compose import COMPOSE_FILE, IMAGE, REPO, NotSet, compose, image_variables
 
 DOCKERFILE = (REPO / "Dockerfile").read_text(encoding="utf-8")
 BASES = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)

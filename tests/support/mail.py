@@ -13,7 +13,6 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from payment_helpers import Till
 
 from evbilling.mail.addresses import Address
 from evbilling.mail.delivery import LEASE_SECONDS, deliver
@@ -21,6 +20,7 @@ from evbilling.mail.messages import Sender
 from evbilling.mail.outbox import EVERYTHING, Wanted
 from evbilling.mail.smtp import SmtpSettings
 from evbilling_local.stack.ports import LOOPBACK, free_port
+from tests.support.payments import PaymentWorld
 
 SENDER = Sender(Address("billing@cpo.example"), "CPO", Address("help@cpo.example"))
 
@@ -112,15 +112,15 @@ def post_office(**script: Any) -> Generator[PostOffice]:
         controller.stop()
 
 
-def send(till: Till, office: PostOffice | None, wanted: Wanted = EVERYTHING, **options: Any) -> dict[str, int]:
+def send(world: PaymentWorld, office: PostOffice | None, wanted: Wanted = EVERYTHING, **options: Any) -> dict[str, int]:
     """Deliver once."""
     options = {"lease_seconds": LEASE_SECONDS} | options
-    return deliver(till.services, office.settings() if office else None, wanted, **options)
+    return deliver(world.services, office.settings() if office else None, wanted, **options)
 
 
-def states(till: Till, kind: str = "connector_statement") -> list[str]:
+def states(world: PaymentWorld, kind: str = "connector_statement") -> list[str]:
     """The state of each message of a kind, in the order in which they were called for."""
-    return [row[0] for row in till.rows("select state from billing.mail where kind = %s order by mail_id", kind)]
+    return [row[0] for row in world.rows("select state from billing.mail where kind = %s order by mail_id", kind)]
 
 
 def body(message: EmailMessage, kind: str) -> str:

@@ -20,8 +20,8 @@ from evbilling.documents.issuer import Issuer
 from evbilling.documents.layout import written
 from evbilling.documents.pdf import statement_pdf
 from evbilling.read_models.statement.view import Correction, StatementView
-from made_views import account_view, connector_view, correction_view, failed_view, paid_view
-from paper import dark_pixels, opened, page_texts, require_noto, words
+from tests.support.pdf import dark_pixels, opened, page_texts, require_noto, words
+from tests.support.statement_views import account_view, connector_view, correction_view, failed_view, paid_view
 
 ISSUER = Issuer("Volta Charging Ltd", ("12 Battery Lane", "10115 Berlin"), "DE123456789", "billing@volta.example")
 EMPTY = {"EVBILLING_FONTS": "/nowhere"}
@@ -298,12 +298,13 @@ def test_the_same_statement_is_the_same_bytes() -> None:
     with ThreadPoolExecutor(3) as pool:
         assert set(pool.map(lambda _: statement_pdf(view, locale="de_DE", issuer=ISSUER), range(9))) == {first}
     script = (
-        "import hashlib, sys; from made_views import paid_view; from evbilling.documents.issuer import Issuer;"
+        "import hashlib, sys; from tests.support.statement_views import paid_view;"
+        "from evbilling.documents.issuer import Issuer;"
         "from evbilling.documents.pdf import statement_pdf;"
         "v = paid_view(chargers=30, name='Fleet \\u4e2d\\u6587 \\u0645\\u062d\\u0645\\u062f');"
         f"print(hashlib.sha256(statement_pdf(v, locale='de_DE', issuer={ISSUER!r})).hexdigest())"
     )
-    there = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]), "TZ": "Asia/Tokyo"}
+    there = {"PYTHONPATH": os.pathsep.join(sys.path), "TZ": "Asia/Tokyo"}
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ | there
     )

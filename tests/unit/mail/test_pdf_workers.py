@@ -12,7 +12,7 @@ import pytest
 from evbilling.documents.issuer import Issuer
 from evbilling.documents.pdf import statement_pdf
 from evbilling.mail.pdf_workers import Renderer
-from made_views import connector_view
+from tests.support.statement_views import connector_view
 
 ISSUER = Issuer("Volt GmbH")
 

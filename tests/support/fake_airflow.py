@@ -1,4 +1,4 @@
-"""A stand-in for Airflow's REST API with our own DAGs' tasks behind it: it checks the Params as Airflow does, and does
+"""A fake of Airflow's REST API with our own DAGs' tasks behind it: it checks the Params as Airflow does, and does
 what the DAG does, by the same adapters."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DAGS: dict[str, tuple[Mapping[str, Param], Tasks]] = {
 
 @dataclass
 class Run:
-    """A run of the stand-in; all of its tasks are in one state, except where one has failed or waits."""
+    """A run of the fake; all of its tasks are in one state, except where one has failed or waits."""
 
     dag_id: str
     run_id: str
@@ -56,7 +56,7 @@ class Task:
         self.run.xcoms[self.task_id, key] = value
 
 
-class StandIn:
+class FakeAirflow:
     """Airflow as the pages see it. A run waits until `work` is called."""
 
     def __init__(self) -> None:

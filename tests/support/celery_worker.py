@@ -31,7 +31,7 @@ class Worker:
         own = {
             _NAME: name,
             "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(Path(__file__).resolve().parents[1]), environment.get("PYTHONPATH")])
+                filter(None, [str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH")])
             ),
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": f"{host_name.__module__}.{host_name.__name__}",
             "AIRFLOW_HOME": str(folder / "airflow"),

@@ -26,7 +26,7 @@ from evbilling.mail.letters import (
     write_letter,
 )
 from evbilling.mail.messages import Sender, compose, message_id
-from made_views import account_view, connector_view, correction_view, failed_view
+from tests.support.statement_views import account_view, connector_view, correction_view, failed_view
 
 ISSUER = Issuer("Volt & Söhne GmbH", ("Hauptstr. 1", "10115 Berlin"), "DE123", "billing@volt.example")
 SENDER = Sender(Address("billing@cpo.example"), "CPO billing")

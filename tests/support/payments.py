@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from month_helpers import NOW, PERIOD, Platform, bill, check_standings, one, rows, settle_terms, terms
 
 from evbilling.errors import EvbillingError
 from evbilling.payments.charge import charge_period
@@ -29,6 +28,7 @@ from evbilling.payments.retries.planner import Policy
 from evbilling.services import Services
 from evbilling_local.sandbox.server import Sandbox, running_sandbox
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import NOW, PERIOD, Platform, bill, check_standings, one, rows, settle_terms, terms
 
 KEY = "sk_test_x"
 RATE = 500.0
@@ -43,7 +43,7 @@ DAY = timedelta(days=1)
 
 
 @dataclass
-class Till:
+class PaymentWorld:
     """A platform, its warehouse with an issued month, and a sandbox. `ids` are the statements in order of account."""
 
     services: Services
@@ -164,7 +164,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @contextmanager
-def opened_till(
+def payment_world(
     server: EmbeddedPostgres,
     folder: Path,
     accounts: int = 1,
@@ -172,16 +172,16 @@ def opened_till(
     methods: Sequence[str | None] = (VISA,),
     kinds: Sequence[tuple[str, str | None]] = (("EUR", None),),
     **sandbox_options: Any,
-) -> Generator[Till]:
+) -> Generator[PaymentWorld]:
     """A billed month of so many accounts with one connector each.
 
-    Payment methods, and kinds of statement (currency, fee), are dealt out in turn. Tills of the same statements share
+    Payment methods, and kinds of statement (currency, fee), are dealt out in turn. Worlds of the same statements share
     their platform, so there is one of them at a time; its users are as at first in each.
     """
     template = _billed(server, folder, accounts, tuple(kinds))
     number = next(_numbers)
     platform = Platform(server.url(database=f"{template}_platform"))
-    admin_url = server.create_database(f"till_{number}", template=template)
+    admin_url = server.create_database(f"payments_{number}", template=template)
     with psycopg.connect(platform.url) as connection, connection.cursor() as cursor:
         cursor.execute("truncate platform.app_user")
         cursor.execute("insert into platform.app_user select * from platform.users_at_first")
@@ -189,13 +189,13 @@ def opened_till(
             "update platform.app_user set payment_method = %s where account_id = %s",
             [(methods[n % len(methods)], _name(n)) for n in range(accounts)],
         )
-    writer_url = server.url("evbilling_writer", f"till_{number}", password="test")
+    writer_url = server.url("evbilling_writer", f"payments_{number}", password="test")
     services = Services(platform.url, writer_url, str(folder / "evidence"))
     ids = [row[0] for row in rows(admin_url, "select statement_id from billing.statement order by account_id")]
     assert len(ids) == accounts
     with running_sandbox(folder / f"sandbox-{number}.sqlite", **sandbox_options) as sandbox:
-        yield Till(services, platform, admin_url, sandbox, ids)
-    server.drop_database(f"till_{number}")
+        yield PaymentWorld(services, platform, admin_url, sandbox, ids)
+    server.drop_database(f"payments_{number}")
 
 
 _numbers = itertools.count(1)
@@ -245,11 +245,11 @@ def together(*deeds: Callable[[], Any]) -> list[Any]:
         return [future.result() for future in [pool.submit(run, deed) for deed in deeds]]
 
 
-def check_books(till: Till) -> None:
+def check_books(world: PaymentWorld) -> None:
     """What must hold at any moment, whatever was done: the ledger in itself, the list, and the gateway against both."""
-    check_standings(till.admin_url)
+    check_standings(world.admin_url)
     assert (
-        till.rows(
+        world.rows(
             """select 1 from (
                select currency, sum(amount_minor) as debits from (
                    select currency, debit_account as account, amount_minor from billing.transfer
@@ -258,26 +258,26 @@ def check_books(till: Till) -> None:
         )
         == []
     ), "debits and credits differ"
-    assert till.rows("select statement_id from billing.receivable where balance_minor < 0") == [], "below zero"
-    ledger = till.rows(
+    assert world.rows("select statement_id from billing.receivable where balance_minor < 0") == [], "below zero"
+    ledger = world.rows(
         """select t.statement_id, t.amount_minor, a.gateway_payment_id, a.outcome, a.amount_minor
            from billing.transfer t join billing.payment_attempt a using (attempt_id)"""
     )
     assert all(outcome == "succeeded" and posted == asked for _, posted, _, outcome, asked in ledger)
-    assert len(ledger) == till.one("select count(*) from billing.payment_attempt where outcome = 'succeeded'")
+    assert len(ledger) == world.one("select count(*) from billing.payment_attempt where outcome = 'succeeded'")
 
 
-def check_collected_once(till: Till) -> None:
+def check_collected_once(world: PaymentWorld) -> None:
     """The gateway has exactly the payments that the books have, each once, to the minor unit."""
-    check_books(till)
-    charged = till.charged()
+    check_books(world)
+    charged = world.charged()
     assert {statement: len(intents) for statement, intents in charged.items() if len(intents) > 1} == {}
     at_gateway = {
         intents[0]["id"]: (statement, intents[0]["amount_received"]) for statement, intents in charged.items()
     }
     booked = {
         payment: (statement, amount)
-        for payment, statement, amount in till.rows(
+        for payment, statement, amount in world.rows(
             """select gateway_payment_id, statement_id, amount_minor from billing.payment_attempt
                where outcome = 'succeeded'"""
         )

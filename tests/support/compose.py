@@ -20,7 +20,7 @@ import yaml
 from evbilling_local.stack.postgres import bin_directory
 from evbilling_local.stack.processes import ProcessRecord, read_record, start_process, stop_processes
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = REPO / "docker-compose.yml"
 IMAGE = "evbilling"
 

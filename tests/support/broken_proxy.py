@@ -1,4 +1,4 @@
-"""A way to a server that ends in the middle: it lets so many bytes through and is cut, or falls silent."""
+"""A proxy that fails in the middle: after a number of bytes it cuts its connections, or falls silent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Generator
 
 
-class HalfWay:
+class BrokenProxy:
     """Carries every connection to a server; the bytes of one direction are counted over all of them.
 
     After `limit` bytes to the server (`upwards`) or from it, each connection is cut, or held open in silence.
@@ -64,14 +64,14 @@ class HalfWay:
 
 
 @contextlib.contextmanager
-def half_way(endpoint: str, *, upwards: bool, cut: bool) -> Generator[HalfWay]:
-    """A way to `endpoint`, an http:// address, for as long as the block runs."""
+def broken_proxy(endpoint: str, *, upwards: bool, cut: bool) -> Generator[BrokenProxy]:
+    """A proxy to `endpoint`, an http:// address, for as long as the block runs."""
     host, _, port = endpoint.removeprefix("http://").partition(":")
-    way = HalfWay((host, int(port)), upwards=upwards, cut=cut)
-    thread = threading.Thread(target=way.serve, daemon=True)
+    proxy = BrokenProxy((host, int(port)), upwards=upwards, cut=cut)
+    thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()
     try:
-        yield way
+        yield proxy
     finally:
-        way.close()
+        proxy.close()
         thread.join()

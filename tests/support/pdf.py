@@ -11,7 +11,7 @@ from typing import Any
 import pypdfium2
 
 from evbilling.documents.fonts import families, font_folders
-from programs import do_without
+from tests.support.programs import do_without
 
 # Places to break that were put into long words, and Unicode's isolates around what runs from right to left.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2067\u2069\u200f\u200e"))

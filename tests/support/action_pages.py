@@ -1,4 +1,4 @@
-"""What the tests of actions share: a till behind the pages, a stand-in for Airflow, forms filled in."""
+"""What the tests of actions share: a world behind the pages, a fake Airflow, forms filled in."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from html.parser import HTMLParser
 from typing import Any
 
 from fastapi.testclient import TestClient
-from payment_helpers import Till
-from seen import PREFIX
-from stand_in import StandIn
+
+from tests.support.fake_airflow import FakeAirflow
+from tests.support.payments import PaymentWorld
+from tests.support.web import PREFIX
 
 
 @dataclass
-class Counter:
-    """The pages over a till, with an Airflow behind them."""
+class ActionPages:
+    """The pages over a world, with an Airflow behind them."""
 
-    till: Till
-    airflow: StandIn
+    world: PaymentWorld
+    airflow: FakeAirflow
     opened: Callable[..., TestClient]
 
     def get(self, path: str, role: str = "user", **headers: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from programs import free_ports, program, start_server, stop_server
+from tests.support.programs import free_ports, program, start_server, stop_server
 
 
 @contextmanager

@@ -14,8 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import psycopg
-from month_helpers import Platform, bill, one, settle_terms, stage, terms
-from payment_helpers import ASKS_CUSTOMER, HARD, SOFT, VISA, Till
 
 from evbilling.account_statements.assembly import AccountRunRequest, assemble
 from evbilling.account_statements.close import close_account_run
@@ -29,6 +27,8 @@ from evbilling.period import Period
 from evbilling.services import Services
 from evbilling_local.sandbox.server import running_sandbox
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.month import Platform, bill, one, settle_terms, stage, terms
+from tests.support.payments import ASKS_CUSTOMER, HARD, SOFT, VISA, PaymentWorld
 
 NOW = datetime(2026, 12, 5, 12, tzinfo=UTC)
 TODAY = date(2026, 12, 5)
@@ -54,19 +54,19 @@ _BEGINS = {"a": "2020-01-01T00:00:00Z", "b": "2026-09-15T00:00:00Z", "c": "2026-
 
 @dataclass
 class Months:
-    """The world, and its till for more."""
+    """The world, and its world for more."""
 
-    till: Till
+    world: PaymentWorld
 
     @property
     def admin_url(self) -> str:
         """The warehouse as its superuser."""
-        return self.till.admin_url
+        return self.world.admin_url
 
     @property
     def writer_url(self) -> str:
         """The warehouse as a page reads it."""
-        return self.till.services.warehouse_url
+        return self.world.services.warehouse_url
 
     def statement(self, account: str, period: Period = LAST) -> str:
         """The account's connector statement."""
@@ -108,11 +108,11 @@ def opened_months(server: EmbeddedPostgres, folder: Path) -> Generator[Months]:
     )
     services = Services(platform.url, writer_url, str(folder / "evidence"))
     with running_sandbox(folder / "sandbox.sqlite") as sandbox:
-        till = Till(services, platform, admin_url, sandbox, [])
-        months = Months(till)
+        world = PaymentWorld(services, platform, admin_url, sandbox, [])
+        months = Months(world)
         for period in MONTHS:
             _issue(services, period)
-            with till.desk() as desk:
+            with world.desk() as desk:
                 charge_period(desk, period, actor="ann", now=NOW)
             if period == MONTHS[1]:
                 _state(services, period)
@@ -141,11 +141,11 @@ def _state(services: Services, period: Period) -> None:
 
 
 def _deal(months: Months) -> None:
-    till, services = months.till, months.till.services
+    world, services = months.world, months.world.services
     # A failure that is collected after a change of the card, and one that fails again, otherwise.
-    till.set_method("c-resolved", VISA)
-    till.set_method("a-soft", HARD)
-    with till.desk() as desk:
+    world.set_method("c-resolved", VISA)
+    world.set_method("a-soft", HARD)
+    with world.desk() as desk:
         for account in ("c-resolved", "a-soft"):
             rebill(desk, RebillRequest(f"again {account}", "ann", "new card", (months.statement(account),)), NOW)
     paid = PaidOutside("m1", "ann", "by transfer", months.statement("c-manual"), TODAY, "bank 1")
@@ -153,7 +153,7 @@ def _deal(months: Months) -> None:
     part = replace(paid, request_id="m2", statement_id=months.statement("c-partly"), amount=Decimal("100.00"))
     mark_as_paid(services, part, TODAY)
     # A paid account had a connector less: a credit.
-    till.platform.execute("delete from platform.connector where charger_id = 'a-credit-1' and connector_id = 3")
+    world.platform.execute("delete from platform.connector where charger_id = 'a-credit-1' and connector_id = 3")
     run_id, *_ = stage(services, LAST, now=NOW)
     with psycopg.connect(months.admin_url) as connection:
         connection.execute("update billing.run set dag_id = 'correct_statements' where run_id = %s", (run_id,))

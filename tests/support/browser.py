@@ -13,7 +13,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright, expect, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
-from programs import do_without
+from tests.support.programs import do_without
 
 _HOW_TO_GET = (
     "on Debian `apt-get install chromium` brings one, elsewhere `.venv/bin/playwright install chromium` one of its own"

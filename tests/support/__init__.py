@@ -1,0 +1,1 @@
+"""Worlds, fakes and drivers that several tests share."""
