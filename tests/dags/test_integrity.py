@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.airflow_settings import DAGS, PLUGINS
-
 from evbilling import __version__
 from evbilling.errors import NotReady
 from evbilling_airflow.release import require_release
+from tests.support.airflow_settings import DAGS, PLUGINS
 
 pytestmark = [
     pytest.mark.airflow,
