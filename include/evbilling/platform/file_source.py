@@ -13,8 +13,7 @@ import psycopg
 from psycopg import sql
 
 from evbilling.platform import contract
-from evbilling.platform.files.copy import copy_batches
-from evbilling.platform.files.tables import open_tables
+from evbilling.platform.files.tables import copy_batches, open_tables
 from evbilling.platform.postgres_source import PostgresSource
 from evbilling.platform.source import INVENTORY_TABLES
 from evbilling.storage import public_name

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from evbilling.platform.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, TABLES, Table
-from evbilling.platform.files.copy import copy_batches, csv_bytes
+from evbilling.platform.files.tables import copy_batches, csv_bytes
 from evbilling.settings.settings_file import write_settings
 from evbilling.warehouse.connect import connected
 from evbilling_local.platform.load import SCHEMA, analyze, truncate

@@ -1,25 +1,29 @@
-"""One CSV file of the contract: read quickly by Arrow, and again carefully if there is cause to complain."""
+"""A CSV file of the contract: Arrow reads it quickly; if anything looks wrong, Python's `csv` names the lines."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from evbilling.platform.contract import Table
-from evbilling.platform.files.careful_csv import read_carefully
-from evbilling.platform.files.rows import check_rows
-from evbilling.platform.files.stream import WatchedStream
-from evbilling.problems import LIMIT, Problem, Problems
+from evbilling.platform.files.checks import check_rows
+from evbilling.problems import Problem, Problems
 
-_BLOCK = 4 << 20
+if TYPE_CHECKING:
+    from _csv import Reader
+
+_BLOCK = 4 << 20  # also the longest row that Arrow takes
 _HEAD = 64 << 10
+_SLOW_ROWS = 20_000
+# Bytes that aren't UTF-8 are decoded to these; they can't be in a real text.
+_NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +43,33 @@ class CsvFile:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in contract types and the file's order, a few MB at a time.
 
-        Raises `BadInput` with every problem. The error may come after some batches: keep nothing until the
-        iterator has ended.
+        Raises `BadInput` with every problem, possibly after some batches: keep nothing until the iterator has ended.
         """
         with self.open_bytes() as source:
             head = source.read(_HEAD)
             header = self._header(head)
-            stream = WatchedStream(head, source)
-            careful = False
+            stream = _CountingStream(head, source)
+            rows = 0
+            damage = None
             try:
-                for raw in self._quick(stream):
-                    checked = check_rows(self.table, raw, LIMIT)
-                    careful = careful or _spans_lines(raw)
+                for raw in self._arrow_batches(stream):
+                    checked = check_rows(self.table, raw)
                     if checked.fault_count:
-                        raise self._carefully(header).error()
+                        break
+                    rows += raw.num_rows
                     yield checked.batch
             except pa.ArrowInvalid as error:
-                problems = self._carefully(header)
-                if not problems.count:
-                    problems.add(Problem(self.name, str(error)))
-                raise problems.error() from None
-        if careful or stream.is_odd:
-            problems = self._carefully(header)
-            if problems.count:
-                raise problems.error()
+                damage = str(error)
+            is_sound = not damage and stream.has_plain_rows(1 + rows)
+        if is_sound:
+            return
+        problems = self._problems(header)
+        if damage and not problems.count:
+            problems.add(Problem(self.name, damage))
+        if problems.count:
+            raise problems.error()
 
-    def _quick(self, stream: WatchedStream) -> Iterator[pa.RecordBatch]:
+    def _arrow_batches(self, stream: _CountingStream) -> Iterator[pa.RecordBatch]:
         names = list(self.table.column_names)
         return arrow_csv.open_csv(  # type: ignore[no-any-return]
             pa.PythonFile(stream, mode="r"),
@@ -78,54 +83,114 @@ class CsvFile:
             ),
         )
 
-    def _carefully(self, header: list[str]) -> Problems:
+    def _problems(self, header: list[str]) -> Problems:
         problems = Problems()
         with self.open_bytes() as source:
-            for numbered in read_carefully(source, self.table, header, self.name, problems):
-                checked = check_rows(self.table, numbered.batch, LIMIT)
-                problems.add_many(
-                    (
-                        Problem(self.name, fault.reason, f"line {numbered.lines[fault.row]}", fault.column)
-                        for fault in checked.faults
-                    ),
-                    checked.fault_count,
-                )
-        problems.shown.sort(key=_line)
+            for batch, lines in read_with_lines(source, self.table, header, self.name, problems):
+                checked = check_rows(self.table, batch)
+                located = (Problem(self.name, f.reason, f"line {lines[f.row]}", f.column) for f in checked.faults)
+                problems.add_many(located, checked.fault_count)
+        problems.shown.sort(key=lambda problem: int((problem.place or "line 0").removeprefix("line ")))
         return problems
 
     def _header(self, head: bytes) -> list[str]:
         """The column names of line 1; raises `BadInput` if one of the contract's isn't there exactly once."""
-        if b"\x00" in head.partition(b"\n")[0]:
-            raise self._refusal("has NUL bytes in its first line; is it UTF-16, or packed? Save it as UTF-8")
-        text = head.decode("utf-8-sig", errors="replace")
-        if not text.strip():
-            raise self._refusal("is empty: not even a header")
-        header = next(csv.reader(io.StringIO(text, newline="")))
         problems = Problems()
-        for name in self.table.column_names:
-            if header.count(name) != 1:
-                missing = f"is missing; the header is {text.splitlines()[0][:200]!r}"
-                reason = "stands there twice" if name in header else missing
-                problems.add(Problem(self.name, reason, "line 1", name))
+        text = head.decode("utf-8-sig", errors="replace")
+        header: list[str] = []
+        if b"\x00" in head.partition(b"\n")[0]:
+            reason = "has NUL bytes in its first line; is it UTF-16, or packed? Save it as UTF-8"
+            problems.add(Problem(self.name, reason))
+        elif not text.strip():
+            problems.add(Problem(self.name, "is empty: not even a header"))
+        else:
+            header = next(csv.reader(io.StringIO(text, newline="")))
+            for name in self.table.column_names:
+                if header.count(name) != 1:
+                    missing = f"is missing; the header is {text.splitlines()[0][:200]!r}"
+                    problems.add(Problem(self.name, "is there twice" if name in header else missing, "line 1", name))
         if problems.count:
             raise problems.error()
         return header
 
-    def _refusal(self, reason: str) -> Exception:
-        problems = Problems()
-        problems.add(Problem(self.name, reason))
-        return problems.error()
+
+class _CountingStream(io.RawIOBase):
+    """`head` followed by the rest of `source`; counts what tells whether each row was one line.
+
+    Arrow reads over broken quotes without a word: an open one swallows the rows up to the next or to the end.
+    """
+
+    def __init__(self, head: bytes, source: IO[bytes]) -> None:
+        super().__init__()
+        self._head = head
+        self._source = source
+        self._quotes = 0
+        self._line_ends = 0
+        self._last = b""
+
+    def has_plain_rows(self, records: int) -> bool:
+        """True if the bytes so far were this many records of one line each, and every quote was closed."""
+        lines = self._line_ends + (self._last != b"\n")
+        return lines == records and self._quotes % 2 == 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data, self._head = self._head or self._source.read(-1 if size is None else size), b""
+        self._quotes += data.count(b'"')
+        self._line_ends += data.count(b"\n")
+        self._last = data[-1:] or self._last
+        return data
 
 
-def _line(problem: Problem) -> int:
-    return int(problem.place.removeprefix("line ")) if problem.place else 0
+def read_with_lines(
+    source: IO[bytes], table: Table, header: list[str], file: str, problems: Problems
+) -> Iterator[tuple[pa.RecordBatch, list[int]]]:
+    """Batches of rows as texts (null: empty), with the line of the file on which each row begins.
+
+    Rows that can't be read are left out and noted in `problems`.
+    """
+    csv.field_size_limit(_BLOCK)
+    reader = csv.reader(io.TextIOWrapper(source, "utf-8-sig", "surrogateescape", newline=""), strict=True)
+    next(reader)
+    places = [header.index(name) for name in table.column_names]
+    rows: list[list[str | None]] = []
+    lines: list[int] = []
+    for line, row in _records(reader, file, problems):
+        if len(row) != len(header):
+            problems.add(Problem(file, f"has {len(row)} fields where the header has {len(header)}", f"line {line}"))
+            continue
+        fields = [row[place] or None for place in places]
+        foreign = [n for n, v in zip(table.column_names, fields, strict=True) if v and _NOT_UTF8.search(v)]
+        for name in foreign:
+            found = row[header.index(name)].encode("utf-8", "surrogateescape")[:40]
+            problems.add(Problem(file, f"is not UTF-8: {found!r}; save the file as UTF-8", f"line {line}", name))
+        if not foreign:
+            rows.append(fields)
+            lines.append(line)
+        if len(rows) == _SLOW_ROWS:
+            yield _batch(rows, table), lines
+            rows, lines = [], []
+    yield _batch(rows, table), lines
 
 
-def _spans_lines(batch: pa.RecordBatch) -> bool:
-    """True if a value has a line break: rightly quoted, or two broken quotes that ate rows between them."""
-    for column in batch.columns:
-        buffer = column.buffers()[2]
-        data = buffer.to_pybytes() if buffer is not None else b""
-        if (b"\n" in data or b"\r" in data) and pc.any(pc.match_substring_regex(column, "[\r\n]")).as_py():
-            return True
-    return False
+def _records(reader: Reader, file: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+    """Records with the line on which each begins; ends at a broken quote, as what follows has no sure rows."""
+    line = reader.line_num + 1
+    try:
+        for row in reader:
+            if row:
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        if "expected after" in str(error):
+            reason = "has text after a closing quote; a quote inside a quoted field is written twice"
+        else:
+            reason = "opens a quote that is never closed; the rest of the file can't be read"
+        problems.add(Problem(file, reason, f"line {line}"))
+
+
+def _batch(rows: list[list[str | None]], table: Table) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(table.columns)
+    return pa.record_batch([pa.array(c, pa.string()) for c in columns], names=list(table.column_names))

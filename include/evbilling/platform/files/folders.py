@@ -1,33 +1,35 @@
-"""Where the five files lie: a local folder, an object store (Arrow's file systems), or behind HTTP.
+"""A folder of files, wherever it is: on this machine, in an object store (Arrow's file systems), or behind HTTP.
 
-An HTTP folder can't be listed, so there the known names are tried. The standard library's client does
-HTTP: it needs nothing installed, and a cut connection is noticed by the promised length (a short CSV looks
-complete).
+An HTTP folder can't be listed, so there the known names are tried.
 """
 
 from __future__ import annotations
 
-import http.client
 import io
+import logging
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 import pyarrow.fs as arrow_fs
 
 from evbilling.errors import BadInput, EvbillingError, TransientError
 from evbilling.storage import Place, open_place, public_name
 
-_TIMEOUT = 60.0
+if TYPE_CHECKING:
+    import httpx
+
+_TIMEOUT_SECONDS = 60.0
 
 
 class Folder(Protocol):
-    """A folder of files. Network trouble is a `TransientError`; what isn't there is never guessed."""
+    """A folder of files. Network trouble is a `TransientError`."""
 
     @property
     def url(self) -> str:
@@ -36,26 +38,29 @@ class Folder(Protocol):
     def existing(self, names: list[str]) -> list[str]:
         """Those of `names` that are files of this folder, in the order given."""
 
-    def open_stream(self, name: str) -> IO[bytes]:
-        """The file's bytes from the start."""
-
-    def open_seekable(self, name: str) -> IO[bytes]:
-        """The file's bytes with random access."""
+    def open(self, name: str, *, seekable: bool = False) -> IO[bytes]:
+        """The file's bytes from the start, with random access if `seekable`."""
 
 
 def open_folder(folder_url: str) -> Folder:
     """The folder at a local path, `file://`, `s3://`, `gs://`, `http://` or `https://` URL.
 
     Raises `BadInput` for another scheme, a local folder that doesn't exist or a key that is refused, `NotReady` if
-    there is no such bucket, `TransientError` if a store is silent.
+    there is no such bucket, `TransientError` if a store doesn't answer.
     """
     scheme = urlsplit(folder_url).scheme if "://" in folder_url else ""
     if scheme in {"http", "https"}:
         return HttpFolder(folder_url)
     if scheme in {"", "file"}:
-        return _local(folder_url)
+        path = Path(url2pathname(urlsplit(folder_url).path) if scheme else folder_url)
+        if not path.is_dir():
+            what = "is a file, not a folder" if path.exists() else "there is no such folder"
+            raise BadInput(what, where=str(path), fix="give the folder that has the five tables' files")
+        return ArrowFolder(folder_url, Place(arrow_fs.LocalFileSystem(), str(path), public_name(folder_url)))
     if scheme in {"s3", "gs", "gcs"}:
-        return _in_bucket(folder_url)
+        place = open_place(folder_url)
+        place.require_bucket()
+        return ArrowFolder(folder_url, place)
     raise BadInput(
         f"{scheme}:// is not a folder that can be read",
         where=public_name(folder_url),
@@ -63,66 +68,24 @@ def open_folder(folder_url: str) -> Folder:
     )
 
 
-def _local(folder_url: str) -> ArrowFolder:
-    path = Path(urllib.request.url2pathname(urlsplit(folder_url).path) if "://" in folder_url else folder_url)
-    if not path.is_dir():
-        what = "is a file, not a folder" if path.exists() else "there is no such folder"
-        raise BadInput(what, where=str(path), fix="give the folder that holds the five tables' files")
-    return ArrowFolder(folder_url, Place(arrow_fs.LocalFileSystem(), str(path), public_name(folder_url)))
+class GuardedFile(io.RawIOBase):
+    """A file whose read errors of the given types are raised as what `explain` makes of them.
 
+    Closing it also closes what was opened `beneath` it.
+    """
 
-def _in_bucket(folder_url: str) -> ArrowFolder:
-    place = open_place(folder_url)
-    place.require_bucket()
-    return ArrowFolder(folder_url, place)
-
-
-@dataclass(frozen=True, slots=True)
-class ArrowFolder:
-    """A folder in one of Arrow's file systems."""
-
-    url: str
-    place: Place
-
-    def existing(self, names: list[str]) -> list[str]:
-        try:
-            infos = self.place.files.get_file_info([self.place.path(name) for name in names])
-        except OSError as error:
-            raise self._trouble(error, self.place.name) from error
-        return [name for name, info in zip(names, infos, strict=True) if info.type == arrow_fs.FileType.File]
-
-    def open_stream(self, name: str) -> IO[bytes]:
-        try:
-            stream = self.place.files.open_input_stream(self.place.path(name), compression=None)
-        except OSError as error:
-            raise self._trouble(error, self.place.path(name)) from error
-        return self._watched(stream)
-
-    def open_seekable(self, name: str) -> IO[bytes]:
-        try:
-            file = self.place.files.open_input_file(self.place.path(name))
-        except OSError as error:
-            raise self._trouble(error, self.place.path(name)) from error
-        return self._watched(file)
-
-    def _watched(self, file: IO[bytes]) -> IO[bytes]:
-        return _StoredFile(file, self.place) if self.place.bucket else file  # type: ignore[return-value]
-
-    def _trouble(self, error: OSError, where: str) -> EvbillingError:
-        if self.place.bucket and not isinstance(error, FileNotFoundError):
-            return self.place.trouble(error, "read")
-        if isinstance(error, PermissionError | FileNotFoundError):
-            return BadInput(f"can't be read: {error}", where=where, fix="check the name and who may read it")
-        return TransientError(f"can't be read now: {error}", where=where)
-
-
-class _StoredFile(io.RawIOBase):
-    """A file in an object store; a connection that breaks while it is read is no damage of the file."""
-
-    def __init__(self, file: IO[bytes], place: Place) -> None:
+    def __init__(
+        self,
+        file: IO[bytes],
+        errors: type[Exception] | tuple[type[Exception], ...],
+        explain: Callable[[Exception], EvbillingError],
+        beneath: ExitStack | IO[bytes] | None = None,
+    ) -> None:
         super().__init__()
         self._file = file
-        self._place = place
+        self._errors = errors
+        self._explain = explain
+        self._beneath = beneath
 
     def readable(self) -> bool:
         return True
@@ -139,8 +102,8 @@ class _StoredFile(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         try:
             return self._file.read(-1 if size is None else size)
-        except OSError as error:
-            raise self._place.trouble(error, "read") from error
+        except self._errors as error:
+            raise self._explain(error) from error
 
     def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]
         data = self.read(len(buffer))
@@ -148,8 +111,47 @@ class _StoredFile(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        self._file.close()
+        if not self.closed:
+            self._file.close()
+            if self._beneath is not None:
+                self._beneath.close()
         super().close()
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowFolder:
+    """A folder in one of Arrow's file systems."""
+
+    url: str
+    place: Place
+
+    def existing(self, names: list[str]) -> list[str]:
+        try:
+            infos = self.place.files.get_file_info([self.place.path(name) for name in names])
+        except OSError as error:
+            raise self._trouble(error, self.place.name) from error
+        return [name for name, info in zip(names, infos, strict=True) if info.type == arrow_fs.FileType.File]
+
+    def open(self, name: str, *, seekable: bool = False) -> IO[bytes]:
+        path = self.place.path(name)
+        try:
+            file = (
+                self.place.files.open_input_file(path)
+                if seekable
+                else self.place.files.open_input_stream(path, compression=None)
+            )
+        except OSError as error:
+            raise self._trouble(error, path) from error
+        if not self.place.bucket:
+            return file  # type: ignore[no-any-return]
+        return GuardedFile(file, OSError, lambda error: self.place.trouble(error, "read"))  # type: ignore[arg-type,return-value]
+
+    def _trouble(self, error: OSError, where: str) -> EvbillingError:
+        if self.place.bucket and not isinstance(error, FileNotFoundError):
+            return self.place.trouble(error, "read")
+        if isinstance(error, PermissionError | FileNotFoundError):
+            return BadInput(f"can't be read: {error}", where=where, fix="check the name and who may read it")
+        return TransientError(str(error), where=where, fix="check that it can be read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,98 +160,85 @@ class HttpFolder:
 
     url: str
 
-    def _file_url(self, name: str) -> str:
-        parts = urlsplit(self.url)
-        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}"))
-
     def existing(self, names: list[str]) -> list[str]:
         return [name for name in names if self._is_there(name)]
 
     def _is_there(self, name: str) -> bool:
-        try:
-            for method in ("HEAD", "GET"):
-                response = self._request(name, method)
-                if response is not None:
-                    response.close()
-                    return True
-        except FileNotFoundError:
-            return False
-        return False
+        with ExitStack() as stack:
+            return self._send("HEAD", name, stack) is not None
 
-    def open_stream(self, name: str) -> IO[bytes]:
-        try:
-            response = self._request(name, "GET")
-        except FileNotFoundError:
-            response = None
-        if response is None:
-            raise TransientError("was there a moment ago and is gone", where=public_name(self._file_url(name)))
-        return _WholeResponse(response, self._file_url(name))  # type: ignore[return-value]
+    def open(self, name: str, *, seekable: bool = False) -> IO[bytes]:
+        where = public_name(self._file_url(name))
+        with ExitStack() as stack:
+            response = self._send("GET", name, stack)
+            if response is None:
+                raise TransientError("was there a moment ago and is gone", where=where)
+            import httpx
 
-    def open_seekable(self, name: str) -> IO[bytes]:
-        # Whoever reads it closes it.
-        spool = tempfile.TemporaryFile()  # ruff: ignore[open-file-with-context-handler]
-        try:
-            with self.open_stream(name) as source:
-                shutil.copyfileobj(source, spool, 1 << 20)
-        except BaseException:
-            spool.close()
-            raise
-        spool.seek(0)
+            file = GuardedFile(
+                io.BufferedReader(_Body(response)),
+                httpx.HTTPError,
+                lambda error: TransientError(f"the transfer broke off: {error}", where=where),
+                stack.pop_all(),
+            )
+        if not seekable:
+            return file  # type: ignore[return-value]
+        with ExitStack() as stack:
+            spool = stack.enter_context(tempfile.TemporaryFile())
+            with file:
+                shutil.copyfileobj(file, spool, 1 << 20)
+            spool.seek(0)
+            stack.pop_all()
         return spool
 
-    def _request(self, name: str, method: str) -> http.client.HTTPResponse | None:
-        """The open response; None if the server doesn't do `method`; raises `FileNotFoundError`."""
+    def _file_url(self, name: str) -> str:
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}"))
+
+    def _send(self, method: str, name: str, stack: ExitStack) -> httpx.Response | None:
+        """The response, open until `stack` closes; None if there is no such file."""
+        import httpx
+
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs URLs, and a query may be a secret
         url = self._file_url(name)
-        # Only http and https get here, see open_folder.
-        request = urllib.request.Request(url, method=method)  # ruff: ignore[suspicious-url-open-usage]
+        where = public_name(url)
         try:
-            response: http.client.HTTPResponse = urllib.request.urlopen(  # ruff: ignore[suspicious-url-open-usage]
-                request, timeout=_TIMEOUT
+            response = stack.enter_context(
+                httpx.stream(
+                    method,
+                    url,
+                    headers={"Accept-Encoding": "identity"},
+                    timeout=_TIMEOUT_SECONDS,
+                    follow_redirects=True,
+                )
             )
-        except urllib.error.HTTPError as error:
-            error.close()
-            self._refused(error.code, method, url)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TransientError(f"doesn't answer: {error}", where=where) from error
+        status = response.status_code
+        if response.is_success:
+            return response
+        if status in {404, 410}:
             return None
-        except (OSError, http.client.HTTPException) as error:
-            raise TransientError(f"doesn't answer: {error}", where=public_name(url)) from error
-        return response
-
-    @staticmethod
-    def _refused(code: int, method: str, url: str) -> None:
-        """Raise what `code` means, unless it only means that the server doesn't do HEAD."""
-        if code in {404, 410}:
-            raise FileNotFoundError(url)
-        if (code >= 500 and code != 501) or code in {408, 425, 429}:
-            raise TransientError(f"the server answers {code}", where=public_name(url))
-        if method == "GET":
-            raise BadInput(
-                f"the server refuses it ({code})", where=public_name(url), fix="check the URL and the access"
-            )
+        if (status >= 500 and status != 501) or status in {408, 425, 429}:
+            raise TransientError(f"the server answers {status}", where=where)
+        if method == "HEAD":  # Some servers only refuse this method.
+            return self._send("GET", name, stack)
+        raise BadInput(f"the server refuses it ({status})", where=where, fix="check the URL and the access")
 
 
-class _WholeResponse(io.RawIOBase):
-    """A response that must be as long as it promised; http.client ends a cut one as if it were complete."""
+class _Body(io.RawIOBase):
+    """The body of a response as a file; a body shorter than it was announced is an `httpx.HTTPError`."""
 
-    def __init__(self, response: http.client.HTTPResponse, url: str) -> None:
+    def __init__(self, response: httpx.Response) -> None:
         super().__init__()
-        self._response = response
-        self._url = url
+        self._chunks: Iterator[bytes] = response.iter_raw()
+        self._chunk = b""
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        try:
-            data = self._response.read(None if size is None or size < 0 else size)
-        except (OSError, http.client.HTTPException) as error:
-            raise TransientError(f"the transfer broke off: {error}", where=public_name(self._url)) from error
-        if not data and size != 0 and self._response.length:
-            raise TransientError(
-                f"the transfer broke off {self._response.length:,} bytes before the end",
-                where=public_name(self._url),
-            )
-        return data
-
-    def close(self) -> None:
-        self._response.close()
-        super().close()
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        self._chunk = self._chunk or next(self._chunks, b"")
+        size = min(len(buffer), len(self._chunk))
+        buffer[:size], self._chunk = self._chunk[:size], self._chunk[size:]
+        return size

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evbilling.platform.contract import Column, Table
-from evbilling.platform.files.rows import check_rows
-from evbilling.problems import LIMIT, Problem, Problems
+from evbilling.platform.files.checks import check_rows
+from evbilling.problems import Problem, Problems
 
 _ROWS = 65_536
 
@@ -39,7 +39,7 @@ class ParquetFile:
             start = 1
             try:
                 for batch in parquet.iter_batches(_ROWS, columns=list(self.table.column_names)):
-                    checked = check_rows(self.table, _plain(batch), LIMIT)
+                    checked = check_rows(self.table, _plain(batch))
                     problems.add_many(
                         (
                             Problem(self.name, fault.reason, f"row {start + fault.row}", fault.column)
@@ -67,7 +67,7 @@ class ParquetFile:
         problems = Problems()
         for column in self.table.columns:
             if schema.names.count(column.name) != 1:
-                reason = "stands there twice" if column.name in schema.names else "is missing"
+                reason = "is there twice" if column.name in schema.names else "is missing"
                 problems.add(Problem(self.name, reason, column=column.name))
             elif not _usable(column, schema.field(column.name).type):
                 found = schema.field(column.name).type

@@ -1,27 +1,28 @@
-"""The five platform tables as files: found, checked, and as Arrow batches or straight in Postgres."""
+"""The five platform tables as files: found, checked, read as Arrow batches, or copied into Postgres."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
 import psycopg
 import pyarrow as pa
+import pyarrow.csv as arrow_csv
+from psycopg import sql
 
 from evbilling.errors import BadInput
 from evbilling.platform.contract import TABLES, Table
-from evbilling.platform.files.copy import copy_batches
 from evbilling.platform.files.csv_file import CsvFile
-from evbilling.platform.files.folders import Folder, open_folder
+from evbilling.platform.files.folders import Folder, GuardedFile, open_folder
 from evbilling.platform.files.parquet_file import ParquetFile
 from evbilling.problems import BadFiles, Problem, Problems
 from evbilling.storage import public_name
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def open_table(folder_url: str, table: Table) -> TableFile:
 
 
 def _find(folder: Folder, table: Table) -> TableFile:
-    names = [f"{table.name}{suffix}" for suffix in SUFFIXES]
+    names = [f"{table.name}{suffix}" for suffix in _SUFFIXES]
     found = folder.existing(names)
     if len(found) == 1:
         return TableFile(table, found[0], _content(folder, found[0], table))
@@ -71,45 +72,23 @@ def _find(folder: Folder, table: Table) -> TableFile:
 
 def _content(folder: Folder, name: str, table: Table) -> CsvFile | ParquetFile:
     if name.endswith(".parquet"):
-        return ParquetFile(name, table, lambda: folder.open_seekable(name))
+        return ParquetFile(name, table, lambda: folder.open(name, seekable=True))
     if name.endswith(".gz"):
-        return CsvFile(name, table, lambda: _Unpacked(folder.open_stream(name), name))  # type: ignore[arg-type,return-value]
-    return CsvFile(name, table, lambda: folder.open_stream(name))
+        return CsvFile(name, table, lambda: _unpacked(folder.open(name), name))
+    return CsvFile(name, table, lambda: folder.open(name))
 
 
-class _Unpacked(io.RawIOBase):
-    """The content of a gzip file; damage is a refusal that names the file."""
-
-    def __init__(self, packed: IO[bytes], name: str) -> None:
-        super().__init__()
-        self._packed = packed
-        self._name = name
-        self._content = gzip.GzipFile(fileobj=packed)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        try:
-            return self._content.read(size)
-        except EOFError:
-            reason = "ends in the middle: it was cut off"
-        except (gzip.BadGzipFile, zlib.error) as error:
-            reason = f"is not a good gzip file: {error}"
+def _unpacked(packed: IO[bytes], name: str) -> IO[bytes]:
+    def explain(error: Exception) -> BadInput:
+        is_cut = isinstance(error, EOFError)
         problems = Problems()
-        problems.add(Problem(self._name, reason))
-        raise problems.error()
+        problems.add(
+            Problem(name, "ends in the middle: it was cut off" if is_cut else f"is not a good gzip file: {error}")
+        )
+        return problems.error()
 
-    def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._content.close()
-            self._packed.close()
-        super().close()
+    content = gzip.GzipFile(fileobj=packed)
+    return GuardedFile(content, (EOFError, gzip.BadGzipFile, zlib.error), explain, beneath=packed)  # type: ignore[arg-type,return-value]
 
 
 def open_tables(folder_url: str) -> dict[str, TableFile]:
@@ -155,3 +134,24 @@ def copy_into(connection: psycopg.Connection, folder_url: str, schema: str) -> d
     except BadInput as first:
         check_files(folder_url)  # names the other files' problems too
         raise first
+
+
+def copy_batches(connection: psycopg.Connection, schema: str, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+    """COPY batches in contract types into `<schema>.<table>`; returns how many rows. Nulls stay null."""
+    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
+        sql.Identifier(schema, table.name),
+        sql.SQL(", ").join(sql.Identifier(name) for name in table.column_names),
+    )
+    rows = 0
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for batch in batches:
+            copy.write(csv_bytes(batch))
+            rows += batch.num_rows
+    return rows
+
+
+def csv_bytes(batch: pa.RecordBatch, *, header: bool = False) -> memoryview:
+    """`batch` as CSV: every text quoted, null an empty unquoted field, as COPY reads it."""
+    buffer = io.BytesIO()
+    arrow_csv.write_csv(batch, buffer, arrow_csv.WriteOptions(include_header=header))
+    return buffer.getbuffer()

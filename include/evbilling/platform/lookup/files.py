@@ -144,7 +144,7 @@ def _table(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
 
 
 def _empty(table: contract.Table) -> pa.Table:
-    from evbilling.platform.files.rows import arrow_schema
+    from evbilling.platform.files.checks import arrow_schema
 
     return arrow_schema(table).empty_table()
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.platform.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, Table
-from evbilling.platform.files.careful_csv import read_carefully
+from evbilling.platform.files.csv_file import read_with_lines
 from evbilling.platform.files.tables import check_files, open_table, open_tables
 from evbilling.problems import Problems
 from evbilling.storage import public_name
@@ -108,9 +108,9 @@ HEAD = b"account_id,name,country,time_zone,currency\n"
         (b"\xef\xbb\xbf", "account.csv: is empty: not even a header"),
         ("account_id,name\n".encode("utf-16"), "is it UTF-16"),
         (b"account_id;name;country;time_zone;currency\n", "line 1, column account_id: is missing"),
-        (b"account_id,name,name,country,time_zone,currency\n", "line 1, column name: stands there twice"),
+        (b"account_id,name,name,country,time_zone,currency\n", "line 1, column name: is there twice"),
         (HEAD + b"a,\xff,,,\n", "line 2, column name: is not UTF-8: b'\\xff'"),
-        (HEAD + b"a,x\x00y,,,\n", "line 2, column name: has a NUL byte"),
+        (HEAD + b"a,x\x00y,,,\n", "line 2, column name: 'x\\x00y' has a NUL byte"),
         (HEAD + b'a,"x,,,\nb,,,,\n', "line 2: opens a quote that is never"),
         (HEAD + b'a,"x,,,\nb,"y,,,\nc,,,,\n', "line 2: has text after a clos"),
     ],
@@ -257,10 +257,10 @@ def test_both_readers_give_what_was_written(
     expected = [(a, b or None) for a, b in pairs]
     assert [(row["account_id"], row["name"]) for row in rows(folder, ACCOUNT)] == expected
     problems = Problems()
-    careful = read_carefully(
+    with_lines = read_with_lines(
         io.BytesIO(text.getvalue().encode()), ACCOUNT, list(ACCOUNT.column_names), "account.csv", problems
     )
-    found = [(row["account_id"], row["name"]) for numbered in careful for row in numbered.batch.to_pylist()]
+    found = [(row["account_id"], row["name"]) for batch, _ in with_lines for row in batch.to_pylist()]
     assert found == expected
     assert problems.count == 0
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.platform.files.values import parse
+from evbilling.platform.files.checks import parse
 
 
 def one(kind: str, text: str) -> tuple[object, bool]:

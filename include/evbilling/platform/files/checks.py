@@ -1,0 +1,185 @@
+"""The values of a platform table, checked and brought to the contract's types, a batch at a time.
+
+A row that breaks the contract can't be loaded; what a good row *means* is judged when it is billed. Amounts become
+decimal128(18, 6): money never passes through a float. Times become microseconds in UTC: digits beyond the microsecond
+are dropped, an offset is converted, and a time without a zone is UTC by contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import starmap
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evbilling.platform.contract import Column, ColumnType, Table
+from evbilling.problems import LIMIT
+
+TIMESTAMP = pa.timestamp("us", "UTC")
+AMOUNT = pa.decimal128(18, 6)
+_ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    "text": pa.string(),
+    "boolean": pa.bool_(),
+    "integer": pa.int32(),
+    "timestamp": TIMESTAMP,
+    "amount": AMOUNT,
+}
+_EXPECTED: dict[ColumnType, str] = {
+    "text": "has a NUL byte, which Postgres can't store; is the file UTF-16? Save it as UTF-8",
+    "boolean": "is not true or false",
+    "integer": "is not a whole number of at most 2147483647",
+    "timestamp": "is not a time as 2020-10-31T23:59:59Z",
+    "amount": "is not an amount in plain digits with at most 12 before and 6 after the point, as 12.50",
+}
+_BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+# The years that both a Python datetime and Postgres can hold; Arrow goes further.
+_FIRST = pa.scalar("0001-01-01T00:00:00Z").cast(TIMESTAMP)
+_LAST = pa.scalar("9999-12-31T23:59:59.999999Z").cast(TIMESTAMP)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One value that breaks the contract: its row in the batch (from 0), its column and the reason."""
+
+    row: int
+    column: str
+    reason: str
+
+
+@dataclass(slots=True)
+class CheckedRows:
+    """A batch in contract types, all rows as given; the first faults by row, and how many there are in all."""
+
+    batch: pa.RecordBatch
+    faults: list[Fault] = field(default_factory=list)
+    fault_count: int = 0
+
+    def add_faults(self, mask: pa.Array, column: str, reason: Callable[[int], str]) -> None:
+        """Count the rows that are true in `mask`, and describe the first of them."""
+        rows = pc.indices_nonzero(mask)
+        self.fault_count += len(rows)
+        self.faults += (Fault(row, column, reason(row)) for row in rows.slice(0, LIMIT).to_pylist())
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The Arrow schema of `table`, in contract order."""
+    return pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in table.columns])
+
+
+def check_rows(table: Table, batch: pa.RecordBatch) -> CheckedRows:
+    """`batch`, which has all columns of `table` as text or already typed, checked and in contract types."""
+    given = [batch.column(column.name) for column in table.columns]
+    converted = list(starmap(_convert, zip(table.columns, given, strict=True)))
+    checked = CheckedRows(pa.record_batch([values for values, _ in converted], schema=arrow_schema(table)))
+    for column, texts, (values, unread) in zip(table.columns, given, converted, strict=True):
+        if unread is not None:
+            expected = _EXPECTED[column.type]
+            checked.add_faults(unread, column.name, lambda row, t=texts, e=expected: f"{_quoted(t[row])} {e}")  # type: ignore[misc]
+        if column.required and values.null_count:
+            absent = pc.is_null(values) if unread is None else pc.and_not(pc.is_null(values), unread)
+            checked.add_faults(absent, column.name, lambda _: "is empty, but is required")
+    if "valid_to" in batch.schema.names:
+        begins, ends = checked.batch.column("valid_from"), checked.batch.column("valid_to")
+        if ends.null_count < len(ends):
+            checked.add_faults(
+                pc.less_equal(ends, begins),
+                "valid_to",
+                lambda row: f"{_time(ends[row])} is not after valid_from, {_time(begins[row])}",
+            )
+    checked.faults.sort(key=lambda fault: fault.row)
+    return checked
+
+
+def parse(kind: ColumnType, texts: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    """`texts` (strings, null = no value) as the Arrow type of `kind`, and the mask of those that aren't one.
+
+    These are null in the result. The mask is None if there are none.
+    """
+    if kind == "text":
+        texts = _where(pc.not_equal(texts, ""), texts)
+    return _with_losses(_PARSERS[kind](texts), texts)
+
+
+def _convert(column: Column, given: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    """`given` in the column's contract type, and the mask of the values that don't fit it (None: all fit)."""
+    if pa.types.is_string(given.type):
+        return parse(column.type, given)
+    if column.type == "timestamp":
+        return _with_losses(_within_calendar(given.cast(TIMESTAMP, safe=False)), given)
+    if column.type in {"integer", "amount"}:
+        # As text and back: one rule for range and decimals, whatever the width of the file's own type.
+        return parse(column.type, given.cast(pa.string()))
+    return given.cast(_ARROW_TYPES[column.type]), None
+
+
+def _with_losses(values: pa.Array, given: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    if values.null_count == given.null_count:
+        return values, None
+    return values, pc.and_(pc.is_valid(given), pc.is_null(values))
+
+
+def _where(mask: pa.Array, values: pa.Array) -> pa.Array:
+    """`values` with null where `mask` isn't true."""
+    if pc.all(mask, skip_nulls=True).as_py():
+        return values
+    return pc.if_else(mask, values, pa.scalar(None, values.type))
+
+
+def _text(texts: pa.Array) -> pa.Array:
+    # Searching the buffer costs far less than a match for each value, and a NUL is hardly ever there.
+    buffer = texts.buffers()[2]
+    if buffer is None or b"\x00" not in buffer.to_pybytes():
+        return texts
+    return _where(pc.invert(pc.match_substring(texts, "\x00")), texts)
+
+
+def _boolean(texts: pa.Array) -> pa.Array:
+    found = pc.index_in(pc.utf8_lower(texts), value_set=pa.array(list(_BOOLEANS)))
+    return pc.take(pa.array(list(_BOOLEANS.values())), found)
+
+
+# A cast alone would also take 0x10, blanks and 1e3, so the form is checked first.
+def _integer(texts: pa.Array) -> pa.Array:
+    values = _where(pc.match_substring_regex(texts, r"^-?[0-9]{1,10}$"), texts).cast(pa.int64())
+    return _where(pc.equal(values.cast(pa.int32(), safe=False), values), values).cast(pa.int32())
+
+
+def _amount(texts: pa.Array) -> pa.Array:
+    return _where(pc.match_substring_regex(texts, r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"), texts).cast(AMOUNT)
+
+
+def _timestamp(texts: pa.Array) -> pa.Array:
+    try:
+        values = texts.cast(TIMESTAMP)  # quick, but all or nothing, and only with a zone
+    except pa.ArrowInvalid:
+        import pandas as pd
+
+        texts = _where(pc.match_substring_regex(texts, "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}"), texts)
+        texts = pc.replace_substring_regex(texts, r"(\.[0-9]{6})[0-9]{1,3}", r"\1")
+        times = pd.to_datetime(texts.to_pandas(), format="ISO8601", utc=True, errors="coerce")
+        values = pa.array(times, TIMESTAMP)
+    return _within_calendar(values)
+
+
+def _within_calendar(times: pa.Array) -> pa.Array:
+    return _where(pc.and_(pc.greater_equal(times, _FIRST), pc.less_equal(times, _LAST)), times)
+
+
+_PARSERS: dict[ColumnType, Callable[[pa.Array], pa.Array]] = {
+    "text": _text,
+    "boolean": _boolean,
+    "integer": _integer,
+    "timestamp": _timestamp,
+    "amount": _amount,
+}
+
+
+def _quoted(value: pa.Scalar) -> str:
+    text = str(value.as_py())
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _time(value: pa.Scalar) -> str:
+    return f"{value.as_py():%Y-%m-%dT%H:%M:%SZ}"
