@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from evbilling.warehouse.migrate import migrate
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import load_sql
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.object_store import ObjectStore, running_object_store
 
@@ -102,7 +102,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         for role in ("evbilling_writer", "finance_reader"):
             server.set_password(role, PASSWORD)
         with psycopg.connect(server.url(database="platform_template")) as connection:
-            connection.execute(load_sql("platform/tables.sql").encode())
+            connection.execute(load_sql("scripts/local/platform.sql").encode())
         yield server
     finally:
         server.stop()

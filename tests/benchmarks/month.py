@@ -21,7 +21,7 @@ from evbilling.period import Period
 from evbilling.services import Services
 from evbilling.settings.store import record_settings
 from evbilling.warehouse.migrate import migrate
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import load_sql
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.benchmarks.measure import Measured, measured, measured_script
@@ -74,7 +74,7 @@ def prepare(server: EmbeddedPostgres, accounts: int, connectors_per_account: int
     name = f"bench_{next(_worlds)}"
     admin_url = server.create_database(name)
     with psycopg.connect(admin_url) as connection:
-        connection.execute(load_sql("platform/tables.sql").encode())
+        connection.execute(load_sql("scripts/local/platform.sql").encode())
     migrate(admin_url)
     server.set_password("evbilling_writer", "bench")
     made = write_sample(admin_url, accounts, SEED, TODAY, connectors_per_account)

@@ -260,6 +260,6 @@ def books(platform_db: str, warehouse_db: Any, tmp_path: Path) -> Books:
 
 
 @contextmanager
-def reading(services: Services) -> Generator[psycopg.Cursor[Any]]:
-    with services.warehouse() as connection, lines.reader(connection) as cursor:
-        yield cursor
+def reading(services: Services) -> Generator[psycopg.Connection[Any]]:
+    with services.warehouse() as connection:
+        yield connection

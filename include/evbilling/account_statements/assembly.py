@@ -22,9 +22,8 @@ from evbilling.platform.source import CHARGE_TABLES
 from evbilling.services import Services, evidence_folder
 from evbilling.settings.in_force import terms_in_force
 from evbilling.warehouse import runs
-from evbilling.warehouse.query import query_frame
+from evbilling.warehouse.query import copy_frame, fetch_frame
 from evbilling.warehouse.schema import require_newest_schema
-from evbilling.warehouse.staging import copy_frame
 
 if TYPE_CHECKING:
     from evbilling.platform.source import InventorySource
@@ -119,7 +118,7 @@ def _candidates(
         with services.warehouse() as connection:
             connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
             stage.give_room(connection)
-            found = query_frame(connection, "accounts_candidates", _CANDIDATE_TYPES, period=str(period))
+            found = fetch_frame(connection, "account_statements/candidates", _CANDIDATE_TYPES, period=str(period))
         return addressed(found, *addresses.result(), period)
 
 
@@ -149,7 +148,7 @@ def _stage_charges(services: Services, source: InventorySource, run_id: int, can
     tables = stage.relations(run_id)
     with services.warehouse() as connection:
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
-        stage.run_script(connection, "accounts_stage", run_id)
+        stage.run_script(connection, "stage", run_id)
         # Written beside the reading. No more than a few batches wait, so that memory stays flat.
         with ThreadPoolExecutor(1) as pool:
             under_way = deque([pool.submit(copy_frame, connection, tables["candidate"], candidates, frozen=True)])
@@ -187,16 +186,16 @@ def _stage_items(
         if (run := runs.get_run(connection, run_id)).state == "superseded":
             raise StaleTry(f"a newer try of the same task has taken over from run {run_id}", where=run.period)
         stage.give_room(connection)
-        stage.run_script(connection, "accounts_charges", run_id)
+        stage.run_script(connection, "charges", run_id)
         with ThreadPoolExecutor(1) as beside:
             figures = beside.submit(_stage_figures, services, run_id, period, stage.moment(connection))
-            stage.run_script(connection, "accounts_items", run_id, period=period, now=now)
-            _, rows = stage.query_stage(connection, "accounts_faults", run_id)
+            stage.run_script(connection, "items", run_id, period=period, now=now)
+            rows = stage.fetch_staged(connection, "faults", run_id)
             found = amount_faults(pd.DataFrame(rows, columns=_FOUND_COLUMNS), candidates)
             copy_frame(connection, tables["withheld"], pd.concat([faults, found], ignore_index=True).astype(object))
-            stage.run_script(connection, "accounts_settle", run_id)
+            stage.run_script(connection, "statements", run_id)
             figures.result()
-        _, ((accounts, items, withheld),) = stage.query_stage(connection, "accounts_staged", run_id)
+        ((accounts, items, withheld),) = stage.fetch_staged(connection, "staged_counts", run_id)
         counts = {"accounts": accounts, "items": items, "withheld": withheld}
         runs.add_facts(connection, run_id, {"assembled": counts}, [])
     return counts
@@ -207,4 +206,4 @@ def _stage_figures(services: Services, run_id: int, period: str, moment: str) ->
     with services.warehouse() as connection:
         stage.share(connection, moment)
         stage.give_room(connection)
-        stage.run_script(connection, "accounts_figures", run_id, period=period)
+        stage.run_script(connection, "figures", run_id, period=period)

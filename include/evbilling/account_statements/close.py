@@ -8,7 +8,7 @@ from typing import Any
 from evbilling.account_statements import stage
 from evbilling.services import Services
 from evbilling.warehouse import runs
-from evbilling.warehouse.staging import query_rows
+from evbilling.warehouse.query import fetch_all
 from evbilling.warehouse.tie_out import keep_checks
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def close_account_run(services: Services, run_id: int) -> dict[str, Any]:
         not_ok: list[str] = []
         if latest and latest.run_id == run_id:
             stage.give_room(connection)
-            _, checks = query_rows(connection, "accounts_tie_out", period=run.period)
+            checks = fetch_all(connection, "account_statements/tie_out", period=run.period)
             not_ok = keep_checks(connection, run.period, run_id, checks)
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id), run_id)
         connection.execute("update billing.run set closed_at = coalesce(closed_at, now()) where run_id = %s", (run_id,))

@@ -58,9 +58,10 @@ def addressed(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The candidates with address and windows (a row each, `CANDIDATE_COLUMNS`), and the faults of their addresses.
 
-    `candidates` as sql/queries/accounts_candidates.sql gives them, `accounts` and `users` the platform's, `terms` the
-    settings in force of those with billing on. An account with billing off, or that the platform no longer has, is
-    addressed as on its newest statement of any kind, and then has no fault. Faults: account_id, reason_id, detail.
+    `candidates` are the rows of sql/queries/account_statements/candidates.sql, `accounts` and `users` the platform's,
+    `terms` the settings in force of those with billing on. An account with billing off, or that the platform no longer
+    has, is addressed as on its newest statement of any kind, and then has no fault. Faults: account_id, reason_id,
+    detail.
     `opens_at` is 00:00 on the 1st of `period`; charges count from 00:00 on the 1st of the account's first stated
     period, as its zone then was, to 00:00 on the 1st after `period` (UTC instants; an unknown zone counts as UTC).
     """
@@ -86,7 +87,7 @@ def addressed(
 
 
 def amount_faults(found: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
-    """`found` (sql/queries/accounts_faults.sql) in plain words: account_id, reason_id, detail."""
+    """`found` (sql/queries/account_statements/faults.sql) in plain words: account_id, reason_id, detail."""
     rows: Sequence[dict[str, Any]] = found.merge(
         candidates[["account_id", "currency", "minor_unit"]], on="account_id", how="left"
     ).to_dict("records")  # type: ignore[assignment]

@@ -55,7 +55,7 @@ def _publish(services: Services, run: runs.Run, epoch: int) -> dict[str, Any]:
     with services.warehouse() as connection:
         # Looked at once more: whatever has emptied the stage meanwhile must not pass for a month with nothing to state.
         stage.require_stage(connection, run)
-        stage.run_script(connection, "accounts_yield", run.run_id, period=run.period)
+        stage.run_script(connection, "yield", run.run_id, period=run.period)
         statements, items, withheld = connection.execute(
             "select * from billing.publish_account_statements(%s, %s, %s, %s)",
             (run.run_id, epoch, run.actor, f"account statements of {run.period}"),

@@ -8,9 +8,8 @@ import psycopg
 from psycopg import sql
 
 from evbilling.errors import NotReady
+from evbilling.warehouse import query
 from evbilling.warehouse.runs import Run
-from evbilling.warehouse.sql_files import load_sql
-from evbilling.warehouse.staging import query_rows
 
 # What a person would look for in schema staging: account_run_12 and its parts. The owner's function publishes the
 # accounts, items and withheld accounts.
@@ -34,14 +33,13 @@ def relations(run_id: int) -> dict[str, sql.Identifier]:
 
 
 def run_script(connection: psycopg.Connection[Any], name: str, run_id: int, **values: object) -> None:
-    """Execute the statements of a query file on a run's staging tables, with `values` as literals."""
-    parts = {key: sql.Literal(value) for key, value in values.items()}
-    connection.execute(sql.SQL(load_sql(f"queries/{name}.sql")).format(**relations(run_id), **parts))
+    """Run a script on a run's staging tables."""
+    query.run_script(connection, f"account_statements/{name}", **relations(run_id), **values)
 
 
-def query_stage(connection: psycopg.Connection[Any], name: str, run_id: int) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows of a query file on a run's staging tables."""
-    return query_rows(connection, name, **relations(run_id))
+def fetch_staged(connection: psycopg.Connection[Any], name: str, run_id: int) -> list[tuple[Any, ...]]:
+    """The rows of a query on a run's staging tables."""
+    return query.fetch_all(connection, f"account_statements/{name}", **relations(run_id))
 
 
 def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:

@@ -16,7 +16,7 @@ from evbilling.expectations.page import validation_page
 from evbilling.expectations.validator import Validator, stop_if_critical
 from evbilling.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs
-from evbilling.warehouse.query import query_frame
+from evbilling.warehouse.query import fetch_frame
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def _checked(services: Services, run_id: int) -> pd.DataFrame:
         looking = beside.submit(_repeated_items, services, run_id)
         with services.warehouse() as connection:
             stage.give_room(connection)
-            frame = query_frame(connection, "accounts_check", _CHECK_TYPES, **stage.relations(run_id))
+            frame = fetch_frame(connection, "account_statements/check", _CHECK_TYPES, **stage.relations(run_id))
         repeated = looking.result()
     # Not by `map`, which a frame that comes empty from a crash would turn to floats.
     return frame.assign(repeated_items=[repeated.get(account, 0) for account in frame["account_id"]])
@@ -74,7 +74,7 @@ def _repeated_items(services: Services, run_id: int) -> dict[str, int]:
         stage.give_room(connection)
         # One core, the other is for the sums; and the planner can't know how many hashes there are.
         connection.execute("set local max_parallel_workers_per_gather = 0")
-        return dict(stage.query_stage(connection, "accounts_repeated", run_id)[1])
+        return dict(stage.fetch_staged(connection, "repeated_items", run_id))
 
 
 def _name_differing(frame: pd.DataFrame) -> None:

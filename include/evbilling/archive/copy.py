@@ -15,7 +15,7 @@ from evbilling.archive.record import ArchivedFile, Sums
 from evbilling.errors import BadInput, TransientError
 from evbilling.evidence import EvidenceStore
 from evbilling.warehouse.connect import shown
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import compose
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def copy_decisions(url: str, period: str, store: EvidenceStore) -> tuple[list[Ar
 def _shards(cursor: Any, period: str) -> list[sql.Identifier]:
     """The tables that hold the period's decisions."""
     table = f"billing.connector_decision_{period.replace('-', '_')}"
-    cursor.execute(_query("archive_shards", table=sql.Literal(table)))
+    cursor.execute(_query("shards", table=table))
     names = [name for (name,) in cursor.fetchall()]
     if not names:
         raise BadInput(f"there are no decisions of {period}", where=f"warehouse ({table})", fix="name a billed period")
@@ -49,7 +49,7 @@ def _shards(cursor: Any, period: str) -> list[sql.Identifier]:
 
 
 def _rows(cursor: Any, shard: sql.Identifier) -> Iterator[pa.RecordBatch]:
-    cursor.execute(_query("archive_decisions", shard=shard))
+    cursor.execute(_query("decisions", shard=shard))
     yield from cursor.fetch_record_batch()
 
 
@@ -70,13 +70,13 @@ def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _sums(cursor: Any, period: str) -> Sums:
-    cursor.execute(_query("archive_sums", period=sql.Literal(period)))
+    cursor.execute(_query("sums", period=period))
     decisions, billed, price, digest = cursor.fetchone()
     return Sums(decisions, billed, Decimal(price), Decimal(digest))
 
 
-def _query(name: str, **parts: sql.Composable) -> str:
-    return sql.SQL(load_sql(f"queries/{name}.sql")).format(**parts).as_string(None)
+def _query(name: str, **params: object) -> str:
+    return compose(f"archive/{name}", **params).as_string(None)
 
 
 @contextmanager

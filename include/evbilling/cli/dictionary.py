@@ -6,13 +6,13 @@ import operator
 from itertools import groupby
 
 from evbilling.warehouse.connect import connected
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_all
 
 
 def data_dictionary(warehouse_url: str) -> str:
     """Markdown: a section per view, a row per column with type and meaning."""
     with connected(warehouse_url, what="warehouse") as connection:
-        rows = connection.execute(load_sql("queries/data_dictionary.sql").encode()).fetchall()
+        rows = fetch_all(connection, "cli/data_dictionary")
     out = [
         "# Data dictionary",
         "",

@@ -9,7 +9,8 @@ import psycopg
 
 from evbilling.archive.record import is_dropped
 from evbilling.services import Services
-from evbilling.warehouse import runs, staging
+from evbilling.warehouse import runs
+from evbilling.warehouse.query import fetch_all
 from evbilling.warehouse.tie_out import keep_checks
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,9 @@ def close_run(services: Services, run_id: int) -> dict[str, Any]:
 
 def _tie_out(connection: psycopg.Connection[Any], run: runs.Run) -> tuple[int, list[str]]:
     facts = run.facts
-    _, checks = staging.query_rows(
+    checks = fetch_all(
         connection,
-        "tie_out",
+        "connector_statements/tie_out",
         period=run.period,
         extracted=facts["extracted"],
         held=facts["held"],

@@ -14,7 +14,8 @@ from evbilling.platform.inventory.profile import profile_of
 from evbilling.platform.inventory.sharding import Part, parts_for
 from evbilling.scope.decisions import decide
 from evbilling.services import Services, evidence_folder, stands
-from evbilling.warehouse import runs, staging
+from evbilling.warehouse import runs
+from evbilling.warehouse.query import copy_frame
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.Dat
     )
     with services.warehouse() as connection:
         connection.execute("select billing.make_shard_table(%s, %s, %s)", (run.run_id, shard, epoch))
-        staged = staging.copy_frame(connection, sql.Identifier("staging", table), decided.decisions, frozen=True)
+        staged = copy_frame(connection, sql.Identifier("staging", table), decided.decisions, frozen=True)
         runs.record_profile(connection, run.run_id, shard, profile)
         connection.execute(
             "select billing.close_shard(%s, %s, %s, %s, %s, %s)",

@@ -12,6 +12,7 @@ from evbilling.connector_statements.drafts import Settlement
 from evbilling.errors import StaleTry
 from evbilling.services import Services, stands
 from evbilling.warehouse import runs, staging
+from evbilling.warehouse.query import fetch_dicts
 
 log = logging.getLogger(__name__)
 
@@ -100,13 +101,11 @@ def _differences(connection: psycopg.Connection[Any], run: runs.Run, settlement:
     issued = "select exists (select from billing.statement where kind = 'connector' and period = %s)"
     if not connection.execute(issued, (run.period,)).fetchone()[0]:  # type: ignore[index]
         return []
-    columns, rows = staging.query_rows(
-        connection, "compare_with_issued", period=run.period, **staging.relations(run.run_id)
-    )
     held = set(settlement.quarantined)
-    differences = []
-    for row in rows:
-        difference = dict(zip(columns, row, strict=True))
+    differences = fetch_dicts(
+        connection, "connector_statements/differences", period=run.period, **staging.relations(run.run_id)
+    )
+    for difference in differences:
         difference["says"] = (
             "its account is at fault now and would be quarantined"
             if difference["account_id"] in held
@@ -114,7 +113,6 @@ def _differences(connection: psycopg.Connection[Any], run: runs.Run, settlement:
             f"{difference['issued_total_minor']} minor units issued, {difference['total_minor']} now; lines: "
             f"{difference['lines_added']} added, {difference['lines_gone']} gone, {difference['lines_changed']} changed"
         )
-        differences.append(difference)
     return differences
 
 

@@ -28,7 +28,7 @@ PAIRS = (
 
 
 def account_statements_suite() -> ExpectationSuite:
-    """For the staged account statements: a row per candidate, as sql/queries/accounts_check.sql gives them."""
+    """For the staged account statements, a row per candidate: sql/queries/account_statements/check.sql."""
     expectations: list[Any] = [
         gxe.ExpectColumnValuesToBeUnique(
             column="account_id", severity="critical", meta=_says("Each account is stated once")

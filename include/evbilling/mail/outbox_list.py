@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row
 
 from evbilling.period import Period
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_all, fetch_as
 
 PAGE_SIZE = 50
 # In the order in which somebody should look at them.
@@ -81,8 +80,7 @@ def mail_page(
         "before": before,
         "most": most + 1,
     }
-    with connection.cursor(row_factory=class_row(MailRow)) as cursor:
-        rows = cursor.execute(load_sql("queries/mail_list.sql").encode(), values).fetchall()
+    rows = fetch_as(connection, MailRow, "mail/list", **values)
     return rows[:most], rows[most - 1].mail_id if len(rows) > most else None
 
 
@@ -90,7 +88,7 @@ def counts_by_state(connection: psycopg.Connection[Any], wanted: MailFilter) -> 
     """How many messages of the period, account and kinds are in each state; states without any are left out."""
     values = _of_period(wanted.period) | {"account": wanted.account or None}
     counts: dict[str, int] = {}
-    for kind, state, count in connection.execute(load_sql("queries/mail_counts.sql").encode(), values):
+    for kind, state, count in fetch_all(connection, "mail/counts", **values):
         if not wanted.kinds or kind in wanted.kinds:
             counts[state] = counts.get(state, 0) + count
     return {state: counts[state] for state in STATES if state in counts}

@@ -22,8 +22,7 @@ from evbilling.payments import attempts
 from evbilling.payments.desk import Desk
 from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome
 from evbilling.payments.retries.declines import NOT_CHARGED
-from evbilling.warehouse import staging
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import execute, fetch_all
 from evbilling.warehouse.tie_out import keep_checks
 
 log = logging.getLogger(__name__)
@@ -115,10 +114,7 @@ def settle_unknown(desk: Desk, since: datetime, now: datetime, *, min_age: timed
     oldest, listed_at = row or (None, now)
     copied = copy_payments(desk, min(since, oldest or since) - _CLOCK_SLACK)
     with desk.services.warehouse() as connection:
-        found = connection.execute(
-            load_sql("queries/payments_unsettled.sql").encode(),
-            {"listed_at": listed_at, "min_age": min_age.total_seconds()},
-        ).fetchall()
+        found = fetch_all(connection, "payments/unsettled", listed_at=listed_at, min_age=min_age.total_seconds())
         answers = [(row[0], answer) for row in found if (answer := _answer(*row[2:])) is not None]
         changed = [
             row
@@ -182,10 +178,7 @@ def compare(desk: Desk, since: datetime) -> list[Break]:
     since = min(since, oldest or since)
     copy_payments(desk, since - _CLOCK_SLACK)
     with desk.services.warehouse() as connection:
-        rows = connection.execute(
-            load_sql("queries/payments_compare.sql").encode(), {"since": since, "listed_at": listed_at}
-        ).fetchall()
-        breaks = list(starmap(Break, rows))
+        breaks = list(starmap(Break, fetch_all(connection, "payments/breaks", since=since, listed_at=listed_at)))
         _keep_breaks(connection, breaks)
     return breaks
 
@@ -199,7 +192,7 @@ def tie_out_payments(desk: Desk, periods: Iterable[str]) -> dict[str, list[str]]
                 "select max(run_id) from billing.statement where kind = 'connector' and period = %s", (period,)
             ).fetchone()
             if row and row[0] is not None:
-                _, checks = staging.query_rows(connection, "payments_tie_out", period=period)
+                checks = fetch_all(connection, "payments/tie_out", period=period)
                 if failing := keep_checks(connection, period, row[0], checks):
                     not_ok[period] = failing
     return not_ok
@@ -236,21 +229,20 @@ def require_no_breaks(breaks: Sequence[Break]) -> None:
 def _keep(connection: psycopg.Connection[Any], listed: Sequence[GatewayPayment]) -> None:
     # Should a page repeat a payment, it is kept once.
     payments = list({payment.gateway_payment_id: payment for payment in listed}.values())
-    connection.execute(
-        load_sql("queries/payments_keep.sql").encode(),
-        {
-            "ids": [p.gateway_payment_id for p in payments],
-            "outcomes": [str(p.outcome) for p in payments],
-            "amounts": [p.amount_minor for p in payments],
-            "refunds": [p.refunded_minor for p in payments],
-            "currencies": [p.currency for p in payments],
-            "created": [p.created_at for p in payments],
-            "customers": [p.customer for p in payments],
-            "attempts": [_number(p.metadata.get("evbilling_attempt")) for p in payments],
-            "statements": [p.metadata.get("evbilling_statement") for p in payments],
-            "codes": [p.decline_code for p in payments],
-            "advice": [p.advice_code for p in payments],
-        },
+    execute(
+        connection,
+        "payments/gateway_payments",
+        ids=[p.gateway_payment_id for p in payments],
+        outcomes=[str(p.outcome) for p in payments],
+        amounts=[p.amount_minor for p in payments],
+        refunds=[p.refunded_minor for p in payments],
+        currencies=[p.currency for p in payments],
+        created=[p.created_at for p in payments],
+        customers=[p.customer for p in payments],
+        attempts=[_number(p.metadata.get("evbilling_attempt")) for p in payments],
+        statements=[p.metadata.get("evbilling_statement") for p in payments],
+        codes=[p.decline_code for p in payments],
+        advice=[p.advice_code for p in payments],
     )
 
 

@@ -29,7 +29,7 @@ from evbilling.platform.inventory.table import whole
 from evbilling.platform.snapshot import snapshot
 from evbilling.platform.source import INVENTORY_TABLES, CountWindow, PartRead, Survey
 from evbilling.warehouse.connect import connected, shown
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import compose, fetch_all
 
 # Postgres places a row of a hash-partitioned table by hashtextextended(key, this seed) plus this constant; of a power
 # of two of partitions only the low bits count. Attaching a wrongly placed shard would fail, never go unnoticed.
@@ -65,25 +65,16 @@ class PostgresSource:
         return sql.Identifier(self._schema, self._prefix + table.name)
 
     def _query(self, name: str, **parts: object) -> str:
-        """The text of a query file with relations as identifiers and values as literals.
-
-        Literals, because the bulk driver and COPY take no bound arrays; psycopg does the quoting.
-        """
+        """The text of a query on the source's relations, for the bulk driver, which binds no arrays."""
         tables = {table.name: self._relation(table) for table in contract.TABLES}
-        values = {key: part if isinstance(part, sql.Composable) else sql.Literal(part) for key, part in parts.items()}
-        return sql.SQL(load_sql(f"queries/{name}.sql")).format(**tables, **values).as_string(None)
+        return compose(f"platform/{name}", **tables, **parts).as_string(None)
 
     def check_contract(self) -> None:
         faults = []
         with self._connected() as connection:
             for table in self._tables:
                 relation = self._relation(table).as_string(connection)
-                found = {
-                    row[0]
-                    for row in connection.execute(
-                        load_sql("queries/platform_columns.sql").encode(), {"relation": relation}
-                    )
-                }
+                found = {column for (column,) in fetch_all(connection, "platform/columns", relation=relation)}
                 missing = [name for name in table.column_names if name not in found]
                 if not found:
                     faults.append(f"there is no table {relation} that this user may see")
@@ -118,8 +109,8 @@ class PostgresSource:
         with self._connected() as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            rows, begins, homeless, nameless = connection.execute(self._query("survey_inventory", **bounds)).fetchone()
-            found = connection.execute(self._query("survey_nameless_chargers", **bounds)).fetchall() if nameless else []
+            rows, begins, homeless, nameless = connection.execute(self._query("survey", **bounds)).fetchone()
+            found = connection.execute(self._query("nameless_chargers", **bounds)).fetchall() if nameless else []
         return Survey(rows, begins, homeless, dict(found))
 
     def read_part(
@@ -133,11 +124,11 @@ class PostgresSource:
         met_twice: list[str] = []
         strays = 0
         with snapshot(self._url) as cursor:
-            cursor.execute(self._query("read_chargers", **asked))
+            cursor.execute(self._query("chargers", **asked))
             chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
-            cursor.execute(self._query("read_connectors", **asked))
+            cursor.execute(self._query("connectors", **asked))
             connectors = _by_shard(cursor.fetch_record_batch(), part, CONNECTOR_HISTORY)
-            cursor.execute(self._query("count_part", **asked))
+            cursor.execute(self._query("part_counts", **asked))
             self._require_all(part, cursor.fetchone(), chargers, connectors)
             # Each shard's rows are let go when they are put together: all together they would be in memory twice.
             for number in part.shard_numbers:
@@ -148,13 +139,13 @@ class PostgresSource:
                 shared += repeated_chargers(found)
                 met_twice += _chargers_of_repeated(table)
                 inventory[number] = table
-            cursor.execute(self._query("extract_charger_history", chargers=shared, **around))
+            cursor.execute(self._query("charger_history", chargers=shared, **around))
             charger_history = cursor.fetch_arrow_table().to_pandas()
-            cursor.execute(self._query("extract_connector_history", chargers=met_twice, **around))
+            cursor.execute(self._query("connector_history", chargers=met_twice, **around))
             connector_history = cursor.fetch_arrow_table().to_pandas()
             orphans, examples = 0, None
             if strays:  # Most of them stand under chargers that were taken away before the count.
-                cursor.execute(self._query("find_orphans", **asked))
+                cursor.execute(self._query("orphans", **asked))
                 orphans, examples = cursor.fetchone()
         shards = (
             (number, with_conflicts(inventory.pop(number), charger_history, connector_history))
@@ -194,7 +185,7 @@ class PostgresSource:
         with snapshot(self._url) as cursor, ThreadPoolExecutor(1) as beside:
             cursor.execute("select pg_export_snapshot()")
             counting = beside.submit(self._counted_charges, cursor.fetchone()[0], asked)
-            cursor.execute(self._query("extract_charges", **asked))
+            cursor.execute(self._query("charges", **asked))
             for batch in cursor.fetch_record_batch():
                 keep(pa.Table.from_batches([batch]))
                 arrived += batch.num_rows
@@ -209,7 +200,7 @@ class PostgresSource:
 
     def _counted_charges(self, moment: str, asked: dict[str, str]) -> pd.DataFrame:
         with snapshot(self._url, moment) as cursor:
-            cursor.execute(self._query("count_charges", **asked))
+            cursor.execute(self._query("charge_counts", **asked))
             counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
         return counted
 

@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 
 from evbilling.period import Period
-from evbilling.warehouse.query import query_frame
+from evbilling.warehouse.query import fetch_frame
 
 _TYPES = {
     **dict.fromkeys(("setting_id", "fee_e4", "dc_fee_e4", "tax_rate_e6"), pa.int64()),
@@ -23,4 +23,4 @@ def terms_in_force(connection: psycopg.Connection[Any], period: Period) -> pd.Da
     Columns account_id, setting_id, financial_admin_id (None if there is none), fee_e4 and dc_fee_e4 (1/10000 of the
     major unit), exclude_closed, exclude_private, tax_rate_e6 (1/1000000).
     """
-    return query_frame(connection, "terms_in_force", _TYPES, period=str(period))
+    return fetch_frame(connection, "settings/terms_in_force", _TYPES, period=str(period))

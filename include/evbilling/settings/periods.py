@@ -10,7 +10,7 @@ import psycopg
 
 from evbilling.period import Period
 from evbilling.settings.terms import BillingTerms, RecordedTerms
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_one, fetch_value
 
 _EARLIER = 3
 _LATER = 12
@@ -50,9 +50,7 @@ class PeriodChoice:
 
 def billing_state(connection: psycopg.Connection, account_id: str) -> BillingState:
     """How far the account is billed, as the warehouse has it."""
-    query = load_sql("queries/account_billing_state.sql").encode()
-    row = connection.execute(query, {"account_id": account_id}).fetchone()
-    newest, issued, faults = row or (None, [], [])
+    newest, issued, faults = fetch_one(connection, "settings/billing_state", account_id=account_id)
     return BillingState(
         Period.parse(newest) if newest else None,
         tuple(map(Period.parse, issued)),
@@ -62,8 +60,8 @@ def billing_state(connection: psycopg.Connection, account_id: str) -> BillingSta
 
 def next_period(connection: psycopg.Connection, now: datetime) -> Period:
     """The first period that is still to be billed of all accounts together."""
-    row = connection.execute(load_sql("queries/newest_period.sql").encode()).fetchone()
-    return BillingState(Period.parse(row[0]) if row else None).next_period(now)
+    newest = fetch_value(connection, "settings/newest_period")
+    return BillingState(Period.parse(newest) if newest else None).next_period(now)
 
 
 def choices(state: BillingState, now: datetime, also: Collection[Period] = ()) -> list[PeriodChoice]:

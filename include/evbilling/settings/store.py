@@ -14,7 +14,7 @@ from evbilling.period import Period
 from evbilling.settings.settings_file import COLUMNS
 from evbilling.settings.terms import BillingTerms, RecordedTerms
 from evbilling.warehouse.connect import connected
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import execute, fetch_all
 
 # Any two that record settings at once would both find a setting missing and both add it.
 _LOCK = "evbilling.record_settings"
@@ -100,9 +100,7 @@ def _take_turns(connection: psycopg.Connection) -> None:
 def _insert(connection: psycopg.Connection, terms: Sequence[BillingTerms], actor: str, reason: str) -> int:
     arrays: dict[str, object] = {name: [getattr(row, name) for row in terms] for name in COLUMNS}
     arrays["effective_from"] = [str(row.effective_from) for row in terms]
-    row = connection.execute(
-        load_sql("queries/settings_record.sql"), {**arrays, "actor": actor, "reason": reason}
-    ).fetchone()
+    row = execute(connection, "settings/record", **arrays, actor=actor, reason=reason).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -118,8 +116,7 @@ def effective_settings(
 
 def settings_of(connection: psycopg.Connection, period: Period, account_ids: Sequence[str]) -> dict[str, RecordedTerms]:
     """The settings of these accounts in force for `period`, by account; who has none is missing."""
-    query = load_sql("queries/settings_effective.sql")
-    found = _recorded(connection, query, {"period": str(period), "account_ids": list(account_ids)})
+    found = _recorded(connection, "settings/effective", period=str(period), account_ids=list(account_ids))
     return {recorded.terms.account_id: recorded for recorded in found}
 
 
@@ -129,13 +126,12 @@ def recorded_settings(
     """With `period`: `effective_settings` with who and when. Without: all ever recorded, with why, oldest first."""
     accounts = None if account_id is None else [account_id]
     if period is None:
-        return _recorded(connection, load_sql("queries/settings_history.sql"), {"account_ids": accounts})
-    query = load_sql("queries/settings_effective.sql")
-    return _recorded(connection, query, {"period": str(period), "account_ids": accounts})
+        return _recorded(connection, "settings/history", account_ids=accounts)
+    return _recorded(connection, "settings/effective", period=str(period), account_ids=accounts)
 
 
-def _recorded(connection: psycopg.Connection, query: str, parameters: dict[str, object]) -> list[RecordedTerms]:
-    return [_recorded_terms(row) for row in connection.execute(query.encode(), parameters).fetchall()]
+def _recorded(connection: psycopg.Connection, name: str, **params: object) -> list[RecordedTerms]:
+    return [_recorded_terms(row) for row in fetch_all(connection, name, **params)]
 
 
 def _recorded_terms(row: tuple[object, ...]) -> RecordedTerms:

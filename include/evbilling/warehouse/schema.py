@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from evbilling.errors import NotReady
-from evbilling.warehouse.sql_files import SQL_ROOT
+from evbilling.warehouse.query import SQL_ROOT
 
 
 def newest_revision() -> str:

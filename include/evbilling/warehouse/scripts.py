@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import load_sql
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evbilling.period import Period
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_all
 
 _UNBILLED_SHOWN = 12
 _CURRENCY = re.compile(r"-[A-Z]{3}$")
@@ -96,8 +96,9 @@ def _print_tie_out(checks: Sequence[Sequence[Any]]) -> None:
 def _read(url: str, query: str, period: Period) -> list[tuple[Any, ...]]:
     import psycopg
 
+    name = "read_models/month/tie_out" if query == "month_tie_out" else f"demo/{query}"
     with psycopg.connect(url) as connection:
-        return connection.execute(load_sql(f"queries/{query}.sql").encode(), {"period": str(period)}).fetchall()
+        return fetch_all(connection, name, period=str(period))
 
 
 def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

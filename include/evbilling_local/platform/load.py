@@ -46,7 +46,7 @@ def truncate(connection: psycopg.Connection) -> None:
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise NotReady(
             f"the platform database lacks its tables: {error.diag.message_primary}",
-            fix="apply sql/platform/tables.sql, as `evbilling up` does",
+            fix="apply sql/scripts/local/platform.sql, as `evbilling up` does",
         ) from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evbilling.errors import NotReady
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import load_sql
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from evbilling_local.stack.state import StackState
 
@@ -47,7 +47,7 @@ def make_platform_tables(owner_url: str) -> None:
     with psycopg.connect(owner_url) as connection:
         # The file's own notices (`if not exists`) are of no use to anybody.
         connection.execute("set client_min_messages = warning")
-        connection.execute(load_sql("platform/tables.sql").encode())
+        connection.execute(load_sql("scripts/local/platform.sql").encode())
         for statement in _READER_RIGHTS:
             connection.execute(statement.encode())
 

@@ -81,9 +81,8 @@ def statement_page(
             count_excluded_up_to=None if count else _COUNTED_AT_ONCE,
         )
         facts = load_action_facts(connection, [shown.header.statement_id])
-        with lines.reader(connection) as cursor:
-            shown = _from(cursor, shown, after, connector, start, most)
-            excluded = _some_excluded(cursor, shown)
+        shown = _from(connection, shown, after, connector, start, most)
+        excluded = _some_excluded(connection, shown)
     context = {
         "view": shown,
         "header": shown.header,
@@ -98,23 +97,25 @@ def statement_page(
     return page(request, _TEMPLATES.get(shown.header.kind, "statement_account.html"), context)
 
 
-def _from(cursor: Any, view: StatementView, after: str | None, connector: int, start: int, most: int) -> StatementView:
+def _from(
+    connection: Any, view: StatementView, after: str | None, connector: int, start: int, most: int
+) -> StatementView:
     """The view with that part of its list that was asked for."""
     header = view.header
     if header.kind == CONNECTOR and after is not None and view.charger_count:
-        return replace(view, chargers=lines.charger_page(cursor, header, after=after, most=most))
+        return replace(view, chargers=lines.charger_page(connection, header, after=after, most=most))
     if header.kind == CORRECTION and after is not None:
-        rows = lines.corrected_page(cursor, header, header.statement_id, after=(after, connector), most=_ROWS)
+        rows = lines.corrected_page(connection, header, header.statement_id, after=(after, connector), most=_ROWS)
         return replace(view, corrected=rows)
     if start and view.item_totals:
-        return replace(view, items=lines.item_page(cursor, header, offset=start, most=_ROWS))
+        return replace(view, items=lines.item_page(connection, header, offset=start, most=_ROWS))
     return view
 
 
-def _some_excluded(cursor: Any, view: StatementView) -> tuple[lines.ExcludedConnector, ...]:
+def _some_excluded(connection: Any, view: StatementView) -> tuple[lines.ExcludedConnector, ...]:
     if not view.excluded:
         return ()
-    return lines.excluded_page(cursor, view.header, most=_ROWS)
+    return lines.excluded_page(connection, view.header, most=_ROWS)
 
 
 def _local(header: Header, at: Any) -> str:

@@ -9,14 +9,12 @@ import psycopg
 
 from evbilling.money import from_minor
 from evbilling.payments.actions.allowed import ActionFacts
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_all
 
 
 def load_action_facts(connection: psycopg.Connection[Any], statement_ids: Sequence[str]) -> dict[str, ActionFacts]:
     """The facts of these statements, of any kind, by id; one that doesn't exist is missing."""
-    rows = connection.execute(
-        load_sql("queries/action_facts.sql").encode(), {"statements": list(statement_ids)}
-    ).fetchall()
+    rows = fetch_all(connection, "payments/action_facts", statements=list(statement_ids))
     return {
         statement_id: ActionFacts(kind, currency, None if due is None else from_minor(due, unit), is_open, standing)
         for statement_id, kind, currency, due, unit, is_open, standing in rows

@@ -14,7 +14,7 @@ from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.payments.actions.paid_outside import require_reason
 from evbilling.services import Services
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_all
 
 _PAYMENT_ID = re.compile(r"paid-outside-([1-9][0-9]{0,17})")
 
@@ -79,9 +79,7 @@ class OutsidePayment:
 def outside_payments(services: Services, statement_id: str) -> list[OutsidePayment]:
     """All payments of a statement that were marked as paid, undone ones too, oldest first; for a choice among them."""
     with services.warehouse() as connection:
-        rows = connection.execute(
-            load_sql("queries/outside_payments.sql").encode(), {"statement": statement_id}
-        ).fetchall()
+        rows = fetch_all(connection, "payments/outside_payments", statement=statement_id)
     return [OutsidePayment(row[0], from_minor(row[1], row[2]), *row[3:]) for row in rows]
 
 

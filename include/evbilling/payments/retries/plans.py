@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import starmap
 from typing import Any
 
 import psycopg
@@ -14,7 +13,7 @@ from evbilling.payments.attempts import Debt
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries.declines import DeclineClass
 from evbilling.payments.retries.planner import Attempt, Plan, Policy, plan_retry
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import execute, fetch_all, fetch_as
 
 PAID = "PAID"
 
@@ -32,23 +31,22 @@ def load_debts(
 
     In order of their ids, with what is due on each, paid ones too.
     """
-    rows = connection.execute(
-        load_sql("queries/debts.sql").encode(),
-        {
-            "statements": None if statement_ids is None else list(statement_ids),
-            "account": account_id,
-            "period": period,
-            "occasion": occasion,
-            "failed": failed,
-        },
-    ).fetchall()
-    return list(starmap(Debt, rows))
+    return fetch_as(
+        connection,
+        Debt,
+        "payments/debts",
+        statements=None if statement_ids is None else list(statement_ids),
+        account=account_id,
+        period=period,
+        occasion=occasion,
+        failed=failed,
+    )
 
 
 def load_attempts(connection: psycopg.Connection[Any], statement_ids: Iterable[str]) -> dict[str, list[Attempt]]:
     """The attempts that count for planning, by statement, oldest first; a statement without any is missing."""
     found: dict[str, list[Attempt]] = defaultdict(list)
-    rows = connection.execute(load_sql("queries/attempts_of.sql").encode(), {"statements": list(statement_ids)})
+    rows = fetch_all(connection, "payments/attempts", statements=list(statement_ids))
     for statement_id, attempted_at, outcome, decline_class, code, method, reached in rows:
         kind = DeclineClass(decline_class) if outcome == "declined" else None
         found[statement_id].append(Attempt(attempted_at, kind, code, method, reached))
@@ -79,15 +77,13 @@ def keep_plans(connection: psycopg.Connection[Any], plans: Sequence[Plan]) -> No
 
     What was planned as paid stays to be planned if something has become due on it since.
     """
-    connection.execute(
-        load_sql("queries/plan_claim.sql").encode(), {"statements": [plan.statement_id for plan in plans]}
-    )
-    connection.execute(
-        load_sql("queries/plan_record.sql").encode(),
-        {
-            "statements": [plan.statement_id for plan in plans],
-            "planned": [plan.at for plan in plans],
-            "reasons": [plan.reason_id for plan in plans],
-            "details": [plan.detail for plan in plans],
-        },
+    statements = [plan.statement_id for plan in plans]
+    execute(connection, "payments/lock_plans", statements=statements)
+    execute(
+        connection,
+        "payments/plans",
+        statements=statements,
+        planned=[plan.at for plan in plans],
+        reasons=[plan.reason_id for plan in plans],
+        details=[plan.detail for plan in plans],
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from itertools import starmap
 from typing import Any
 
@@ -16,7 +17,7 @@ from evbilling.platform.lookup.directory import MOST_USERS, PAGE_SIZE, AccountPa
 from evbilling.platform.snapshot import snapshot
 from evbilling.platform.source import CountWindow
 from evbilling.warehouse.connect import connected
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import compose, fetch_all
 
 # Nobody waits longer for a page.
 _LONGEST_SECONDS = 20
@@ -34,10 +35,17 @@ class DatabaseLookup:
     ) -> AccountPage:
         backwards = before is not None
         beyond, direction = ("<", "desc") if backwards else (">", "asc")
-        query = _composed("platform_accounts", beyond=sql.SQL(beyond), direction=sql.SQL(direction))
-        pattern = f"%{_escaped(text)}%" if text else None
-        edge = before if backwards else after
-        rows = self._rows(query, {"pattern": pattern, "edge": edge, "size": size + 1})
+        with self._reading() as connection:
+            rows = fetch_all(
+                connection,
+                "platform/account_page",
+                **_RELATIONS,
+                beyond=sql.SQL(beyond),
+                direction=sql.SQL(direction),
+                pattern=f"%{_escaped(text)}%" if text else None,
+                edge=before if backwards else after,
+                size=size + 1,
+            )
         found = list(starmap(AccountRow, rows[:size]))
         is_more = len(rows) > size
         if backwards:
@@ -59,24 +67,26 @@ class DatabaseLookup:
         return list(starmap(_user, self._rows(query, {"ids": list(user_ids)})))
 
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
-        asked = {"account_id": account_id, "first": window.first, "last": window.last}
         with snapshot(self._url) as cursor:
             found: list[pa.Table] = []
             for name, schema in (("account_chargers", CHARGER_ROWS), ("account_connectors", CONNECTOR_ROWS)):
-                cursor.execute(_composed(name, **{k: sql.Literal(v) for k, v in asked.items()}).as_string(None))
+                query = compose(
+                    f"platform/{name}", **_RELATIONS, account_id=account_id, first=window.first, last=window.last
+                )
+                cursor.execute(query.as_string(None))
                 found.append(cursor.fetch_arrow_table().cast(schema))
         return AccountHistory(*found)
 
     def _rows(self, query: sql.Composed, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        with self._reading() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Generator[psycopg.Connection[Any]]:
         with connected(self._url, what="charging platform") as connection:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_LONGEST_SECONDS}s'".encode())
-            cursor: psycopg.Cursor[tuple[Any, ...]] = connection.execute(query, parameters)
-            return cursor.fetchall()
-
-
-def _composed(name: str, **parts: sql.Composable) -> sql.Composed:
-    return sql.SQL(load_sql(f"queries/{name}.sql")).format(**_RELATIONS, **parts)
+            yield connection
 
 
 def _users(which: str) -> sql.Composed:

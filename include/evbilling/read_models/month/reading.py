@@ -27,7 +27,7 @@ from evbilling.read_models.month.figures import (
     OtherFigure,
     StatusFigure,
 )
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_all
 
 _MONTHS = 12
 _CODES_SHOWN = 5
@@ -43,43 +43,42 @@ def month_overview(connection: psycopg.Connection[Any], period: Period, *, day: 
     Everything is of one moment if the connection's transaction is (repeatable read).
     """
 
-    def read(query: str, **parameters: object) -> list[Row]:
-        given = {"period": str(period), **_range(period), **parameters}
-        return connection.execute(load_sql(f"queries/{query}.sql").encode(), given).fetchall()
+    def read(name: str, **params: object) -> list[Row]:
+        return fetch_all(connection, f"read_models/month/{name}", period=str(period), **_range(period), **params)
 
-    issued: dict[str, datetime] = dict(read("overview_issued_at"))
-    failures, declines = _failures(read("overview_failures"))
-    statuses, others = _statuses(read("overview_statuses"))
-    unbilled = read("overview_unbilled")
+    issued: dict[str, datetime] = dict(read("issued_at"))
+    failures, declines = _failures(read("failures"))
+    statuses, others = _statuses(read("statuses"))
+    unbilled = read("unbilled")
     return MonthOverview(
         period=period,
         day=day,
         issued_at=issued.get("connector_statements"),
         stated_at=issued.get("account_statements"),
-        history=_history(period, read("overview_history", first=str(period.shifted(1 - _MONTHS)), last=str(period))),
+        history=_history(period, read("history", first=str(period.shifted(1 - _MONTHS)), last=str(period))),
         statuses=statuses,
         others=others,
         failures=failures,
         declines=declines,
-        under_way=int(read("overview_under_way")[0][0]),
-        receivables=_receivables(read("overview_receivables"), day),
+        under_way=int(read("under_way")[0][0]),
+        receivables=_receivables(read("receivables"), day),
         quarantined=_left_out(
             [row[1:] for row in unbilled if row[0]],
-            read("overview_unbilled_first", is_quarantined=True, limit=_ACCOUNTS_SHOWN),
+            read("unbilled_accounts", is_quarantined=True, limit=_ACCOUNTS_SHOWN),
         ),
         nothing_to_bill=_left_out(
             [row[1:] for row in unbilled if not row[0]],
-            read("overview_unbilled_first", is_quarantined=False, limit=_ACCOUNTS_SHOWN),
+            read("unbilled_accounts", is_quarantined=False, limit=_ACCOUNTS_SHOWN),
         ),
-        withheld=_withheld(read("overview_withheld", limit=_ACCOUNTS_SHOWN)),
-        checks=tuple(Check(*row[:5]) for row in read("month_tie_out")),
-        runs=tuple(starmap(MonthRun, read("overview_runs", limit=_RUNS_SHOWN))),
+        withheld=_withheld(read("withheld_accounts", limit=_ACCOUNTS_SHOWN)),
+        checks=tuple(Check(*row[:5]) for row in read("tie_out")),
+        runs=tuple(starmap(MonthRun, read("runs", limit=_RUNS_SHOWN))),
     )
 
 
 def months(connection: psycopg.Connection[Any]) -> tuple[MonthLine, ...]:
     """Every month that was begun, the newest first."""
-    rows = connection.execute(load_sql("queries/overview_months.sql").encode()).fetchall()
+    rows = fetch_all(connection, "read_models/month/months")
     return tuple(MonthLine(Period.parse(row[0]), *row[1:]) for row in rows)
 
 

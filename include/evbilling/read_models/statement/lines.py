@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
 
 from evbilling.money import from_minor
 from evbilling.read_models.statement.labels import item_label, rule_says
@@ -21,25 +20,20 @@ from evbilling.read_models.statement.view import (
     ItemTotals,
     Line,
 )
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_dicts
 
 # Nobody builds a charger with more outlets; a source that says so must not fill the memory.
 MOST_CONNECTORS = 200
 
 
-def reader(connection: psycopg.Connection[Any]) -> psycopg.Cursor[DictRow]:
-    """A cursor as the functions below take it."""
-    return connection.cursor(row_factory=dict_row)
-
-
 def charger_page(
-    cursor: psycopg.Cursor[DictRow], header: Header, *, after: str | None = None, most: int
+    connection: psycopg.Connection[Any], header: Header, *, after: str | None = None, most: int
 ) -> tuple[ChargerLines, ...]:
     """The chargers that follow `after` in order of their ids, `most` at most, each with its billed connectors."""
     major = partial(from_minor, decimals_of_currency=header.minor_unit)
     rows = _rows(
-        cursor,
-        "statement_chargers",
+        connection,
+        "chargers",
         period=header.period,
         account=header.account_id,
         after=after,
@@ -62,13 +56,13 @@ def charger_page(
 
 
 def line_page(
-    cursor: psycopg.Cursor[DictRow], header: Header, *, after: tuple[str, int] | None = None, most: int
+    connection: psycopg.Connection[Any], header: Header, *, after: tuple[str, int] | None = None, most: int
 ) -> tuple[tuple[str, Line], ...]:
     """The billed connectors with their chargers, after that charger and connector, `most` at most."""
     charger, connector = after or (None, None)
     rows = _rows(
-        cursor,
-        "statement_lines",
+        connection,
+        "lines",
         period=header.period,
         account=header.account_id,
         charger=charger,
@@ -84,28 +78,26 @@ def line_page(
     )
 
 
-def charger_count(cursor: psycopg.Cursor[DictRow], header: Header) -> int:
+def charger_count(connection: psycopg.Connection[Any], header: Header) -> int:
     """How many chargers the statement bills; `MOST_COUNTED` and one if they are more."""
-    (row,) = _rows(
-        cursor, "statement_charger_count", period=header.period, account=header.account_id, most=MOST_COUNTED + 1
-    )
+    (row,) = _rows(connection, "charger_count", period=header.period, account=header.account_id, most=MOST_COUNTED + 1)
     return int(row["chargers"])
 
 
-def excluded_by_rule(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[ExcludedByRule, ...]:
+def excluded_by_rule(connection: psycopg.Connection[Any], header: Header) -> tuple[ExcludedByRule, ...]:
     """What each rule excluded of the account's connectors. Looks at all of them: a second for five million."""
-    rows = _rows(cursor, "statement_decisions", period=header.period, account=header.account_id)
+    rows = _rows(connection, "excluded_by_rule", period=header.period, account=header.account_id)
     return tuple(ExcludedByRule(row["rule_id"], rule_says(row["rule_id"]), row["connectors"]) for row in rows)
 
 
 def excluded_page(
-    cursor: psycopg.Cursor[DictRow], header: Header, *, after: tuple[str, int] | None = None, most: int
+    connection: psycopg.Connection[Any], header: Header, *, after: tuple[str, int] | None = None, most: int
 ) -> tuple[ExcludedConnector, ...]:
     """The connectors that aren't billed, after that charger and connector, `most` at most."""
     charger, connector = after or (None, None)
     rows = _rows(
-        cursor,
-        "statement_excluded",
+        connection,
+        "excluded",
         period=header.period,
         account=header.account_id,
         charger=charger,
@@ -116,7 +108,7 @@ def excluded_page(
 
 
 def corrected_page(
-    cursor: psycopg.Cursor[DictRow],
+    connection: psycopg.Connection[Any],
     header: Header,
     correction_id: str,
     *,
@@ -126,20 +118,24 @@ def corrected_page(
     """The connectors that a correction changes, after that charger and connector, `most` at most."""
     charger, connector = after or (None, None)
     rows = _rows(
-        cursor, "statement_correction_lines", correction=correction_id, charger=charger, connector=connector, most=most
+        connection,
+        "correction_lines",
+        correction=correction_id,
+        charger=charger,
+        connector=connector,
+        most=most,
     )
     return tuple(_corrected(row, header.minor_unit) for row in rows)
 
 
-def corrected_count(cursor: psycopg.Cursor[DictRow], header: Header) -> int:
+def corrected_count(connection: psycopg.Connection[Any], header: Header) -> int:
     """How many connectors the correction changes."""
-    row = cursor.execute(
-        "select count(*) as lines from billing.correction_line where correction_id = %s", (header.statement_id,)
-    ).fetchone()
-    return int(row["lines"]) if row else 0
+    query = "select count(*) from billing.correction_line where correction_id = %s"
+    row = connection.execute(query, (header.statement_id,)).fetchone()
+    return int(row[0]) if row else 0
 
 
-def item_page(cursor: psycopg.Cursor[DictRow], header: Header, *, offset: int = 0, most: int) -> tuple[Item, ...]:
+def item_page(connection: psycopg.Connection[Any], header: Header, *, offset: int = 0, most: int) -> tuple[Item, ...]:
     """The items of an account statement in its order, from `offset` on, `most` at most."""
     major = partial(from_minor, decimals_of_currency=header.minor_unit)
     return tuple(
@@ -153,11 +149,11 @@ def item_page(cursor: psycopg.Cursor[DictRow], header: Header, *, offset: int = 
             major(row["total_minor"]),
             major(row["settled_minor"]),
         )
-        for row in _rows(cursor, "statement_items", statement=header.statement_id, offset=offset, most=most)
+        for row in _rows(connection, "items", statement=header.statement_id, offset=offset, most=most)
     )
 
 
-def item_totals(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[ItemTotals, ...]:
+def item_totals(connection: psycopg.Connection[Any], header: Header) -> tuple[ItemTotals, ...]:
     """What the items of an account statement come to, by kind, in its order."""
     major = partial(from_minor, decimals_of_currency=header.minor_unit)
     return tuple(
@@ -170,11 +166,11 @@ def item_totals(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[ItemTo
             major(row["total_minor"]),
             major(row["settled_minor"]),
         )
-        for row in _rows(cursor, "statement_item_totals", statement=header.statement_id)
+        for row in _rows(connection, "item_totals", statement=header.statement_id)
     )
 
 
-def _corrected(row: DictRow, minor_unit: int) -> CorrectedConnector:
+def _corrected(row: dict[str, Any], minor_unit: int) -> CorrectedConnector:
     before, after = row["before_minor"], row["after_minor"]
     if after is not None:
         why = None
@@ -193,5 +189,5 @@ def _corrected(row: DictRow, minor_unit: int) -> CorrectedConnector:
     )
 
 
-def _rows(cursor: psycopg.Cursor[Any], name: str, **values: object) -> list[DictRow]:
-    return cursor.execute(load_sql(f"queries/{name}.sql").encode(), values).fetchall()
+def _rows(connection: psycopg.Connection[Any], name: str, **values: object) -> list[dict[str, Any]]:
+    return fetch_dicts(connection, f"read_models/statement/{name}", **values)

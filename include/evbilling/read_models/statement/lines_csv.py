@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, TypeVar
 
 import psycopg
-from psycopg.rows import DictRow
 
 from evbilling.csv_output import Cell, csv_chunks
 from evbilling.errors import NotReady
@@ -83,8 +82,8 @@ def lines_csv(reading: Reading, header: Header, *, is_archived: bool, what: What
 def _billed(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
     after: tuple[str, int] | None = None
 
-    def read(cursor: psycopg.Cursor[DictRow]) -> tuple[tuple[str, Line], ...]:
-        return lines.line_page(cursor, header, after=after, most=_AT_ONCE)
+    def read(connection: psycopg.Connection[Any]) -> tuple[tuple[str, Line], ...]:
+        return lines.line_page(connection, header, after=after, most=_AT_ONCE)
 
     while page := _read(reading, read):
         for charger, line in page:
@@ -104,8 +103,8 @@ def _billed(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
 def _excluded(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
     after: tuple[str, int] | None = None
 
-    def read(cursor: psycopg.Cursor[DictRow]) -> tuple[ExcludedConnector, ...]:
-        return lines.excluded_page(cursor, header, after=after, most=_AT_ONCE)
+    def read(connection: psycopg.Connection[Any]) -> tuple[ExcludedConnector, ...]:
+        return lines.excluded_page(connection, header, after=after, most=_AT_ONCE)
 
     while page := _read(reading, read):
         for one in page:
@@ -124,8 +123,8 @@ def _excluded(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
 def _corrected(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
     after: tuple[str, int] | None = None
 
-    def read(cursor: psycopg.Cursor[DictRow]) -> tuple[CorrectedConnector, ...]:
-        return lines.corrected_page(cursor, header, header.statement_id, after=after, most=_AT_ONCE)
+    def read(connection: psycopg.Connection[Any]) -> tuple[CorrectedConnector, ...]:
+        return lines.corrected_page(connection, header, header.statement_id, after=after, most=_AT_ONCE)
 
     while page := _read(reading, read):
         for one in page:
@@ -148,8 +147,8 @@ def _corrected(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
 def _items(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
     offset = 0
 
-    def read(cursor: psycopg.Cursor[DictRow]) -> tuple[Item, ...]:
-        return lines.item_page(cursor, header, offset=offset, most=_AT_ONCE)
+    def read(connection: psycopg.Connection[Any]) -> tuple[Item, ...]:
+        return lines.item_page(connection, header, offset=offset, most=_AT_ONCE)
 
     while page := _read(reading, read):
         for one in page:
@@ -168,6 +167,6 @@ def _items(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
         offset += len(page)
 
 
-def _read(reading: Reading, read: Callable[[psycopg.Cursor[DictRow]], _Page]) -> _Page:
-    with reading() as connection, lines.reader(connection) as cursor:
-        return read(cursor)
+def _read(reading: Reading, read: Callable[[psycopg.Connection[Any]], _Page]) -> _Page:
+    with reading() as connection:
+        return read(connection)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg.rows import DictRow
 
 from evbilling.errors import NotReady
 from evbilling.money import from_minor
@@ -27,7 +26,7 @@ from evbilling.read_models.statement.view import (
     StatementView,
     Terms,
 )
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_dicts
 
 # What a PDF lists at most; beyond, it sums up.
 MOST_CHARGERS = 1_000
@@ -73,28 +72,27 @@ def show_statement(
     a correction: `lines` has what follows. What isn't billed is counted unless the statement has more connectors than
     `count_excluded_up_to`. All else are short queries by keys, of one moment if the transaction has one snapshot.
     """
-    with lines.reader(connection) as cursor:
-        row = cursor.execute(load_sql("queries/statement_header.sql").encode(), {"statement": statement_id}).fetchone()
-        if row is None:
-            raise NotReady(
-                f"there is no statement {statement_id[:100]}",
-                where="warehouse",
-                fix="look up its id in the list of statements; ids begin with A, S or C",
-            )
-        header = _header(row)
-        is_small = count_excluded_up_to is None or (header.connector_count or 0) <= count_excluded_up_to
-        return _with_parts(
-            cursor,
-            header,
-            is_archived=row["archived_at"] is not None,
-            chargers=chargers,
-            items=items,
-            is_excluded_counted=is_small,
+    found = _rows(connection, "header", statement=statement_id)
+    if not found:
+        raise NotReady(
+            f"there is no statement {statement_id[:100]}",
+            where="warehouse",
+            fix="look up its id in the list of statements; ids begin with A, S or C",
         )
+    header = _header(found[0])
+    is_small = count_excluded_up_to is None or (header.connector_count or 0) <= count_excluded_up_to
+    return _with_parts(
+        connection,
+        header,
+        is_archived=found[0]["archived_at"] is not None,
+        chargers=chargers,
+        items=items,
+        is_excluded_counted=is_small,
+    )
 
 
 def _with_parts(
-    cursor: psycopg.Cursor[DictRow],
+    connection: psycopg.Connection[Any],
     header: Header,
     *,
     is_archived: bool,
@@ -105,30 +103,30 @@ def _with_parts(
     is_connector, is_account, is_correction = (header.kind == k for k in (CONNECTOR, ACCOUNT, CORRECTION))
     # Decisions are those of the account's only connector statement of the period.
     has_lines = is_connector and header.revision == 0 and not is_archived
-    payments = _payments(cursor, header) if is_connector else ()
+    payments = _payments(connection, header) if is_connector else ()
     return StatementView(
         header=header,
         is_archived=is_connector and is_archived,
-        chargers=lines.charger_page(cursor, header, most=chargers) if has_lines else (),
-        charger_count=lines.charger_count(cursor, header) if has_lines else 0,
-        excluded=lines.excluded_by_rule(cursor, header) if has_lines and is_excluded_counted else (),
+        chargers=lines.charger_page(connection, header, most=chargers) if has_lines else (),
+        charger_count=lines.charger_count(connection, header) if has_lines else 0,
+        excluded=lines.excluded_by_rule(connection, header) if has_lines and is_excluded_counted else (),
         is_excluded_counted=has_lines and is_excluded_counted,
         payments=payments,
-        attempts=_attempts(cursor, header) if is_connector else (),
-        plan=_plan(cursor, header) if is_connector else None,
-        corrections=_corrections(cursor, header) if is_connector else (),
-        listed_on=_listed_on(cursor, header, payments) if not is_account else (),
-        items=lines.item_page(cursor, header, most=items) if is_account else (),
-        item_totals=lines.item_totals(cursor, header) if is_account else (),
-        original=_original(cursor, header) if header.corrects else None,
-        corrected=lines.corrected_page(cursor, header, header.statement_id, most=items) if is_correction else (),
-        corrected_count=lines.corrected_count(cursor, header) if is_correction else 0,
-        run=_run(cursor, header),
-        audit=_audit(cursor, header),
+        attempts=_attempts(connection, header) if is_connector else (),
+        plan=_plan(connection, header) if is_connector else None,
+        corrections=_corrections(connection, header) if is_connector else (),
+        listed_on=_listed_on(connection, header, payments) if not is_account else (),
+        items=lines.item_page(connection, header, most=items) if is_account else (),
+        item_totals=lines.item_totals(connection, header) if is_account else (),
+        original=_original(connection, header) if header.corrects else None,
+        corrected=lines.corrected_page(connection, header, header.statement_id, most=items) if is_correction else (),
+        corrected_count=lines.corrected_count(connection, header) if is_correction else 0,
+        run=_run(connection, header),
+        audit=_audit(connection, header),
     )
 
 
-def _header(row: DictRow) -> Header:
+def _header(row: dict[str, Any]) -> Header:
     major = partial(from_minor, decimals_of_currency=row["minor_unit"])
     terms = None
     if row["kind"] == CONNECTOR:
@@ -153,13 +151,13 @@ def _header(row: DictRow) -> Header:
     )
 
 
-def _payments(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Payment, ...]:
-    rows = _rows(cursor, "statement_payments", statement=header.statement_id)
+def _payments(connection: psycopg.Connection[Any], header: Header) -> tuple[Payment, ...]:
+    rows = _rows(connection, "payments", statement=header.statement_id)
     return tuple(Payment(**row) for row in rows)
 
 
-def _attempts(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Attempt, ...]:
-    rows = _rows(cursor, "statement_attempts", statement=header.statement_id)
+def _attempts(connection: psycopg.Connection[Any], header: Header) -> tuple[Attempt, ...]:
+    rows = _rows(connection, "attempts", statement=header.statement_id)
     return tuple(
         Attempt(
             **row,
@@ -170,19 +168,17 @@ def _attempts(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Attempt,
     )
 
 
-def _plan(cursor: psycopg.Cursor[DictRow], header: Header) -> RetryPlan | None:
-    row = cursor.execute(
-        "select planned_at, reason_id, detail from finance.payment_plans where statement_id = %s",
-        (header.statement_id,),
-    ).fetchone()
+def _plan(connection: psycopg.Connection[Any], header: Header) -> RetryPlan | None:
+    query = "select planned_at, reason_id, detail from finance.payment_plans where statement_id = %s"
+    row = connection.execute(query, (header.statement_id,)).fetchone()
     if row is None:
         return None
-    planned_at, reason_id = row["planned_at"], row["reason_id"]
-    says = plan_says(is_planned=planned_at is not None, reason_id=reason_id, detail=row["detail"])
+    planned_at, reason_id, detail = row
+    says = plan_says(is_planned=planned_at is not None, reason_id=reason_id, detail=detail)
     return RetryPlan(planned_at, reason_id, says)
 
 
-def _corrections(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Correction, ...]:
+def _corrections(connection: psycopg.Connection[Any], header: Header) -> tuple[Correction, ...]:
     major = partial(from_minor, decimals_of_currency=header.minor_unit)
     return tuple(
         Correction(
@@ -194,40 +190,38 @@ def _corrections(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[Corre
             major(row["total_minor"]),
             row["reason"],
             row["line_count"],
-            lines.corrected_page(cursor, header, row["statement_id"], most=_MOST_BESIDE),
+            lines.corrected_page(connection, header, row["statement_id"], most=_MOST_BESIDE),
         )
-        for row in _rows(cursor, "statement_corrections", statement=header.statement_id)
+        for row in _rows(connection, "corrections", statement=header.statement_id)
     )
 
 
 def _listed_on(
-    cursor: psycopg.Cursor[DictRow], header: Header, payments: tuple[Payment, ...]
+    connection: psycopg.Connection[Any], header: Header, payments: tuple[Payment, ...]
 ) -> tuple[StatementRef, ...]:
     kind = "correction" if header.kind == CORRECTION else "connector_statement"
     rows = _rows(
-        cursor, "statement_listed_on", kind=kind, item=header.statement_id, payments=[p.payment_id for p in payments]
+        connection, "listed_on", kind=kind, item=header.statement_id, payments=[p.payment_id for p in payments]
     )
     return tuple(StatementRef(**row) for row in rows)
 
 
-def _original(cursor: psycopg.Cursor[DictRow], header: Header) -> StatementRef:
-    row = cursor.execute(
-        "select statement_id, period::text as period, statement_date from billing.statement where statement_id = %s",
-        (header.corrects,),
-    ).fetchone()
+def _original(connection: psycopg.Connection[Any], header: Header) -> StatementRef:
+    query = "select statement_id, period::text, statement_date from billing.statement where statement_id = %s"
+    row = connection.execute(query, (header.corrects,)).fetchone()
     assert row is not None  # ruff: ignore[assert]  # a correction's foreign key
-    return StatementRef(**row)
+    return StatementRef(*row)
 
 
-def _run(cursor: psycopg.Cursor[DictRow], header: Header) -> RunRecord:
-    (row,) = _rows(cursor, "statement_run", run=header.run_id)
+def _run(connection: psycopg.Connection[Any], header: Header) -> RunRecord:
+    (row,) = _rows(connection, "run", run=header.run_id)
     return RunRecord(**(row | {"warnings": tuple(row["warnings"])}))
 
 
-def _audit(cursor: psycopg.Cursor[DictRow], header: Header) -> tuple[AuditEvent, ...]:
-    rows = _rows(cursor, "statement_audit", statement=header.statement_id, period=header.period, run=header.run_id)
+def _audit(connection: psycopg.Connection[Any], header: Header) -> tuple[AuditEvent, ...]:
+    rows = _rows(connection, "audit", statement=header.statement_id, period=header.period, run=header.run_id)
     return tuple(AuditEvent(**row) for row in rows)
 
 
-def _rows(cursor: psycopg.Cursor[DictRow], name: str, **values: object) -> list[DictRow]:
-    return cursor.execute(load_sql(f"queries/{name}.sql").encode(), values).fetchall()
+def _rows(connection: psycopg.Connection[Any], name: str, **values: object) -> list[dict[str, Any]]:
+    return fetch_dicts(connection, f"read_models/statement/{name}", **values)

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +37,5 @@ class StatementNow:
 
 def load_now(connection: psycopg.Connection[Any], statement_ids: Sequence[str]) -> dict[str, StatementNow]:
     """These statements by id; one that doesn't exist is missing."""
-    rows = connection.execute(load_sql("queries/statements_now.sql").encode(), {"statements": list(statement_ids)})
-    return {now.statement_id: now for now in starmap(StatementNow, rows.fetchall())}
+    rows = fetch_all(connection, "read_models/statement_list/current", statements=list(statement_ids))
+    return {now.statement_id: now for now in starmap(StatementNow, rows)}

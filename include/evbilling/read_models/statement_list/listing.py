@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.rows import dict_row
-from psycopg.sql import Literal
 
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
@@ -30,7 +29,7 @@ from evbilling.read_models.statement_list.queries import (
     page_order,
     totals_parts,
 )
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import fetch_all, fetch_one
 
 PAGE_ROWS = 50
 BY_STATEMENT = Sort()
@@ -125,8 +124,8 @@ class Choices:
 
 def choices(connection: psycopg.Connection[Any]) -> Choices:
     """What the list can be filtered by."""
-    row = connection.execute(load_sql("queries/statements_choices.sql").encode()).fetchone() or (None, None)
-    return Choices(row[0] or [], row[1] or [])
+    periods, currencies = fetch_one(connection, "read_models/statement_list/choices")
+    return Choices(periods or [], currencies or [])
 
 
 def find_accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) -> list[str] | None:
@@ -136,9 +135,7 @@ def find_accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) 
     """
     if not wanted.account:
         return None
-    rows = connection.execute(
-        load_sql("queries/statements_accounts.sql").encode(), {"text": wanted.account, "most": MOST_ACCOUNTS}
-    ).fetchall()
+    rows = fetch_all(connection, "read_models/statement_list/accounts", text=wanted.account, most=MOST_ACCOUNTS)
     if len(rows) > MOST_ACCOUNTS:
         raise BadInput(
             f"more than {MOST_ACCOUNTS:,} accounts have {wanted.account!r} in their id or name",
@@ -191,7 +188,7 @@ def _page(
 ) -> list[Place]:
     """The places of a page's rows, as they come when the list is read forwards or backwards."""
     if accounts is None:
-        found = connection.execute(composed("statements_counts", **counts_parts(wanted))).fetchall()
+        found = connection.execute(composed("counts", **counts_parts(wanted))).fetchall()
         counts = {(kind, status): count for kind, status, count in found}
         branches = page_branches(wanted, sort, counts, place, forward=forward, limit=limit)
     else:
@@ -199,14 +196,14 @@ def _page(
     if branches is None:
         return []
     order = page_order(sort, forward=forward)
-    rows = connection.execute(composed("statements_page", branches=branches, order=order, limit=limit))
+    rows = connection.execute(composed("page", branches=branches, order=order, limit=limit))
     return [Place(rank, tuple(values), statement_id) for rank, *values, statement_id in rows]
 
 
 def _details(connection: psycopg.Connection[Any], places: list[Place]) -> list[ListedStatement]:
     ids = [place.statement_id for place in places]
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(composed("statements_details", ids=Literal(ids)))
+        cursor.execute(composed("details", ids=ids))
         found = {row["statement_id"]: _listed(row) for row in cursor}
     return [found[statement_id] for statement_id in ids]
 
@@ -224,7 +221,7 @@ def export_rows(
     connection: psycopg.Connection[Any], wanted: StatementFilter, sort: Sort = BY_STATEMENT
 ) -> Iterator[StatementLine]:
     """All that is filtered, in order; read a few thousand at a time, within the connection's transaction."""
-    query = composed("statements_export", **export_parts(wanted, sort, find_accounts(connection, wanted)))
+    query = composed("export", **export_parts(wanted, sort, find_accounts(connection, wanted)))
     with connection.cursor(name="statements_export", row_factory=dict_row) as cursor:
         cursor.itersize = _EXPORTED_AT_ONCE
         cursor.execute(query)

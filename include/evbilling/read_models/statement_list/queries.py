@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from evbilling.read_models.statement_list.filters import LETTERS, STATUSES, Place, Sort, StatementFilter
-from evbilling.warehouse.sql_files import load_sql
+from evbilling.warehouse.query import compose
 
 # How many statements there are, by kind and status.
 Counts = Mapping[tuple[str, str], int]
@@ -44,10 +44,9 @@ _JOINED_KEYS: dict[str, tuple[str, ...]] = {
 }
 
 
-def composed(name: str, **parts: Composable | int) -> Composed:
-    """The query file `name` with its parts filled in."""
-    text = load_sql(f"queries/{name}.sql")
-    return SQL(text).format(**{k: v if isinstance(v, Composable) else Literal(v) for k, v in parts.items()})
+def composed(name: str, **params: object) -> Composed:
+    """The query `name` of the list with its parts and values filled in."""
+    return compose(f"read_models/statement_list/{name}", **params)
 
 
 # Conditions ----------------------------------------------------------------------------------------------------------
@@ -169,7 +168,7 @@ def page_branches(
             is_few = wanted.currency and count <= _FEW
             branches.append(
                 composed(
-                    "statements_branch_few" if is_few else "statements_branch",
+                    "branch_of_few" if is_few else "branch",
                     rank=rank,
                     keys=SQL("".join(named)),
                     source=SQL("billing.standing" if is_connector else "billing.statement"),
@@ -227,7 +226,7 @@ def accounts_branch(
         )
         parts["conditions"] = SQL("{} and {}").format(parts["conditions"], beyond)
     branch = composed(
-        "statements_branch_accounts",
+        "branch_of_accounts",
         rank=SQL(rank),
         keys=SQL("".join(f"k{n}, " for n, _ in enumerate(keys, 1))),
         values=SQL("".join(f"{key} as k{n}, " for n, key in enumerate(keys, 1))),
@@ -243,7 +242,7 @@ def _union(branches: Sequence[Composed]) -> Composed | None:
 
 
 def export_parts(wanted: StatementFilter, sort: Sort, accounts: Sequence[str] | None) -> dict[str, Composable]:
-    """The parts of statements_export.sql."""
+    """The parts of export.sql."""
     direction = _direction(sort, forward=True)
     keys = [f"{key} {direction}" for key in (*_JOINED_KEYS[sort.by], "s.statement_id")]
     if _OTHER_KEYS[sort.by] is None:
@@ -255,7 +254,7 @@ def totals_parts(wanted: StatementFilter, accounts: Sequence[str] | None) -> tup
     """The query that adds up what is filtered, and its parts: from the sums that are kept, if they tell it apart."""
     letter, *digits = wanted.search.rstrip("-").split("-")
     if accounts is not None or len(digits) > 1:
-        return "statements_totals", _joined(wanted, accounts)
+        return "totals", _joined(wanted, accounts)
     kinds = [kind for kind in LETTERS if kind in (wanted.kinds or LETTERS) and letter in {"", LETTERS[kind]}]
     conditions = [SQL("s.kind = any({}::text[])").format(Literal(kinds)), *_sum_conditions(wanted)]
     if digits:
@@ -263,11 +262,11 @@ def totals_parts(wanted: StatementFilter, accounts: Sequence[str] | None) -> tup
     if wanted.statuses:
         statuses = Literal(list(wanted.statuses))
         conditions.append(SQL("s.status = any({}::billing.statement_status[])").format(statuses))
-    return "statements_sums", {"conditions": _all(conditions)}
+    return "sums", {"conditions": _all(conditions)}
 
 
 def counts_parts(wanted: StatementFilter) -> dict[str, Composable]:
-    """The parts of statements_counts.sql."""
+    """The parts of counts.sql."""
     return {"conditions": _all(_sum_conditions(wanted))}
 
 

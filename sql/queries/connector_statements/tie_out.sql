@@ -1,0 +1,37 @@
+-- The figures that must agree once a run has closed, each pair counted in two ways. Stored for finance.tie_out.
+with decision as (
+    select d.account_id, d.rule_id is null as is_billed, count(*) as connectors, sum(unit_price_minor) as net_minor
+    from billing.connector_decision d where d.period = %(period)s group by 1, 2
+), statement as (
+    select * from billing.statement where kind = 'connector' and revision = 0 and period = %(period)s
+), by_currency as (
+    select s.currency, s.minor_unit, sum(s.net_minor) as net_minor, sum(s.total_minor) as total_minor,
+           coalesce(sum(d.net_minor), 0) as lines_minor
+    from statement s left join decision d on d.account_id = s.account_id and d.is_billed
+    group by s.currency, s.minor_unit
+), unbilled as (
+    select count(distinct account_id) as accounts from billing.unbilled_account
+    where period = %(period)s and resolved_by_run_id is null
+)
+select 'connectors-decided' as check_id,
+       'Connectors extracted' as left_label, %(extracted)s::numeric as left_value,
+       'Connectors decided, and held with quarantined accounts' as right_label,
+       (select coalesce(sum(connectors), 0) from decision) + %(held)s as right_value
+union all
+select 'connectors-billed',
+       'Connectors billed, by decisions', (select coalesce(sum(connectors), 0) from decision where is_billed),
+       'Connectors billed, by statements', (select coalesce(sum(ac_count + dc_count), 0) from statement)
+union all
+select 'accounts-settled',
+       'Accounts with billing on', %(accounts)s::numeric,
+       'Statements and unbilled accounts', (select count(*) from statement) + (select accounts from unbilled)
+union all
+select 'numbers-gapless',
+       'Highest statement number', (select coalesce(max(number), 0) from statement),
+       'Statements', (select count(*) from statement)
+union all
+select 'net-' || currency,
+       'Net of all lines, ' || currency, round(lines_minor / power(10::numeric, minor_unit), minor_unit),
+       'Net of all statements, ' || currency, round(net_minor / power(10::numeric, minor_unit), minor_unit)
+from by_currency
+order by 1;

@@ -1,5 +1,0 @@
--- How many rows read_chargers and read_connectors have to bring, as the source itself counts them.
-select (select count(*) from {charger}
-        where (valid_from is null or valid_from <= {last}) and (valid_to is null or valid_to > {first}) and {in_part}),
-       (select count(*) from {connector}
-        where (valid_from is null or valid_from <= {last}) and (valid_to is null or valid_to > {first}) and {in_part})

@@ -1,9 +1,0 @@
--- The platform's charges of the given accounts, each account's within its own window; for the month end. Those without a
--- time come too: they are a fault to be told, not to be passed over. Amounts as text: decimals must arrive exactly.
-select c.account_id, c.charge_id, c.kind, c.description, c.occurred_at, c.net_amount::text as net_amount,
-       c.tax_amount::text as tax_amount, c.currency, c.settled_amount::text as settled_amount
-from unnest({accounts}::text[], {window}::integer[]) as a (account_id, number)
-join unnest({since}::timestamptz[], {until}::timestamptz[]) with ordinality as at (since, until, number)
-  on at.number = a.number
-join {account_charge} c on c.account_id = a.account_id
- and (c.occurred_at >= at.since and c.occurred_at < at.until or c.occurred_at is null)

@@ -1,0 +1,10 @@
+-- How many charges the platform has of the given accounts, each account's within its own window, and their exact sums;
+-- beside extract_charges.sql, so that what arrived can be compared with it.
+select c.account_id, count(*) as charges, sum(c.net_amount + c.tax_amount)::text as total_amount,
+       sum(c.settled_amount)::text as settled_amount
+from {account_charge} c
+join unnest(%(accounts)s::text[], %(window)s::integer[]) as a (account_id, number) on a.account_id = c.account_id
+join unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) with ordinality as at (since, until, number)
+  on at.number = a.number
+where c.occurred_at is null or c.occurred_at >= at.since and c.occurred_at < at.until
+group by c.account_id

@@ -1,0 +1,7 @@
+-- History rows, around the count, of connectors that an extraction met twice.
+select co.charger_id, co.connector_id,
+       nullif(co.valid_from, '-infinity') as valid_from, nullif(co.valid_to, 'infinity') as valid_to
+from {connector} co
+where co.charger_id = any(%(chargers)s)
+  and (co.valid_from is null or co.valid_from <= %(last)s) and (co.valid_to is null or co.valid_to > %(first)s)
+order by co.charger_id, co.connector_id, co.valid_from nulls first

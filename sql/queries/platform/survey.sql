@@ -1,0 +1,15 @@
+-- The facts of an inventory as a set, before any of it is read: for sharding, and to refuse a set that can't be right.
+-- {connector} and {charger} are the source's relations, each read once; the window is first to last count of the period.
+with charger as (
+    -- A row without a beginning was always so.
+    select min(greatest(coalesce(ch.valid_from, '-infinity'), '0001-01-01 00:00+00')) as history_begins,
+           count(*) filter (where w.is_counted and a.account_id is null) as homeless_chargers,
+           count(*) filter (where w.is_counted and ch.charger_id is null and ch.account_id is not null)
+               as nameless_chargers
+    from {charger} ch
+    left join (select distinct account_id from {account}) a on a.account_id = ch.account_id
+    cross join lateral (select (ch.valid_from is null or ch.valid_from <= %(last)s)
+                           and (ch.valid_to is null or ch.valid_to > %(first)s) as is_counted) w
+)
+select (select count(*) from {connector}) as connector_rows, history_begins, homeless_chargers, nameless_chargers
+from charger;

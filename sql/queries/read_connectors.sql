@@ -1,6 +1,0 @@
--- Connectors around the count, one part of them; for the extraction. As read_chargers.
-select charger_id, connector_id, power_type, status, ({shard})::smallint as shard,
-       (case when valid_from > {first} then valid_from end)::timestamptz as began,
-       (case when valid_to <= {last} then valid_to end)::timestamptz as ended
-from {connector}
-where (valid_from is null or valid_from <= {last}) and (valid_to is null or valid_to > {first}) and {in_part}

@@ -1,0 +1,16 @@
+-- All that a page says of its statements, and what tells which actions can work. For the page Driver Statements.
+-- Part: ids, as a literal, so that no other period is looked at.
+select s.statement_id, s.kind, s.account_id, s.account_name, s.financial_admin_id, s.period::text as period,
+       s.statement_date, s.issued_at, l.connectors, s.currency, s.minor_unit, s.total_minor, l.paid_minor,
+       l.balance_minor, coalesce(l.status::text, 'Issued') as status, s.corrects_statement_id,
+       coalesce(l.has_failed, false) as has_failed,
+       exists (select from billing.payment_attempt a
+               where a.statement_id = s.statement_id and a.outcome in ('pending', 'unknown')) as is_under_way,
+       coalesce(o.minor, 0) > 0 as is_marked_as_paid
+from billing.statement s
+left join billing.standing l on l.statement_id = s.statement_id and l.statement_id = any(%(ids)s::text[])
+left join (
+    select t.statement_id, sum(case t.kind when 'paid_outside' then t.amount_minor else -t.amount_minor end) as minor
+    from billing.transfer t where t.statement_id = any(%(ids)s::text[]) and t.paid_outside_id is not null group by 1
+) o on o.statement_id = s.statement_id
+where s.statement_id = any(%(ids)s::text[])

@@ -1,5 +1,0 @@
--- Accounts that have chargers without an id at the count: such a charger's connectors can't be found.
-select account_id, count(*) as chargers from {charger}
-where charger_id is null and account_id is not null
-  and (valid_from is null or valid_from <= {last}) and (valid_to is null or valid_to > {first})
-group by account_id;
