@@ -11,9 +11,8 @@ import psycopg
 import pytest
 
 from evbilling.services import Services
-from evbilling.warehouse.migrate import migrate
 from evbilling_local.stack.postgres import EmbeddedPostgres
-from tests.support.month import NOW, Platform, bill, one, rows, settle_terms, terms
+from tests.support.month import NOW, Platform, bill, rows, settle_terms, terms
 from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_collected_once, payment_world
 
 pytestmark = pytest.mark.postgres
@@ -111,72 +110,6 @@ def test_a_statement_without_tax_posts_its_net_alone(platform_db: str, warehouse
     bill(Services(platform_db, warehouse_db.writer_url, str(tmp_path)))
     query = "select kind, amount_minor from billing.transfer"
     assert rows(warehouse_db.admin_url, query) == [("issue", 500)]
-
-
-def test_what_was_issued_before_there_was_a_ledger_is_posted(
-    postgres: EmbeddedPostgres, platform_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A warehouse with an issued month, migrated from 0002 on: its statements stand as due, and can be collected."""
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    admin_url = postgres.create_database("from_0002")
-    with monkeypatch.context() as patched:
-        patched.setattr("evbilling.warehouse.migrate.VIEW_FILES", ())
-        upgrade = command.upgrade
-        patched.setattr(command, "upgrade", lambda config, _: upgrade(config, "0002"))
-        migrate(admin_url)
-    assert one(admin_url, "select version_num from public.schema_version") == "0002"
-    _issue_by_hand(admin_url, 3)
-    migrate(admin_url)
-    head = ScriptDirectory.from_config(_config(Config())).get_current_head()
-    assert one(admin_url, "select version_num from public.schema_version") == head
-    found = rows(admin_url, "select statement_id, status, total_amount, balance_due from finance.statements order by 1")
-    assert [status for _, status, _, _ in found] == ["Issued"] * 3
-    assert [total for _, _, total, _ in found] == [due for _, _, _, due in found] != []
-    posted = rows(
-        admin_url,
-        "select t.posted_at = s.issued_at from billing.transfer t join billing.statement s using (statement_id)",
-    )
-    assert posted == [(True,)] * 6
-    with psycopg.connect(postgres.url("evbilling_writer", "from_0002", password="test")) as connection:
-        connection.execute(MARK.format("'m', 'A-202611-000001', null, 'EUR', '2026-11-05', 'ref', 'ann', 'bank'"))
-    assert (
-        one(admin_url, "select status from finance.statements where statement_id = 'A-202611-000001'")
-        == "Paid manually"
-    )
-    postgres.drop_database("from_0002")
-
-
-def _config(config: Any) -> Any:
-    import evbilling.warehouse
-
-    config.set_main_option("script_location", str(Path(evbilling.warehouse.__file__).parent / "alembic"))
-    return config
-
-
-def _issue_by_hand(url: str, count: int) -> None:
-    with psycopg.connect(url) as connection:
-        connection.execute(
-            """insert into billing.run (dag_id, airflow_run_id, period, actor, code_version, source, shard_count)
-               values ('d', 'r', '2026-11', 'x', 'x', 'x', 1)"""
-        )
-        connection.execute(
-            """insert into billing.account_setting (account_id, effective_from, charge_connectors, fee_per_connector,
-                   exclude_closed, exclude_private, tax_rate, actor)
-               values ('a', '2020-01', true, 5, false, false, 0.19, 'x')"""
-        )
-        connection.execute(
-            """insert into billing.statement (statement_id, kind, period, account_id, number, run_id,
-                   financial_admin_id, time_zone, count_instant, statement_date, currency, minor_unit, setting_id,
-                   fee_minor, dc_fee_minor,
-                   tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, code_version)
-               select 'A-202611-' || lpad(n::text, 6, '0'), 'connector', '2026-11', 'a' || n, n, 1, 'fa', 'UTC', now(),
-                      '2026-11-01', 'EUR', 2, 1, 500, 500, 0.19, n, 0, 500 * n, 95 * n, 595 * n, 'x'
-               from generate_series(1, %s) n""",
-            (count,),
-        )
 
 
 # ---- What the writer can't do

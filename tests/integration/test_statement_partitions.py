@@ -1,4 +1,4 @@
-"""Statements and ledger by period: what a warehouse held before is unchanged, and each partition keeps what it must."""
+"""Statements and ledger by period: each partition keeps the keys and guards of the whole table."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import pytest
 
 from evbilling.errors import StaleTry
 from evbilling.services import Services
-from evbilling.warehouse.migrate import migrate
-from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.month import Platform, bill, one, rows, settle_terms, terms
 
 pytestmark = pytest.mark.postgres
@@ -26,136 +24,8 @@ select 'A-' || replace(p, '-', '') || '-' || lpad(n::text, 6, '0'), 'connector',
        (p || '-01')::date, 'EUR', 2, 1, 500, 500, 0.19, n, 0, 500 * n, 95 * n, 595 * n, 'x'
 from generate_series(1, 3) n, unnest(array['2026-10', '2026-11', '2026-12']) p
 """
-_BEFORE = f"""
-insert into billing.run (dag_id, airflow_run_id, period, actor, code_version, source, shard_count)
-values ('d', 'r', '2026-11', 'x', 'x', 'x', 1);
-insert into billing.account_setting (account_id, effective_from, charge_connectors, fee_per_connector, exclude_closed,
-                                     exclude_private, tax_rate, actor)
-values ('a', '2020-01', true, 5, false, false, 0.19, 'x');
-{_ISSUE};
-insert into billing.statement (
-    statement_id, kind, period, account_id, revision, number, run_id, financial_admin_id, time_zone, statement_date,
-    currency, minor_unit, tax_rate, net_minor, tax_minor, total_minor, corrects_statement_id, code_version)
-values ('C-202611-000001', 'correction', '2026-11', 'a2', 1, 1, 1, 'fa', 'UTC', '2026-11-03', 'EUR', 2, 0.19, -500, -95,
-        -595, 'A-202611-000002', 'x');
-insert into billing.statement (
-    statement_id, kind, period, account_id, number, run_id, financial_admin_id, time_zone, statement_date, currency,
-    minor_unit, tax_rate, net_minor, tax_minor, total_minor, code_version)
-values ('S-202611-000001', 'account', '2026-11', 'a1', 1, 1, 'fa', 'UTC', '2026-11-30', 'EUR', 2, 0, 595, 0, 595, 'x');
-select billing.record_paid_outside('m', 'A-202610-000003', 1000, 'EUR', '2026-11-05', 'ref', 'ann', 'bank');
-create schema mine;
-create view mine.overdue as select * from finance.statements where balance_due > 0;
-"""
 _COLUMNS = """financial_admin_id, time_zone, count_instant, statement_date, currency, minor_unit, setting_id, fee_minor,
     dc_fee_minor, tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, code_version"""
-_SEEN = ("finance.statements", "finance.ledger", "finance.payments", "finance.receivables_by_age", "mine.overdue")
-_VIEWS_OF_0011 = Path(__file__).parent / "released" / "finance_0011.sql"
-
-
-def test_a_warehouse_of_before_holds_the_same(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Migrated from 0010 on, with statements of all kinds, a payment, a correction and a view of finance's own."""
-    from alembic import command
-
-    admin_url = postgres.create_database("from_0010")
-    with monkeypatch.context() as patched:
-        upgrade = command.upgrade
-        patched.setattr(command, "upgrade", lambda config, _: upgrade(config, "0010"))
-        patched.setattr("evbilling.warehouse.migrate.VIEW_FILES", ())
-        migrate(admin_url)
-    with psycopg.connect(admin_url) as connection:
-        connection.execute("set role evbilling_owner")
-        connection.execute(_VIEWS_OF_0011.read_bytes())
-        connection.execute("reset role")
-        connection.execute(_BEFORE.encode())
-    columns = {view: _columns(admin_url, view) for view in _SEEN}
-    before = {view: _seen(admin_url, view, columns[view]) for view in _SEEN}
-    assert all(before.values())
-    migrate(admin_url)
-    assert {view: _seen(admin_url, view, columns[view]) for view in _SEEN} == before
-    parts = rows(admin_url, "select tableoid::regclass::text, count(*) from billing.statement group by 1 order by 1")
-    months = [(f"billing.statement_2026_{month}", 3) for month in (10, 11, 12)]
-    assert parts == [*months, ("billing.statement_other", 2)]
-    last, following = rows(admin_url, "select max(transfer_id) from billing.transfer")[0][0], "2026-11-06"
-    with psycopg.connect(admin_url) as connection:
-        connection.execute(
-            "select billing.record_paid_outside('n', 'A-202612-000003', null, 'EUR', %s, 'ref', 'ann', 'bank')",
-            (following,),
-        )
-    assert one(admin_url, "select max(transfer_id) from billing.transfer") == last + 1
-    postgres.drop_database("from_0010")
-
-
-def test_a_warehouse_of_0011_learns_to_undo(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a live period and one whose decisions are archived, with payments of before, and drafts that lie numbered.
-
-    What is there stays as it is; payments of before can be undone in each period, and a later period is as guarded.
-    """
-    from alembic import command
-
-    admin_url = postgres.create_database("from_0011")
-    with monkeypatch.context() as patched:
-        upgrade = command.upgrade
-        patched.setattr(command, "upgrade", lambda config, _: upgrade(config, "0011"))
-        patched.setattr("evbilling.warehouse.migrate.VIEW_FILES", ())
-        migrate(admin_url)
-    with psycopg.connect(admin_url) as connection:
-        connection.execute("set role evbilling_owner")
-        connection.execute(_VIEWS_OF_0011.read_bytes())
-        connection.execute("reset role")
-        for month in ("2026-10", "2026-11", "2026-12"):
-            connection.execute("select billing.open_period(%s)", (month,))
-        connection.execute(_BEFORE.encode())
-        connection.execute(
-            """insert into billing.archived_period (
-                   period, store, files, decisions, billed, unit_price_minor, digest, actor, dropped_at)
-               values ('2026-10', '/x', '[]', 0, 0, 0, 0, 'ann', now());
-               select billing.record_paid_outside(
-                   'l', 'A-202611-000001', null, 'EUR', '2026-11-05', 'ref', 'ann', 'bank');
-               select billing.create_issue_tables('staging', 'run_1_issue', 'run_1_posting', '2027-01')"""
-        )
-    columns = {view: _columns(admin_url, view) for view in _SEEN}
-    before = {view: _seen(admin_url, view, columns[view]) for view in _SEEN}
-    migrate(admin_url)
-    assert {view: _seen(admin_url, view, columns[view]) for view in _SEEN} == before
-    assert one(
-        admin_url, "select to_regclass('staging.run_1_issue') is null and to_regclass('staging.run_1_posting') is null"
-    )
-    undo = "select (billing.reverse_paid_outside(%s, %s, null, 'ann', 'mistake')).amount_minor"
-    writer_url = postgres.url("evbilling_writer", "from_0011", password="test")
-    assert one(writer_url, undo, "archived", "A-202610-000003") == 1000
-    assert one(writer_url, undo, "live", "A-202611-000001") == 595
-    query = "select statement_id, paid_amount, status from finance.statements where statement_id = any(%s) order by 1"
-    found = rows(admin_url, query, ["A-202610-000003", "A-202611-000001"])
-    assert found == [("A-202610-000003", 0, "Issued"), ("A-202611-000001", 0, "Issued")]
-    balance = """select sum(amount_minor) filter (where debit_account = 'paid_outside'),
-                        sum(amount_minor) filter (where credit_account = 'paid_outside') from billing.transfer"""
-    assert rows(admin_url, balance) == [(1595, 1595)]
-    with psycopg.connect(admin_url) as connection:
-        connection.execute("select billing.open_period('2027-01')")
-        connection.execute(_ISSUE.replace("array['2026-10', '2026-11', '2026-12']", "array['2027-01']").encode())
-        connection.execute(
-            "select billing.record_paid_outside('y', 'A-202701-000001', null, 'EUR', '2027-01-05', 'r', 'ann', 'bank')"
-        )
-    assert one(writer_url, undo, "new", "A-202701-000001") == 595
-    again = """insert into billing.transfer (
-                   kind, statement_id, debit_account, credit_account, amount_minor, currency, paid_outside_id)
-               select kind, statement_id, debit_account, credit_account, amount_minor, currency, paid_outside_id
-               from billing.transfer where kind = 'paid_outside_reversal' and statement_id = %s"""
-    for statement_id in ("A-202610-000003", "A-202611-000001", "A-202701-000001"):
-        with psycopg.connect(admin_url) as connection, pytest.raises(psycopg.errors.UniqueViolation):
-            connection.execute(again.encode(), (statement_id,))
-    postgres.drop_database("from_0011")
-
-
-def _columns(url: str, view: str) -> str:
-    """The columns that a view has now: later ones come after them."""
-    query = """select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
-               where attrelid = %s::regclass and attnum > 0"""
-    return str(one(url, query, view))
-
-
-def _seen(url: str, view: str, columns: str) -> list[Any]:
-    return rows(url, f"select ({columns})::text from {view} order by 1")
 
 
 class Issued:
@@ -252,6 +122,30 @@ def test_a_payment_is_posted_for_its_own_statement(issued: Issued) -> None:
                from billing.transfer where kind = 'paid_outside'"""
     assert "paid_outside" in issued.refused(again, "A-202610-000001")
     assert "foreign key" in issued.refused(again, "A-202611-000001")
+
+
+def test_a_payment_is_undone_once_in_each_period(issued: Issued) -> None:
+    """Also in one whose decisions are archived: the ledger's key of the partition refuses a second reversal."""
+    with psycopg.connect(issued.warehouse.admin_url) as connection:
+        connection.execute(
+            """insert into billing.archived_period (
+                   period, store, files, decisions, billed, unit_price_minor, digest, actor, dropped_at)
+               values ('2026-10', '/x', '[]', 0, 0, 0, 0, 'ann', now())"""
+        )
+    again = """insert into billing.transfer (
+                   kind, statement_id, debit_account, credit_account, amount_minor, currency, paid_outside_id)
+               select kind, statement_id, debit_account, credit_account, amount_minor, currency, paid_outside_id
+               from billing.transfer where kind = 'paid_outside_reversal' and statement_id = %s"""
+    for statement_id in ("A-202610-000001", "A-202611-000002"):
+        mark = "select billing.record_paid_outside(%s, %s, null, 'EUR', '2026-11-05', 'ref', 'ann', 'bank')"
+        undo = "select (billing.reverse_paid_outside(%s, %s, null, 'ann', 'mistake')).amount_minor"
+        rows(issued.warehouse.writer_url, mark, f"mark {statement_id}", statement_id)
+        due = "select total_minor from billing.statement where statement_id = %s"
+        undone = one(issued.warehouse.writer_url, undo, f"undo {statement_id}", statement_id)
+        assert undone == one(issued.warehouse.admin_url, due, statement_id)
+        status = "select status, paid_amount from finance.statements where statement_id = %s"
+        assert rows(issued.warehouse.admin_url, status, statement_id) == [("Issued", 0)]
+        assert "unique constraint" in issued.refused(again, statement_id)
 
 
 def test_numbers_follow_on_those_attached(issued: Issued) -> None:

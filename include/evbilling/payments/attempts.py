@@ -1,6 +1,6 @@
 """Payment attempts in the warehouse: opened before any call is made, claimed by who sends them, settled once.
 
-Every change goes through an owner's function (sql/migrations/0004_payments.sql) that locks the statements concerned.
+Every change goes through a function in sql/functions/payments, which locks the statements concerned.
 """
 
 from __future__ import annotations

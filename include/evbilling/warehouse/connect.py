@@ -21,7 +21,7 @@ _MAY_COME_BACK = (
     errors.DeadlockDetected,
 )
 
-# Raised by the owner's functions in sql/migrations.
+# Raised by the functions in sql/functions.
 _OUR_ERRORS: dict[str, type[EvbillingError]] = {"EV001": StaleTry, "EV003": TransientError, "EV004": BadInput}
 
 

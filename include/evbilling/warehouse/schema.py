@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from evbilling.errors import NotReady
-from evbilling.warehouse.query import SQL_ROOT
 
 
 def newest_revision() -> str:
-    """The number of the newest migration that lies in the sources, for example `0002`."""
-    return max(path.name[:4] for path in (SQL_ROOT / "migrations").glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    """The number of the newest revision that this code brings, for example `0016`."""
+    return max(path.name[:4] for path in (Path(__file__).parent / "alembic" / "versions").glob("[0-9]*_*.py"))
 
 
 def require_newest_schema(connection: psycopg.Connection[Any]) -> None:

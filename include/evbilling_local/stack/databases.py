@@ -65,8 +65,8 @@ def migrate_warehouse(server: EmbeddedPostgres, state: StackState) -> list[str]:
         except psycopg.errors.UndefinedObject as error:
             raise NotReady(
                 f"the warehouse migration didn't make the role {role}",
-                where="sql/migrations",
-                fix="put the role into a migration",
+                where="sql/access/roles.sql",
+                fix="create the role in that file",
             ) from error
     return applied
 

@@ -1,0 +1,8 @@
+-- What a period's decisions come to. Two copies with the same four figures are the same: the digest is of whole rows.
+create or replace function billing.decision_sums(
+    p_period text, out decisions bigint, out billed bigint, out unit_price_minor numeric, out digest numeric)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select count(*), count(*) filter (where d.rule_id is null), coalesce(sum(d.unit_price_minor), 0),
+           coalesce(sum(hashtextextended(d::text, 0)::numeric), 0)
+    from billing.connector_decision d where d.period = p_period;
+$$;

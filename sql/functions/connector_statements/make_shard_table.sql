@@ -1,0 +1,12 @@
+-- Makes the empty table of a try that open_shard() gave this epoch; fails if it is there. Autovacuum stays away from it
+-- until it is published. No fence is held: whoever is paused here holds up nobody, and close_shard() refuses the late.
+create or replace function billing.make_shard_table(p_run_id bigint, p_shard integer, p_epoch bigint) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_table text := format('run_%s_shard_%s_try_%s', p_run_id, p_shard, p_epoch);
+begin
+    execute format('create table staging.%I (like staging.%I including defaults including constraints)
+                    with (autovacuum_enabled = false)', v_table, 'run_' || p_run_id);
+    execute format('grant select, insert on staging.%I to evbilling_writer', v_table);
+end
+$$;

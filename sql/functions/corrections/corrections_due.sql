@@ -1,0 +1,23 @@
+-- What a run would correct: statements whose amounts aren't those that the run has staged, accounts at fault left out.
+-- A statement that the run has nothing for is worth nothing now. `is_waiting`: a charge of it is under way, so it can't be
+-- corrected yet. Amounts are by how much the statement would change.
+create or replace function billing.corrections_due(p_run_id bigint, p_held text[])
+returns table (statement_id text, account_id text, currency text, minor_unit smallint, net_minor bigint, tax_minor bigint,
+               total_minor bigint, is_waiting boolean)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    return query execute format($q$
+        select e.statement_id, e.account_id, e.currency, e.minor_unit,
+               coalesce(d.net_minor, 0) - e.net_minor, coalesce(d.tax_minor, 0) - e.tax_minor,
+               coalesce(d.total_minor, 0) - e.total_minor,
+               exists (select from billing.payment_attempt a
+                       where a.statement_id = e.statement_id and a.outcome in ('pending', 'unknown'))
+        from billing.effective_statement e
+        left join staging.%I d on d.account_id = e.account_id
+        where e.period = (select period from billing.run where run_id = $1) and e.account_id <> all($2)
+          and (coalesce(d.net_minor, 0), coalesce(d.tax_minor, 0)) is distinct from (e.net_minor, e.tax_minor)
+          and coalesce(d.currency, e.currency) = e.currency
+        order by e.statement_id $q$, 'run_' || p_run_id || '_statement')
+    using p_run_id, p_held;
+end
+$$;

@@ -1,0 +1,12 @@
+-- Marks a message as being sent; to be committed before the mail server hears of it. False if it isn't the sender's any
+-- more, whose reservation is over or was taken.
+create or replace function billing.begin_mail(p_mail_id bigint, p_sender text, p_recipient text, p_message_id text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    update billing.mail
+    set state = 'sending', tries = tries + 1, claimed_at = clock_timestamp(), recipient = p_recipient,
+        message_id = p_message_id, last_error = null
+    where mail_id = p_mail_id and sender = p_sender and state = 'pending' and reserved_until > clock_timestamp();
+    return found;
+end
+$$;

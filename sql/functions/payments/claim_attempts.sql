@@ -1,0 +1,25 @@
+-- Takes up to `p_most` of a batch's attempts that wait to be sent, or whose sender was cut off before recording an
+-- answer, and marks them as sent: from the commit on, only the gateway knows what became of them. Attempts claimed
+-- less than `p_lease` ago belong to another sender; those first sent before the gateway forgets a key (24 hours) are not
+-- sent again but left to be asked about.
+create or replace function billing.claim_attempts(p_batch text, p_most integer, p_lease interval)
+returns table (attempt_id bigint, statement_id text, idempotency_key text, amount_minor bigint, currency text,
+               customer text, payment_method text, attempt_no integer)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+    return query
+    with free as (
+        select p.attempt_id from billing.payment_attempt p
+        where p.batch = p_batch and p.outcome = 'pending'
+          and (p.claimed_at is null or p.claimed_at < clock_timestamp() - p_lease)
+          and (p.sent_at is null or p.sent_at > clock_timestamp() - interval '23 hours')
+        order by p.attempt_id limit p_most for update skip locked
+    )
+    update billing.payment_attempt p
+    set sent_at = coalesce(p.sent_at, clock_timestamp()), claimed_at = clock_timestamp()
+    from free where p.attempt_id = free.attempt_id
+    returning p.attempt_id, p.statement_id, p.idempotency_key, p.amount_minor, p.currency, p.customer,
+              p.payment_method, p.attempt_no;
+end
+$$;

@@ -1,0 +1,69 @@
+-- Records a payment made outside the gateway; amount null: all that is due. Returns its id, the amount, and whether it is
+-- new (the same request again is not). Refuses with EV004 what can't be right.
+create or replace function billing.record_paid_outside(
+    p_request_id text, p_statement_id text, p_amount_minor bigint, p_currency text, p_paid_on date, p_reference text,
+    p_actor text, p_reason text, out paid_outside_id bigint, out amount_minor bigint, out is_new boolean)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    v_statement billing.statement;
+    v_recorded billing.paid_outside;
+    v_balance bigint;
+    v_open bigint;
+begin
+    perform billing.lock_statements(array[p_statement_id]);
+    select * into v_statement from billing.statement s where s.statement_id = p_statement_id;
+    if v_statement.statement_id is null then
+        raise exception 'there is no statement %', p_statement_id using errcode = 'EV004', hint = 'look up its id in finance.statements';
+    end if;
+    select * into v_recorded from billing.paid_outside o where o.request_id = p_request_id;
+    if v_recorded.paid_outside_id is null then
+        if v_statement.kind <> 'connector' then
+            raise exception '% is no connector statement', p_statement_id
+                using errcode = 'EV004', hint = 'mark the connector statements paid that it lists';
+        end if;
+        if v_statement.currency is distinct from p_currency then
+            raise exception '% is in %, not in %', p_statement_id, v_statement.currency, p_currency
+                using errcode = 'EV004', hint = 'give the amount in the statement''s currency';
+        end if;
+        select a.attempt_id into v_open from billing.payment_attempt a
+        where a.statement_id = p_statement_id and a.outcome in ('pending', 'unknown');
+        if v_open is not null then
+            raise exception 'a charge of % is under way (attempt %), and its outcome isn''t known yet', p_statement_id, v_open
+                using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
+        end if;
+        v_balance := billing.balance_minor(p_statement_id);
+        if v_balance <= 0 then
+            raise exception '% is paid: nothing is due on it', p_statement_id
+                using errcode = 'EV004', hint = 'see its payments in finance.payments';
+        end if;
+        if p_amount_minor > v_balance then
+            raise exception '% % is more than the % % due on %',
+                round(p_amount_minor / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
+                round(v_balance / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
+                p_statement_id
+                using errcode = 'EV004', hint = 'give at most what is due';
+        end if;
+        insert into billing.paid_outside (
+            request_id, statement_id, amount_minor, currency, minor_unit, paid_on, reference, actor, reason)
+        values (p_request_id, p_statement_id, coalesce(p_amount_minor, v_balance), p_currency, v_statement.minor_unit,
+                p_paid_on, p_reference, p_actor, p_reason)
+        on conflict (request_id) do nothing returning * into v_recorded;
+        is_new := v_recorded.paid_outside_id is not null;
+    else
+        is_new := false;
+    end if;
+    if v_recorded.statement_id is distinct from p_statement_id or v_recorded.amount_minor <> p_amount_minor then
+        raise exception 'the request % was for another payment already', p_request_id
+            using errcode = 'EV004', hint = 'make a new request for each payment';
+    end if;
+    paid_outside_id := v_recorded.paid_outside_id;
+    amount_minor := v_recorded.amount_minor;
+    if is_new then
+        insert into billing.transfer (kind, statement_id, debit_account, credit_account, amount_minor, currency, paid_outside_id)
+        values ('paid_outside', p_statement_id, 'paid_outside', 'receivable', amount_minor, p_currency, paid_outside_id);
+        insert into billing.audit_event (actor, action, subject_id, reason)
+        values (p_actor, 'mark_as_paid', p_statement_id, p_reason);
+    end if;
+end
+$$;

@@ -1,0 +1,102 @@
+-- Takes back a payment that was marked as paid by mistake: all of it, once. p_paid_outside_id null: the statement's only
+-- one that isn't undone yet. Returns which it was, its amount, and whether the undo is new (the same request again is
+-- not). What is due again is among what is to be planned. Refuses with EV004 what can't be right.
+create or replace function billing.reverse_paid_outside(
+    p_request_id text, p_statement_id text, p_paid_outside_id bigint, p_actor text, p_reason text,
+    out paid_outside_id bigint, out amount_minor bigint, out is_new boolean)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    v_kind text;
+    v_payment billing.paid_outside;
+    v_reversal billing.paid_outside_reversal;
+    v_standing bigint[];
+    v_listed text;
+    v_open bigint;
+begin
+    perform billing.lock_statements(array[p_statement_id]);
+    select s.kind into v_kind from billing.statement s where s.statement_id = p_statement_id;
+    if v_kind is null then
+        raise exception 'there is no statement %', p_statement_id using errcode = 'EV004', hint = 'look up its id in finance.statements';
+    end if;
+    select * into v_reversal from billing.paid_outside_reversal r where r.request_id = p_request_id;
+    is_new := v_reversal.reversal_id is null;
+    if is_new then
+        if v_kind <> 'connector' then
+            raise exception '% is no connector statement', p_statement_id
+                using errcode = 'EV004', hint = 'undo the payment of the connector statement that it lists';
+        end if;
+        select array_agg(o.paid_outside_id order by o.paid_outside_id),
+               string_agg(format('paid-outside-%s (%s %s on %s, %s)', o.paid_outside_id,
+                                 round(o.amount_minor / power(10::numeric, o.minor_unit), o.minor_unit), o.currency,
+                                 o.paid_on, o.reference), '; ' order by o.paid_outside_id)
+        into v_standing, v_listed
+        from billing.paid_outside o
+        where o.statement_id = p_statement_id and not exists (
+            select from billing.paid_outside_reversal r where r.paid_outside_id = o.paid_outside_id);
+        if p_paid_outside_id is not null then
+            select * into v_payment from billing.paid_outside o
+            where o.paid_outside_id = p_paid_outside_id and o.statement_id = p_statement_id;
+            if v_payment.paid_outside_id is null then
+                raise exception 'paid-outside-% is no payment of %', p_paid_outside_id, p_statement_id
+                    using errcode = 'EV004', hint = 'see its payments in finance.payments';
+            end if;
+            select * into v_reversal from billing.paid_outside_reversal r where r.paid_outside_id = p_paid_outside_id;
+            if v_reversal.reversal_id is not null then
+                raise exception 'paid-outside-% of % was undone already, by % on %', p_paid_outside_id, p_statement_id,
+                    v_reversal.actor, to_char(v_reversal.recorded_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+                    using errcode = 'EV004', hint = 'nothing is left to do';
+            end if;
+        elsif v_standing is null then
+            raise exception 'no payment of % is marked as paid, or all are undone', p_statement_id
+                using errcode = 'EV004', hint = 'see its payments in finance.payments; what the gateway collected is refunded there';
+        elsif cardinality(v_standing) > 1 then
+            raise exception '% was marked as paid % times: %', p_statement_id, cardinality(v_standing), v_listed
+                using errcode = 'EV004', hint = 'name the payment that is to be undone';
+        else
+            select * into v_payment from billing.paid_outside o where o.paid_outside_id = v_standing[1];
+        end if;
+        select a.attempt_id into v_open from billing.payment_attempt a
+        where a.statement_id = p_statement_id and a.outcome in ('pending', 'unknown');
+        if v_open is not null then
+            raise exception 'a charge of % is under way (attempt %), and its outcome isn''t known yet', p_statement_id, v_open
+                using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
+        end if;
+        -- Money that the gateway took for this very statement and we booked by hand: it would be charged a second time.
+        if exists (select from billing.gateway_payment g
+                   where g.gateway_payment_id = v_payment.reference and g.statement_id = p_statement_id
+                     and g.currency = v_payment.currency and g.outcome = 'succeeded' and g.gone_at is null
+                     and g.amount_minor > g.refunded_minor) then
+            raise exception 'the gateway has collected paid-outside-% of %: it is its payment %', v_payment.paid_outside_id,
+                p_statement_id, v_payment.reference
+                using errcode = 'EV004', hint = 'refund it there first, and let payment_reconciliation see that';
+        end if;
+        insert into billing.paid_outside_reversal (request_id, paid_outside_id, statement_id, actor, reason)
+        values (p_request_id, v_payment.paid_outside_id, p_statement_id, p_actor, p_reason)
+        on conflict (request_id) do nothing returning * into v_reversal;
+        if v_reversal.reversal_id is null then
+            -- The same request for another statement was faster.
+            select * into v_reversal from billing.paid_outside_reversal r where r.request_id = p_request_id;
+            is_new := false;
+        end if;
+    end if;
+    if not is_new and (v_reversal.statement_id <> p_statement_id
+                       or v_reversal.paid_outside_id <> p_paid_outside_id) then
+        raise exception 'the request % was for another payment already', p_request_id
+            using errcode = 'EV004', hint = 'make a new request for each payment';
+    end if;
+    select * into strict v_payment from billing.paid_outside o where o.paid_outside_id = v_reversal.paid_outside_id;
+    paid_outside_id := v_payment.paid_outside_id;
+    amount_minor := v_payment.amount_minor;
+    if is_new then
+        insert into billing.transfer (kind, statement_id, debit_account, credit_account, amount_minor, currency, paid_outside_id)
+        values ('paid_outside_reversal', p_statement_id, 'receivable', 'paid_outside', v_payment.amount_minor,
+                v_payment.currency, v_payment.paid_outside_id);
+        if billing.balance_minor(p_statement_id) > 0 then
+            perform billing.plan_later(array[p_statement_id], 'a payment marked by mistake was undone');
+        end if;
+        insert into billing.audit_event (actor, action, subject_id, reason)
+        values (p_actor, 'undo_mark_as_paid', p_statement_id, p_reason);
+    end if;
+end
+$$;

@@ -1,0 +1,12 @@
+-- Fails with EV001 if a newer try or run holds `scope`; otherwise keeps others out until the transaction ends.
+create or replace function billing.hold_fence(p_scope text, p_epoch bigint) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_epoch bigint;
+begin
+    select epoch into v_epoch from billing.fence where scope = p_scope for update;
+    if v_epoch is distinct from p_epoch then
+        raise exception 'a newer try holds %: epoch % is not %', p_scope, p_epoch, v_epoch using errcode = 'EV001';
+    end if;
+end
+$$;

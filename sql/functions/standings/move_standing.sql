@@ -1,0 +1,12 @@
+create or replace function billing.move_standing() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    -- What a statement's own issue posts is in its standing from the start.
+    v_moved text[] := array(select distinct statement_id from moved where kind not in ('issue', 'tax') order by 1);
+begin
+    if cardinality(v_moved) > 0 then
+        perform billing.refresh_standing(v_moved);
+    end if;
+    return null;
+end
+$$;

@@ -1,0 +1,39 @@
+-- Items of our own record that are on no account statement yet: statements, corrections, payments and undone payments.
+-- `period` is that of the connector statement concerned.
+create or replace view billing.unstated_item as
+select 'connector_statement' as item_kind, s.statement_id as item_id, s.period::text as period, s.account_id,
+       s.issued_at as occurred_at, 'Connector statement ' || s.statement_id as description, s.currency, s.minor_unit,
+       s.net_minor, s.tax_minor, s.total_minor
+from billing.statement s
+where s.kind = 'connector' and not exists (
+    select from billing.account_statement_item i where i.item_kind = 'connector_statement' and i.item_id = s.statement_id)
+union all
+select 'correction', s.statement_id, s.period, s.account_id, s.issued_at,
+       'Correction of ' || s.corrects_statement_id, s.currency, s.minor_unit, s.net_minor, s.tax_minor, s.total_minor
+from billing.statement s
+where s.kind = 'correction' and not exists (
+    select from billing.account_statement_item i where i.item_kind = 'correction' and i.item_id = s.statement_id)
+union all
+select 'payment', a.gateway_payment_id, s.period, s.account_id, a.settled_at, 'Payment of ' || s.statement_id,
+       a.currency, a.minor_unit, -a.amount_minor, 0, -a.amount_minor
+from billing.payment_attempt a join billing.statement s using (statement_id)
+where a.outcome = 'succeeded' and not exists (
+    select from billing.account_statement_item i where i.item_kind = 'payment' and i.item_id = a.gateway_payment_id)
+union all
+select 'paid_outside', 'paid-outside-' || p.paid_outside_id, s.period, s.account_id, p.recorded_at,
+       'Payment of ' || s.statement_id || ' on ' || p.paid_on || ', ' || p.reference,
+       p.currency, p.minor_unit, -p.amount_minor, 0, -p.amount_minor
+from billing.paid_outside p join billing.statement s using (statement_id)
+where not exists (
+    select from billing.account_statement_item i
+    where i.item_kind = 'paid_outside' and i.item_id = 'paid-outside-' || p.paid_outside_id)
+union all
+select 'paid_outside', 'paid-outside-' || p.paid_outside_id || '-undone', s.period, s.account_id, r.recorded_at,
+       'Undone, booked by mistake: payment of ' || s.statement_id || ' on ' || p.paid_on || ', ' || p.reference,
+       p.currency, p.minor_unit, p.amount_minor, 0, p.amount_minor
+from billing.paid_outside_reversal r
+join billing.paid_outside p using (paid_outside_id)
+join billing.statement s on s.statement_id = p.statement_id
+where not exists (
+    select from billing.account_statement_item i
+    where i.item_kind = 'paid_outside' and i.item_id = 'paid-outside-' || p.paid_outside_id || '-undone');

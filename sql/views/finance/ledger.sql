@@ -1,0 +1,26 @@
+create or replace view finance.ledger with (security_barrier) as
+select t.transfer_id,
+       t.posted_at,
+       t.kind,
+       t.statement_id,
+       t.debit_account,
+       t.credit_account,
+       t.currency,
+       round(t.amount_minor / power(10::numeric, s.minor_unit), s.minor_unit) as amount,
+       t.attempt_id,
+       t.correction_id,
+       'paid-outside-' || t.paid_outside_id as payment_id
+from billing.transfer t join billing.statement s using (statement_id);
+
+comment on view finance.ledger is 'One row per movement of money between two ledger accounts; debit and credit are equal by construction';
+comment on column finance.ledger.transfer_id is 'Number of the transfer, ascending';
+comment on column finance.ledger.posted_at is 'When it was posted';
+comment on column finance.ledger.kind is 'issue, tax, payment, paid_outside, paid_outside_reversal (a payment marked by mistake was undone), correction or correction_tax';
+comment on column finance.ledger.statement_id is 'Connector statement whose balance it moves';
+comment on column finance.ledger.debit_account is 'Ledger account debited: receivable, revenue, tax, cash or paid_outside';
+comment on column finance.ledger.credit_account is 'Ledger account credited';
+comment on column finance.ledger.currency is 'ISO 4217 code';
+comment on column finance.ledger.amount is 'Amount above zero, in major units';
+comment on column finance.ledger.attempt_id is 'Attempt that brought a payment';
+comment on column finance.ledger.correction_id is 'Correction posted';
+comment on column finance.ledger.payment_id is 'Payment outside that was marked as paid, or undone; see finance.payments';
