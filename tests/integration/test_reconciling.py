@@ -118,11 +118,9 @@ def deleted(world: PaymentWorld, paid: str, _: str) -> Made:
     """Vanished at the gateway."""
     (intent,) = world.charged()[paid]
     world.sandbox.delete_intent(intent["id"])
-    store = world.sandbox._api.store
 
     def restore() -> None:
-        with store.transaction():
-            store.put(INTENT, intent)
+        world.sandbox.call(lambda api: api.store.put(INTENT, intent))
 
     return "recorded_not_charged", intent["id"], intent["amount"], 0, restore
 

@@ -588,8 +588,8 @@ def test_the_control_api_refuses_nonsense(sandbox: Sandbox, method: str, path: s
     ("headers", "body", "answer"),
     [
         ("Content-Length: 100", "amount=5", b""),
-        ("Content-Length: abc", "", b"411"),
-        ("Content-Length: -1", "", b"411"),
+        ("Content-Length: abc", "", b"400"),
+        ("Content-Length: -1", "", b"400"),
         ("Transfer-Encoding: chunked", "0\r\n\r\n", b"411"),
         ("Content-Length: 99999999", "", b"413"),
         ("Content-Length: 2", "\xff\xfe", b"400"),
@@ -599,7 +599,8 @@ def test_a_body_that_is_not_whole_is_not_executed(sandbox: Sandbox, headers: str
     request = f"POST /v1/payment_intents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n{headers}\r\n\r\n{body}"
     with socket.create_connection(("127.0.0.1", sandbox.port)) as connection:
         connection.sendall(request.encode("latin-1"))
-        connection.shutdown(socket.SHUT_WR)
+        if not answer:
+            connection.shutdown(socket.SHUT_WR)
         received = connection.recv(4096)
     assert answer in received
     assert bool(received) is bool(answer)
@@ -687,7 +688,7 @@ def test_what_it_cannot_use_is_said_in_a_message(
         assert main(["sandbox", "--state", str(tmp_path / "other.sqlite"), *options]) == 2
         return capsys.readouterr().err
 
-    assert "another program listens there already" in message("--port", str(sandbox.port))
+    assert "another program already listens there" in message("--port", str(sandbox.port))
     assert "--port" in message("--port", "70000")
     assert "another process uses this state file" in message("--port", "0", "--state", str(state))
     (tmp_path / "text.sqlite").write_text("this is no database, but long enough to be taken for one" * 20)

@@ -149,9 +149,7 @@ class PaymentWorld:
         from evbilling_local.sandbox.intents import INTENT
         from evbilling_local.sandbox.store import Window
 
-        store = self.sandbox._api.store
-        with store.reading():
-            page = store.page(INTENT, Window(1_000_000))
+        page = self.sandbox.call(lambda api: api.store.page(INTENT, Window(1_000_000)))
         yield from page[0] if page else []
 
     def intent_of(self, statement_id: str) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import threading
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.requests import Request
 
 from evbilling_local.sandbox import faults
 from evbilling_local.sandbox.faults import Dice, FaultPlan
 from evbilling_local.sandbox.forms import list_of, nested, pairs_of
-from evbilling_local.sandbox.idempotency import Keys, fingerprint, recall, remember
+from evbilling_local.sandbox.idempotency import fingerprint, key_in_use, recall, remember
 from evbilling_local.sandbox.listing import expanded
 from evbilling_local.sandbox.replies import Answer, Refusal, new_id, server_error
 from evbilling_local.sandbox.routes import change, endpoint_name, read
@@ -21,16 +25,8 @@ from evbilling_local.sandbox.traffic import Limit, Traffic
 DAY = 86_400.0
 TEST_KEY = "sk_test_"
 
-
-@dataclass(frozen=True)
-class Request:
-    """An HTTP request, with header names in lower case."""
-
-    method: str
-    path: str
-    query: str
-    body: str
-    headers: dict[str, str] = field(default_factory=dict)
+# Creating or confirming a payment.
+_CHARGE = re.compile(r"/v1/payment_intents(/.*/confirm)?")
 
 
 @dataclass(frozen=True)
@@ -54,88 +50,76 @@ class Rules:
 
 
 class Api:
-    """Answers API requests out of a store. Every method is safe across threads."""
+    """Answers API requests out of a store. Runs on one event loop: between two awaits nothing else happens."""
 
-    def __init__(self, store: Store, rules: Rules, plan: FaultPlan, closing: threading.Event) -> None:
+    def __init__(self, store: Store, rules: Rules, plan: FaultPlan) -> None:
         self.store = store
         self.rules = rules
         self.traffic = Traffic()
-        self._limit = Limit(rules.limit)
-        self._keys = Keys()
-        self._dice = Dice(plan)
-        self._dice_turn = threading.Lock()
+        self.dice = Dice(plan)
         # Every wait ends at once when the sandbox stops.
-        self._closing = closing
+        self.closing = asyncio.Event()
+        self._limit = Limit(rules.limit)
+        self._keys_in_use: set[str] = set()
         with store.transaction():
             store.forget_answers(rules.clock() - rules.key_ttl)
-
-    def set_faults(self, plan: FaultPlan) -> None:
-        """From now on faults occur by this plan, from the start of its sequence and of every key's tries."""
-        with self._dice_turn:
-            self._dice = Dice(plan)
-
-    def faults(self) -> dict[str, object]:
-        """The plan in force, with what is left of its sequence."""
-        with self._dice_turn:
-            return {**self._dice.plan.as_json(), "sequence": self._dice.left}
 
     def now(self) -> int:
         """The second that new objects are created in."""
         return int(self.rules.clock())
 
-    def handle(self, request: Request) -> Reply:
+    async def handle(self, request: Request, body: str) -> Reply:
         """Execute a request, or meet its fault."""
         self.traffic.arrived()
+        path = path_of(request)
+        key = request.headers.get("idempotency-key")
         fault: str | None = None
+        answer: Answer | None
         try:
-            self._check_key(request)
+            self._check_key(request.headers.get("authorization", ""))
             if not self._limit.admits():
                 raise _too_many()
-            plan, fault = self._next_fault(request)
-            answer = self._met(request, fault, plan)
-            if fault == faults.TIMEOUT_AFTER:
-                self._closing.wait(plan.hold_seconds)
+            plan = self.dice.plan
+            is_charge = request.method == "POST" and _CHARGE.fullmatch(path) is not None
+            fault = self.dice.next_fault(key or path, is_charge=is_charge, is_read=request.method == "GET")
+            if fault == faults.RATE_LIMIT:
+                raise _too_many()
+            if fault in (faults.TIMEOUT_BEFORE, faults.DROP_BEFORE):
+                answer = None
+            elif request.method == "POST":
+                answer = await self._post(request, path, body, fault, plan)
+            else:
+                answer = await self._get(request, path, fault, plan)
+            if fault in (faults.TIMEOUT_BEFORE, faults.TIMEOUT_AFTER):
+                await self._wait(plan.hold_seconds)
         except Refusal as refusal:
             answer = refusal.answer
         if fault in (faults.TIMEOUT_AFTER, faults.DROP_AFTER):
             answer = None
         if answer is not None:
-            answer = _with_headers(answer, request)
+            headers = {"Request-Id": new_id("req"), **answer.headers} | ({"Idempotency-Key": key} if key else {})
+            answer = Answer(answer.status, answer.body, headers)
         is_nonsense = fault == faults.NONSENSE and answer is not None
         status = 200 if is_nonsense else answer.status if answer else None
-        self.traffic.answered(endpoint_name(request.method, request.path), status, fault)
+        self.traffic.answered(endpoint_name(request.method, path), status, fault)
         return Reply(answer, fault, is_nonsense)
 
-    def _met(self, request: Request, fault: str | None, plan: FaultPlan) -> Answer | None:
-        if fault == faults.RATE_LIMIT:
-            raise _too_many()
-        if fault == faults.TIMEOUT_BEFORE:
-            self._closing.wait(plan.hold_seconds)
-            return None
-        if fault == faults.DROP_BEFORE:
-            return None
-        delay = plan.slow_seconds if fault == faults.SLOW else 0.0
-        if request.method == "POST":
-            return self._post(request, fault, delay)
-        self._closing.wait(delay)
+    async def _get(self, request: Request, path: str, fault: str | None, plan: FaultPlan) -> Answer:
+        await self._wait(plan.slow_seconds if fault == faults.SLOW else 0)
         if fault in (faults.ERROR_500_BEFORE, faults.ERROR_500_AFTER):
             return server_error()
-        params = nested(pairs_of(request.query))
-        with self.store.reading():
-            return read(self.store, request.method, request.path, params)
+        return read(self.store, request.method, path, nested(pairs_of(request.url.query)))
 
-    def _post(self, request: Request, fault: str | None, delay: float) -> Answer:
+    async def _post(self, request: Request, path: str, body: str, fault: str | None, plan: FaultPlan) -> Answer:
         key = request.headers.get("idempotency-key")
-        if not key:
-            return self._execute(request, fault, delay, None)
-        with self._keys.use(key):
-            return self._execute(request, fault, delay, key)
+        with key_in_use(self._keys_in_use, key):
+            pairs = pairs_of(request.url.query) + pairs_of(body)
+            # The key stays in use while a slow request works.
+            await self._wait(plan.slow_seconds if fault == faults.SLOW else 0)
+            return self._execute(path, key, pairs, fault)
 
-    def _execute(self, request: Request, fault: str | None, delay: float, key: str | None) -> Answer:
-        pairs = pairs_of(request.query) + pairs_of(request.body)
-        mark = fingerprint(request.path, pairs)
-        # The key stays in use while a slow request works.
-        self._closing.wait(delay)
+    def _execute(self, path: str, key: str | None, pairs: list[tuple[str, str]], fault: str | None) -> Answer:
+        mark = fingerprint(path, pairs)
         with self.store.transaction():
             moment = self.rules.clock()
             if key and (kept := recall(self.store, key, mark, moment - self.rules.key_ttl)):
@@ -144,7 +128,7 @@ class Api:
                 answer = server_error()
             else:
                 params = nested(pairs)
-                answer = change(self.store, request.path, params, int(moment), adopt=self.rules.adopt_customers)
+                answer = change(self.store, path, params, int(moment), adopt=self.rules.adopt_customers)
                 if answer.status == 200:
                     answer = Answer(200, expanded(self.store, answer.body, list_of(params, "expand")))
             if fault == faults.ERROR_500_AFTER:
@@ -153,22 +137,22 @@ class Api:
                 remember(self.store, key, mark, answer, moment)
         return answer
 
-    def _next_fault(self, request: Request) -> tuple[FaultPlan, str | None]:
-        is_charge = request.method == "POST" and (
-            request.path == "/v1/payment_intents"
-            or (request.path.startswith("/v1/payment_intents/") and request.path.endswith("/confirm"))
-        )
-        key = request.headers.get("idempotency-key") or request.path
-        with self._dice_turn:
-            plan = self._dice.plan
-            return plan, self._dice.next_fault(key, is_charge=is_charge, is_read=request.method == "GET")
+    async def _wait(self, seconds: float) -> None:
+        if seconds:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.closing.wait(), seconds)
 
-    def _check_key(self, request: Request) -> None:
-        key = _secret_key(request.headers.get("authorization", ""))
+    def _check_key(self, authorization: str) -> None:
+        key = _secret_key(authorization)
         if key is None:
             raise Refusal(401, "No API key was given: send Authorization: Bearer sk_test_…")
         if not key.startswith(TEST_KEY) or (self.rules.key is not None and key != self.rules.key):
             raise Refusal(401, f"Invalid API Key provided: {_masked(key)}. The sandbox takes test keys: sk_test_…")
+
+
+def path_of(request: Request) -> str:
+    """The request's path as it was sent, with its escapes."""
+    return str(request.scope["raw_path"].decode("latin-1"))
 
 
 def _secret_key(authorization: str) -> str | None:
@@ -189,10 +173,3 @@ def _masked(key: str) -> str:
 
 def _too_many() -> Refusal:
     return Refusal(429, "Too many requests at a time: send fewer a second.", code="rate_limit")
-
-
-def _with_headers(answer: Answer, request: Request) -> Answer:
-    headers = {"Request-Id": new_id("req"), **answer.headers}
-    if key := request.headers.get("idempotency-key"):
-        headers["Idempotency-Key"] = key
-    return Answer(answer.status, answer.body, headers)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import unquote
 
-from evbilling.errors import BadInput
 from evbilling_local.sandbox import methods
 from evbilling_local.sandbox.api import Api
 from evbilling_local.sandbox.customers import BEHAVIOUR, behaviour_of, set_behaviour
-from evbilling_local.sandbox.faults import plan_from_json
+from evbilling_local.sandbox.faults import Dice, plan_from_json
 from evbilling_local.sandbox.intents import INTENT, intent_named, new_intent, paid
 from evbilling_local.sandbox.methods import Behaviour
-from evbilling_local.sandbox.replies import Answer, Json, Refusal, missing
-
-PREFIX = "/_sandbox/"
+from evbilling_local.sandbox.replies import Json, Refusal, missing
 
 _STATUSES = (
     "requires_payment_method",
@@ -30,28 +26,18 @@ _TAMPERED = frozenset({"status", "amount", "amount_received", "currency", "custo
 _MADE = frozenset({"amount", "currency", "customer", "payment_method", "description", "metadata", "created"})
 
 
-def handle_control(api: Api, method: str, path: str, body: str) -> Answer:
-    """Answer a control request; what is wrong with it comes back as an error with status 400 or 404."""
-    try:
-        sent = _decoded(body)
-        with_id = [unquote(part) for part in path.removeprefix(PREFIX).split("/")]
-        return Answer(200, _answered(api, method, with_id, sent))
-    except Refusal as refusal:
-        return refusal.answer
-    except BadInput as error:
-        return Answer(400, {"error": {"type": "invalid_request_error", "message": str(error)}})
-
-
-def _answered(api: Api, method: str, parts: list[str], sent: Json) -> Json:
+def answer(api: Api, method: str, path: str, body: str) -> Json:
+    """The answer to a control request for the `path` below `/_sandbox/`; raises `Refusal` or `BadInput`."""
+    sent = _decoded(body)
+    parts = path.split("/")
     match (method, *parts):
         case ("GET", "health"):
-            with api.store.reading():
-                return {"status": "ok", "payment_intents": api.store.count(INTENT), "state": str(api.store.path)}
+            return {"status": "ok", "payment_intents": api.store.count(INTENT), "state": str(api.store.path)}
         case ("GET", "faults"):
-            return api.faults()
+            return api.dice.as_json()
         case ("PUT", "faults"):
-            api.set_faults(plan_from_json(sent))
-            return api.faults()
+            api.dice = Dice(plan_from_json(sent))
+            return api.dice.as_json()
         case ("GET", "requests"):
             return api.traffic.summary()
         case ("DELETE", "requests"):
@@ -68,7 +54,7 @@ def _answered(api: Api, method: str, parts: list[str], sent: Json) -> Json:
             return delete_intent(api, intent_id)
         case ("POST", "payments"):
             return make_payment(api, sent)
-    raise Refusal(404, f"There is no {method} {PREFIX}{'/'.join(parts)}.")
+    raise Refusal(404, f"There is no {method} /_sandbox/{path}.")
 
 
 def set_method(api: Api, method_id: str, sent: Json) -> Json:

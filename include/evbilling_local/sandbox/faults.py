@@ -112,17 +112,16 @@ def draw(plan: FaultPlan, key: str, number: int) -> str | None:
 
 
 class Dice:
-    """A plan in use: what is left of its sequence, and how often each key has come. Not safe across threads."""
+    """A plan in use: what is left of its sequence, and how often each key has come."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self.plan = plan
         self._sequence = deque(plan.sequence)
         self._tries: Counter[str] = Counter()
 
-    @property
-    def left(self) -> list[str | None]:
-        """What is left of the sequence."""
-        return list(self._sequence)
+    def as_json(self) -> dict[str, Any]:
+        """The plan as the control API writes it, with what is left of its sequence."""
+        return {**self.plan.as_json(), "sequence": list(self._sequence)}
 
     def next_fault(self, key: str, *, is_charge: bool, is_read: bool) -> str | None:
         """The fault that this request meets, if any. `key` is its idempotency key, or else its path."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -19,33 +18,25 @@ def fingerprint(path: str, pairs: list[tuple[str, str]]) -> str:
     return hashlib.sha256(json.dumps([path, sorted(pairs)]).encode()).hexdigest()
 
 
-class Keys:
-    """The keys that are executing now. Every method is safe across threads."""
-
-    def __init__(self) -> None:
-        self._executing: set[str] = set()
-        self._turn = threading.Lock()
-
-    @contextmanager
-    def use(self, key: str) -> Generator[None]:
-        """Inside, this request alone has the key; a `Refusal` if another one has it, or the key is too long."""
-        if len(key) > _LONGEST_KEY:
-            raise Refusal(400, f"An idempotency key has at most {_LONGEST_KEY} characters.", param="idempotency_key")
-        with self._turn:
-            if key in self._executing:
-                raise Refusal(
-                    409,
-                    f"Another request with the idempotency key {key!r} is still being executed.",
-                    code="idempotency_key_in_use",
-                    kind="idempotency_error",
-                    headers={"Stripe-Should-Retry": "true"},
-                )
-            self._executing.add(key)
-        try:
-            yield
-        finally:
-            with self._turn:
-                self._executing.discard(key)
+@contextmanager
+def key_in_use(keys: set[str], key: str | None) -> Generator[None]:
+    """Inside, the key is among `keys`; a `Refusal` if another request executes with it, or if it is too long."""
+    if key and len(key) > _LONGEST_KEY:
+        raise Refusal(400, f"An idempotency key has at most {_LONGEST_KEY} characters.", param="idempotency_key")
+    if key in keys:
+        raise Refusal(
+            409,
+            f"Another request with the idempotency key {key!r} is still being executed.",
+            code="idempotency_key_in_use",
+            kind="idempotency_error",
+            headers={"Stripe-Should-Retry": "true"},
+        )
+    if key:
+        keys.add(key)
+    try:
+        yield
+    finally:
+        keys.discard(key or "")
 
 
 def recall(store: Store, key: str, mark: str, since: float) -> Answer | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,12 +56,11 @@ class Window:
 
 
 class Store:
-    """The state file, open. Everything but `close` is called inside `transaction` or `reading`, which take turns."""
+    """The state file, open. Used by one thread at a time; changes are made inside `transaction`."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file; raises `BadInput` if it can't be used."""
         self.path = path
-        self._turn = threading.Lock()
         try:
             self._db = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -90,27 +88,19 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the file, once nobody is in a transaction."""
-        with self._turn:
-            self._db.close()
+        """Close the file."""
+        self._db.close()
 
     @contextmanager
     def transaction(self) -> Generator[None]:
         """What is done inside is written at the end all together, or not at all if it raises."""
-        with self._turn:
-            self._db.execute("begin immediate")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("rollback")
-                raise
-            self._db.execute("commit")
-
-    @contextmanager
-    def reading(self) -> Generator[None]:
-        """Inside, nobody changes anything."""
-        with self._turn:
+        self._db.execute("begin immediate")
+        try:
             yield
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
 
     def get(self, kind: str, object_id: str) -> Json | None:
         """An object, or None."""

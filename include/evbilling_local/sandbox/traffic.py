@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from array import array
 from collections import Counter
@@ -12,42 +11,37 @@ from evbilling_local.sandbox.replies import Json
 
 
 class Traffic:
-    """The API requests since the start or the last reset. Every method is safe across threads."""
+    """The API requests since the start or the last reset."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
         self.reset()
 
     def reset(self) -> None:
         """Forget what came."""
-        with self._turn:
-            self._arrivals = array("d")
-            self._statuses: Counter[str] = Counter()
-            self._endpoints: Counter[str] = Counter()
-            self._faults: Counter[str] = Counter()
+        self._arrivals = array("d")
+        self._statuses: Counter[str] = Counter()
+        self._endpoints: Counter[str] = Counter()
+        self._faults: Counter[str] = Counter()
 
     def arrived(self) -> None:
         """Count a request that arrives now."""
-        with self._turn:
-            self._arrivals.append(time.time())
+        self._arrivals.append(time.time())
 
     def answered(self, endpoint: str, status: int | None, fault: str | None) -> None:
         """Count how a request ended: with a status, or with no answer."""
-        with self._turn:
-            self._statuses[str(status or "no_answer")] += 1
-            self._endpoints[endpoint] += 1
-            if fault:
-                self._faults[fault] += 1
+        self._statuses[str(status or "no_answer")] += 1
+        self._endpoints[endpoint] += 1
+        if fault:
+            self._faults[fault] += 1
 
     def summary(self) -> Json:
         """Totals, the first and last arrival, and how many came in the busiest second and on average."""
-        with self._turn:
-            arrivals = sorted(self._arrivals)
-            counts = {
-                "by_status": dict(sorted(self._statuses.items())),
-                "by_endpoint": dict(sorted(self._endpoints.items())),
-                "by_fault": dict(sorted(self._faults.items())),
-            }
+        arrivals = sorted(self._arrivals)
+        counts = {
+            "by_status": dict(sorted(self._statuses.items())),
+            "by_endpoint": dict(sorted(self._endpoints.items())),
+            "by_fault": dict(sorted(self._faults.items())),
+        }
         spread = arrivals[-1] - arrivals[0] if arrivals else 0.0
         return {
             "total": len(arrivals),
@@ -74,23 +68,21 @@ def _busiest(arrivals: list[float]) -> int:
 
 
 class Limit:
-    """A bucket with a second's worth of tokens, refilled evenly; None lets everything pass. Safe across threads."""
+    """A bucket with a second's worth of tokens, refilled evenly; None lets everything pass."""
 
     def __init__(self, per_second: float | None) -> None:
         self._rate = per_second
         self._tokens = max(1.0, per_second or 0.0)
         self._filled_at = time.monotonic()
-        self._turn = threading.Lock()
 
     def admits(self) -> bool:
         """Take a token; False if there is none."""
         if self._rate is None:
             return True
-        with self._turn:
-            now = time.monotonic()
-            self._tokens = min(max(1.0, self._rate), self._tokens + (now - self._filled_at) * self._rate)
-            self._filled_at = now
-            if self._tokens < 1:
-                return False
-            self._tokens -= 1
-            return True
+        now = time.monotonic()
+        self._tokens = min(max(1.0, self._rate), self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -54,7 +54,7 @@ def test_a_rate_of_one_meets_everything() -> None:
 def test_the_sequence_comes_first_and_then_the_rates() -> None:
     dice = Dice(FaultPlan(rates={"slow": 1.0}, sequence=("drop_after", None)))
     assert dice.next_fault("/v1/payment_intents", is_charge=False, is_read=True) is None
-    assert dice.left == ["drop_after", None]
+    assert dice.as_json()["sequence"] == ["drop_after", None]
     met = [dice.next_fault("key", is_charge=True, is_read=False) for _ in range(3)]
     assert met == ["drop_after", None, "slow"]
 
