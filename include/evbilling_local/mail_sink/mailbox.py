@@ -1,4 +1,4 @@
-"""The messages that the sink has taken: a file each, as they came, and what there is to see in them."""
+"""The messages that the sink has taken: a file each, as they were sent, and what a page shows of them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Mailbox:
         return sorted((int(match[1]) for match in found if match), reverse=True)
 
     def keep(self, sender: str, recipients: Sequence[str], content: bytes) -> int:
-        """Write a message down, with what the envelope said; returns its number."""
+        """Write a message to its file, below the addresses of its envelope; returns its number."""
         envelope = [f"{_ENVELOPE_FROM}: {_header(sender)}", *(f"{_ENVELOPE_TO}: {_header(to)}" for to in recipients)]
         whole = "\r\n".join(envelope).encode() + b"\r\n" + content
         with self._turn:
@@ -76,33 +76,33 @@ class Mailbox:
         return number
 
     def source(self, number: int) -> bytes | None:
-        """A message as it came, or None if there is none."""
+        """A message as it was sent, or None if there is none."""
         try:
             return self._path(number).read_bytes()
         except FileNotFoundError:
             return None
 
     def read(self, number: int) -> Kept | None:
-        """A message taken apart, or None if there is none."""
+        """A parsed message, or None if there is none."""
         source = self.source(number)
-        return None if source is None else taken_apart(number, source)
+        return None if source is None else parsed(number, source)
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}.eml"
 
 
-def taken_apart(number: int, source: bytes) -> Kept:
-    """What there is to see in a message, whatever it is: nothing in it can make this fail."""
+def parsed(number: int, source: bytes) -> Kept:
+    """What a page shows of a message. No content makes this fail."""
     message = email.message_from_bytes(source, policy=email.policy.default)
     assert isinstance(message, EmailMessage)  # ruff: ignore[assert]  # by its policy
-    headers = tuple((name, _said(message, index)) for index, name in enumerate(message.keys()))
-    told = {name.lower(): value for name, value in reversed(headers)}
+    headers = tuple((name, _header_text(message, index)) for index, name in enumerate(message.keys()))
+    first = {name.lower(): value for name, value in reversed(headers)}
     return Kept(
         number=number,
-        sender=told.get("from", ""),
-        recipients=told.get("to", ""),
-        subject=told.get("subject", ""),
-        date=told.get("date", ""),
+        sender=first.get("from", ""),
+        recipients=first.get("to", ""),
+        subject=first.get("subject", ""),
+        date=first.get("date", ""),
         headers=headers,
         text=_body(message, "plain"),
         html=_body(message, "html"),
@@ -134,8 +134,8 @@ def _body(message: EmailMessage, kind: str) -> str | None:
         return None
 
 
-def _said(message: EmailMessage, index: int) -> str:
-    """A header's value; as it stands where it can't be parsed."""
+def _header_text(message: EmailMessage, index: int) -> str:
+    """A header's value; as it was sent where it can't be parsed."""
     name, raw = list(message.raw_items())[index]
     try:
         return str(message.policy.header_fetch_parse(name, raw))
