@@ -40,7 +40,7 @@ require_release("0.1.0")
 )
 def mail_delivery() -> None:
     @task
-    def request() -> list[str]:
+    def request() -> list[dict[str, str]]:
         """Put what was asked for into the outbox, with who asked and why."""
         return mail.request(get_current_context())
 

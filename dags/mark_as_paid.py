@@ -39,7 +39,7 @@ require_release("0.1.0")
 )
 def mark_as_paid() -> None:
     @task
-    def record_payment() -> list[str]:
+    def record_payment() -> list[dict[str, str]]:
         """Book the payments and say of each statement what stays due, or why nothing is booked."""
         return payments.mark_as_paid(get_current_context())
 

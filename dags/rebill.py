@@ -38,7 +38,7 @@ require_release("0.1.0")
 )
 def rebill() -> None:
     @task(pool=GATEWAY_POOL, execution_timeout=CHARGING_TIMEOUT)
-    def charge_again() -> list[str]:
+    def charge_again() -> list[dict[str, str]]:
         """Charge the statements that may be charged, and say of each what became of it or why not."""
         return payments.rebill(get_current_context())
 

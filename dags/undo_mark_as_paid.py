@@ -39,7 +39,7 @@ require_release("0.1.0")
 )
 def undo_mark_as_paid() -> None:
     @task
-    def reverse_payment() -> list[str]:
+    def reverse_payment() -> list[dict[str, str]]:
         """Book the reversing entry and say what is due again."""
         return payments.undo_mark_as_paid(get_current_context())
 

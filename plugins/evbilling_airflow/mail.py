@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evbilling_airflow.context import actor, billing_period
-from evbilling_airflow.refusal import says_why
+from evbilling_airflow.refusal import reports, says_why
 
-log = logging.getLogger(__name__)
-
-# What goes through Airflow's metadata database stays small; the log has every line.
-_RETURNED = 100
+if TYPE_CHECKING:
+    from evbilling.payments.actions.results import ActionResult
 
 
 def deliver_statements(context: Mapping[str, Any], kind: str) -> dict[str, int]:
@@ -45,9 +42,9 @@ def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     return {} if context["params"]["dry_run"] else _deliver(Wanted())
 
 
-@says_why
-def request(context: Mapping[str, Any]) -> list[str]:
-    """Put what the Params ask for into the outbox, or say what would be; returns a line for each message.
+@reports
+def request(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Put what the Params ask for into the outbox, or say what would be; returns a row for each message.
 
     Without statements or a period nothing is asked for: the run sends what waits anyway.
     """
@@ -70,11 +67,7 @@ def request(context: Mapping[str, Any]) -> list[str]:
         kind=params["kind"] or None,
         states=tuple(params["states"]),
     )
-    sendings = (preview_send if params["dry_run"] else request_send)(services(), asked)
-    lines = [sending.sentence() for sending in sendings]
-    for line in lines:
-        log.info("%s%s", "dry run: " if params["dry_run"] else "", line)
-    return lines[:_RETURNED]
+    return (preview_send if params["dry_run"] else request_send)(services(), asked)
 
 
 def _notices() -> Any:

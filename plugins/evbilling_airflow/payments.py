@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from evbilling.errors import BadInput
 from evbilling_airflow.context import actor, billing_period
-from evbilling_airflow.refusal import says_why
+from evbilling_airflow.refusal import reports
 
 if TYPE_CHECKING:
+    from evbilling.payments.actions.results import ActionResult
     from evbilling.payments.retries.runs import Retry
 
 log = logging.getLogger(__name__)
@@ -102,9 +103,9 @@ def compare(context: Mapping[str, Any]) -> dict[str, Any]:
     return {"breaks": 0, "not_ok": not_ok}
 
 
-@says_why
-def rebill(context: Mapping[str, Any]) -> list[str]:
-    """Charge statements again, or say what would be charged; returns a line for each statement."""
+@reports
+def rebill(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Charge statements again, or say what would be charged; returns a row for each statement."""
     from evbilling.payments.actions.expected import parse_totals
     from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill
     from evbilling.period import Period
@@ -122,13 +123,12 @@ def rebill(context: Mapping[str, Any]) -> list[str]:
     )
     with desk() as open_desk:
         now = datetime.now(UTC)
-        rows = preview_rebill(open_desk, request, now) if params["dry_run"] else rebill(open_desk, request, now)
-    return _said([row.sentence() for row in rows], is_dry=params["dry_run"])
+        return preview_rebill(open_desk, request, now) if params["dry_run"] else rebill(open_desk, request, now)
 
 
-@says_why
-def mark_as_paid(context: Mapping[str, Any]) -> list[str]:
-    """Record payments made by other means, or say what would be recorded; returns a line for each statement."""
+@reports
+def mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Record payments made by other means, or say what would be recorded; returns a row for each statement."""
     from evbilling.payments.actions.expected import parse_totals
     from evbilling.payments.actions.mark_as_paid import MarkRequest, mark_statements, preview_mark_statements
     from evbilling.payments.actions.paid_outside import latest_today
@@ -147,13 +147,12 @@ def mark_as_paid(context: Mapping[str, Any]) -> list[str]:
         expected_total=parse_totals(params["expected_total"], "mark_as_paid"),
     )
     act = preview_mark_statements if params["dry_run"] else mark_statements
-    rows = act(services(with_platform=False), request, latest_today(datetime.now(UTC)))
-    return _said([row.sentence() for row in rows], is_dry=params["dry_run"])
+    return act(services(with_platform=False), request, latest_today(datetime.now(UTC)))
 
 
-@says_why
-def undo_mark_as_paid(context: Mapping[str, Any]) -> list[str]:
-    """Take back a payment marked by mistake, or say what would be taken back; returns the line that says it."""
+@reports
+def undo_mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Take back a payment marked by mistake, or say what would be taken back; returns its row."""
     from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
     from evbilling_airflow.connections import services
 
@@ -166,9 +165,9 @@ def undo_mark_as_paid(context: Mapping[str, Any]) -> list[str]:
         payment_id=params["payment_id"] or "",
     )
     warehouse = services(with_platform=False)
-    is_dry = params["dry_run"]
-    rows = preview_undo_mark_as_paid(warehouse, request) if is_dry else [undo_mark_as_paid(warehouse, request)]
-    return _said([row.sentence() for row in rows], is_dry=is_dry)
+    if params["dry_run"]:
+        return preview_undo_mark_as_paid(warehouse, request)
+    return [undo_mark_as_paid(warehouse, request)]
 
 
 def _month_end(context: Mapping[str, Any]) -> str:
@@ -184,12 +183,6 @@ def _say_all(retries: Sequence[Retry]) -> None:
     log.info("dry run: %s failed statements, %s would be tried now", len(retries), sum(r.is_tried for r in retries))
     for retry in retries:
         log.info("  %s", retry.sentence())
-
-
-def _said(lines: list[str], *, is_dry: bool) -> list[str]:
-    for line in lines:
-        log.info("%s%s", "dry run: " if is_dry else "", line)
-    return lines
 
 
 def _one_or_several(params: Mapping[str, Any]) -> tuple[str, ...]:

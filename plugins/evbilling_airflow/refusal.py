@@ -1,22 +1,46 @@
-"""What an action's task says of its own error, kept beside its result, so that a page can show it without a log."""
+"""How an action's task reports: its results as rows of JSON, and its own error beside them, for a page to show."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evbilling.errors import EvbillingError, TransientError
+
+if TYPE_CHECKING:
+    from evbilling.payments.actions.results import ActionResult
 
 log = logging.getLogger(__name__)
 
 # The key under which Airflow keeps it (XCom) until the task is tried again.
 REFUSAL = "refusal"
 
+# What goes through Airflow's metadata database stays small; the log has every row.
+_RETURNED = 1_000
+
 _SILENT = "something outside didn't answer: the warehouse, the platform, the payment gateway or the mail server"
 
 _Result = TypeVar("_Result")
+
+
+def reports(
+    act: Callable[[Mapping[str, Any]], list[ActionResult]],
+) -> Callable[[Mapping[str, Any]], list[dict[str, str]]]:
+    """Log each row that `act` returns and give the rows to Airflow as JSON; an error is kept as by `says_why`."""
+
+    @says_why
+    @wraps(act)
+    def reported(context: Mapping[str, Any]) -> list[dict[str, str]]:
+        from evbilling.payments.actions.wording import line
+
+        results = act(context)
+        for result in results:
+            log.info("%s%s", "dry run: " if context["params"]["dry_run"] else "", line(result))
+        return [result.as_json() for result in results[:_RETURNED]]
+
+    return reported
 
 
 def says_why(act: Callable[[Mapping[str, Any]], _Result]) -> Callable[[Mapping[str, Any]], _Result]:

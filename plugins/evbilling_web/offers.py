@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-from evbilling.payments.actions.allowed import Action, ActionFacts, refused_actions
+from evbilling.payments.actions.allowed import ActionFacts, refused_actions
+from evbilling.payments.actions.results import Action
+from evbilling.payments.actions.wording import refusal
 from evbilling_web.rights import Right, why_not
 
 _OFFERED: tuple[tuple[Action, str, str, Right], ...] = (
     (Action.REBILL, "Re-Bill", "rebill", Right.REBILL),
     (Action.MARK_AS_PAID, "Mark as Paid", "mark-as-paid", Right.MARK_AS_PAID),
     (Action.UNDO_MARK_AS_PAID, "Undo Mark as Paid", "undo-mark-as-paid", Right.UNDO_MARK_AS_PAID),
-    (Action.SEND, "Send by mail", "send-mail", Right.SEND_MAIL),
+    (Action.SEND_MAIL, "Send by mail", "send-mail", Right.SEND_MAIL),
 )
 
 
@@ -41,7 +43,8 @@ class Offers:
         """The actions on a statement, in order. What it doesn't allow is said before what its reader may not do."""
         refused = refused_actions(facts)
         return tuple(
-            Offer(words, name, refused[action] or self._why_not[right]) for action, words, name, right in _OFFERED
+            Offer(words, name, refusal(code) if (code := refused[action]) else self._why_not[right])
+            for action, words, name, right in _OFFERED
         )
 
     @property

@@ -1,4 +1,4 @@
-"""The operators' actions as their tasks call them: Params in, a line for each statement out."""
+"""The operators' actions as their tasks call them: Params in, a row for each statement out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from evbilling.errors import BadInput
+from evbilling.payments.actions.results import ActionResult
+from evbilling.payments.actions.wording import line
 from evbilling.payments.desk import Desk
 from evbilling_airflow import payments
 from evbilling_local.stack.postgres import EmbeddedPostgres
@@ -60,29 +62,36 @@ def context(run_id: str, defaults: dict[str, Any], **params: Any) -> dict[str, A
     return {"dag_run": SimpleNamespace(run_id=run_id, triggering_user_name="ann"), "params": defaults | params}
 
 
-def test_marked_seen_and_undone(world: PaymentWorld) -> None:
+def test_marked_seen_and_undone(world: PaymentWorld, caplog: pytest.LogCaptureFixture) -> None:
     """Each Param gets where it belongs; a dry run writes nothing; the person who asked is on record."""
+    caplog.set_level("INFO")
     first, second, third = world.ids
     dry = payments.mark_as_paid(context("dry", MARK, statement_ids=[first, second], dry_run=True))
     assert world.statuses() == ["Billing failure"] * 3
     with pytest.raises(BadInput, match=r"5\.00 EUR was expected to be due, 13\.09 EUR is due now"):
         payments.mark_as_paid(context("less", MARK, statement_ids=[first, second], expected_total={"EUR": 5}))
     seen = {"EUR": "13.09"}
-    lines = payments.mark_as_paid(context("run", MARK, statement_ids=[first, second], expected_total=seen))
+    rows = payments.mark_as_paid(context("run", MARK, statement_ids=[first, second], expected_total=seen))
+    paid = {"action": "mark_as_paid", "code": "marked", "currency": "EUR", "balance_due": "0.00"}
     assert (
-        lines
+        rows
         == dry
         == [
-            f"{first}: 5.95 EUR paid by other means; 0.00 EUR stay due",
-            f"{second}: 7.14 EUR paid by other means; 0.00 EUR stay due",
+            paid | {"statement_id": first, "amount": "5.95"},
+            paid | {"statement_id": second, "amount": "7.14"},
         ]
     )
-    (line,) = payments.mark_as_paid(context("part", MARK, statement_id=third, amount=1.5, currency="EUR"))
-    assert line == f"{third}: 1.50 EUR paid by other means; 6.83 EUR stay due"
+    assert f"{first}: 5.95 EUR paid by other means; 0.00 EUR stay due" in caplog.messages
+    assert f"dry run: {second}: 7.14 EUR paid by other means; 0.00 EUR stay due" in caplog.messages
+    (row,) = payments.mark_as_paid(context("part", MARK, statement_id=third, amount=1.5, currency="EUR"))
+    assert (row["statement_id"], row["amount"], row["balance_due"]) == (third, "1.50", "6.83")
     (payment,) = world.rows("select payment_id from finance.payments where statement_id = %s", second)[0]
-    (dry_line,) = payments.undo_mark_as_paid(context("u", UNDO, statement_id=second, dry_run=True))
-    (line,) = payments.undo_mark_as_paid(context("u", UNDO, statement_id=second, payment_id=payment))
-    assert line == dry_line == f"{second}: {payment}, 7.14 EUR of 2026-11-20 (bank 4711), undone; 7.14 EUR are due"
+    (dry_row,) = payments.undo_mark_as_paid(context("u", UNDO, statement_id=second, dry_run=True))
+    (row,) = payments.undo_mark_as_paid(context("u", UNDO, statement_id=second, payment_id=payment))
+    assert row == dry_row
+    undone = f"{second}: {payment}, 7.14 EUR of 2026-11-20 (bank 4711), undone; 7.14 EUR are due"
+    assert line(ActionResult.from_json(row)) == undone
+    assert {undone, f"dry run: {undone}"} <= set(caplog.messages)
     assert world.statuses() == ["Paid manually", "Billing failure", "Partly paid"]
     done = world.rows(
         "select distinct actor, action from finance.audit_events where reason in ('by transfer', 'mistake')"
@@ -106,5 +115,5 @@ def test_rebill_of_what_was_seen(world: PaymentWorld) -> None:
     with pytest.raises(BadInput, match=r"7\.15 EUR was expected to be due, 7\.14 EUR is due now"):
         payments.rebill(context("r", REBILL, statement_ids=[world.ids[1]], expected_total=wrong))
     assert world.charged() == {}
-    (line,) = payments.rebill(context("r", REBILL, statement_ids=[world.ids[1]], expected_total={"EUR": 7.14}))
-    assert line.startswith(f"{world.ids[1]}: succeeded: 7.14 EUR")
+    (row,) = payments.rebill(context("r", REBILL, statement_ids=[world.ids[1]], expected_total={"EUR": 7.14}))
+    assert (row["statement_id"], row["code"], row["amount"]) == (world.ids[1], "charged", "7.14")

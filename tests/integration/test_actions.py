@@ -21,7 +21,8 @@ from evbilling.payments.actions.paid_outside import (
     preview_mark_as_paid,
 )
 from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill
-from evbilling.payments.actions.refusals import REFUSALS
+from evbilling.payments.actions.results import Code
+from evbilling.payments.actions.wording import CHARGE_REFUSALS, line
 from evbilling.payments.desk import Desk
 from evbilling.payments.retries.planner import Policy
 from evbilling.payments.retries.runs import month_end_retries, open_retries
@@ -96,29 +97,30 @@ def kept(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
 
 NO_STATEMENT = "A-209901-000001"
 REFUSED = [
-    (PAID, None, Policy(), REFUSALS["paid"]),
-    (SOFTLY, None, Policy(most_in_30_days=1), "tried once within 30 days, the most allowed"),
-    (HARDLY, None, Policy(), "only another payment method helps"),
-    (NONE, None, Policy(), "no payment method is stored, so there is nothing to charge"),
-    (None, NO_STATEMENT, Policy(), "there is no such connector statement"),
-    (None, "", Policy(), "there is no such connector statement"),
+    (PAID, None, Policy(), Code.PAID, CHARGE_REFUSALS[Code.PAID]),
+    (SOFTLY, None, Policy(most_in_30_days=1), Code.CAPPED, "tried once within 30 days, the most allowed"),
+    (HARDLY, None, Policy(), Code.HARD_DECLINE, "only another payment method helps"),
+    (NONE, None, Policy(), Code.NO_METHOD, "no payment method is stored, so there is nothing to charge"),
+    (None, NO_STATEMENT, Policy(), Code.UNKNOWN, "there is no such connector statement"),
+    (None, "", Policy(), Code.UNKNOWN, "there is no such connector statement"),
 ]
 
 
-@pytest.mark.parametrize(("place", "statement", "policy", "why"), REFUSED)
+@pytest.mark.parametrize(("place", "statement", "policy", "code", "why"), REFUSED)
 def test_a_statement_that_may_not_be_charged_again(
-    kept: PaymentWorld, place: int | None, statement: str | None, policy: Policy, why: str
+    kept: PaymentWorld, place: int | None, statement: str | None, policy: Policy, code: Code, why: str
 ) -> None:
     """The preview says why, the deed raises with the same reason, and neither writes nor calls the gateway."""
     statement_id = statement if place is None else kept.ids[place]
     before = everything(kept)
     with kept.desk(url=NOWHERE, policy=policy) as desk:
         (row,) = preview_rebill(desk, asked(str(statement_id)), NOW)
-        assert why in str(row.refused)
-        assert row.sentence() == f"{statement_id}: not charged: {row.refused}"
+        assert row.code is code
+        assert line(row).startswith(f"{statement_id}: not charged: ")
+        assert why in line(row)
         with pytest.raises(BadInput, match="no statement is charged") as caught:
             rebill(desk, asked(str(statement_id)), NOW)
-    assert row.sentence() in str(caught.value)
+    assert line(row) in str(caught.value)
     assert everything(kept) == before
 
 
@@ -154,7 +156,7 @@ def test_a_charge_under_way_refuses(month: PaymentWorld) -> None:
         under_way(desk)
         before = everything(month)
         (row,) = preview_rebill(desk, asked(month.ids[SOFTLY]), NOW)
-        assert row.refused == REFUSALS["open_attempt"]
+        assert row.code is Code.OPEN_ATTEMPT
         with pytest.raises(BadInput, match="a charge is under way"):
             rebill(desk, asked(month.ids[SOFTLY]), NOW)
     assert everything(month) == before
@@ -167,10 +169,10 @@ def test_a_preview_says_what_would_be_charged(kept: PaymentWorld) -> None:
     with kept.desk(url=NOWHERE) as desk:
         rows = preview_rebill(desk, asked(*ids), NOW)
         by_account = preview_rebill(desk, asked(account_id="a00003", period=PERIOD), NOW)
-    assert [row.sentence() for row in rows] == [
-        f"{ids[0]}: charge 9.52 EUR to {rows[0].financial_admin_id} by {ASKS_CUSTOMER}",
-        f"{ids[1]}: charge 6.14 EUR to {rows[1].financial_admin_id} by {SOFT}",
-        f"{ids[3]}: not charged: {REFUSALS['paid']}",
+    assert [line(row) for row in rows] == [
+        f"{ids[0]}: charge 9.52 EUR to {rows[0].payer} by {ASKS_CUSTOMER}",
+        f"{ids[1]}: charge 6.14 EUR to {rows[1].payer} by {SOFT}",
+        f"{ids[3]}: not charged: {CHARGE_REFUSALS[Code.PAID]}",
     ]
     assert by_account == rows[:1]
     assert everything(kept) == before
@@ -183,10 +185,10 @@ def test_after_a_change_of_the_payment_method_it_is_resolved(month: PaymentWorld
     request = asked(*month.ids[1:])
     with month.desk() as desk:
         done = rebill(desk, request, NOW)
-        assert [(row.outcome, row.refused, row.amount) for row in done] == [
-            ("succeeded", None, Decimal(amount)) for amount in ("7.14", "8.33", "9.52", "10.71")
+        assert [(row.code, row.amount) for row in done] == [
+            (Code.CHARGED, Decimal(amount)) for amount in ("7.14", "8.33", "9.52", "10.71")
         ]
-        assert done[0].sentence() == f"{month.ids[1]}: succeeded: 7.14 EUR to {done[0].financial_admin_id} by {VISA}"
+        assert line(done[0]) == f"{month.ids[1]}: succeeded: 7.14 EUR to {done[0].payer} by {VISA}"
         assert set(month.statuses()[1:]) == {"Billing failure (resolved)"}
         assert month.rows("select * from finance.payment_plans") == []
         events = [("ann", "rebill", statement, "the customer called") for statement in month.ids[1:]]
@@ -205,18 +207,14 @@ def test_some_are_charged_and_some_refused(month: PaymentWorld) -> None:
     month.set_method("a00003", VISA)
     with month.desk() as desk:
         rows = rebill(desk, asked(*month.ids, NO_STATEMENT), NOW)
-        said = [row.outcome or row.refused for row in rows]
-        assert [said[n] for n in (PAID, SOFTLY, ASKING)] == [
-            REFUSALS["paid"],
-            "declined (insufficient_funds)",
-            "succeeded",
-        ]
-        assert "only another payment method helps" in said[HARDLY]
-        assert "no payment method is stored" in said[NONE]
-        assert said[5] == "there is no such connector statement"
+        codes = [row.code for row in rows]
+        assert [codes[n] for n in (PAID, SOFTLY, ASKING)] == [Code.PAID, Code.DECLINED, Code.CHARGED]
+        assert [codes[n] for n in (HARDLY, NONE, 5)] == [Code.HARD_DECLINE, Code.NO_METHOD, Code.UNKNOWN]
+        assert rows[SOFTLY].decline_code == "insufficient_funds"
+        assert "only another payment method helps" in line(rows[HARDLY])
         assert [row[2] for row in month.rows(AUDIT, "rebill")] == [month.ids[SOFTLY], month.ids[ASKING]]
         # A decline is an answer: the same request again reports it and tries nothing.
-        assert [row.outcome or row.refused for row in rebill(desk, asked(*month.ids, NO_STATEMENT), NOW)] == said
+        assert [row.code for row in rebill(desk, asked(*month.ids, NO_STATEMENT), NOW)] == codes
     assert (month.attempts(month.ids[SOFTLY]), month.status(month.ids[SOFTLY])) == (["declined"] * 2, "Billing failure")
     check_collected_once(month)
 
@@ -227,7 +225,7 @@ def test_by_account_and_period(month: PaymentWorld) -> None:
     with month.desk() as desk:
         request = RebillRequest("r1", "bob", "new card", account_id="a00002", period=PERIOD)
         (row,) = rebill(desk, request, NOW)
-        assert (row.statement_id, row.outcome) == (month.ids[HARDLY], "succeeded")
+        assert (row.statement_id, row.code) == (month.ids[HARDLY], Code.CHARGED)
         assert rebill(desk, request, NOW) == [row]
     assert month.rows(AUDIT, "rebill") == [("bob", "rebill", month.ids[HARDLY], "new card")]
     check_collected_once(month)
@@ -245,11 +243,11 @@ def test_a_rebill_that_is_cut_off_goes_on_with_the_same_request(month: PaymentWo
         month.sandbox.set_faults(FaultPlan(rates={DROP_AFTER: 1.0}))
         for _ in range(2):
             (row,) = rebill(desk, request, NOW)
-            assert (row.outcome, row.amount) == ("unknown", Decimal("8.33"))
+            assert (row.code, row.amount) == (Code.OUTCOME_UNKNOWN, Decimal("8.33"))
         month.sandbox.set_faults()
         assert month.settle()["succeeded"] == 1
         (row,) = rebill(desk, request, NOW)
-        assert (row.outcome, row.amount) == ("succeeded", Decimal("8.33"))
+        assert (row.code, row.amount) == (Code.CHARGED, Decimal("8.33"))
     check_collected_once(month)
 
 
@@ -260,9 +258,9 @@ def test_a_rebill_charges_and_shows_what_the_gateway_can_take(postgres: Embedded
         world.set_method("a00000", VISA)
         request = asked(*world.ids)
         assert [row.amount for row in preview_rebill(desk, request, NOW)] == [Decimal("6.060")]
-        assert [(row.outcome, row.amount) for row in rebill(desk, request, NOW)] == [("succeeded", Decimal("6.060"))]
+        assert [(row.code, row.amount) for row in rebill(desk, request, NOW)] == [(Code.CHARGED, Decimal("6.060"))]
         (row,) = preview_rebill(desk, replace(request, request_id="r2"), NOW)
-        assert row.refused == REFUSALS["too_small"]
+        assert row.code is Code.TOO_SMALL
         with pytest.raises(BadInput, match="less than the gateway can charge"):
             rebill(desk, replace(request, request_id="r2"), NOW)
         assert world.status(world.ids[0]) == "Partly paid"
@@ -389,7 +387,7 @@ def test_paid_in_parts(month: PaymentWorld) -> None:
     month.set_method("a00002", VISA)
     with month.desk() as desk:
         (row,) = rebill(desk, asked(charged), NOW)
-    assert (row.outcome, row.amount) == ("succeeded", Decimal("3.33"))
+    assert (row.code, row.amount) == (Code.CHARGED, Decimal("3.33"))
     assert month.status(charged) == "Billing failure (resolved)"
     assert month.one("select balance_due from finance.statements where statement_id = %s", charged) == 0
     month.settle()

@@ -14,6 +14,8 @@ from evbilling.connector_statements.issue import issue_statements
 from evbilling.connector_statements.validation import validate
 from evbilling.errors import BadInput
 from evbilling.mail.requests import SendRequest, preview_send, request_send
+from evbilling.payments.actions.results import Code
+from evbilling.payments.actions.wording import line
 from evbilling.period import Period
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
@@ -53,7 +55,7 @@ def services(platform_db: str, warehouse_db: Any, tmp_path: Path) -> Services:
 def ask(world: PaymentWorld, *ids: str, request: str = "r1", **changes: Any) -> list[str]:
     """Ask for statements to be sent; a line for each."""
     asked = SendRequest(request, "ann", "wanted", tuple(ids), **changes)
-    return [sending.sentence() for sending in request_send(world.services, asked)]
+    return [line(row) for row in request_send(world.services, asked)]
 
 
 def this_month(months: int = 0) -> Period:
@@ -151,7 +153,7 @@ def test_what_is_held_or_failed_waits_again_when_asked(world: PaymentWorld, offi
         "update platform.app_user set active = true, email = 'new@example.org' where account_id = 'a00000'"
     )
     ask(world, world.ids[0])
-    with pytest.raises(BadInput, match="waits to be sent already"):
+    with pytest.raises(BadInput, match="is already waiting to be sent"):
         ask(world, world.ids[0], request="r2")
     assert send(world, office)["sent"] == 1
     assert office.recipients[-1] == "new@example.org"
@@ -201,8 +203,8 @@ def test_a_preview_writes_nothing_and_says_the_same(world: PaymentWorld, office:
     send(world, office)
     asked = SendRequest("p", "ann", "look", (*world.ids, "A-202611-999999"))
     before = world.rows("select * from billing.mail")
-    shown = [(row.refused is None, row.is_copy, row.recipient) for row in preview_send(world.services, asked)]
-    assert shown == [(True, True, "f***@example.org")] * 2 + [(False, False, None)]
+    shown = [(row.code, row.payer) for row in preview_send(world.services, asked)]
+    assert shown == [(Code.TO_SEND_AGAIN, "f***@example.org")] * 2 + [(Code.NO_MESSAGE, None)]
     assert world.rows("select * from billing.mail") == before
 
 
@@ -212,7 +214,7 @@ def test_two_requests_at_once(world: PaymentWorld, office: PostOffice) -> None:
         connection.execute("update billing.mail set state = 'held', last_error = 'x'")
     done = together(lambda: ask(world, world.ids[0], request="a"), lambda: ask(world, world.ids[0], request="b"))
     said = sorted(str(one) for one in done)
-    assert sum("waits" in text for text in said) == 1, said
+    assert sum("is already waiting" in text for text in said) == 1, said
     assert send(world, office)["sent"] == 1
 
 

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.allowed import Action, refused_actions
+from evbilling.payments.actions.allowed import refused_actions
 from evbilling.payments.actions.facts import load_action_facts
 from evbilling.payments.actions.mark_as_paid import MarkRequest, mark_statements, preview_mark_statements, total_due
 from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill, total_to_charge
+from evbilling.payments.actions.results import Action, Code
 from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
+from evbilling.payments.actions.wording import line
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
@@ -66,8 +68,8 @@ def test_each_is_paid_in_full_on_one_day(month: PaymentWorld) -> None:
     assert month.rows(PAYMENTS) == []
     rows = mark_statements(month.services, request, TODAY)
     assert rows == shown
-    assert [(row.amount, row.currency, row.balance_due, row.is_new, row.refused) for row in rows] == [
-        (amount, currency, 0, True, None) for amount, currency in zip(amounts, ("EUR", "EUR", "USD"), strict=True)
+    assert [(row.amount, row.currency, row.balance_due, row.code) for row in rows] == [
+        (amount, currency, 0, Code.MARKED) for amount, currency in zip(amounts, ("EUR", "EUR", "USD"), strict=True)
     ]
     assert total_due(rows) == {"EUR": amounts[0] + amounts[1], "USD": amounts[2]}
     assert [month.status(row.statement_id) for row in rows] == ["Paid manually"] * 3
@@ -78,7 +80,7 @@ def test_each_is_paid_in_full_on_one_day(month: PaymentWorld) -> None:
     assert month.rows("select statement_id from finance.payment_plans") == [(month.ids[HARDLY],)]
     events = "select subject_id, actor, reason from finance.audit_events where action = 'mark_as_paid' order by 1"
     assert month.rows(events) == [(id_, "ann", "by transfer") for id_ in sorted({row.statement_id for row in rows})]
-    assert mark_statements(month.services, request, TODAY) == [replace(row, is_new=False) for row in rows]
+    assert mark_statements(month.services, request, TODAY) == [replace(row, code=Code.MARKED_BEFORE) for row in rows]
     assert len(month.rows(PAYMENTS)) == 3
     check_books(month)
 
@@ -89,16 +91,17 @@ def test_what_cannot_be_paid_is_named_and_the_others_are_booked(month: PaymentWo
     request = asked(month, PAID, FIRST, SECOND)
     request = replace(request, statement_ids=(*request.statement_ids, NOWHERE))
     rows = mark_statements(month.services, request, TODAY)
-    assert ["is paid: nothing is due on it" in str(row.refused) for row in rows] == [True, True, False, False]
-    assert [row.refused for row in rows[2:]] == [None, "there is no such statement"]
-    assert [row.amount for row in rows if row.refused] == [None] * 3
+    assert [row.code for row in rows] == [Code.NOT_POSSIBLE, Code.NOT_POSSIBLE, Code.MARKED, Code.NOT_POSSIBLE]
+    assert ["is paid: nothing is due on it" in line(row) for row in rows] == [True, True, False, False]
+    assert rows[3].detail == "there is no such statement"
+    assert [row.amount for row in rows if row.is_refused] == [None] * 3
     assert [row[1] for row in month.rows(PAYMENTS)] == [kept.statement_id, rows[2].statement_id]
     with pytest.raises(BadInput, match="no statement is marked as paid") as caught:
         mark_statements(month.services, asked(month, PAID, FIRST, request_id="after"), TODAY)
     assert f"{month.ids[FIRST]}: not marked as paid: {month.ids[FIRST]} is paid" in str(caught.value)
     # The same request again: what it booked is its own, what it couldn't is still refused.
     again = mark_statements(month.services, request, TODAY)
-    assert [row.is_new or bool(row.refused) for row in again] == [True, True, False, True]
+    assert [row.code is Code.MARKED_BEFORE for row in again] == [False, False, True, False]
     assert len(month.rows(PAYMENTS)) == 2
 
 
@@ -134,7 +137,8 @@ def test_one_statement_in_part(month: PaymentWorld) -> None:
         ({"amount": Decimal(999)}, "is more than the"),
     ]:
         (row,) = preview_mark_statements(month.services, asked(month, FIRST, request_id="r2", **changes), TODAY)
-        assert says in str(row.refused)
+        assert row.is_refused
+        assert says in str(row.detail)
 
 
 def test_what_was_seen_is_what_is_booked_or_nothing_is(month: PaymentWorld) -> None:
@@ -150,8 +154,8 @@ def test_what_was_seen_is_what_is_booked_or_nothing_is(month: PaymentWorld) -> N
     assert len(month.rows(PAYMENTS)) == 1
     expecting = replace(request, expected_total={"EUR": seen["EUR"] - 1, "USD": seen["USD"]})
     rows = mark_statements(month.services, expecting, TODAY)
-    assert [row.is_new for row in rows] == [True] * 3
-    assert [row.is_new for row in mark_statements(month.services, expecting, TODAY)] == [False] * 3
+    assert [row.code for row in rows] == [Code.MARKED] * 3
+    assert [row.code for row in mark_statements(month.services, expecting, TODAY)] == [Code.MARKED_BEFORE] * 3
     # One that can't be paid any more is as much a change as another amount.
     undo_mark_as_paid(month.services, UndoRequest("u", "ann", "mistake", month.ids[DOLLARS]))
     other = asked(month, FIRST, DOLLARS, request_id="other", expected_total=seen)
@@ -177,7 +181,7 @@ def test_a_rebill_charges_what_was_seen_or_nothing(month: PaymentWorld) -> None:
         assert month.outcomes() == attempts
         expecting = replace(request, expected_total={"EUR": seen["EUR"] - 1})
         done = rebill(desk, expecting, NOW)
-        assert [row.outcome for row in done] == [None, "succeeded", "succeeded", "succeeded"]
+        assert [row.code for row in done] == [Code.PAID] + [Code.CHARGED] * 3
         assert rebill(desk, expecting, NOW) == done
     check_collected_once(month)
 
@@ -212,8 +216,8 @@ def test_a_repeat_of_a_begun_rebill_opens_nothing_new(month: PaymentWorld) -> No
         rebill(desk, replace(request, expected_total={"EUR": due(month, FIRST)}), NOW)
         month.set_method("a00003", VISA)
         rows = rebill(desk, replace(request, expected_total={"EUR": Decimal("7.14")}), NOW)
-    assert [row.outcome for row in rows] == ["succeeded", None]
-    assert "ask for it in another one" in str(rows[1].refused)
+    assert [row.code for row in rows] == [Code.CHARGED, Code.REQUEST_BEGUN]
+    assert "charge it in another request" in line(rows[1])
     assert month.attempts(month.ids[HARDLY]) == ["declined"]
 
 
@@ -257,9 +261,9 @@ def test_what_is_offered_is_what_the_actions_do(month: PaymentWorld) -> None:
             )
             (undo,) = preview_undo_mark_as_paid(month.services, UndoRequest("u", "ann", "", statement_id))
             found = {
-                Action.REBILL: charge.refused,
-                Action.MARK_AS_PAID: mark.refused,
-                Action.UNDO_MARK_AS_PAID: undo.refused,
+                Action.REBILL: charge.is_refused,
+                Action.MARK_AS_PAID: mark.is_refused,
+                Action.UNDO_MARK_AS_PAID: undo.is_refused,
             }
             assert refused == {action for action, why in found.items() if why}, statement_id
             seen.add(frozenset(refused))

@@ -14,13 +14,14 @@ import pytest
 from evbilling.errors import BadInput
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.payments.actions.rebill import RebillRequest, rebill
+from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.undo_mark_as_paid import (
-    Undone,
     UndoRequest,
     outside_payments,
     preview_undo_mark_as_paid,
     undo_mark_as_paid,
 )
+from evbilling.payments.actions.wording import line
 from evbilling.payments.attempts import Debt
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import Plan
@@ -52,7 +53,7 @@ def mark(
     mark_as_paid(world.services, payment, TODAY)
 
 
-def undo(world: PaymentWorld, statement_id: str, payment_id: str = "", **changes: Any) -> Undone:
+def undo(world: PaymentWorld, statement_id: str, payment_id: str = "", **changes: Any) -> ActionResult:
     request = UndoRequest("u", "bob", "another customer's", statement_id, payment_id)
     return undo_mark_as_paid(world.services, replace(request, **changes))
 
@@ -81,11 +82,19 @@ def test_a_statement_stands_as_before_and_is_collected_again(month: PaymentWorld
     assert rows == [done]
     amount = before[1]
     number = month.one("select paid_outside_id from billing.paid_outside")
-    expected = Undone(
-        statement, f"paid-outside-{number}", amount, "EUR", TODAY, "bank", balance_due=amount, is_new=True
+    expected = ActionResult(
+        Action.UNDO_MARK_AS_PAID,
+        statement,
+        Code.UNDONE,
+        amount,
+        "EUR",
+        balance_due=amount,
+        payment_id=f"paid-outside-{number}",
+        paid_on=TODAY,
+        reference="bank",
     )
     assert done == expected
-    assert done.sentence() == (
+    assert line(done) == (
         f"{statement}: paid-outside-{number}, {amount} EUR of {TODAY} (bank), undone; {amount} EUR are due"
     )
     assert standing(month, statement) == before
@@ -101,9 +110,9 @@ def test_a_statement_stands_as_before_and_is_collected_again(month: PaymentWorld
     event = "select actor, reason, subject_id from finance.audit_events where action = 'undo_mark_as_paid'"
     assert month.rows(event) == [("bob", "another customer's", statement)]
     books = kept(month)
-    assert undo(month, statement) == replace(done, is_new=False)
-    assert undo(month, statement, done.payment_id) == replace(done, is_new=False)
-    assert "undone before" in undo(month, statement).sentence()
+    assert undo(month, statement) == replace(done, code=Code.UNDONE_BEFORE)
+    assert undo(month, statement, done.payment_id) == replace(done, code=Code.UNDONE_BEFORE)
+    assert "undone before" in line(undo(month, statement))
     for payment_id in ("", done.payment_id):
         with pytest.raises(BadInput, match=r"undone already, by bob on 20|or all are undone"):
             undo(month, statement, payment_id, request_id="u2")
@@ -114,7 +123,7 @@ def test_a_statement_stands_as_before_and_is_collected_again(month: PaymentWorld
     month.set_method("a00001", VISA)
     with month.desk() as desk:
         (row,) = rebill(desk, RebillRequest("r", "ann", "new card", (statement,)), NOW)
-    assert (row.outcome, row.amount, month.status(statement)) == ("succeeded", amount, "Billing failure (resolved)")
+    assert (row.code, row.amount, month.status(statement)) == (Code.CHARGED, amount, "Billing failure (resolved)")
     month.settle()
     assert month.tie_out() == []
     check_collected_once(month)
@@ -161,8 +170,8 @@ def test_of_several_payments_one_is_named(month: PaymentWorld) -> None:
     with pytest.raises(BadInput, match=listing):
         undo(month, statement)
     (row,) = preview_undo_mark_as_paid(month.services, UndoRequest("u", "bob", "", statement))
-    assert "marked as paid 2 times" in str(row.refused)
-    assert row.sentence() == f"{statement}: nothing is undone: {row.refused}"
+    assert "marked as paid 2 times" in str(row.detail)
+    assert line(row) == f"{statement}: nothing is undone: {row.detail}"
     undo(month, statement, second)
     assert standing(month, statement) == (Decimal("2.00"), due - 2, "Partly paid")
     undo(month, statement, request_id="u2")
@@ -242,8 +251,8 @@ def test_what_cannot_be_undone_is_refused(
         (row,) = preview_undo_mark_as_paid(
             month.services, UndoRequest(changes.get("request_id", "u"), "bob", "", statement_id, payment_id)
         )
-        assert row.refused
-        assert row.refused in str(row.sentence())
+        assert row.code is Code.NOT_POSSIBLE
+        assert str(row.detail) in line(row)
     assert kept(month) == books
 
 
@@ -277,7 +286,7 @@ def test_what_the_gateway_collected_is_refunded_there_first(month: PaymentWorld)
         undo(month, right)
     undo(month, wrong, request_id="u2")
     month.write("update billing.gateway_payment set refunded_minor = 100 where gateway_payment_id = 'pi_lost'")
-    assert undo(month, right).is_new
+    assert undo(month, right).code is Code.UNDONE
     check_books(month)
 
 

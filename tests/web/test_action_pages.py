@@ -71,7 +71,7 @@ def test_several_are_charged_and_each_says_what_came_of_it(pages: ActionPages) -
     pages.world.set_method("a00000", VISA)
     pages.world.set_method("a00002", VISA)
     said = pages.do("rebill", failed, without, softly, reason="new cards")
-    assert "Done in part. With 1 of 3 statements it didn't work." in said
+    assert "Done in part. It didn't work for 1 of 3 statements." in said
     assert f"{softly} Name of a00003 Billing failure 9.52 EUR due declined (insufficient_funds): 9.52 EUR" in said
     assert "There wasn't enough money on the card" in said
     assert pages.world.statuses() == [

@@ -116,6 +116,29 @@ def test_it_leads_to_the_run_in_airflow_and_back_to_where_it_came_from(pages: Ac
     assert f'href="{PREFIX}/statements?status=Billing+failure&amp;account=a%26b" data-close' in page
 
 
+@pytest.mark.parametrize("wording", ["succeeded: all is well", "not charged: declined"])
+def test_rewording_a_result_changes_no_outcome(
+    pages: ActionPages, monkeypatch: pytest.MonkeyPatch, wording: str
+) -> None:
+    """Of two statements one is declined and one is charged, whatever the words for it are."""
+    _, _, without, softly = pages.world.ids
+    pages.world.set_method("a00002", VISA)
+    monkeypatch.setattr("evbilling_web.routes.following.describe", lambda _: wording)
+    said = pages.do("rebill", without, softly, reason="new card")
+    assert "Done in part. It didn't work for 1 of 2 statements." in said
+    assert f"{softly} Name of a00003 Billing failure 9.52 EUR due {wording}" in said
+
+
+def test_results_of_another_version_are_not_guessed(pages: ActionPages) -> None:
+    """Rows that this version can't read are neither a success nor a failure."""
+    place = started(pages)
+    pages.airflow.work()
+    pages.airflow.only().xcoms["record_payment", "return_value"] = [f"{pages.world.ids[0]}: succeeded"]
+    said = words(pages.get(place).text)
+    assert "This page can't read the run's results. The log of the run in Airflow has them." in said
+    assert "Done." not in said
+
+
 def test_whoever_sees_runs_sees_this_one(pages: ActionPages) -> None:
     """A viewer follows what somebody else has started."""
     place = started(pages)

@@ -38,7 +38,7 @@ def test_a_statement_is_sent_and_then_once_more(pages: ActionPages, smtp: Any) -
     with post_office() as office:
         smtp(office)
         waiting = words(pages.ask("send-mail", statement).text)
-        assert "It can't be done: it waits to be sent already" in waiting
+        assert "It can't be done: it is already waiting to be sent" in waiting
         hold(pages)
         shown = words(pages.ask("send-mail", statement).text)
         assert "Message Connector statement To f***@example.org Sent for the first time" in shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evbilling.payments.actions.refusals import REFUSALS
+from evbilling.payments.actions.wording import CHARGE_REFUSALS
 from evbilling.payments.reconciliation import WHAT_TO_DO
 from evbilling.payments.retries import planner
 from evbilling.payments.retries.declines import DECLINES
@@ -37,7 +37,7 @@ def payments_reference() -> str:
         "",
         "What Re-Bill answers, and what the logs of retries count.",
         "",
-        *_rows(REFUSALS.items()),
+        *_rows(CHARGE_REFUSALS.items()),
         "",
         "## Decline codes",
         "",

@@ -8,9 +8,11 @@ from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.mail.addresses import masked
-from evbilling.mail.letters import KIND_LABELS, KINDS
+from evbilling.mail.letters import KINDS
 from evbilling.mail.recipients import read_directory
 from evbilling.payments.actions.paid_outside import require_reason
+from evbilling.payments.actions.results import Action, ActionResult, Code
+from evbilling.payments.actions.wording import line
 from evbilling.period import Period
 from evbilling.services import Services
 
@@ -20,10 +22,14 @@ ASKABLE_STATES = (HELD, FAILED, UNKNOWN, SENT)
 STATES_OF_A_PERIOD = (HELD, FAILED)
 
 _WHERE = "send mail"
-_REFUSALS = {
-    "waits": "it waits to be sent already",
-    "busy": "it is being sent just now",
-    "unknown": "there is no such statement, or no such message of it",
+# What the functions of the warehouse say of a message that is asked for.
+_CODES = {
+    "send": Code.TO_SEND,
+    "copy": Code.TO_SEND_AGAIN,
+    "repeated": Code.REQUESTED_BEFORE,
+    "waits": Code.MAIL_WAITS,
+    "busy": Code.MAIL_BUSY,
+    "unknown": Code.NO_MESSAGE,
 }
 
 
@@ -43,34 +49,7 @@ class SendRequest:
     states: tuple[str, ...] = STATES_OF_A_PERIOD
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """One message of a request: to whom it would go, or went into the outbox for; or why not.
-
-    `state` is what became of it before, None if there was none. `is_copy`: it was sent, or may have been, and goes out
-    a second time. `recipient` is masked.
-    """
-
-    statement_id: str
-    kind: str | None
-    mail_id: int | None
-    state: str | None
-    account_id: str | None
-    recipient: str | None
-    refused: str | None
-    is_copy: bool = False
-    is_new: bool = True
-
-    def sentence(self) -> str:
-        """The message in one line."""
-        if self.refused:
-            return f"{self.statement_id}: not sent: {self.refused}"
-        what = KIND_LABELS.get(self.kind or "", "message").lower()
-        again = " once more" if self.is_copy else ""
-        return f"{self.statement_id}: {what} to {self.recipient}{again}{'' if self.is_new else ' (asked for before)'}"
-
-
-def preview_send(services: Services, request: SendRequest) -> list[Sending]:
+def preview_send(services: Services, request: SendRequest) -> list[ActionResult]:
     """What `request_send` would ask for now, message by message; nothing is written and nothing sent."""
     _check(request)
     ids = list(request.statement_ids) or None
@@ -80,40 +59,30 @@ def preview_send(services: Services, request: SendRequest) -> list[Sending]:
             "select * from billing.mail_to_send(%s, %s, %s, %s, %s)",
             (request.request_id, ids, request.kind, period, None if ids else list(request.states)),
         ).fetchall()
-    return _told(services, rows)
+    return _results(services, rows)
 
 
-def request_send(services: Services, request: SendRequest) -> list[Sending]:
+def request_send(services: Services, request: SendRequest) -> list[ActionResult]:
     """Put messages into the outbox at a person's word; the next delivery sends them. Each is audited with the reason.
 
     Safe to repeat with the same request_id: nothing is asked for twice. Raises `BadInput` if nothing of it can be sent.
     """
     found = preview_send(services, request)
-    eligible = [sending.statement_id for sending in found if sending.refused is None]
+    eligible = [row.statement_id for row in found if row.is_done]
     if not eligible:
         raise BadInput(
-            "no message is sent:\n  " + ("\n  ".join(s.sentence() for s in found) or "there is none like that"),
+            "no message is sent:\n  " + ("\n  ".join(map(line, found)) or "there is none like that"),
             where=_WHERE,
             fix="see what there is in finance.mail",
         )
     with services.warehouse() as connection:
         rows = connection.execute(
-            "select statement_id, mail_id, does from billing.request_mail(%s, %s, %s, %s, %s)",
+            "select statement_id, does from billing.request_mail(%s, %s, %s, %s, %s)",
             (request.request_id, eligible, request.kind, request.actor, request.reason.strip()),
         ).fetchall()
-    made = {statement_id: (mail_id, does) for statement_id, mail_id, does in rows}
-    # Who lost a race for the message since it was looked at is told why.
-    return [
-        replace(
-            sending,
-            mail_id=made[sending.statement_id][0],
-            refused=_REFUSALS.get(made[sending.statement_id][1]),
-            is_new=made[sending.statement_id][1] != "repeated",
-        )
-        if sending.statement_id in made
-        else sending
-        for sending in found
-    ]
+    # Another request may have taken a message since the preview, so the code is the one given under the lock.
+    made = {statement_id: _CODES[does] for statement_id, does in rows}
+    return [replace(row, code=made.get(row.statement_id, row.code)) for row in found]
 
 
 def _check(request: SendRequest) -> None:
@@ -128,25 +97,17 @@ def _check(request: SendRequest) -> None:
         raise BadInput("no such state of a message", where=_WHERE, fix=f"give some of: {', '.join(ASKABLE_STATES)}")
 
 
-def _told(services: Services, rows: Sequence[tuple[Any, ...]]) -> list[Sending]:
+def _results(services: Services, rows: Sequence[tuple[Any, ...]]) -> list[ActionResult]:
     admins = {row[5] for row in rows if row[5]}
     directory = read_directory(services.platform_url, admins, set()) if admins else None
-    sendings = []
-    for statement_id, kind, mail_id, state, account_id, admin, does in rows:
+    results = []
+    for statement_id, kind, _, _, _, admin, does in rows:
         address = directory.address_of(admin) if directory and admin else None
-        refused = _REFUSALS.get(does) or (address if isinstance(address, str) else None)
-        recipient = masked(address.text) if address and not isinstance(address, str) else None
-        sendings.append(
-            Sending(
-                statement_id,
-                kind,
-                mail_id,
-                state,
-                account_id,
-                recipient,
-                refused,
-                is_copy=does == "copy",
-                is_new=does != "repeated",
-            )
-        )
-    return sendings
+        result = ActionResult(Action.SEND_MAIL, statement_id, _CODES[does], mail_kind=kind)
+        if isinstance(address, str):
+            if result.is_done:
+                result = replace(result, code=Code.NO_ADDRESS, detail=address)
+        elif address:
+            result = replace(result, payer=masked(address.text))
+        results.append(result)
+    return results

@@ -52,7 +52,7 @@ class Debt:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What became of one statement: an attempt of so many minor units, or why there is none (see `REFUSALS`)."""
+    """What became of one statement: an attempt of so many minor units, or the code of why there is none."""
 
     statement_id: str
     attempt_id: int | None

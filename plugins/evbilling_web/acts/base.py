@@ -12,7 +12,9 @@ from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions.expected import total_by_currency
+from evbilling.payments.actions.results import ActionResult
 from evbilling.payments.actions.undo_mark_as_paid import OutsidePayment
+from evbilling.payments.actions.wording import refusal
 from evbilling.read_models.statement_list.current import StatementNow
 from evbilling_web.rights import Right
 
@@ -164,6 +166,11 @@ def are_ids(statement_ids: Iterable[str]) -> list[str]:
 def no_id(text: str) -> Row:
     """The row of what isn't an id at all."""
     return Row(text[:100], refused="this isn't the id of a statement")
+
+
+def why_refused(result: ActionResult) -> str | None:
+    """Why nothing would be done; None if something would be."""
+    return refusal(result.code, result.detail) if result.is_refused else None
 
 
 def reason(form: Form) -> str:

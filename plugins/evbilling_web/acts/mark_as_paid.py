@@ -9,11 +9,12 @@ from typing import Any
 from evbilling.errors import BadInput
 from evbilling.money import decimals, minor_unit, parse_decimal
 from evbilling.payments.actions.foreseen import status_if_marked
-from evbilling.payments.actions.mark_as_paid import Marked, MarkRequest, preview_mark_statements
+from evbilling.payments.actions.mark_as_paid import MarkRequest, preview_mark_statements
 from evbilling.payments.actions.paid_outside import latest_today
+from evbilling.payments.actions.results import ActionResult
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_web import warehouse
-from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
+from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
 from evbilling_web.rights import Right
 from evbilling_web.runs import new_nonce
 
@@ -55,17 +56,17 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
 MARK_AS_PAID = Act("mark-as-paid", "Mark as Paid", Right.MARK_AS_PAID, "mark_as_paid.html", propose, read, defaults)
 
 
-def _preview(ids: tuple[str, ...]) -> list[Marked]:
+def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
     now = datetime.now(UTC)
     request = MarkRequest(new_nonce(), "page", "", ids, now.date(), "")
     return preview_mark_statements(warehouse.services(), request, latest_today(now))
 
 
-def _row(marked: Marked, now: StatementNow | None) -> Row:
+def _row(marked: ActionResult, now: StatementNow | None) -> Row:
     then = None
-    if now and now.balance is not None and marked.amount is not None and not marked.refused:
+    if now and now.balance is not None and marked.amount is not None and not marked.is_refused:
         then = status_if_marked(now.balance, marked.amount)
-    return Row(marked.statement_id, now, marked.amount, marked.currency, then, marked.refused)
+    return Row(marked.statement_id, now, marked.amount, marked.currency, then, why_refused(marked))
 
 
 def _day(form: Form) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 from evbilling.errors import TransientError
 from evbilling.payments.actions.foreseen import status_if_charged
-from evbilling.payments.actions.rebill import Rebill, RebillRequest, preview_rebill
+from evbilling.payments.actions.rebill import RebillRequest, preview_rebill
+from evbilling.payments.actions.results import ActionResult
 from evbilling.platform.lookup.open import open_lookup
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow import connections
 from evbilling_web import warehouse
-from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
+from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
 from evbilling_web.rights import Right
 from evbilling_web.runs import new_nonce
 
@@ -24,7 +25,7 @@ def propose(asked: Asked) -> Proposal:
     found = {row.statement_id: row for row in _preview(tuple(ids))} if ids else {}
     with warehouse.reading() as connection:
         now = load_now(connection, ids)
-    names = _names(row.financial_admin_id for row in found.values() if row.financial_admin_id)
+    names = _names(row.payer for row in found.values() if row.payer)
     return Proposal(
         tuple(_row(found[text], now.get(text), names) if text in found else no_id(text) for text in asked.statement_ids)
     )
@@ -42,24 +43,23 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
 REBILL = Act("rebill", "Re-Bill", Right.REBILL, "rebill.html", propose, read)
 
 
-def _preview(ids: tuple[str, ...]) -> list[Rebill]:
+def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
     request = RebillRequest(new_nonce(), "page", "", statement_ids=ids)
     return preview_rebill(connections.looking_desk(), request, datetime.now(UTC))
 
 
-def _row(row: Rebill, now: StatementNow | None, names: dict[str, str]) -> Row:
+def _row(row: ActionResult, now: StatementNow | None, names: dict[str, str]) -> Row:
     then = None
-    if now and now.balance is not None and row.amount is not None and not row.refused:
+    if now and now.balance is not None and row.amount is not None and not row.is_refused:
         then = status_if_charged(now.balance, row.amount, has_failed=now.has_failed)
-    admin = row.financial_admin_id
     return Row(
         row.statement_id,
         now,
         row.amount,
         row.currency,
         then,
-        row.refused,
-        payer=names.get(admin, admin) if admin else None,
+        why_refused(row),
+        payer=names.get(row.payer, row.payer) if row.payer else None,
         method=row.payment_method,
     )
 

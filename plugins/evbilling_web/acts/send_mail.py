@@ -6,10 +6,11 @@ from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.mail.letters import KIND_LABELS, KINDS
-from evbilling.mail.requests import Sending, SendRequest, preview_send
+from evbilling.mail.requests import SendRequest, preview_send
+from evbilling.payments.actions.results import ActionResult, Code
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_web import warehouse
-from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
+from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
 from evbilling_web.rights import Right
 from evbilling_web.runs import new_nonce
 
@@ -42,17 +43,17 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
 SEND_MAIL = Act("send-mail", "Send by mail", Right.SEND_MAIL, "send_mail.html", propose, read)
 
 
-def _preview(ids: tuple[str, ...], kind: str | None) -> list[Sending]:
+def _preview(ids: tuple[str, ...], kind: str | None) -> list[ActionResult]:
     request = SendRequest(new_nonce(), "page", _NOT_GIVEN, statement_ids=ids, kind=kind)
     return preview_send(warehouse.services(with_platform=True), request)
 
 
-def _row(sending: Sending, now: StatementNow | None) -> Row:
+def _row(sending: ActionResult, now: StatementNow | None) -> Row:
     return Row(
         sending.statement_id,
         now,
-        refused=sending.refused,
-        payer=sending.recipient,
-        letter=KIND_LABELS.get(sending.kind or ""),
-        is_copy=sending.is_copy,
+        refused=why_refused(sending),
+        payer=sending.payer,
+        letter=KIND_LABELS.get(sending.mail_kind or ""),
+        is_copy=sending.code is Code.TO_SEND_AGAIN,
     )

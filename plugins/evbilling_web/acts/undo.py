@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from evbilling.payments.actions.foreseen import status_if_undone
+from evbilling.payments.actions.results import ActionResult
 from evbilling.payments.actions.undo_mark_as_paid import (
     OutsidePayment,
-    Undone,
     UndoRequest,
     outside_payments,
     preview_undo_mark_as_paid,
 )
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_web import warehouse
-from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason
+from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
 from evbilling_web.rights import Right
 from evbilling_web.runs import new_nonce
 
@@ -58,14 +58,14 @@ UNDO_MARK_AS_PAID = Act(
 )
 
 
-def _preview(statement_id: str, payment_id: str) -> Undone:
+def _preview(statement_id: str, payment_id: str) -> ActionResult:
     request = UndoRequest(new_nonce(), "page", "", statement_id, payment_id)
     (undone,) = preview_undo_mark_as_paid(warehouse.services(), request)
     return undone
 
 
-def _row(undone: Undone, now: StatementNow | None, payment: OutsidePayment | None) -> Row:
+def _row(undone: ActionResult, now: StatementNow | None, payment: OutsidePayment | None) -> Row:
     then = None
     if now and now.balance is not None and now.paid is not None and undone.amount is not None:
         then = status_if_undone(now.balance, now.paid, undone.amount, has_failed=now.has_failed) or now.status
-    return Row(undone.statement_id, now, undone.amount, undone.currency, then, undone.refused, payment=payment)
+    return Row(undone.statement_id, now, undone.amount, undone.currency, then, why_refused(undone), payment=payment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,34 +14,38 @@ from starlette.exceptions import HTTPException
 
 from evbilling.mail.request_results import requested
 from evbilling.payments.actions.foreseen import FAILED
+from evbilling.payments.actions.results import Action, ActionResult
+from evbilling.payments.actions.wording import describe
 from evbilling.payments.retries.declines import explain
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow.refusal import REFUSAL
 from evbilling_web import runs, warehouse
-from evbilling_web.acts.base import STATEMENT_ID
 from evbilling_web.acts.every import ACTS
 from evbilling_web.rendering import page
 from evbilling_web.returning import way_back
-from evbilling_web.rights import Right
 
 router = APIRouter()
 
 _WORDS = {act.right.value: act.words for act in ACTS}
-# What an action's task says of a statement begins with its id, and so does what came of it.
-_LINE = re.compile(rf"({STATEMENT_ID.pattern}): (.*)", re.DOTALL)
-_DIDNT_WORK = ("not ", "nothing ", "declined", "unknown")
+_UNREADABLE: dict[str, str | None] = {
+    "what": "This page can't read the run's results.",
+    "fix": "The log of the run in Airflow has them.",
+}
 
 # A scheduler that runs takes up a run within seconds.
 _LONG = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
-    """What came of one statement: the task's words, and how it stands now. `is_good`: what was asked for was done."""
+class StatementOutcome:
+    """What became of one statement, in words, and its current state. `is_done`: the request was met.
 
-    statement_id: str | None
-    says: str
-    is_good: bool
+    `why` explains a decline.
+    """
+
+    statement_id: str
+    words: str
+    is_done: bool
     now: StatementNow | None
     why: str | None
 
@@ -54,12 +57,12 @@ class Progress:
     run: runs.RunState
     hint: str | None = None
     failure: dict[str, str | None] | None = None
-    came: Sequence[Came] = ()
+    outcomes: Sequence[StatementOutcome] = ()
 
     @property
-    def bad(self) -> int:
-        """With how many statements it didn't work."""
-        return sum(not one.is_good for one in self.came)
+    def not_done(self) -> int:
+        """The number of statements for which the request wasn't met."""
+        return sum(not outcome.is_done for outcome in self.outcomes)
 
 
 @router.get("/runs/{dag_id}/{run_id}")
@@ -81,13 +84,17 @@ async def _progress(request: Request, dag_id: str, run_id: str) -> Progress:
         return Progress(run, failure=await _failure(request, run, tasks))
     if run.state != "success":
         return Progress(run, hint=_why_not_on(run, tasks))
-    lines: list[str] = []
+    results: list[ActionResult] = []
     for task in tasks:
-        said = await runs.xcom(request, dag_id, run_id, task["task_id"])
-        lines += [str(line) for line in said] if isinstance(said, list) else []
-    if dag_id == Right.SEND_MAIL:
-        return Progress(run, came=await run_in_threadpool(_mailed, run, lines))
-    return Progress(run, came=await run_in_threadpool(_came, lines))
+        rows = await runs.xcom(request, dag_id, run_id, task["task_id"])
+        try:
+            results += [ActionResult.from_json(row) for row in rows] if isinstance(rows, list) else []
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # A run of another version: what it did isn't guessed.
+            return Progress(run, failure=_UNREADABLE)
+    if dag_id == Action.SEND_MAIL:
+        return Progress(run, outcomes=await run_in_threadpool(_mail_outcomes, run, results))
+    return Progress(run, outcomes=await run_in_threadpool(_outcomes, results))
 
 
 async def _why_waiting(request: Request, run: runs.RunState) -> str | None:
@@ -125,28 +132,25 @@ def _is_refusal(value: Any) -> bool:
     return isinstance(value, dict) and "what" in value
 
 
-def _came(lines: Sequence[str]) -> list[Came]:
-    parts = [_LINE.fullmatch(line) for line in lines]
+def _outcomes(results: Sequence[ActionResult]) -> list[StatementOutcome]:
     with warehouse.reading() as connection:
-        now = load_now(connection, [part[1] for part in parts if part])
-    came = []
-    for line, part in zip(lines, parts, strict=True):
-        stands = now.get(part[1]) if part else None
-        says = part[2] if part else line
-        is_bad = says.startswith(_DIDNT_WORK)
-        has_failed = is_bad and stands is not None and stands.status == FAILED and stands.decline_code is not None
-        why = explain(stands.decline_code) if has_failed and stands else None
-        came.append(Came(part[1] if part else None, says, not is_bad, stands, why))
-    return came
+        current = load_now(connection, [result.statement_id for result in results])
+    outcomes = []
+    for result in results:
+        now = current.get(result.statement_id)
+        has_failed = not result.is_done and now is not None and now.status == FAILED and now.decline_code is not None
+        why = explain(now.decline_code) if has_failed and now else None
+        outcomes.append(StatementOutcome(result.statement_id, describe(result), result.is_done, now, why))
+    return outcomes
 
 
-def _mailed(run: runs.RunState, lines: Sequence[str]) -> list[Came]:
-    """Of each message that the run asked for what became of it since; of the others why nothing was asked for."""
+def _mail_outcomes(run: runs.RunState, results: Sequence[ActionResult]) -> list[StatementOutcome]:
+    """The delivery state of each message that the run requested, and why the others weren't requested."""
     with warehouse.reading() as connection:
         messages = requested(connection, run.run_id)
         now = load_now(connection, [message.statement_id for message in messages])
-    sent = [
-        Came(message.statement_id, message.sentence(), message.is_sent, now[message.statement_id], None)
+    delivered = [
+        StatementOutcome(message.statement_id, message.sentence(), message.is_sent, now[message.statement_id], None)
         for message in messages
     ]
-    return sent + [came for came in _came(lines) if came.statement_id not in now]
+    return delivered + _outcomes([result for result in results if result.statement_id not in now])

@@ -13,6 +13,8 @@ import psycopg
 from evbilling.errors import BadInput
 from evbilling.payments.actions.expected import Totals, require_as_expected, total_by_currency
 from evbilling.payments.actions.paid_outside import MarkedAsPaid, PaidOutside, book, close_plans, require_payment
+from evbilling.payments.actions.results import Action, ActionResult, Code
+from evbilling.payments.actions.wording import line
 from evbilling.services import Services
 
 # So many statements stay locked, for a few seconds, against whoever else would collect them.
@@ -41,30 +43,7 @@ class MarkRequest:
     expected_total: Totals | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """One statement of a request: what was, or would be, recorded and what stays due; or why not.
-
-    `is_new` False: this very request recorded it before. Amounts are None where it is refused.
-    """
-
-    statement_id: str
-    amount: Decimal | None
-    currency: str | None
-    balance_due: Decimal | None
-    refused: str | None = None
-    is_new: bool = False
-
-    def sentence(self) -> str:
-        """The row in one line."""
-        if self.refused:
-            return f"{self.statement_id}: not marked as paid: {self.refused}"
-        how = "paid by other means" if self.is_new else "recorded before"
-        due = f"{self.balance_due} {self.currency} stay due"
-        return f"{self.statement_id}: {self.amount} {self.currency} {how}; {due}"
-
-
-def preview_mark_statements(services: Services, request: MarkRequest, today: date) -> list[Marked]:
+def preview_mark_statements(services: Services, request: MarkRequest, today: date) -> list[ActionResult]:
     """What `mark_statements` would record now, statement by statement, in the order asked for; nothing is written.
 
     Reason and reference may still be empty. Raises `BadInput` for a request that makes no sense as a whole, and if what
@@ -74,33 +53,33 @@ def preview_mark_statements(services: Services, request: MarkRequest, today: dat
     return _mark(services, given, today, keep=False)
 
 
-def mark_statements(services: Services, request: MarkRequest, today: date) -> list[Marked]:
+def mark_statements(services: Services, request: MarkRequest, today: date) -> list[ActionResult]:
     """Record the payments of those statements that can be paid, in one transaction; returns each with its result.
 
     Raises `BadInput` if none can be, if what is due isn't what was expected, and for a request that makes no sense as a
     whole; nothing is recorded then. Safe to repeat with the same request_id.
     """
     rows = _mark(services, request, today, keep=True)
-    if all(row.refused for row in rows):
+    if all(row.is_refused for row in rows):
         raise BadInput(
-            "no statement is marked as paid:\n  " + "\n  ".join(row.sentence() for row in rows),
+            "no statement is marked as paid:\n  " + "\n  ".join(line(row) for row in rows),
             where="mark_as_paid",
             fix="see the statements' payments in finance.payments",
         )
     return rows
 
 
-def total_due(rows: Iterable[Marked]) -> dict[str, Decimal]:
+def total_due(rows: Iterable[ActionResult]) -> dict[str, Decimal]:
     """What was due on the statements of these rows that aren't refused, by currency: the `expected_total` to send."""
     return total_by_currency(
         # What stays due of a payment recorded before says nothing of how it was before that.
-        (row.amount + row.balance_due if row.is_new else row.amount, row.currency)
+        (row.amount + row.balance_due if row.code is Code.MARKED else row.amount, row.currency)
         for row in rows
         if row.amount is not None and row.balance_due is not None and row.currency is not None
     )
 
 
-def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) -> list[Marked]:
+def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) -> list[ActionResult]:
     ids = tuple(dict.fromkeys(request.statement_ids))
     _require_sense(request, ids, today)
     # One transaction around all, so that each statement's own is a savepoint in it.
@@ -110,9 +89,9 @@ def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) 
         close_plans(connection, [marked for marked in found.values() if isinstance(marked, MarkedAsPaid)])
         rows = [_row(statement_id, found[statement_id]) for statement_id in ids]
         # Those of a repeated request are history; there is nothing left to decide on.
-        if any(row.is_new for row in rows) or all(row.refused for row in rows):
+        if any(row.code is Code.MARKED for row in rows) or all(row.is_refused for row in rows):
             require_as_expected(
-                request.expected_total, total_due(rows), "mark_as_paid", (row.sentence() for row in rows if row.refused)
+                request.expected_total, total_due(rows), "mark_as_paid", (line(row) for row in rows if row.is_refused)
             )
     return rows
 
@@ -160,7 +139,10 @@ def _book(
         return (error.diag.message_primary or str(error)).strip()
 
 
-def _row(statement_id: str, found: MarkedAsPaid | str) -> Marked:
+def _row(statement_id: str, found: MarkedAsPaid | str) -> ActionResult:
     if isinstance(found, str):
-        return Marked(statement_id, None, None, None, refused=found)
-    return Marked(statement_id, found.amount, found.currency, found.balance_due, is_new=found.is_new)
+        return ActionResult(Action.MARK_AS_PAID, statement_id, Code.NOT_POSSIBLE, detail=found)
+    code = Code.MARKED if found.is_new else Code.MARKED_BEFORE
+    return ActionResult(
+        Action.MARK_AS_PAID, statement_id, code, found.amount, found.currency, balance_due=found.balance_due
+    )

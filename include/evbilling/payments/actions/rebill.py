@@ -16,7 +16,8 @@ from evbilling.money import from_minor
 from evbilling.payments import attempts
 from evbilling.payments.actions.expected import Totals, require_as_expected, total_by_currency
 from evbilling.payments.actions.paid_outside import require_reason
-from evbilling.payments.actions.refusals import REFUSALS
+from evbilling.payments.actions.results import Action, ActionResult, Code
+from evbilling.payments.actions.wording import line
 from evbilling.payments.attempts import OPENED_AT_ONCE, Debt, Occasion, Opened
 from evbilling.payments.desk import Desk
 from evbilling.payments.gateway.amounts import chargeable_step
@@ -44,45 +45,25 @@ class RebillRequest:
     expected_total: Totals | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rebill:
-    """One statement of a Re-Bill: what would be, or was, charged to whom; or why not. `outcome` once it is known."""
-
-    statement_id: str
-    amount: Decimal | None
-    currency: str | None
-    financial_admin_id: str | None
-    payment_method: str | None
-    refused: str | None
-    outcome: str | None = None
-
-    def sentence(self) -> str:
-        """The row in one line."""
-        if self.refused:
-            return f"{self.statement_id}: not charged: {self.refused}"
-        what = f"{self.amount} {self.currency} to {self.financial_admin_id} by {self.payment_method}"
-        return f"{self.statement_id}: {f'{self.outcome}: ' if self.outcome else 'charge '}{what}"
-
-
-def preview_rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Rebill]:
+def preview_rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[ActionResult]:
     """What `rebill` would do now, statement by statement; nothing is written and the gateway isn't asked.
 
     The reason may still be empty. Raises `BadInput` if what would be charged isn't what was expected.
     """
     rows = [row for _, row in _judge(desk, request, now)]
-    refused = (row.sentence() for row in rows if row.refused)
+    refused = (line(row) for row in rows if row.is_refused)
     require_as_expected(request.expected_total, total_to_charge(rows), "rebill", refused)
     return rows
 
 
-def total_to_charge(rows: Iterable[Rebill]) -> dict[str, Decimal]:
+def total_to_charge(rows: Iterable[ActionResult]) -> dict[str, Decimal]:
     """What is charged on the rows that aren't refused, by currency: the `expected_total` to send."""
     return total_by_currency(
-        (row.amount, row.currency) for row in rows if not row.refused and row.amount is not None and row.currency
+        (row.amount, row.currency) for row in rows if not row.is_refused and row.amount is not None and row.currency
     )
 
 
-def rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Rebill]:
+def rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[ActionResult]:
     """Charge the statements of the request that may be charged; returns each with its outcome or why not.
 
     Safe to repeat with the same request_id: nothing is charged twice. Raises `BadInput` if none may be charged, or if
@@ -90,9 +71,9 @@ def rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Rebill]:
     """
     require_reason(request.reason, "rebill")
     judged = _judge(desk, request, now)
-    eligible = [debt for debt, row in judged if debt and not row.refused]
+    eligible = [debt for debt, row in judged if debt and not row.is_refused]
     occasion = f"rebill {request.request_id}"
-    # Who lost a race for the statement since it was judged is told why.
+    # A statement that another request took since it was judged is refused with that reason.
     lost = _open_attempts(desk, request, occasion, eligible)
     desk.collect(occasion)
     with desk.services.warehouse() as connection:
@@ -102,23 +83,29 @@ def rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[Rebill]:
     rows = []
     for _, row in judged:
         if made := outcomes.get(row.statement_id):
-            outcome, amount, method = made
-            rows.append(replace(row, refused=None, outcome=outcome, amount=amount, payment_method=method))
+            rows.append(replace(row, **made))
+        elif why := lost.get(row.statement_id):
+            rows.append(replace(row, code=why, detail=None))
         else:
-            rows.append(replace(row, refused=lost.get(row.statement_id, row.refused)))
-    if not any(row.outcome for row in rows):
+            rows.append(row)
+    if not outcomes:
         raise BadInput(
-            "no statement is charged:\n  " + "\n  ".join(row.sentence() for row in rows), where="rebill", fix=_ADVICE
+            "no statement is charged:\n  " + "\n  ".join(line(row) for row in rows), where="rebill", fix=_ADVICE
         )
     return rows
 
 
+_OUTCOMES = {
+    "succeeded": Code.CHARGED,
+    "declined": Code.DECLINED,
+    "unknown": Code.OUTCOME_UNKNOWN,
+    "pending": Code.CHARGE_PENDING,
+}
 _ADVICE = "see the statement's attempts in finance.payment_attempts"
-_ASK_ANEW = "this request has begun without it; ask for it in another one"
 
 
-def _open_attempts(desk: Desk, request: RebillRequest, occasion: str, debts: Sequence[Debt]) -> dict[str, str]:
-    """Open attempts at what may be charged; returns why not of those that lost a race since they were judged.
+def _open_attempts(desk: Desk, request: RebillRequest, occasion: str, debts: Sequence[Debt]) -> dict[str, Code]:
+    """Open attempts at what may be charged; returns the codes of those refused since they were judged.
 
     Where a total is expected it is all in one transaction, and what is opened comes to that total, or nothing is.
     """
@@ -130,7 +117,7 @@ def _open_attempts(desk: Desk, request: RebillRequest, occasion: str, debts: Seq
             for one in opened
             if one.attempt_id is not None and one.amount_minor is not None
         )
-        require_as_expected(request.expected_total, due, "rebill", _said(opened))
+        require_as_expected(request.expected_total, due, "rebill", map(line, _refusals(opened)))
 
     if request.expected_total is not None:
         if len(debts) > OPENED_AT_ONCE:
@@ -141,7 +128,7 @@ def _open_attempts(desk: Desk, request: RebillRequest, occasion: str, debts: Seq
             )
         with desk.services.warehouse() as connection:
             if _outcomes(connection, occasion):
-                return dict.fromkeys(known, _ASK_ANEW)
+                return dict.fromkeys(known, Code.REQUEST_BEGUN)
     payers = desk.payers_of(debts)
     if debts:
         desk.gateway.check()
@@ -154,14 +141,14 @@ def _open_attempts(desk: Desk, request: RebillRequest, occasion: str, debts: Seq
             desk.policy.most_in_30_days,
             before_commit=require_expected,
         )
-    return {one.statement_id: REFUSALS[one.refused] for one in opened if one.refused}
+    return {row.statement_id: row.code for row in _refusals(opened)}
 
 
-def _said(opened: Iterable[Opened]) -> list[str]:
-    return [f"{one.statement_id}: not charged: {REFUSALS[one.refused]}" for one in opened if one.refused]
+def _refusals(opened: Iterable[Opened]) -> list[ActionResult]:
+    return [ActionResult(Action.REBILL, one.statement_id, Code(one.refused)) for one in opened if one.refused]
 
 
-def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt | None, Rebill]]:
+def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt | None, ActionResult]]:
     if bool(request.statement_ids) == bool(request.account_id):
         raise BadInput("name statements, or an account and a period", where="rebill", fix="give one of the two")
     if request.account_id and not request.period:
@@ -183,40 +170,42 @@ def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt
         )
     payers = desk.payers_of(debts)
     known = {debt.statement_id: debt for debt in debts}
-    rows: list[tuple[Debt | None, Rebill]] = []
+    rows: list[tuple[Debt | None, ActionResult]] = []
     for statement_id in dict.fromkeys(request.statement_ids) or known:
         debt = known.get(statement_id)
         if debt is None:
-            why = "there is no such connector statement"
-            rows.append((None, Rebill(statement_id, None, None, None, None, why)))
+            rows.append((None, ActionResult(Action.REBILL, statement_id, Code.UNKNOWN)))
             continue
         payer = payers.get(debt.financial_admin_id, Payer(debt.financial_admin_id, None, None))
         method = payer.payment_method if payer.customer else None
-        rows.append((
-            debt,
-            Rebill(
-                statement_id,
-                from_minor(_chargeable(debt), debt.minor_unit),
-                debt.currency,
-                debt.financial_admin_id,
-                method,
-                _why_not(desk, debt, method, history.get(statement_id, []), under_way, now),
-            ),
-        ))
+        code, detail = _judged(desk, debt, method, history.get(statement_id, []), under_way, now)
+        row = ActionResult(
+            Action.REBILL,
+            statement_id,
+            code,
+            from_minor(_chargeable(debt), debt.minor_unit),
+            debt.currency,
+            payer=debt.financial_admin_id,
+            payment_method=method,
+            detail=detail,
+        )
+        rows.append((debt, row))
     return rows
 
 
-def _why_not(
+def _judged(
     desk: Desk, debt: Debt, method: str | None, history: Sequence[Any], under_way: set[str], now: datetime
-) -> str | None:
+) -> tuple[Code, str | None]:
     if debt.balance_minor <= 0:
-        return REFUSALS["paid"]
+        return Code.PAID, None
     if debt.statement_id in under_way:
-        return REFUSALS["open_attempt"]
+        return Code.OPEN_ATTEMPT, None
     if _chargeable(debt) <= 0:
-        return REFUSALS["too_small"]
+        return Code.TOO_SMALL, None
     refusal = may_try_now(history, method, desk.policy, now, by_hand=True)
-    return refusal.detail if refusal else None
+    if refusal is None:
+        return Code.TO_CHARGE, None
+    return Code(refusal.reason_id.lower().replace("-", "_")), refusal.detail
 
 
 def _chargeable(debt: Debt) -> int:
@@ -233,12 +222,20 @@ def _open(connection: psycopg.Connection[Any], statement_ids: Sequence[str]) -> 
     return {row[0] for row in rows}
 
 
-def _outcomes(connection: psycopg.Connection[Any], occasion: str) -> dict[str, tuple[str, Decimal, str | None]]:
-    """Of each statement tried: its outcome, the amount asked for, and the payment method it was asked of."""
+def _outcomes(connection: psycopg.Connection[Any], occasion: str) -> dict[str, dict[str, Any]]:
+    """The facts of each attempt made on this occasion, by statement, as fields of its result."""
     rows = connection.execute(
-        """select statement_id, amount_minor, minor_unit, payment_method,
-                  case when outcome = 'declined' then 'declined (' || decline_code || ')' else outcome end
+        """select statement_id, outcome, amount_minor, minor_unit, payment_method, decline_code
            from billing.payment_attempt where occasion = %s""",
         (occasion,),
     )
-    return {row[0]: (row[4], from_minor(row[1], row[2]), row[3]) for row in rows}
+    return {
+        statement_id: {
+            "code": _OUTCOMES[outcome],
+            "amount": from_minor(amount, unit),
+            "payment_method": method,
+            "decline_code": decline_code,
+            "detail": None,
+        }
+        for statement_id, outcome, amount, unit, method, decline_code in rows
+    }

@@ -13,6 +13,7 @@ import psycopg
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.payments.actions.paid_outside import require_reason
+from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.services import Services
 from evbilling.warehouse.query import fetch_all
 
@@ -31,32 +32,6 @@ class UndoRequest:
     reason: str
     statement_id: str
     payment_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """What was undone, or would be, and what is due then; or why not. `is_new` False: it was undone by this request.
-
-    All but the ids are None where it is refused.
-    """
-
-    statement_id: str
-    payment_id: str
-    amount: Decimal | None = None
-    currency: str | None = None
-    paid_on: date | None = None
-    reference: str | None = None
-    balance_due: Decimal | None = None
-    refused: str | None = None
-    is_new: bool = False
-
-    def sentence(self) -> str:
-        """The result in one line."""
-        if self.refused:
-            return f"{self.statement_id}: nothing is undone: {self.refused}"
-        what = f"{self.payment_id}, {self.amount} {self.currency} of {self.paid_on} ({self.reference})"
-        how = "undone" if self.is_new else "undone before"
-        return f"{self.statement_id}: {what}, {how}; {self.balance_due} {self.currency} are due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +58,23 @@ def outside_payments(services: Services, statement_id: str) -> list[OutsidePayme
     return [OutsidePayment(row[0], from_minor(row[1], row[2]), *row[3:]) for row in rows]
 
 
-def preview_undo_mark_as_paid(services: Services, request: UndoRequest) -> list[Undone]:
+def preview_undo_mark_as_paid(services: Services, request: UndoRequest) -> list[ActionResult]:
     """What `undo_mark_as_paid` would do now: one row. The reason may still be empty; nothing is written."""
     try:
         return [_undo(services, replace(request, reason=request.reason or _NOT_GIVEN), keep=False)]
     except BadInput as error:
-        return [Undone(request.statement_id, request.payment_id, refused=error.what)]
+        return [
+            ActionResult(
+                Action.UNDO_MARK_AS_PAID,
+                request.statement_id,
+                Code.NOT_POSSIBLE,
+                payment_id=request.payment_id or None,
+                detail=error.what,
+            )
+        ]
 
 
-def undo_mark_as_paid(services: Services, request: UndoRequest) -> Undone:
+def undo_mark_as_paid(services: Services, request: UndoRequest) -> ActionResult:
     """Take back a payment that was marked as paid by mistake: all of it, once. What is due again is planned anew.
 
     Raises `BadInput` for an unknown statement or payment, one that is undone already, several to choose from, an empty
@@ -101,7 +84,7 @@ def undo_mark_as_paid(services: Services, request: UndoRequest) -> Undone:
     return _undo(services, request, keep=True)
 
 
-def _undo(services: Services, request: UndoRequest, *, keep: bool) -> Undone:
+def _undo(services: Services, request: UndoRequest, *, keep: bool) -> ActionResult:
     where = f"undo_mark_as_paid {request.statement_id}"
     require_reason(request.reason, where)
     number = _number(request.payment_id.strip(), where)
@@ -112,7 +95,7 @@ def _undo(services: Services, request: UndoRequest, *, keep: bool) -> Undone:
     return undone
 
 
-def _reverse(connection: psycopg.Connection[Any], request: UndoRequest, number: int | None) -> Undone:
+def _reverse(connection: psycopg.Connection[Any], request: UndoRequest, number: int | None) -> ActionResult:
     found, is_new = connection.execute(
         "select paid_outside_id, is_new from billing.reverse_paid_outside(%s, %s, %s, %s, %s)",
         (request.request_id, request.statement_id, number, request.actor, request.reason.strip()),
@@ -123,15 +106,16 @@ def _reverse(connection: psycopg.Connection[Any], request: UndoRequest, number: 
            from billing.paid_outside where paid_outside_id = %s""",
         (found,),
     ).fetchone()  # type: ignore[misc]
-    return Undone(
+    return ActionResult(
+        Action.UNDO_MARK_AS_PAID,
         request.statement_id,
-        f"paid-outside-{found}",
+        Code.UNDONE if is_new else Code.UNDONE_BEFORE,
         from_minor(amount, unit),
         currency,
-        paid_on,
-        reference,
         from_minor(due, unit),
-        is_new=is_new,
+        payment_id=f"paid-outside-{found}",
+        paid_on=paid_on,
+        reference=reference,
     )
 
 

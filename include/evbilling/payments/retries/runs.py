@@ -12,7 +12,6 @@ import psycopg
 
 from evbilling.money import from_minor
 from evbilling.payments import attempts
-from evbilling.payments.actions.refusals import REFUSALS
 from evbilling.payments.attempts import Debt, Occasion
 from evbilling.payments.desk import Desk
 from evbilling.payments.retries import plans
@@ -78,7 +77,7 @@ def open_retries(desk: Desk, retries: Sequence[Retry], trigger: str, name: str, 
         name,
         len(retries),
         sum(o.attempt_id is not None for o in opened),
-        "".join(f"; {count} not: {REFUSALS[why]}" for why, count in attempts.count_refusals(opened).items()),
+        "".join(f"; {count} refused ({why})" for why, count in attempts.count_refusals(opened).items()),
     )
     # A mapped task over nothing would be skipped, and with it all that comes after.
     return waiting or [f"{name}/0"]
