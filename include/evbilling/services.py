@@ -7,11 +7,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from evbilling.errors import EvbillingError
 from evbilling.evidence import EvidenceStore
-from evbilling.platform.source import INVENTORY_TABLES
+from evbilling.platform import INVENTORY_TABLES
+from evbilling.platform.access import open_source
 from evbilling.warehouse import runs
 from evbilling.warehouse.connect import connected
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import psycopg
 
-    from evbilling.platform.contract import Table
-    from evbilling.platform.source import InventorySource
+    from evbilling.platform import InventorySource, Table
 
 
 log = logging.getLogger(__name__)
@@ -49,13 +48,7 @@ class Services:
 
         Files are first copied beside the warehouse's staging tables; the copies go when the run is closed.
         """
-        if urlsplit(self.platform_url).scheme in {"postgresql", "postgres"}:
-            from evbilling.platform.postgres_source import PostgresSource
-
-            return PostgresSource(self.platform_url, tables=tables)
-        from evbilling.platform.file_source import copied_source
-
-        return copied_source(self.platform_url, self.warehouse_url, run_id, tables)
+        return open_source(self.platform_url, self.warehouse_url, run_id, tables)
 
     def accounts(self, run: runs.Run) -> pd.DataFrame:
         """The accounts of a run, as `evbilling.scope.billed_accounts` made them when it was opened."""

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from evbilling.errors import EvbillingError, TransientError
-from evbilling.platform.inventory.sharding import SHARD_ROWS
+from evbilling.platform import SHARD_ROWS
 
 
 class Tag(StrEnum):

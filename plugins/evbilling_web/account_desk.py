@@ -12,8 +12,8 @@ from typing import Any
 from evbilling.errors import EvbillingError, NotReady
 from evbilling.money import as_price, minor_unit
 from evbilling.period import Period
-from evbilling.platform.lookup.directory import MOST_USERS, AccountRow, AppUser, PlatformLookup
-from evbilling.platform.lookup.open import open_lookup
+from evbilling.platform import MOST_USERS, AccountRow, AppUser, PlatformLookup
+from evbilling.platform.access import open_lookup
 from evbilling.read_models.preview.preview import Preview
 from evbilling.read_models.preview.reading import preview_terms
 from evbilling.settings.form import CheckedSetting, TypedSetting, check

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evbilling.platform.inventory.sharding import SHARD_ROWS, Part, parts_for, shards_for
+from evbilling.platform import SHARD_ROWS, Part, parts_for, shards_for
 
 pytestmark = [
     pytest.mark.airflow,

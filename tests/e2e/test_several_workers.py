@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from evbilling.platform.inventory.sharding import parts_for
+from evbilling.platform import parts_for
 from tests.support.celery_worker import Worker
 from tests.support.object_store import ObjectStore
 from tests.support.redis_server import running_redis

@@ -21,7 +21,7 @@ from evbilling.account_statements.validation import validate
 from evbilling.connector_statements.issue import issue_statements
 from evbilling.errors import BadInput, NotReady, SetFault, StaleTry, TransientError
 from evbilling.period import Period
-from evbilling.platform.postgres_source import PostgresSource
+from evbilling.platform.postgres import PostgresSource
 from evbilling.services import Services
 from tests.support.month import (
     OF_THE_RUN_ITSELF,

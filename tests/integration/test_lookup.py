@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from evbilling.errors import TransientError
-from evbilling.platform.lookup import files
-from evbilling.platform.lookup.directory import AccountRow, AppUser, PlatformLookup
-from evbilling.platform.lookup.open import open_lookup
+from evbilling.platform import AccountRow, AppUser, PlatformLookup
+from evbilling.platform.access import open_lookup
+from evbilling.platform.files import lookup as file_lookup
 from tests.integration.test_preview import as_files
 from tests.support.month import Platform
 
@@ -30,9 +30,9 @@ def platform(request: Any, platform_db: str, tmp_path: Path) -> Iterator[Platfor
     world.save()
     world.execute("update platform.account set name = 'Grüne Flotte' where account_id = 'b_3'")
     world.execute("update platform.account set name = null where account_id = 'd''5'")
-    files.forget()
+    file_lookup.clear_cache()
     yield open_lookup(platform_db if request.param == "database" else as_files(platform_db, tmp_path / "files"))
-    files.forget()
+    file_lookup.clear_cache()
 
 
 def ids(found: Any) -> list[str]:
@@ -80,7 +80,7 @@ def test_an_account_with_its_users(platform: PlatformLookup) -> None:
     assert [user.user_id for user in platform.active_users("A-1")] == ["adam", "zoe"]
     assert [user.user_id for user in platform.active_users("A-1", limit=1)] == ["adam"]
     assert platform.active_users("nobody") == []
-    found = {user.user_id: user.active for user in platform.users(["zoe", "gone", "unsaid", "nobody"])}
+    found = {user.user_id: bool(user.active) for user in platform.users(["zoe", "gone", "unsaid", "nobody"])}
     assert found == {"zoe": True, "gone": False, "unsaid": False}
 
 

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput, NotReady, TransientError
-from evbilling.platform.contract import TABLES
-from evbilling.platform.files.tables import copy_into
+from evbilling.platform import TABLES
+from evbilling.platform.files import copy_into
 from evbilling_local.platform.load import load_folder
 from evbilling_local.sample import sample_settings, write_sample, write_sample_files
 

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
-from evbilling.platform.contract import CHARGER, CONNECTOR, Table
-from evbilling.platform.files.tables import check_files, open_table
+from evbilling.platform import CHARGER, CONNECTOR, Table
+from evbilling.platform.files import check_files, open_table
 from evbilling.services import Services
 from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings

@@ -17,11 +17,10 @@ import pytest
 from evbilling.connector_statements.draft_stage import settle_run
 from evbilling.errors import TransientError
 from evbilling.period import Period
-from evbilling.platform.contract import TABLES
-from evbilling.platform.lookup import files
-from evbilling.platform.lookup.directory import PlatformLookup
-from evbilling.platform.lookup.files import FileLookup
-from evbilling.platform.lookup.open import open_lookup
+from evbilling.platform import TABLES, PlatformLookup
+from evbilling.platform.access import open_lookup
+from evbilling.platform.files import lookup as file_lookup
+from evbilling.platform.files.lookup import FileLookup
 from evbilling.read_models.preview.preview import Outcome, Preview
 from evbilling.read_models.preview.reading import preview_terms
 from evbilling.services import Services
@@ -41,9 +40,9 @@ TIMES = ("2026-10-31T09:00:00Z", "2026-10-31T22:30:00Z", "2026-11-01T06:30:00Z",
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:
     """No test sees what another has read from files."""
-    files.forget()
+    file_lookup.clear_cache()
     yield
-    files.forget()
+    file_lookup.clear_cache()
 
 
 def ask(
@@ -294,7 +293,7 @@ def test_files_too_large_to_wait_for(platform_db: str, tmp_path: Path) -> None:
     world.save()
     folder = as_files(platform_db, tmp_path / "files")
     with pytest.raises(TransientError, match="too large to be read through while you wait") as refused:
-        FileLookup(folder, longest_seconds=-1).find_accounts()
+        FileLookup(folder, timeout_seconds=-1).find_accounts()
     assert "the month reads them all the same" in (refused.value.fix or "")
 
 

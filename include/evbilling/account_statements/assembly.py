@@ -18,7 +18,7 @@ from evbilling.account_statements import stage
 from evbilling.account_statements.eligibility import addressed, amount_faults
 from evbilling.errors import BadInput, NotReady, StaleTry
 from evbilling.period import Period
-from evbilling.platform.source import CHARGE_TABLES
+from evbilling.platform import CHARGE_TABLES
 from evbilling.services import Services, evidence_folder
 from evbilling.settings.in_force import terms_in_force
 from evbilling.warehouse import runs
@@ -26,7 +26,7 @@ from evbilling.warehouse.query import copy_frame, fetch_frame
 from evbilling.warehouse.schema import require_newest_schema
 
 if TYPE_CHECKING:
-    from evbilling.platform.source import InventorySource
+    from evbilling.platform import InventorySource
 
 log = logging.getLogger(__name__)
 

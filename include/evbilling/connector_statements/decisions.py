@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from evbilling.platform.inventory.profile import profile_of
-from evbilling.platform.inventory.sharding import Part, parts_for
+from evbilling.platform import Part, parts_for
+from evbilling.platform.inventory import profile_of
 from evbilling.scope.decisions import decide
 from evbilling.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs

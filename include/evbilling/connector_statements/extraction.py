@@ -6,8 +6,7 @@ import logging
 from typing import Any
 
 from evbilling.errors import NotReady, SetFault
-from evbilling.platform.inventory.sharding import Part, parts_for
-from evbilling.platform.source import CountWindow, PartRead
+from evbilling.platform import CountWindow, Part, PartRead, parts_for
 from evbilling.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs
 

@@ -16,8 +16,7 @@ from evbilling import __version__
 from evbilling.archive.record import refuse_archived
 from evbilling.errors import BadInput, NotReady, SetFault
 from evbilling.period import Period
-from evbilling.platform.inventory.sharding import SHARD_ROWS, parts_for, shards_for
-from evbilling.platform.source import CountWindow, InventorySource, Survey
+from evbilling.platform import SHARD_ROWS, CountWindow, InventorySource, Survey, parts_for, shards_for
 from evbilling.scope.billed_accounts import as_of_snapshot, billed_accounts
 from evbilling.services import Services, evidence_folder
 from evbilling.settings.in_force import terms_in_force

@@ -15,7 +15,7 @@ from evbilling.expectations import suites
 from evbilling.expectations.page import validation_page
 from evbilling.expectations.validator import Validator, stop_if_critical
 from evbilling.findings import Finding
-from evbilling.platform.inventory.profile import inventory_frame
+from evbilling.platform.inventory import inventory_frame
 from evbilling.services import Services, evidence_folder, stands
 from evbilling.warehouse import runs, staging
 

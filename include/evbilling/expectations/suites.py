@@ -12,8 +12,8 @@ from great_expectations import ExpectationSuite
 from great_expectations import expectations as gxe
 from great_expectations.expectations.row_conditions import Column
 
-from evbilling.platform.contract import POWER_TYPES
-from evbilling.platform.inventory.profile import KNOWN
+from evbilling.platform import POWER_TYPES
+from evbilling.platform.inventory import KNOWN_VALUES
 from evbilling.scope.rules import RULE_REASONS
 
 # A warning if less than this share of the accounts is without a fault.
@@ -32,7 +32,7 @@ def _parameter(name: str) -> dict[str, str]:
 
 
 def inventory_suite() -> ExpectationSuite:
-    """For the inventory as extracted: the frame of `evbilling.platform.inventory.profile`, a row per shard."""
+    """For the inventory as extracted: the frame of `evbilling.platform.inventory`, a row per shard."""
     expectations: list[Any] = [
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A="rows",
@@ -43,7 +43,7 @@ def inventory_suite() -> ExpectationSuite:
         _nothing("without_charger", "critical", "Every connector names its charger"),
         _nothing("without_account", "critical", "Every connector is counted at an account"),
     ]
-    for column in KNOWN:
+    for column in KNOWN_VALUES:
         says = f"Every connector has a known {column}"
         expectations += [
             _nothing(f"empty_{column}", "warning", f"{says} (not empty)"),

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from evbilling.mail.addresses import Address, parse_address
-from evbilling.platform import contract
-from evbilling.warehouse.connect import connected
-
-if TYPE_CHECKING:
-    from evbilling.platform.contract import Table
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A user of the platform: name and address, as far as there are any."""
-
-    user_id: str
-    full_name: str | None
-    email: str | None
-    active: bool | None
+from evbilling.platform import AppUser
+from evbilling.platform.access import read_accounts, read_users
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Users and the countries of accounts by id; who or what the platform doesn't know is missing."""
 
-    people: dict[str, Person]
+    people: dict[str, AppUser]
     countries: dict[str, str | None]
 
     def address_of(self, user_id: str) -> Address | str:
@@ -56,35 +41,7 @@ def read_directory(platform_url: str, user_ids: Collection[str], account_ids: Co
 
     Raises `BadInput` if the platform breaks the contract, `TransientError` if it doesn't answer.
     """
-    read = _from_database if urlsplit(platform_url).scheme in {"postgresql", "postgres"} else _from_files
-    people = read(platform_url, contract.APP_USER, "user_id", ("full_name", "email", "active"), set(user_ids))
-    accounts = read(platform_url, contract.ACCOUNT, "account_id", ("country",), set(account_ids))
     return Directory(
-        {row[0]: Person(*row) for row in people},
-        {account_id: country for account_id, country in accounts},
+        {user.user_id: user for user in read_users(platform_url, set(user_ids))},
+        {account.account_id: account.country for account in read_accounts(platform_url, set(account_ids))},
     )
-
-
-def _from_database(
-    url: str, table: Table, key: str, columns: tuple[str, ...], wanted: set[str]
-) -> Iterator[tuple[Any, ...]]:
-    from psycopg import sql
-
-    query = sql.SQL("select {columns} from platform.{table} where {key} = any(%s)").format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, (key, *columns))),
-        table=sql.Identifier(table.name),
-        key=sql.Identifier(key),
-    )
-    with connected(url, what="charging platform") as connection:
-        yield from connection.execute(query, (sorted(wanted),)).fetchall()
-
-
-def _from_files(
-    url: str, table: Table, key: str, columns: tuple[str, ...], wanted: set[str]
-) -> Iterator[tuple[Any, ...]]:
-    from evbilling.platform.files.tables import open_table
-
-    for batch in open_table(url, table).batches():
-        for row in batch.select((key, *columns)).to_pylist():
-            if row[key] in wanted:
-                yield tuple(row[name] for name in (key, *columns))

@@ -1,1 +1,62 @@
-"""The charging platform's five tables as files or as the demo database: read, checked, loaded, made up."""
+"""The charging platform: the contract of its five tables and the types in which they are read; no database, no file.
+
+`evbilling.platform.access` reads the platform at a URL, `evbilling.platform.files` reads files, and
+`evbilling.platform.inventory` counts what was read.
+"""
+
+from evbilling.platform.contract import (
+    ACCOUNT,
+    ACCOUNT_CHARGE,
+    APP_USER,
+    CHARGER,
+    CONNECTOR,
+    CONNECTOR_STATUSES,
+    POWER_TYPES,
+    SCOPE_STATUSES,
+    TABLES,
+    Column,
+    Table,
+)
+from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountPage, AccountRow, AppUser, PlatformLookup
+from evbilling.platform.source import (
+    CHARGE_TABLES,
+    INVENTORY_TABLES,
+    SHARD_ROWS,
+    CountWindow,
+    InventorySource,
+    Part,
+    PartRead,
+    Survey,
+    parts_for,
+    shards_for,
+)
+
+__all__ = [
+    "ACCOUNT",
+    "ACCOUNT_CHARGE",
+    "APP_USER",
+    "CHARGER",
+    "CHARGE_TABLES",
+    "CONNECTOR",
+    "CONNECTOR_STATUSES",
+    "INVENTORY_TABLES",
+    "MOST_USERS",
+    "PAGE_SIZE",
+    "POWER_TYPES",
+    "SCOPE_STATUSES",
+    "SHARD_ROWS",
+    "TABLES",
+    "AccountPage",
+    "AccountRow",
+    "AppUser",
+    "Column",
+    "CountWindow",
+    "InventorySource",
+    "Part",
+    "PartRead",
+    "PlatformLookup",
+    "Survey",
+    "Table",
+    "parts_for",
+    "shards_for",
+]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from evbilling.platform.contract import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
+from evbilling.platform import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
 from evbilling.scope.rules import Predicate
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from evbilling.platform.inventory.conflicts import connector_keys, is_repeated
-from evbilling.platform.inventory.table import codes, words
+from evbilling.platform.inventory import column_codes, column_values, connector_keys, is_repeated
 from evbilling.scope.connector_faults import find_faults
 from evbilling.scope.rules import BILLED_ELSEWHERE, RULES
 
@@ -39,8 +38,8 @@ def decide(inventory: pa.Table, accounts: pd.DataFrame) -> Decided:
 
     Raises `ValueError` if the inventory has an account that `accounts` lacks.
     """
-    terms = accounts.set_index("account_id").reindex(words(inventory, "account_id").to_pylist())
-    account = codes(inventory, "account_id")
+    terms = accounts.set_index("account_id").reindex(column_values(inventory, "account_id").to_pylist())
+    account = column_codes(inventory, "account_id")
     if terms["fee_minor"].isna().any() or (account < 0).any():
         raise ValueError("the inventory has connectors of accounts that are not billed in this run")
     frame = inventory.select(_SEEN).to_pandas().assign(**{n: terms[n].to_numpy(bool).take(account) for n in _TERMS})
@@ -62,7 +61,7 @@ def _decisions(
         kept, decision = kept.filter(pa.array(keep)), decision[keep]
     fees = terms[["fee_minor", "dc_fee_minor"]].to_numpy(np.int64)
     is_dc = _is(kept, "power_type", "DC")
-    price = fees[codes(kept, "account_id"), is_dc.astype(np.int8)]
+    price = fees[column_codes(kept, "account_id"), is_dc.astype(np.int8)]
     rule = pa.array(decision.astype(np.int32) - 1, mask=decision == BILLED)
     return kept.append_column("rule_id", pa.DictionaryArray.from_arrays(rule, pa.array(EXCLUDED_BY))).append_column(
         "unit_price_minor", pa.array(price, mask=decision != BILLED)
@@ -71,8 +70,8 @@ def _decisions(
 
 def _is(table: pa.Table, column: str, word: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """True where the dictionary column has this word."""
-    found = words(table, column).index(word).as_py()
-    return np.asarray(codes(table, column) == found) if found >= 0 else np.zeros(table.num_rows, dtype=bool)
+    found = column_values(table, column).index(word).as_py()
+    return np.asarray(column_codes(table, column) == found) if found >= 0 else np.zeros(table.num_rows, dtype=bool)
 
 
 def _first_rule(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
@@ -92,7 +91,7 @@ def _once_only(
     repeated = is_repeated(key)
     if not repeated.any():
         return decision
-    account = codes(inventory, "account_id")[would_bill[repeated]]
+    account = column_codes(inventory, "account_id")[would_bill[repeated]]
     rivals = pd.DataFrame({
         "row": would_bill[repeated],
         "key": key[repeated],

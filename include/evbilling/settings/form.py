@@ -10,7 +10,7 @@ from typing import Any, cast
 from evbilling.errors import BadInput
 from evbilling.money import as_price, decimals, minor_unit
 from evbilling.period import Period
-from evbilling.platform.lookup.directory import AppUser
+from evbilling.platform import AppUser
 from evbilling.settings import fields
 from evbilling.settings.terms import BillingTerms
 

@@ -8,8 +8,8 @@ import psycopg
 from psycopg import sql
 
 from evbilling.errors import NotReady
-from evbilling.platform.contract import TABLES
-from evbilling.platform.files.tables import check_files, copy_into
+from evbilling.platform import TABLES
+from evbilling.platform.files import check_files, copy_into
 from evbilling.warehouse.connect import connected
 
 SCHEMA = "platform"

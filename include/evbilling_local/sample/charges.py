@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from evbilling.money import minor_unit
 from evbilling.period import Period
-from evbilling.platform.files.checks import AMOUNT
+from evbilling.platform.files import AMOUNT
 from evbilling_local.sample.accounts import Accounts, Topic
 from evbilling_local.sample.draws import Draws, Ints
 from evbilling_local.sample.inventory import instants, seconds

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evbilling.platform.contract import SCOPE_STATUSES
+from evbilling.platform import SCOPE_STATUSES
 from evbilling_local.sample.accounts import UNKNOWN_SCOPE, Accounts, Topic, padded
 from evbilling_local.sample.draws import Draws, Flags, Ints
 from evbilling_local.sample.places import PLACES, SITES

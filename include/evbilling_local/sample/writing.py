@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from evbilling.platform.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, TABLES, Table
-from evbilling.platform.files.tables import copy_batches, csv_bytes
+from evbilling.platform import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, TABLES, Table
+from evbilling.platform.files import copy_batches, csv_bytes
 from evbilling.settings.settings_file import write_settings
 from evbilling.warehouse.connect import connected
 from evbilling_local.platform.load import SCHEMA, analyze, truncate

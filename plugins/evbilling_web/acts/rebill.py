@@ -10,7 +10,7 @@ from evbilling.errors import TransientError
 from evbilling.payments.actions.foreseen import status_if_charged
 from evbilling.payments.actions.rebill import RebillRequest, preview_rebill
 from evbilling.payments.actions.results import ActionResult
-from evbilling.platform.lookup.open import open_lookup
+from evbilling.platform.access import open_lookup
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow import connections
 from evbilling_web import warehouse

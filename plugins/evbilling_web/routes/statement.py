@@ -127,7 +127,7 @@ def _local(header: Header, at: Any) -> str:
 
 def _addressee(header: Header) -> tuple[str | None, str]:
     """The account's country and the financial admin's name, as the platform has them; a PDF does without as well."""
-    from evbilling.platform.lookup.open import open_lookup
+    from evbilling.platform.access import open_lookup
 
     try:
         platform = open_lookup(warehouse.services(with_platform=True).platform_url)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from evbilling.platform.inventory.table import INVENTORY_SCHEMA
+from evbilling.platform.inventory import INVENTORY_SCHEMA
 from evbilling.scope.connector_faults import FAULTS
 from evbilling.scope.decisions import EXCLUDED_BY, Decided, decide
 from evbilling.scope.rules import BILLED_ELSEWHERE, RULE_REASONS, RULES

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from evbilling.period import Period
-from evbilling.platform.lookup.directory import AppUser
+from evbilling.platform import AppUser
 from evbilling.settings.form import TypedSetting, as_typed, check, check_reason, typed
 from evbilling.settings.terms import BillingTerms
 

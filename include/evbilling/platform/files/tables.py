@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from psycopg import sql
 
@@ -41,11 +42,17 @@ class TableFile:
         """Batches of rows in the file's order: text as string, integer as int32, boolean as bool, timestamp
         as timestamp('us', 'UTC'), amount as decimal128(18, 6); empty is null.
 
-        Raises `BadInput` with file, line, column and reason of every problem (the first 20 are spelt out),
+        Raises `BadInput` with file, line, column and reason of every problem (the first 20 are described),
         maybe after some batches: keep nothing until the iterator has ended. Raises `TransientError` if a
         transfer breaks.
         """
         return self.content.batches()
+
+    def rows_with(self, key: str, values: Collection[str]) -> list[tuple[Any, ...]]:
+        """The rows whose column `key` is one of `values`, in the file's order; all columns in contract order."""
+        wanted = pa.array(values, pa.string())
+        found = [rows_among(batch, key, wanted) for batch in self.batches()]
+        return [tuple(row.values()) for batch in found for row in batch.to_pylist()]
 
 
 def open_table(folder_url: str, table: Table) -> TableFile:
@@ -104,6 +111,12 @@ def open_tables(folder_url: str) -> dict[str, TableFile]:
     if problems.count:
         raise problems.error(public_name(folder_url))
     return files
+
+
+def rows_among(rows: Any, column: str, values: Any) -> Any:
+    """The rows of an Arrow table or batch whose text `column` is one of `values`; none of those without a value."""
+    wanted = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, pa.string())
+    return rows.filter(pc.is_in(rows.column(column), value_set=wanted, skip_nulls=True))
 
 
 def check_files(folder_url: str) -> dict[str, TableFile]:

@@ -1,1 +1,37 @@
-"""Chargers and connectors as a run reads them: counted at each account's instant, split into shards."""
+"""Chargers and connectors as a run reads them: counted at each account's instant, checked for contradictions."""
+
+from evbilling.platform.inventory.account import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory, account_inventory
+from evbilling.platform.inventory.conflicts import connector_keys, is_repeated, with_conflicts
+from evbilling.platform.inventory.counting import (
+    CHARGER_HISTORY,
+    CONNECTOR_HISTORY,
+    CountInstants,
+    count_inventory,
+    count_strays,
+    repeated_chargers,
+)
+from evbilling.platform.inventory.profile import KNOWN_VALUES, inventory_frame, profile_of
+from evbilling.platform.inventory.table import INVENTORY_SCHEMA, column_codes, column_values, one_chunk
+
+__all__ = [
+    "CHARGER_HISTORY",
+    "CHARGER_ROWS",
+    "CONNECTOR_HISTORY",
+    "CONNECTOR_ROWS",
+    "INVENTORY_SCHEMA",
+    "KNOWN_VALUES",
+    "AccountHistory",
+    "CountInstants",
+    "account_inventory",
+    "column_codes",
+    "column_values",
+    "connector_keys",
+    "count_inventory",
+    "count_strays",
+    "inventory_frame",
+    "is_repeated",
+    "one_chunk",
+    "profile_of",
+    "repeated_chargers",
+    "with_conflicts",
+]

@@ -1,4 +1,4 @@
-"""What a shard's inventory holds, in a few figures: what the validation judges instead of millions of rows."""
+"""A shard's inventory in a few figures: what the validation judges instead of millions of rows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from evbilling.platform.contract import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
-from evbilling.platform.inventory.table import codes, words
+from evbilling.platform.inventory.table import column_codes, column_values
 
-KNOWN: Mapping[str, Sequence[str]] = {
+KNOWN_VALUES: Mapping[str, Sequence[str]] = {
     "scope_status": SCOPE_STATUSES,
     "status": CONNECTOR_STATUSES,
     "power_type": POWER_TYPES,
@@ -25,10 +25,10 @@ _NAMED = 5
 
 
 def profile_of(inventory: pa.Table) -> dict[str, Any]:
-    """{"rows", "without_account", "without_charger"} and for each column of `KNOWN` how its values are.
+    """{"rows", "without_account", "without_charger"} and a count of the values of each column of `KNOWN_VALUES`.
 
-    These are {"rows", "empty", "known", "unknown"}, the last the most frequent unknown words with their number. Only
-    real connectors count for the power type: connector 0 stands for the station and needs none.
+    These are {"rows", "empty", "known", "unknown"}, the last the most frequent unknown values with their number. Only
+    real connectors count for the power type: connector 0 is the station and needs none.
     """
     profile: dict[str, Any] = {
         "rows": inventory.num_rows,
@@ -36,18 +36,18 @@ def profile_of(inventory: pa.Table) -> dict[str, Any]:
         "without_charger": inventory.column("charger_id").null_count,
     }
     is_real = inventory.column("connector_id").to_numpy() > 0
-    for column, known in KNOWN.items():
-        found = codes(inventory, column)
+    for column, known in KNOWN_VALUES.items():
+        found = column_codes(inventory, column)
         rows = found[is_real] if column == "power_type" else found
-        counts = np.bincount(rows[rows >= 0], minlength=len(words(inventory, column)))
-        by_word = pd.Series(counts, index=words(inventory, column).to_pylist(), dtype=np.int64)
-        is_known = by_word.index.isin(known)
-        unknown = by_word[~is_known & (by_word > 0)].sort_values(ascending=False, kind="stable")
+        counts = np.bincount(rows[rows >= 0], minlength=len(column_values(inventory, column)))
+        by_value = pd.Series(counts, index=column_values(inventory, column).to_pylist(), dtype=np.int64)
+        is_known = by_value.index.isin(known)
+        unknown = by_value[~is_known & (by_value > 0)].sort_values(ascending=False, kind="stable")
         profile[column] = {
             "rows": len(rows),
             "empty": int((rows < 0).sum()),
-            "known": int(by_word[is_known].sum()),
-            "unknown": {str(word): int(count) for word, count in unknown.head(_NAMED).items()},
+            "known": int(by_value[is_known].sum()),
+            "unknown": {str(value): int(count) for value, count in unknown.head(_NAMED).items()},
         }
     return profile
 
@@ -64,9 +64,9 @@ def _row(shard: int, profile: Mapping[str, Any], reported: int) -> dict[str, Any
     row: dict[str, Any] = {"rows": profile["rows"], "reported": reported}
     for key in ("without_account", "without_charger"):
         row[key] = _count(profile[key], profile["rows"], shard)
-    for column in KNOWN:
+    for column in KNOWN_VALUES:
         found = profile[column]
-        unknown = [f"{word} ({_count(count, found['rows'], shard)})" for word, count in found["unknown"].items()]
+        unknown = [f"{value} ({_count(count, found['rows'], shard)})" for value, count in found["unknown"].items()]
         row[f"empty_{column}"] = _count(found["empty"], found["rows"], shard)
         row[f"unknown_{column}"] = ", ".join(unknown) or None
         row[f"share_known_{column}"] = found["known"] / found["rows"] if found["rows"] >= _ENOUGH_TO_TELL else 1.0

@@ -8,54 +8,54 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-WORD = pa.dictionary(pa.int32(), pa.string())
+ENCODED = pa.dictionary(pa.int32(), pa.string())
 Codes = np.ndarray[tuple[int], np.dtype[np.int32]]
 INVENTORY_SCHEMA = pa.schema({
-    "account_id": WORD,
-    "charger_id": WORD,
+    "account_id": ENCODED,
+    "charger_id": ENCODED,
     "connector_id": pa.int32(),
-    "power_type": WORD,
-    "status": WORD,
-    "scope_status": WORD,
+    "power_type": ENCODED,
+    "status": ENCODED,
+    "scope_status": ENCODED,
 })
-_WORDS = [field.name for field in INVENTORY_SCHEMA if field.type == WORD]
+_ENCODED_COLUMNS = [field.name for field in INVENTORY_SCHEMA if field.type == ENCODED]
 
 # A connector without a number is its account's fault, found by the rules; a null would turn the column to float.
 _NO_NUMBER = -1
 
 
-def whole(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    """The rows of `batches` as one table of one chunk, each word once in its column's dictionary."""
+def one_chunk(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """The rows of `batches` as one table of one chunk, each text once in its column's dictionary."""
     return pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()
 
 
-def in_order(table: pa.Table) -> pa.Table:
+def sort_inventory(table: pa.Table) -> pa.Table:
     """The rows of `table` (of `INVENTORY_SCHEMA`, one chunk) by account, charger and connector.
 
-    Dictionaries hold the words that occur, in order of their bytes, so codes compare as the words do. Sources give rows
-    in any order; keys are built faster, and evidence compresses better, from sorted ones.
+    Dictionaries have only the texts that occur, in order of their bytes, so codes compare as the texts do. Sources
+    give rows in any order; keys are built faster, and evidence compresses better, from sorted ones.
     """
     table = table.set_column(2, "connector_id", table.column("connector_id").fill_null(_NO_NUMBER))
-    for name in _WORDS:
-        table = table.set_column(table.column_names.index(name), name, _with_sorted_words(table.column(name)))
-    account, charger = codes(table, "account_id"), codes(table, "charger_id")
+    for name in _ENCODED_COLUMNS:
+        table = table.set_column(table.column_names.index(name), name, _with_sorted_values(table.column(name)))
+    account, charger = column_codes(table, "account_id"), column_codes(table, "charger_id")
     place = (account.astype(np.int64) << 32) | charger.astype(np.int64) & 0xFFFFFFFF
     connector = table.column("connector_id").to_numpy()
     if _ascends(place, connector):
         return table
-    # What is alike in all three is a fault; its other columns decide, so that even faults come in one order.
-    rest = [codes(table, name) for name in ("scope_status", "status", "power_type")]
+    # Rows alike in all three are a fault; their other columns decide, so that even faults have one order.
+    rest = [column_codes(table, name) for name in ("scope_status", "status", "power_type")]
     return table.take(np.lexsort((*rest, connector, place)))
 
 
-def codes(table: pa.Table, name: str) -> Codes:
+def column_codes(table: pa.Table, name: str) -> Codes:
     """The codes of a dictionary column of one chunk; -1 for null."""
     indices = _chunk(table.column(name)).indices
     filled = indices.fill_null(-1) if indices.null_count else indices
     return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.int32)
 
 
-def words(table: pa.Table, name: str) -> pa.Array:
+def column_values(table: pa.Table, name: str) -> pa.Array:
     """The dictionary of a column of one chunk."""
     return _chunk(table.column(name)).dictionary
 
@@ -63,12 +63,12 @@ def words(table: pa.Table, name: str) -> pa.Array:
 def _ascends(
     place: np.ndarray[tuple[int], np.dtype[np.int64]], connector: np.ndarray[tuple[int], np.dtype[np.int32]]
 ) -> bool:
-    """True if each row lies after the one before; rows that are alike don't count as ordered."""
+    """True if each row comes after the one before; rows alike don't count as ordered."""
     after = place[1:] > place[:-1]
     return bool((after | ((place[1:] == place[:-1]) & (connector[1:] > connector[:-1]))).all())
 
 
-def _with_sorted_words(column: pa.ChunkedArray) -> pa.DictionaryArray:
+def _with_sorted_values(column: pa.ChunkedArray) -> pa.DictionaryArray:
     chunk = _chunk(column)
     indices, found = chunk.indices, chunk.dictionary
     if not len(found):

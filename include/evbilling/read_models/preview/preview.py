@@ -17,9 +17,8 @@ import pandas as pd
 from evbilling.connector_statements.drafts import settle
 from evbilling.money import from_minor, minor_unit
 from evbilling.period import Period
-from evbilling.platform.inventory.counting import CountInstants
-from evbilling.platform.inventory.one_account import AccountHistory, account_inventory
-from evbilling.platform.lookup.directory import AccountRow, AppUser
+from evbilling.platform import AccountRow, AppUser
+from evbilling.platform.inventory import AccountHistory, CountInstants, account_inventory
 from evbilling.scope.billed_accounts import billed_accounts
 from evbilling.scope.decisions import decide
 from evbilling.scope.rules import RULE_REASONS

@@ -7,8 +7,7 @@ from datetime import datetime
 import psycopg
 
 from evbilling.period import Period
-from evbilling.platform.lookup.directory import PlatformLookup
-from evbilling.platform.source import CountWindow
+from evbilling.platform import CountWindow, PlatformLookup
 from evbilling.read_models.preview.preview import PlatformFacts, Preview, preview
 from evbilling.settings.store import settings_of
 from evbilling.settings.terms import BillingTerms

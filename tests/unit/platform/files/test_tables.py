@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.platform.contract import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, Table
+from evbilling.platform import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, Table
+from evbilling.platform.files import check_files, open_table, open_tables
 from evbilling.platform.files.csv_file import read_with_lines
-from evbilling.platform.files.tables import check_files, open_table, open_tables
 from evbilling.problems import Problems
 from evbilling.storage import public_name
 

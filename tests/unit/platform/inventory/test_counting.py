@@ -11,14 +11,14 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.platform.inventory.counting import (
+from evbilling.platform.inventory import (
     CHARGER_HISTORY,
     CONNECTOR_HISTORY,
     CountInstants,
-    counted,
+    count_inventory,
     repeated_chargers,
 )
-from evbilling.platform.inventory.table import INVENTORY_SCHEMA, WORD, whole, words
+from evbilling.platform.inventory.table import ENCODED, INVENTORY_SCHEMA, column_values, one_chunk
 
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)
 INSTANTS = {"acc-1": 0, "acc-2": 6, "acc-3": -9}
@@ -45,11 +45,11 @@ def _table(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     for start in range(0, len(rows), 3):
         columns = list(zip(*rows[start : start + 3], strict=True))
         arrays = [
-            pa.array(values, type=pa.string() if field.type == WORD else field.type).cast(field.type)
+            pa.array(values, type=pa.string() if field.type == ENCODED else field.type).cast(field.type)
             for values, field in zip(columns, schema, strict=True)
         ]
         batches.append(pa.record_batch(arrays, schema=schema))
-    return whole(batches, schema)
+    return one_chunk(batches, schema)
 
 
 def _count_instants() -> CountInstants:
@@ -70,7 +70,7 @@ def test_the_inventory_is_that_of_a_look_at_every_pair(chargers: list[Any], conn
         if charger is not None and charger == of and account in INSTANTS
         if _holds(*of_charger, INSTANTS[account]) and _holds(*of_connector, INSTANTS[account])
     )
-    found = counted(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    found = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
     assert found.schema == INVENTORY_SCHEMA
     rows = [tuple(row.values()) for row in found.to_pylist()]
     assert sorted((*row[:5], row[5] or "") for row in rows) == due
@@ -82,10 +82,10 @@ def test_the_inventory_is_that_of_a_look_at_every_pair(chargers: list[Any], conn
 def test_the_same_truth_is_the_same_table_in_whatever_order_it_comes(
     chargers: list[Any], connectors: list[Any], chance: random.Random
 ) -> None:
-    one = counted(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    one = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
     chance.shuffle(chargers)
     chance.shuffle(connectors)
-    other = counted(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    other = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
     assert one.equals(other)
 
 
@@ -94,10 +94,10 @@ def test_only_words_that_occur_are_kept_in_order_of_their_bytes() -> None:
     chargers = [("z", "acc-1", "Public", None, None), ("é", "acc-2", "Closed", None, None)]
     chargers += [("a", "not billed", "Private", None, None)]
     connectors = [(charger, 1, "AC", "in_service", None, None) for charger in ("é", "z", "a", "orphan")]
-    found = counted(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
-    assert words(found, "charger_id").to_pylist() == ["z", "é"]
-    assert words(found, "account_id").to_pylist() == ["acc-1", "acc-2"]
-    assert words(found, "scope_status").to_pylist() == ["Closed", "Public"]
+    found = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    assert column_values(found, "charger_id").to_pylist() == ["z", "é"]
+    assert column_values(found, "account_id").to_pylist() == ["acc-1", "acc-2"]
+    assert column_values(found, "scope_status").to_pylist() == ["Closed", "Public"]
 
 
 @given(chargers_strategy)
@@ -112,7 +112,7 @@ def test_an_instant_is_the_first_of_a_row_and_no_longer_the_last_of_one() -> Non
     """Touching rows: what begins at the instant counts, what ends at it doesn't."""
     chargers = [("x", "acc-1", "Closed", None, 0), ("x", "acc-1", "Public", 0, None)]
     connectors = [("x", 1, "AC", "planned", None, 0), ("x", 1, "DC", "in_service", 0, None)]
-    found = counted(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    found = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
     assert found.select(["scope_status", "power_type", "status"]).to_pylist() == [
         {"scope_status": "Public", "power_type": "DC", "status": "in_service"}
     ]

@@ -1,4 +1,4 @@
-"""The inventory of one account, put together by the very functions that put a month's together."""
+"""The inventory of one account, put together by the same functions as a month's."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ from evbilling.platform.inventory.counting import (
     CHARGER_HISTORY,
     CONNECTOR_HISTORY,
     CountInstants,
-    counted,
+    count_inventory,
     repeated_chargers,
 )
-from evbilling.platform.inventory.table import whole
+from evbilling.platform.inventory.table import one_chunk
 from evbilling.platform.source import CountWindow
 
 _INSTANT = pa.timestamp("us", "UTC")
-_HELD = {"valid_from": _INSTANT, "valid_to": _INSTANT}
+_VALIDITY = {"valid_from": _INSTANT, "valid_to": _INSTANT}
 
-CHARGER_ROWS = pa.schema({"charger_id": pa.string(), "account_id": pa.string(), "scope_status": pa.string(), **_HELD})
+CHARGER_ROWS = pa.schema({
+    "charger_id": pa.string(),
+    "account_id": pa.string(),
+    "scope_status": pa.string(),
+    **_VALIDITY,
+})
 CONNECTOR_ROWS = pa.schema({
     "charger_id": pa.string(),
     "connector_id": pa.int32(),
     "power_type": pa.string(),
     "status": pa.string(),
-    **_HELD,
+    **_VALIDITY,
 })
 
 
@@ -44,14 +49,14 @@ class AccountHistory:
     connectors: pa.Table
 
     def accounts_around(self, window: CountWindow) -> list[str]:
-        """The accounts that had one of the chargers around the count, in order."""
-        held = _around(self.chargers, window).column("account_id")
-        return sorted(account for account in held.unique().to_pylist() if account is not None)
+        """The accounts with one of the chargers around the count, in order."""
+        rows = _around(self.chargers, window).column("account_id")
+        return sorted(account for account in rows.unique().to_pylist() if account is not None)
 
     def nameless_chargers(self, at: CountInstants) -> dict[str, int]:
-        """By account, how many of its chargers have no charger_id around the count; as `Survey` tells of all."""
-        held = _around(self.chargers, _window(at))
-        nameless = held.filter(pc.and_(pc.is_null(held.column("charger_id")), pc.is_valid(held.column("account_id"))))
+        """The number of chargers without a charger_id around the count, by account."""
+        rows = _around(self.chargers, _window(at))
+        nameless = rows.filter(pc.and_(pc.is_null(rows.column("charger_id")), pc.is_valid(rows.column("account_id"))))
         counts = nameless.column("account_id").value_counts().to_pylist()
         return {pair["values"]: pair["counts"] for pair in counts}
 
@@ -66,14 +71,14 @@ def account_inventory(history: AccountHistory, at: CountInstants) -> pa.Table:
     connector_rows = _around(history.connectors, window)
     chargers = _bounded(charger_rows, CHARGER_HISTORY, window)
     connectors = _bounded(connector_rows, CONNECTOR_HISTORY, window)
-    table = counted(chargers, connectors, at)
+    table = count_inventory(chargers, connectors, at)
     twice = is_repeated(connector_keys(table))
-    met_twice = table.column("charger_id").filter(pa.array(twice)).unique().cast(pa.string())
+    counted_twice = table.column("charger_id").filter(pa.array(twice)).unique().cast(pa.string())
     shared = pa.array(repeated_chargers(chargers), pa.string())
     return with_conflicts(
         table,
         charger_rows.filter(pc.is_in(charger_rows.column("charger_id"), shared)).to_pandas(),
-        connector_rows.filter(pc.is_in(connector_rows.column("charger_id"), met_twice)).to_pandas(),
+        connector_rows.filter(pc.is_in(connector_rows.column("charger_id"), counted_twice)).to_pandas(),
     )
 
 
@@ -85,7 +90,7 @@ def _window(at: CountInstants) -> CountWindow:
 
 
 def _around(rows: pa.Table, window: CountWindow) -> pa.Table:
-    """The rows that held at some moment of the window."""
+    """The rows that were valid at some moment of the window."""
     begins, ends = rows.column("valid_from"), rows.column("valid_to")
     begun = pc.fill_null(pc.less_equal(begins, _at(window.last)), True)
     not_ended = pc.fill_null(pc.greater(ends, _at(window.first)), True)
@@ -93,7 +98,7 @@ def _around(rows: pa.Table, window: CountWindow) -> pa.Table:
 
 
 def _bounded(rows: pa.Table, schema: pa.Schema, window: CountWindow) -> pa.Table:
-    """`rows` as the counting takes them: bounds are told only where they lie within the window, words are encoded."""
+    """`rows` as the counting takes them: bounds only where they are within the window, texts encoded."""
     begins, ends = rows.column("valid_from"), rows.column("valid_to")
     never = pa.scalar(None, _INSTANT)
     bounds = {
@@ -102,7 +107,7 @@ def _bounded(rows: pa.Table, schema: pa.Schema, window: CountWindow) -> pa.Table
     }
     columns = {name: rows.column(name).cast(schema.field(name).type) for name in schema.names if name not in bounds}
     table = pa.table([(columns | bounds)[name] for name in schema.names], schema=schema)
-    return whole(table.to_batches(), schema)
+    return one_chunk(table.to_batches(), schema)
 
 
 def _at(instant: datetime) -> pa.Scalar:

@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from evbilling.platform import contract
+from evbilling.platform.contract import CHARGER, CONNECTOR, Table
 from evbilling.platform.files.tables import copy_batches, open_tables
-from evbilling.platform.postgres_source import PostgresSource
+from evbilling.platform.postgres import PostgresSource
 from evbilling.platform.source import INVENTORY_TABLES
 from evbilling.storage import public_name
 from evbilling.warehouse.connect import connected
@@ -32,7 +32,7 @@ def copied_source(
     folder_url: str,
     warehouse_url: str,
     run_id: int,
-    tables: Sequence[contract.Table] = INVENTORY_TABLES,
+    tables: Sequence[Table] = INVENTORY_TABLES,
 ) -> PostgresSource:
     """The files of `folder_url` as copied for this run; copies those of `tables` that weren't copied yet.
 
@@ -54,7 +54,7 @@ def _is_copied(connection: psycopg.Connection[Any], name: str) -> bool:
     return bool(present and present[0])
 
 
-def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str, tables: Sequence[contract.Table]) -> None:
+def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str, tables: Sequence[Table]) -> None:
     files = open_tables(folder_url)
     for file in (files[table.name] for table in tables):
         table = replace(file.table, name=prefix + file.table.name)
@@ -68,5 +68,5 @@ def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str, tab
         )
         copy_batches(connection, "staging", table, file.batches())
         connection.execute(sql.SQL("analyze {}").format(sql.Identifier("staging", table.name)))
-        if file.table in (contract.CHARGER, contract.CONNECTOR):
+        if file.table in (CHARGER, CONNECTOR):
             connection.execute(sql.SQL("create index on {} (charger_id)").format(sql.Identifier("staging", table.name)))

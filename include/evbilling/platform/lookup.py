@@ -1,4 +1,4 @@
-"""What pages ask of the platform: accounts by their names, an account's users, its chargers. No database, no file."""
+"""What pages read of the platform: accounts by their names, an account's users, its chargers. No database, no file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from evbilling.platform.inventory.one_account import AccountHistory
+    from evbilling.platform.inventory import AccountHistory
     from evbilling.platform.source import CountWindow
 
 PAGE_SIZE = 50
@@ -36,13 +36,15 @@ class AccountPage:
 
 @dataclass(frozen=True, slots=True)
 class AppUser:
-    """A row of the platform's app_user table; `active` is False where the platform doesn't say."""
+    """A row of the platform's app_user table; `active` is null where the platform has no value: not active."""
 
     user_id: str
     account_id: str | None
     full_name: str | None
     email: str | None
-    active: bool
+    active: bool | None
+    payment_customer: str | None = None
+    payment_method: str | None = None
 
     @property
     def label(self) -> str:
@@ -52,7 +54,7 @@ class AppUser:
 
 
 class PlatformLookup(Protocol):
-    """The platform as pages ask it. Every method raises `TransientError` if it doesn't answer (in time)."""
+    """The platform as pages read it. Every method raises `TransientError` if it doesn't answer in time."""
 
     def find_accounts(
         self, text: str = "", *, after: str | None = None, before: str | None = None, size: int = PAGE_SIZE
@@ -61,13 +63,13 @@ class PlatformLookup(Protocol):
         `size` of those before one."""
 
     def account_rows(self, account_ids: Sequence[str]) -> list[AccountRow]:
-        """All rows of these accounts: an account that the platform has twice is a fault to be told."""
+        """All rows of these accounts: an account that the platform has twice is a fault to be shown."""
 
     def active_users(self, account_id: str, limit: int = MOST_USERS) -> list[AppUser]:
         """The account's active users in order of their names, at most `limit`."""
 
     def users(self, user_ids: Sequence[str]) -> list[AppUser]:
-        """The users with these ids, active or not, of whatever account."""
+        """The users with these ids, active or not, of any account."""
 
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
-        """What the platform has of the account's chargers around these instants, maybe more of it."""
+        """The platform's rows about the account's chargers around these instants, and possibly older or later ones."""

@@ -1,30 +1,29 @@
-"""Looking things up at a platform that is a Postgres database."""
+"""The platform in a Postgres database, as pages read it."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import starmap
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from evbilling.platform import contract
-from evbilling.platform.inventory.one_account import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory
-from evbilling.platform.lookup.directory import MOST_USERS, PAGE_SIZE, AccountPage, AccountRow, AppUser
-from evbilling.platform.snapshot import snapshot
+from evbilling.platform.contract import ACCOUNT, APP_USER, Table
+from evbilling.platform.inventory import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory
+from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountPage, AccountRow, AppUser
+from evbilling.platform.postgres.queries import relations, select, snapshot
 from evbilling.platform.source import CountWindow
 from evbilling.warehouse.connect import connected
 from evbilling.warehouse.query import compose, fetch_all
 
-# Nobody waits longer for a page.
-_LONGEST_SECONDS = 20
-_RELATIONS = {table.name: sql.Identifier("platform", table.name) for table in contract.TABLES}
+# How long a page waits for a query.
+_TIMEOUT_SECONDS = 20
 
 
-class DatabaseLookup:
+class PostgresLookup:
     """The tables of schema `platform` in the database at `url`."""
 
     def __init__(self, url: str) -> None:
@@ -35,11 +34,11 @@ class DatabaseLookup:
     ) -> AccountPage:
         backwards = before is not None
         beyond, direction = ("<", "desc") if backwards else (">", "asc")
-        with self._reading() as connection:
+        with self._connection() as connection:
             rows = fetch_all(
                 connection,
                 "platform/account_page",
-                **_RELATIONS,
+                **relations(),
                 beyond=sql.SQL(beyond),
                 direction=sql.SQL(direction),
                 pattern=f"%{_escaped(text)}%" if text else None,
@@ -53,49 +52,38 @@ class DatabaseLookup:
         return AccountPage(tuple(found), after is not None, is_more)
 
     def account_rows(self, account_ids: Sequence[str]) -> list[AccountRow]:
-        query = sql.SQL(
-            "select account_id, name, country, time_zone, currency from {account} where account_id = any(%(ids)s)"
-        ).format(**_RELATIONS)
-        return list(starmap(AccountRow, self._rows(query, {"ids": list(account_ids)})))
+        return list(
+            starmap(AccountRow, self._select(ACCOUNT, "where account_id = any(%(ids)s)", ids=list(account_ids)))
+        )
 
     def active_users(self, account_id: str, limit: int = MOST_USERS) -> list[AppUser]:
-        query = _users("account_id = %(account_id)s and active order by full_name, user_id limit %(limit)s")
-        return list(starmap(_user, self._rows(query, {"account_id": account_id, "limit": limit})))
+        rest = """where user_id is not null and account_id = %(account_id)s and active
+                  order by full_name, user_id limit %(limit)s"""
+        return list(starmap(AppUser, self._select(APP_USER, rest, account_id=account_id, limit=limit)))
 
     def users(self, user_ids: Sequence[str]) -> list[AppUser]:
-        query = _users("user_id = any(%(ids)s) order by full_name, user_id")
-        return list(starmap(_user, self._rows(query, {"ids": list(user_ids)})))
+        rest = "where user_id = any(%(ids)s) order by full_name, user_id"
+        return list(starmap(AppUser, self._select(APP_USER, rest, ids=list(user_ids))))
 
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
+        values = {"account_id": account_id, "first": window.first, "last": window.last}
         with snapshot(self._url) as cursor:
             found: list[pa.Table] = []
             for name, schema in (("account_chargers", CHARGER_ROWS), ("account_connectors", CONNECTOR_ROWS)):
-                query = compose(
-                    f"platform/{name}", **_RELATIONS, account_id=account_id, first=window.first, last=window.last
-                )
-                cursor.execute(query.as_string(None))
+                cursor.execute(compose(f"platform/{name}", **relations(), **values).as_string(None))
                 found.append(cursor.fetch_arrow_table().cast(schema))
         return AccountHistory(*found)
 
-    def _rows(self, query: sql.Composed, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        with self._reading() as connection:
-            return connection.execute(query, parameters).fetchall()
+    def _select(self, table: Table, rest: LiteralString, **values: object) -> list[tuple[Any, ...]]:
+        with self._connection() as connection:
+            return connection.execute(select(table, relations()[table.name], rest), values).fetchall()
 
     @contextmanager
-    def _reading(self) -> Generator[psycopg.Connection[Any]]:
+    def _connection(self) -> Generator[psycopg.Connection[Any]]:
         with connected(self._url, what="charging platform") as connection:
             connection.read_only = True
-            connection.execute(f"set statement_timeout = '{_LONGEST_SECONDS}s'".encode())
+            connection.execute(f"set statement_timeout = '{_TIMEOUT_SECONDS}s'".encode())
             yield connection
-
-
-def _users(which: str) -> sql.Composed:
-    query = "select user_id, account_id, full_name, email, active from {app_user} where user_id is not null and "
-    return sql.SQL(query + which).format(**_RELATIONS)
-
-
-def _user(user_id: str, account_id: str | None, name: str | None, email: str | None, active: bool | None) -> AppUser:
-    return AppUser(user_id, account_id, name, email, bool(active))
 
 
 def _escaped(text: str) -> str:

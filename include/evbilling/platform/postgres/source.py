@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import pandas as pd
 import psycopg
@@ -15,19 +15,20 @@ from psycopg import sql
 
 from evbilling.errors import BadInput, SetFault
 from evbilling.platform import contract
-from evbilling.platform.inventory.conflicts import connector_keys, is_repeated, with_conflicts
-from evbilling.platform.inventory.counting import (
+from evbilling.platform.inventory import (
     CHARGER_HISTORY,
     CONNECTOR_HISTORY,
     CountInstants,
-    counted,
+    connector_keys,
+    count_inventory,
+    count_strays,
+    is_repeated,
+    one_chunk,
     repeated_chargers,
-    stray_connectors,
+    with_conflicts,
 )
-from evbilling.platform.inventory.sharding import Part
-from evbilling.platform.inventory.table import whole
-from evbilling.platform.snapshot import snapshot
-from evbilling.platform.source import INVENTORY_TABLES, CountWindow, PartRead, Survey
+from evbilling.platform.postgres.queries import SCHEMA, relations, select, snapshot
+from evbilling.platform.source import INVENTORY_TABLES, CountWindow, Part, PartRead, Survey
 from evbilling.warehouse.connect import connected, shown
 from evbilling.warehouse.query import compose, fetch_all
 
@@ -38,7 +39,7 @@ _HASH_SHIFT = 0x49A0F4DD15E5A8E3
 
 
 class PostgresSource:
-    """The five tables as relations of one Postgres database; `prefix` is what stands before a table's name.
+    """The five tables as relations of one Postgres database; `prefix` comes before a table's name.
 
     `tables` are those that will be read: the only ones that the contract is checked for.
     """
@@ -47,7 +48,7 @@ class PostgresSource:
         self,
         url: str,
         *,
-        schema: str = "platform",
+        schema: str = SCHEMA,
         prefix: str = "",
         label: str | None = None,
         tables: Sequence[contract.Table] = INVENTORY_TABLES,
@@ -55,25 +56,20 @@ class PostgresSource:
         self.label = label or f"{shown(url)} schema {schema}"
         self._tables = tables
         self._url = url
-        self._schema = schema
-        self._prefix = prefix
+        self._relations = relations(schema, prefix)
 
     def _connected(self) -> Any:
         return connected(self._url, what="charging platform")
 
-    def _relation(self, table: contract.Table) -> sql.Identifier:
-        return sql.Identifier(self._schema, self._prefix + table.name)
-
     def _query(self, name: str, **parts: object) -> str:
         """The text of a query on the source's relations, for the bulk driver, which binds no arrays."""
-        tables = {table.name: self._relation(table) for table in contract.TABLES}
-        return compose(f"platform/{name}", **tables, **parts).as_string(None)
+        return compose(f"platform/{name}", **self._relations, **parts).as_string(None)
 
     def check_contract(self) -> None:
         faults = []
         with self._connected() as connection:
             for table in self._tables:
-                relation = self._relation(table).as_string(connection)
+                relation = self._relations[table.name].as_string(connection)
                 found = {column for (column,) in fetch_all(connection, "platform/columns", relation=relation)}
                 missing = [name for name in table.column_names if name not in found]
                 if not found:
@@ -88,21 +84,16 @@ class PostgresSource:
             )
 
     def read_accounts(self) -> pd.DataFrame:
-        query = sql.SQL("select account_id, name, country, time_zone, currency from {} order by account_id").format(
-            self._relation(contract.ACCOUNT)
-        )
-        return self._read(query, None, contract.ACCOUNT.column_names)
+        return self._select(contract.ACCOUNT, "order by account_id")
 
     def read_users(self, user_ids: Sequence[str]) -> pd.DataFrame:
-        columns = ("user_id", "account_id", "active")
-        query = sql.SQL("select user_id, account_id, active from {} where user_id = any(%(ids)s)").format(
-            self._relation(contract.APP_USER)
-        )
-        return self._read(query, {"ids": list(user_ids)}, columns)
+        users = self._select(contract.APP_USER, "where user_id = any(%s)", list(user_ids))
+        return users[["user_id", "account_id", "active"]]
 
-    def _read(self, query: sql.Composed, parameters: Any, columns: Sequence[str]) -> pd.DataFrame:
+    def _select(self, table: contract.Table, rest: LiteralString, *values: object) -> pd.DataFrame:
         with self._connected() as connection:
-            return pd.DataFrame(connection.execute(query, parameters).fetchall(), columns=list(columns), dtype=object)
+            rows = connection.execute(select(table, self._relations[table.name], rest), values).fetchall()
+        return pd.DataFrame(rows, columns=list(table.column_names), dtype=object)
 
     def survey(self, window: CountWindow) -> Survey:
         bounds = {"first": window.first, "last": window.last}
@@ -117,35 +108,35 @@ class PostgresSource:
         self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
     ) -> PartRead:
         around = {"first": window.first, "last": window.last}
-        asked = {"in_part": _in_part(part), "shard": _bucket(part.shards), **around}
+        values = {"in_part": _in_part(part), "shard": _bucket(part.shards), **around}
         at = CountInstants.of(account_ids, instants)
         inventory: dict[int, pa.Table] = {}
         shared: list[str] = []
-        met_twice: list[str] = []
+        counted_twice: list[str] = []
         strays = 0
         with snapshot(self._url) as cursor:
-            cursor.execute(self._query("chargers", **asked))
+            cursor.execute(self._query("chargers", **values))
             chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
-            cursor.execute(self._query("connectors", **asked))
+            cursor.execute(self._query("connectors", **values))
             connectors = _by_shard(cursor.fetch_record_batch(), part, CONNECTOR_HISTORY)
-            cursor.execute(self._query("part_counts", **asked))
+            cursor.execute(self._query("part_counts", **values))
             self._require_all(part, cursor.fetchone(), chargers, connectors)
             # Each shard's rows are let go when they are put together: all together they would be in memory twice.
             for number in part.shard_numbers:
-                found = whole(chargers.pop(number), CHARGER_HISTORY)
-                outlets = whole(connectors.pop(number), CONNECTOR_HISTORY)
-                table = counted(found, outlets, at)
-                strays += stray_connectors(found, outlets)
+                found = one_chunk(chargers.pop(number), CHARGER_HISTORY)
+                outlets = one_chunk(connectors.pop(number), CONNECTOR_HISTORY)
+                table = count_inventory(found, outlets, at)
+                strays += count_strays(found, outlets)
                 shared += repeated_chargers(found)
-                met_twice += _chargers_of_repeated(table)
+                counted_twice += _chargers_of_repeated(table)
                 inventory[number] = table
             cursor.execute(self._query("charger_history", chargers=shared, **around))
             charger_history = cursor.fetch_arrow_table().to_pandas()
-            cursor.execute(self._query("connector_history", chargers=met_twice, **around))
+            cursor.execute(self._query("connector_history", chargers=counted_twice, **around))
             connector_history = cursor.fetch_arrow_table().to_pandas()
             orphans, examples = 0, None
             if strays:  # Most of them stand under chargers that were taken away before the count.
-                cursor.execute(self._query("orphans", **asked))
+                cursor.execute(self._query("orphans", **values))
                 orphans, examples = cursor.fetchone()
         shards = (
             (number, with_conflicts(inventory.pop(number), charger_history, connector_history))
@@ -174,7 +165,7 @@ class PostgresSource:
         # Of many accounts, the windows are few, and instants take long to be written and read.
         numbers: dict[tuple[datetime, datetime], int] = {}
         window = [numbers.setdefault(pair, len(numbers) + 1) for pair in zip(since, until, strict=True)]
-        asked = {
+        values = {
             "accounts": _array(account_ids),
             "window": "{" + ",".join(map(str, window)) + "}",
             "since": _array(begin.isoformat() for begin, _ in numbers),
@@ -184,8 +175,8 @@ class PostgresSource:
         # Counted beside the reading. Charges go on coming in meanwhile: what is counted must be what was read.
         with snapshot(self._url) as cursor, ThreadPoolExecutor(1) as beside:
             cursor.execute("select pg_export_snapshot()")
-            counting = beside.submit(self._counted_charges, cursor.fetchone()[0], asked)
-            cursor.execute(self._query("charges", **asked))
+            counting = beside.submit(self._counted_charges, cursor.fetchone()[0], values)
+            cursor.execute(self._query("charges", **values))
             for batch in cursor.fetch_record_batch():
                 keep(pa.Table.from_batches([batch]))
                 arrived += batch.num_rows
@@ -198,9 +189,9 @@ class PostgresSource:
             )
         return counted
 
-    def _counted_charges(self, moment: str, asked: dict[str, str]) -> pd.DataFrame:
+    def _counted_charges(self, moment: str, values: dict[str, str]) -> pd.DataFrame:
         with snapshot(self._url, moment) as cursor:
-            cursor.execute(self._query("charge_counts", **asked))
+            cursor.execute(self._query("charge_counts", **values))
             counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
         return counted
 
