@@ -9,7 +9,6 @@ from evbilling.account_statements import stage
 from evbilling.services import Services
 from evbilling.warehouse import runs
 from evbilling.warehouse.query import fetch_all
-from evbilling.warehouse.tie_out import keep_checks
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ def close_account_run(services: Services, run_id: int) -> dict[str, Any]:
         if latest and latest.run_id == run_id:
             stage.give_room(connection)
             checks = fetch_all(connection, "account_statements/tie_out", period=run.period)
-            not_ok = keep_checks(connection, run.period, run_id, checks)
+            not_ok = runs.record_tie_out(connection, run.period, run_id, checks)
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id), run_id)
         connection.execute("update billing.run set closed_at = coalesce(closed_at, now()) where run_id = %s", (run_id,))
     log.info(

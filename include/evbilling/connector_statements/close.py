@@ -11,7 +11,6 @@ from evbilling.archive.record import is_dropped
 from evbilling.services import Services
 from evbilling.warehouse import runs
 from evbilling.warehouse.query import fetch_all
-from evbilling.warehouse.tie_out import keep_checks
 
 log = logging.getLogger(__name__)
 
@@ -52,4 +51,4 @@ def _tie_out(connection: psycopg.Connection[Any], run: runs.Run) -> tuple[int, l
         held=facts["held"],
         accounts=facts["accounts"],
     )
-    return len(checks), keep_checks(connection, run.period, run.run_id, checks)
+    return len(checks), runs.record_tie_out(connection, run.period, run.run_id, checks)

@@ -9,11 +9,12 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evbilling.connector_statements import stage
 from evbilling.connector_statements.drafts import FEE_ZERO, Settlement, settle
 from evbilling.errors import NotReady
 from evbilling.money import from_minor
 from evbilling.services import Services
-from evbilling.warehouse import runs, staging
+from evbilling.warehouse import runs
 
 if TYPE_CHECKING:
     from evbilling.warehouse.runs import RegisteredShard, Run
@@ -80,7 +81,7 @@ def stage_settlement(services: Services, run: Run) -> tuple[int, Settlement]:
     """
     with services.warehouse() as connection:
         shards = runs.get_shards(connection, run.run_id)
-        if not staging.has_stage(connection, run.run_id, run.shard_count):
+        if not stage.has_stage(connection, run.run_id, run.shard_count):
             raise NotReady(
                 f"the decisions of run {run.run_id} are not staged", fix="clear the task apply_scope_rules too"
             )
@@ -97,7 +98,7 @@ def stage_settlement(services: Services, run: Run) -> tuple[int, Settlement]:
             (run.run_id, settlement.quarantined, settlement.nothing_owed, FEE_ZERO),
         )
         drafts = settlement.statements.assign(tax_rate=_tax_rates(settlement.statements))
-        staging.fill_drafts(connection, run.run_id, drafts[_DRAFT_COLUMNS], settlement.unbilled)
+        stage.fill_drafts(connection, run.run_id, drafts[_DRAFT_COLUMNS], settlement.unbilled)
         connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
     return epoch, settlement
 
@@ -106,7 +107,7 @@ def _recounted(
     connection: psycopg.Connection[Any], run_id: int, summary: pd.DataFrame, changed: set[str]
 ) -> pd.DataFrame:
     """The summary with the counts of `changed` accounts as they now lie staged."""
-    staged = staging.staged_counts(connection, run_id)
+    staged = stage.staged_counts(connection, run_id)
     staged = staged[staged["account_id"].isin(changed)].rename(columns={"rule_id": "item"})
     stays = ~summary["account_id"].isin(changed) | summary["item"].str.startswith("fault:")
     fresh = staged[["account_id", "item", "power_type", "connectors"]].assign(detail=None)

@@ -7,11 +7,12 @@ from typing import Any
 
 import psycopg
 
+from evbilling.connector_statements import stage
 from evbilling.connector_statements.draft_stage import stage_settlement
 from evbilling.connector_statements.drafts import Settlement
 from evbilling.errors import StaleTry
 from evbilling.services import Services, stands
-from evbilling.warehouse import runs, staging
+from evbilling.warehouse import runs
 from evbilling.warehouse.query import fetch_dicts
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def _issue(services: Services, run_id: int) -> dict[str, Any]:
         run = runs.get_run(connection, run_id)
         if stands(run):
             return _nothing_written(run.state)
-        if run.state == "superseded" and not staging.has_stage(connection, run_id, run.shard_count):
+        if run.state == "superseded" and not stage.has_stage(connection, run_id, run.shard_count):
             return _nothing_written(run.state)
     epoch, settlement = stage_settlement(services, run)
     with services.warehouse() as connection:
@@ -103,7 +104,7 @@ def _differences(connection: psycopg.Connection[Any], run: runs.Run, settlement:
         return []
     held = set(settlement.quarantined)
     differences = fetch_dicts(
-        connection, "connector_statements/differences", period=run.period, **staging.relations(run.run_id)
+        connection, "connector_statements/differences", period=run.period, **stage.relations(run.run_id)
     )
     for difference in differences:
         difference["says"] = (

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from evbilling.connector_statements import stage
 from evbilling.connector_statements.draft_stage import settle_run
 from evbilling.connector_statements.drafts import Settlement
 from evbilling.errors import NotReady
@@ -17,7 +18,7 @@ from evbilling.expectations.validator import Validator, stop_if_critical
 from evbilling.findings import Finding
 from evbilling.platform.inventory import inventory_frame
 from evbilling.services import Services, evidence_folder, stands
-from evbilling.warehouse import runs, staging
+from evbilling.warehouse import runs
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
             if stands(run):
                 return {"expectations": 0, "warnings": 0, "page": run.facts["validation_page"]}
             shards = runs.get_shards(connection, run_id)
-            if not staging.has_stage(connection, run_id, run.shard_count):
+            if not stage.has_stage(connection, run_id, run.shard_count):
                 raise NotReady(
                     f"the decisions of run {run_id} are not staged", fix="clear the task apply_scope_rules too"
                 )
@@ -76,7 +77,7 @@ def validate(services: Services, run_id: int) -> dict[str, Any]:
 
 def _staged_counts(services: Services, run_id: int) -> pd.DataFrame:
     with services.warehouse() as connection:
-        return staging.staged_counts(connection, run_id)
+        return stage.staged_counts(connection, run_id)
 
 
 def _priced(staged: pd.DataFrame) -> pd.DataFrame:

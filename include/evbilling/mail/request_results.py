@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import starmap
 from typing import Any
 
 import psycopg
+
+from evbilling.warehouse.query import fetch_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,4 @@ class Requested:
 
 def requested(connection: psycopg.Connection[Any], request_id: str) -> list[Requested]:
     """The messages of a request, in order of their statements; none for a request that isn't known."""
-    rows = connection.execute(
-        """select m.statement_id, m.kind, m.state, m.reason, m.recipient
-           from finance.mail m join billing.mail b using (mail_id)
-           where b.request_id = %s order by m.statement_id, m.mail_id""",
-        (request_id,),
-    )
-    return list(starmap(Requested, rows.fetchall()))
+    return fetch_as(connection, Requested, "mail/requested", request_id=request_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import islice, starmap
 from typing import Any
@@ -22,8 +22,8 @@ from evbilling.payments import attempts
 from evbilling.payments.desk import Desk
 from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome
 from evbilling.payments.retries.declines import NOT_CHARGED
-from evbilling.warehouse.query import execute, fetch_all
-from evbilling.warehouse.tie_out import keep_checks
+from evbilling.warehouse.query import execute, execute_many, fetch_all, fetch_one
+from evbilling.warehouse.runs import record_tie_out
 
 log = logging.getLogger(__name__)
 
@@ -168,13 +168,7 @@ def compare(desk: Desk, since: datetime) -> list[Break]:
     """
     with desk.services.warehouse() as connection:
         # Breaks found earlier are looked at again, however old: only so do they go once they are put right.
-        listed_at, oldest = connection.execute(
-            """select clock_timestamp(), min(least(b.first_seen_at, g.created_at, a.sent_at))
-               from billing.payment_break b
-               left join billing.gateway_payment g using (gateway_payment_id)
-               left join billing.payment_attempt a on a.attempt_id = b.attempt_id
-               where b.gone_at is null"""
-        ).fetchone()  # type: ignore[misc]
+        listed_at, oldest = fetch_one(connection, "payments/oldest_break")
     since = min(since, oldest or since)
     copy_payments(desk, since - _CLOCK_SLACK)
     with desk.services.warehouse() as connection:
@@ -193,7 +187,7 @@ def tie_out_payments(desk: Desk, periods: Iterable[str]) -> dict[str, list[str]]
             ).fetchone()
             if row and row[0] is not None:
                 checks = fetch_all(connection, "payments/tie_out", period=period)
-                if failing := keep_checks(connection, period, row[0], checks):
+                if failing := record_tie_out(connection, period, row[0], checks):
                     not_ok[period] = failing
     return not_ok
 
@@ -201,16 +195,7 @@ def tie_out_payments(desk: Desk, periods: Iterable[str]) -> dict[str, list[str]]
 def periods_with_payments(desk: Desk, since: datetime) -> list[str]:
     """The periods whose statements were tried, paid or no longer paid since then."""
     with desk.services.warehouse() as connection:
-        rows = connection.execute(
-            """select distinct s.period::text from billing.statement s
-               where s.statement_id in (
-                   select statement_id from billing.payment_attempt where requested_at >= %(since)s
-                   union select statement_id from billing.paid_outside where recorded_at >= %(since)s
-                   union select statement_id from billing.paid_outside_reversal where recorded_at >= %(since)s)
-               order by 1""",
-            {"since": since},
-        ).fetchall()
-    return [row[0] for row in rows]
+        return [period for (period,) in fetch_all(connection, "payments/periods_since", since=since)]
 
 
 def require_no_breaks(breaks: Sequence[Break]) -> None:
@@ -258,25 +243,4 @@ def _keep_breaks(connection: psycopg.Connection[Any], breaks: Sequence[Break]) -
            where b.gone_at is null and (b.kind || ' ' || b.gateway_payment_id) <> all(%s)""",
         ([f"{found.kind} {found.gateway_payment_id}" for found in breaks],),
     )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into billing.payment_break as b (kind, gateway_payment_id, attempt_id, statement_id, currency,
-                   recorded_minor, gateway_minor, detail)
-               values (%s, %s, %s, %s, %s, %s, %s, %s)
-               on conflict (kind, gateway_payment_id) do update
-               set recorded_minor = excluded.recorded_minor, gateway_minor = excluded.gateway_minor,
-                   detail = excluded.detail, last_seen_at = now(), gone_at = null""",
-            [
-                (
-                    found.kind,
-                    found.gateway_payment_id,
-                    found.attempt_id,
-                    found.statement_id,
-                    found.currency,
-                    found.recorded_minor,
-                    found.gateway_minor,
-                    found.sentence(),
-                )
-                for found in breaks
-            ],
-        )
+    execute_many(connection, "payments/break", [asdict(found) | {"detail": found.sentence()} for found in breaks])

@@ -87,7 +87,7 @@ def fetch_as(connection: Connection, row: type[T], name: str, /, **params: objec
 def fetch_frame(
     connection: Connection, name: str, types: Mapping[str, pa.DataType], /, **params: object
 ) -> pd.DataFrame:
-    """As `fetch_table`, as a frame. A missing text is None. A number column with nulls turns into floats."""
+    """As `fetch_table`, as a frame. A null text is missing (NaN). A number column with nulls turns into floats."""
     frame: pd.DataFrame = fetch_table(connection, name, types, **params).to_pandas()
     return frame
 
@@ -183,8 +183,7 @@ def _execute(cursor: psycopg.Cursor[T], folder: str, name: str, params: Mapping[
 
 def _filled(folder: str, name: str, params: Mapping[str, object]) -> sql.Composed:
     text = _VALUE.sub(lambda found: f"{{{found[1]}}}" if found[1] else "%", _text(folder, name))
-    parts = {key: value if isinstance(value, sql.Composable) else sql.Literal(value) for key, value in params.items()}
-    return sql.SQL(text).format(**parts)
+    return sql.SQL(text).format(**params)
 
 
 def _text(folder: str, name: str) -> str:

@@ -1,20 +1,25 @@
-"""The run record: what a run read, what became of it, and the evidence it registered."""
+"""The run record: what a run read, the evidence it registered, what its validation and tie-out found, its outcome."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import starmap
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from evbilling.errors import NotReady
+from evbilling.warehouse.query import execute, execute_many, fetch_all, fetch_as, fetch_value, run_script
 
 if TYPE_CHECKING:
     from evbilling.findings import Finding
+
+log = logging.getLogger(__name__)
+
+# Check id, left label and value, right label and value.
+Check = tuple[str, str, Any, str, Any]
 
 SETTLED_STATES = ("issued", "unchanged", "differs")
 
@@ -70,12 +75,18 @@ def insert_run(
     deliver: str = "auto",
 ) -> int:
     """Record that a run begins; returns its id. `deliver` says whether its statements are mailed (auto, yes, no)."""
-    row = connection.execute(
-        """insert into billing.run (dag_id, airflow_run_id, period, actor, code_version, source, deliver, shard_count)
-           values (%s, %s, %s, %s, %s, %s, %s, 1) returning run_id""",
-        (dag_id, airflow_run_id, period, actor, code_version, source, deliver),
-    ).fetchone()
-    return int(row[0]) if row else 0
+    ((run_id,),) = execute(
+        connection,
+        "warehouse/insert_run",
+        dag_id=dag_id,
+        airflow_run_id=airflow_run_id,
+        period=period,
+        actor=actor,
+        code_version=code_version,
+        source=source,
+        deliver=deliver,
+    )
+    return int(run_id)
 
 
 def plan_run(
@@ -96,26 +107,15 @@ def plan_run(
 
 def get_run(connection: psycopg.Connection[Any], run_id: int) -> Run:
     """The run's record; raises `NotReady` if there is none."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(
-            """select run_id, period, state, actor, shard_count, accounts_uri, accounts_sha256, facts, differences
-               from billing.run where run_id = %s""",
-            (run_id,),
-        ).fetchone()
-    if row is None:
+    found = fetch_as(connection, Run, "warehouse/run", run_id=run_id)
+    if not found:
         raise NotReady(f"there is no run {run_id} in this warehouse", fix="start the DAG run anew")
-    return Run(**row)
+    return found[0]
 
 
 def get_shards(connection: psycopg.Connection[Any], run_id: int) -> list[RegisteredShard]:
     """The shards that the run has registered, in order."""
-    rows = connection.execute(
-        """select shard, inventory_uri, inventory_sha256, extracted_rows, summary_uri, summary_sha256, stage_table,
-                  profile, orphans
-           from billing.run_shard where run_id = %s order by shard""",
-        (run_id,),
-    )
-    return list(starmap(RegisteredShard, rows))
+    return fetch_as(connection, RegisteredShard, "warehouse/shards", run_id=run_id)
 
 
 def get_shard(connection: psycopg.Connection[Any], run_id: int, shard: int) -> RegisteredShard:
@@ -130,14 +130,15 @@ def register_inventory(
     connection: psycopg.Connection[Any], run_id: int, shard: int, uri: str, sha256: str, rows: int, orphans: int = 0
 ) -> None:
     """Register a shard's extracted inventory; a later extraction of the same shard takes its place."""
-    connection.execute(
-        """insert into billing.run_shard as s (run_id, shard, inventory_uri, inventory_sha256, extracted_rows, orphans)
-           values (%s, %s, %s, %s, %s, %s)
-           on conflict (run_id, shard) do update
-           set inventory_uri = excluded.inventory_uri, inventory_sha256 = excluded.inventory_sha256,
-               extracted_rows = excluded.extracted_rows, orphans = excluded.orphans
-           where (s.inventory_sha256, s.orphans) <> (excluded.inventory_sha256, excluded.orphans)""",
-        (run_id, shard, uri, sha256, rows, orphans),
+    execute(
+        connection,
+        "warehouse/register_inventory",
+        run_id=run_id,
+        shard=shard,
+        uri=uri,
+        sha256=sha256,
+        rows=rows,
+        orphans=orphans,
     )
 
 
@@ -152,12 +153,8 @@ def latest_settled_run(
     connection: psycopg.Connection[Any], period: str, dag_id: str = CONNECTOR_STATEMENTS
 ) -> Run | None:
     """The newest run of `period` by `dag_id` that published it or found it unchanged: the keeper of its snapshot."""
-    row = connection.execute(
-        """select max(run_id) from billing.run
-           where period = %s and dag_id = %s and state in ('issued', 'unchanged') and accounts_uri is not null""",
-        (period, dag_id),
-    ).fetchone()
-    return get_run(connection, row[0]) if row and row[0] is not None else None
+    run_id = fetch_value(connection, "warehouse/latest_settled_run", period=period, dag_id=dag_id)
+    return None if run_id is None else get_run(connection, run_id)
 
 
 def mark_failed(connection: psycopg.Connection[Any], run_id: int, failure: str) -> None:
@@ -182,66 +179,30 @@ def mark_settled(
     differences: Sequence[dict[str, Any]],
 ) -> None:
     """Record the outcome in the transaction that publishes it; `facts` are added to those known."""
-    connection.execute(
-        """update billing.run set state = %s, facts = facts || %s, differences = %s, failure = null, settled_at = now()
-           where run_id = %s""",
-        (state, Jsonb(facts), Jsonb(list(differences)), run_id),
-    )
-    # An older run that is still open was cut off or overtaken. Should it go on after all, it finds all published.
-    connection.execute(
-        """update billing.run old set state = 'superseded' from billing.run new
-           where new.run_id = %s and old.period = new.period and old.dag_id = new.dag_id
-             and old.run_id < new.run_id and old.state = 'open'""",
-        (run_id,),
+    run_script(
+        connection,
+        "warehouse/settle_run",
+        run_id=run_id,
+        state=state,
+        facts=Jsonb(facts),
+        differences=Jsonb(list(differences)),
     )
 
 
 def supersede_earlier_tries(connection: psycopg.Connection[Any], run_id: int) -> None:
-    """Mark the runs superseded that the same task of the same DAG run opened before and left open: it begins anew."""
-    connection.execute(
-        """update billing.run old set state = 'superseded' from billing.run new
-           where new.run_id = %s and (old.period, old.dag_id, old.airflow_run_id)
-                 = (new.period, new.dag_id, new.airflow_run_id)
-             and old.run_id < new.run_id and old.state = 'open'""",
-        (run_id,),
-    )
+    """Mark as superseded the runs that earlier tries of the same task of the same DAG run have left open."""
+    execute(connection, "warehouse/supersede_earlier_tries", run_id=run_id)
 
 
 def ended_runs(connection: psycopg.Connection[Any], run_id: int) -> list[int]:
     """Earlier runs of the same DAG and period that have ended, or were abandoned a week ago."""
-    rows = connection.execute(
-        """select old.run_id from billing.run old join billing.run new on new.run_id = %s
-           where (old.period, old.dag_id) = (new.period, new.dag_id) and old.run_id < new.run_id
-             and (old.state <> 'open' or old.opened_at < now() - interval '7 days') order by 1""",
-        (run_id,),
-    )
-    return [int(row[0]) for row in rows]
+    return [ended for (ended,) in fetch_all(connection, "warehouse/ended_runs", run_id=run_id)]
 
 
 def record_findings(connection: psycopg.Connection[Any], run_id: int, findings: Sequence[Finding]) -> None:
     """Add what the validation found to the run's results."""
-    rows = [
-        (
-            run_id,
-            f.suite,
-            f.shard,
-            f.expectation,
-            f.says,
-            f.severity,
-            f.success,
-            f.observed,
-            f.unexpected_count,
-            Jsonb(list(f.sample)),
-        )
-        for f in findings
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into billing.validation_result
-                   (run_id, suite, shard, expectation, says, severity, success, observed, unexpected_count, sample)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            rows,
-        )
+    rows = [asdict(finding) | {"run_id": run_id, "sample": Jsonb(list(finding.sample))} for finding in findings]
+    execute_many(connection, "warehouse/finding", rows)
 
 
 def add_facts(connection: psycopg.Connection[Any], run_id: int, facts: dict[str, Any], warnings: Sequence[str]) -> None:
@@ -250,3 +211,17 @@ def add_facts(connection: psycopg.Connection[Any], run_id: int, facts: dict[str,
         "update billing.run set facts = facts || %s, warnings = %s where run_id = %s",
         (Jsonb(facts), Jsonb(list(warnings)), run_id),
     )
+
+
+def record_tie_out(connection: psycopg.Connection[Any], period: str, run_id: int, checks: Sequence[Check]) -> list[str]:
+    """Store a period's figures that must agree, for finance.tie_out; returns the ids of the checks that don't.
+
+    A check with the same figures as before is left alone, whichever run it came from.
+    """
+    names = ("check_id", "left_label", "left_value", "right_label", "right_value")
+    rows = [dict(zip(names, check, strict=True)) | {"period": period, "run_id": run_id} for check in checks]
+    execute_many(connection, "warehouse/tie_out", rows)
+    not_ok = [check for check in checks if check[2] != check[4]]
+    for check_id, left, left_value, right, right_value in not_ok:
+        log.error("tie-out %s of %s: %s %s, but %s %s", check_id, period, left, left_value, right, right_value)
+    return [check[0] for check in not_ok]

@@ -1,4 +1,4 @@
-"""Fills a run's staging tables and reads back what really lies in them."""
+"""The staging tables of a run of connector statements: filled, and read back as they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from evbilling.warehouse.query import copy_frame, fetch_table
+from evbilling.warehouse.query import copy_frame, fetch_table, fetch_value
 
 
 def stage_name(run_id: int) -> str:
@@ -18,14 +18,8 @@ def stage_name(run_id: int) -> str:
 
 
 def has_stage(connection: psycopg.Connection[Any], run_id: int, shards: int) -> bool:
-    """True if all shards of the run lie staged and in place, not yet published or dropped."""
-    row = connection.execute(
-        """select count(*) from billing.run_shard rs
-           join pg_class c on c.relname = rs.stage_table and c.relnamespace = 'staging'::regnamespace
-           where rs.run_id = %s and c.relispartition""",
-        (run_id,),
-    ).fetchone()
-    return bool(row and row[0] == shards)
+    """True if all shards of the run are staged, and neither published nor dropped yet."""
+    return bool(fetch_value(connection, "connector_statements/staged_shards", run_id=run_id) == shards)
 
 
 def staged_counts(connection: psycopg.Connection[Any], run_id: int) -> pd.DataFrame:
