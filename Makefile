@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench bench-overhead lock programs screenshots secrets
+.PHONY: help setup demo up down status test test-all check bench bench-overhead lock programs screenshots secrets
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +32,12 @@ check: $(INSTALLED) ## lint, format, types, import rules
 	$(VENV)/bin/lint-imports
 
 # Hundreds of short processes of Python: where a shell forbids to keep compiled code, each would compile ours anew.
-test: export PYTHONDONTWRITEBYTECODE :=
-test: check programs ## all checks and all tests
-	$(VENV)/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder
+test test-all: export PYTHONDONTWRITEBYTECODE :=
+test: check programs ## the gate: all checks, and every test that sees a fault of its own
+	$(VENV)/bin/pytest -n 2
+
+test-all: check programs ## the gate, every further case, and more examples: before a release
+	$(VENV)/bin/pytest -n 2 --full
 
 # What some tests need beside Python. Only root on Debian or Ubuntu can install it; for all others those tests say how to
 # get it, and are skipped. One by one: a distribution that hasn't one of them still has the others.

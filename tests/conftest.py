@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import hypothesis
 import psycopg
 import pytest
 
@@ -21,15 +19,10 @@ from evbilling.warehouse.query import load_sql
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.object_store import ObjectStore, running_object_store
 
-# A busy machine isn't a fault: no example fails for the time it took.
-hypothesis.settings.register_profile("evbilling", deadline=None)
-hypothesis.settings.load_profile("evbilling")
+pytest_plugins = ["tests.support.schedule"]
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "us-2020-10"
 PASSWORD = "test"
-
-# The folders of long tests. Begun first, none of them is what one worker still has to do when the other is done.
-LONG = ("e2e", "integration")
 
 _numbers = itertools.count(1)
 
@@ -45,40 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `pytest -n` the long tests come first."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.path.parent.name not in LONG)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `pytest -n` a module stays on one worker, which has its fixtures."""
-    from xdist.scheduler.loadscope import LoadScopeScheduling
-
-    class ByModule(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return unit_of_work(nodeid)
-
-    return ByModule(config, log)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A worker of `pytest -n` can't tell of half a character, which some tests have us log."""
     report = yield
     report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
     return report
-
-
-def unit_of_work(test: str) -> str:
-    """What goes to one worker as a whole: the test's module, with two exceptions."""
-    module = test.partition("::")[0]
-    if "/e2e/" in module:
-        # Two stacks of Airflow at once would only be in each other's way, and most of these share theirs.
-        return "e2e"
-    # Each of these tests takes a minute, and they share nothing.
-    return test if module.endswith("/test_kills.py") else module
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 import pytest
 
 from evbilling.payments import attempts
@@ -23,6 +23,7 @@ from evbilling.payments.gateway.pace import Pace
 from evbilling.payments.gateway.stripe_gateway import StripeGateway
 from evbilling.payments.reconciliation import settle_unknown
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.kills import is_killed, kill_in_wait, writing_waits
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import PaymentWorld, check_collected_once, payment_world
 
@@ -106,22 +107,6 @@ def _after_recording(number: int) -> None:
     attempts.record = record
 
 
-def _in_wait(number: int) -> None:
-    """In the `number`-th wait for the warehouse, with the request sent and its answer unread."""
-    real, waits = psycopg.Connection.wait, 0
-
-    def wait(connection: Any, generator: Any, *args: Any, **options: Any) -> Any:
-        nonlocal waits
-        waits += 1
-        if waits == number:
-            next(generator, None)
-            time.sleep(0.01)
-            _die()
-        return real(connection, generator, *args, **options)
-
-    psycopg.Connection.wait = wait  # type: ignore[method-assign]
-
-
 def _charge(world: PaymentWorld, prepare: Callable[[int], None], number: int, workers: int = 2) -> None:
     prepare(number)
     with world.desk(lease_seconds=LEASE, workers=workers) as desk:
@@ -131,11 +116,7 @@ def _charge(world: PaymentWorld, prepare: Callable[[int], None], number: int, wo
 def _killed(world: PaymentWorld, prepare: Callable[[int], None], number: int) -> bool:
     """Charge in a process that is killed on the way; False if it came to its end before that."""
     # Of the world a child needs the addresses alone; the sandbox goes on in this process.
-    worker = multiprocessing.get_context("fork").Process(target=_charge, args=(world, prepare, number))
-    worker.start()
-    worker.join(60)
-    assert worker.exitcode in {0, -signal.SIGKILL}
-    return worker.exitcode != 0
+    return is_killed(partial(_charge, world, prepare, number))
 
 
 def _next_try_collects_all(world: PaymentWorld) -> None:
@@ -162,15 +143,22 @@ def test_a_killed_charge_is_finished_once(
         _next_try_collects_all(world)
 
 
+def _nothing(number: int) -> None:
+    """Let the charge come to its end."""
+
+
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 def test_a_charge_killed_at_any_wait_for_the_warehouse_is_finished_once(
-    postgres: EmbeddedPostgres, tmp_path: Path
+    postgres: EmbeddedPostgres, tmp_path: Path, full: bool
 ) -> None:
-    """Each moment at which the task waits for the warehouse is tried, one after the other, until there is none left."""
+    """In each transaction of the charge and at each commit, or with `--full` in every wait for the warehouse."""
+    with payment_world(postgres, tmp_path, STATEMENTS) as world:
+        waits = writing_waits(partial(_charge, world, _nothing, 0))
     kills = 0
-    for number in range(1, 500):
+    for number in range(1, 500) if full else waits:
         with payment_world(postgres, tmp_path, STATEMENTS) as world:
-            if not _killed(world, _in_wait, number):
+            # The workers' waits come in another order, and in another number, each time.
+            if not _killed(world, kill_in_wait, number):
                 break
             kills += 1
             _next_try_collects_all(world)

@@ -1,4 +1,4 @@
-"""A worker is killed at each moment of a month or its end at which it waits for the warehouse; the next try mends it.
+"""A worker is killed in each transaction of a month or its end, and at its commit; the next try puts it right.
 
 The kill comes after a statement was sent and before its answer is read: the worker dies not knowing whether its commit
 went through, which is the worst moment there is. Postgres may still be at work on it when the next try begins.
@@ -6,19 +6,15 @@ went through, which is the worst moment there is. Postgres may still be at work 
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import shutil
-import signal
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psycopg
 import pytest
 
 from evbilling.account_statements.assembly import AccountRunRequest, assemble
@@ -35,6 +31,7 @@ from evbilling.expectations.validator import Validator
 from evbilling.findings import Finding
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
+from tests.support.kills import is_killed, kill_in_wait, writing_waits
 from tests.support.month import (
     NOW,
     OF_THE_RUN_ITSELF,
@@ -57,8 +54,8 @@ pytestmark = [
 
 Step = Callable[[Services, int], Any]
 
-# Of the shortest step.
-FEWEST_WAITS = 5
+# In which the shortest step leaves something behind.
+FEWEST_WAITS = 2
 
 STATEMENTS = """
 select statement_id, account_id, connector_count, net_amount, tax_amount, total_amount, currency
@@ -146,21 +143,8 @@ def _do(job: Job, services: Services, begin: Place, end: str | None = None) -> i
     return run_id
 
 
-def _do_until_killed(job: Job, services: Services, place: Place, wait_number: int) -> None:
-    """The step alone, ended by SIGKILL in its `wait_number`-th wait for Postgres, once the request is out."""
-    waits = 0
-    real_wait = psycopg.Connection.wait
-
-    def wait(connection: Any, generator: Any, *args: Any, **options: Any) -> Any:
-        nonlocal waits
-        waits += 1
-        if waits == wait_number:
-            next(generator, None)
-            time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real_wait(connection, generator, *args, **options)
-
-    psycopg.Connection.wait = wait  # type: ignore[method-assign]
+def _do_step(job: Job, services: Services, place: Place) -> None:
+    """The step alone."""
     if place.step == job.first:
         job.begin(services)
     else:
@@ -230,16 +214,6 @@ class Copies:
         return Services(self._platform.url, writer_url, str(self._folder / name))
 
 
-def _is_killed(job: Job, services: Services, place: Place, wait_number: int) -> bool:
-    """Do the step in a process of its own; False if it came to its end before that wait."""
-    context = multiprocessing.get_context("fork")
-    worker = context.Process(target=_do_until_killed, args=(job, services, place, wait_number))
-    worker.start()
-    worker.join(60)
-    assert worker.exitcode in {0, -signal.SIGKILL}
-    return worker.exitcode != 0
-
-
 def _seen(job: Job, finance_url: str) -> list[list[tuple[Any, ...]]]:
     return [rows(finance_url, query) for query in job.reference]
 
@@ -249,29 +223,38 @@ def _seen(job: Job, finance_url: str) -> list[list[tuple[Any, ...]]]:
     [pytest.param(job, step, id=f"{job.name}-{step}") for job in (MONTH, END) for step in (job.first, *job.steps)],
 )
 def test_a_worker_killed_at_any_moment_loses_and_repeats_nothing(
-    postgres: EmbeddedPostgres, platform: Platform, tmp_path: Path, job: Job, step: str
+    postgres: EmbeddedPostgres, platform: Platform, tmp_path: Path, job: Job, step: str, full: bool
 ) -> None:
     """However a try ends, the next one brings the job to the same figures, and leaves nothing in staging.
 
-    A further run writes 0 rows, also after a kill in the midst of publishing.
+    A further run writes 0 rows, also after a kill in the midst of publishing. With `--full` every wait is tried, of
+    which those between two commits leave the same state.
     """
     copies = Copies(postgres, job, step, platform, tmp_path)
     with copies.copy("reference") as (services, admin_url):
         _do(job, services, copies.place)
         expected = _seen(job, admin_url)
     assert len(expected[0]) == max(job.statements)
+    with copies.copy("found") as (services, _):
+        waits = writing_waits(partial(_do_step, job, services, copies.place))
+    assert len(waits) >= FEWEST_WAITS
 
-    for kills in range(1000):
-        with copies.copy(kills) as (services, admin_url):
-            if not _is_killed(job, services, copies.place, kills + 1):
+    for number in range(1, 1000) if full else waits:
+        with copies.copy(number) as (services, admin_url):
+
+            def killed(services: Services = services, number: int = number) -> None:
+                kill_in_wait(number)
+                _do_step(job, services, copies.place)
+
+            if not is_killed(killed):
+                assert full, "a wait less than before"
                 break
-            assert len(rows(admin_url, STATEMENTS)) in job.statements, f"half of it after kill {kills}"
+            assert len(rows(admin_url, STATEMENTS)) in job.statements, f"half of it after a kill in wait {number}"
 
             _do(job, services, copies.place)
-            assert _seen(job, admin_url) == expected, f"another result after kill {kills}"
-            assert staging_tables(admin_url) == [], f"left in staging after kill {kills}"
+            assert _seen(job, admin_url) == expected, f"another result after a kill in wait {number}"
+            assert staging_tables(admin_url) == [], f"left in staging after a kill in wait {number}"
             if step in job.publishing:
                 before = contents(admin_url, leave_out=OF_THE_RUN_ITSELF)
                 _do(job, services, Place(job.first))
                 assert contents(admin_url, leave_out=OF_THE_RUN_ITSELF) == before
-    assert kills >= FEWEST_WAITS

@@ -173,7 +173,7 @@ DEEDS: dict[str, Callable[[Connection, str], None]] = {
 }
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings.default.max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(list(DEEDS)), st.sampled_from(IDS)), min_size=1, max_size=12))
 def test_whatever_happens_the_list_says_what_the_ledger_says(month: Month, happened: list[tuple[str, str]]) -> None:
     """Standing, sums and finance.statements agree after every single thing, in any order, refused or not."""

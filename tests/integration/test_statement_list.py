@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
@@ -111,7 +111,6 @@ FILTERS = st.builds(
 SORTED = st.builds(Sort, st.sampled_from(list(SORTS)), st.booleans())
 
 
-@settings(max_examples=80)
 @given(FILTERS, SORTED, st.sampled_from([3, 20, 500]))
 def test_all_pages_together_are_what_is_filtered(world: World, wanted: StatementFilter, sort: Sort, limit: int) -> None:
     """Nothing twice, nothing left out, in order; and backwards the same pages again. So is the export."""
@@ -129,7 +128,6 @@ def test_all_pages_together_are_what_is_filtered(world: World, wanted: Statement
     assert [line.statement_id for line in export_rows(world.connection, wanted, sort)] == right
 
 
-@settings(max_examples=80)
 @given(FILTERS)
 def test_totals_are_of_what_is_filtered(world: World, wanted: StatementFilter) -> None:
     """By kind and currency, to the cent, whichever way they are counted."""

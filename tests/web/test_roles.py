@@ -17,8 +17,7 @@ from tests.web.test_guard import TABLE
 
 pytestmark = pytest.mark.airflow
 
-routes = pytest.mark.parametrize(("method", "path", "least"), TABLE)
-is_page = pytest.mark.parametrize("path", [path for method, path, _ in TABLE if method == "GET"])
+PAGES = [path for method, path, _ in TABLE if method == "GET"]
 
 # Roles and users of one's own are FAB's alone.
 under_fab = pytest.mark.parametrize("airflow", ["fab"], indirect=True)
@@ -36,58 +35,71 @@ def fab(airflow: Airflow) -> FabAirflow:
     return airflow
 
 
-@routes
-def test_each_role(airflow: Airflow, method: str, path: str, least: str) -> None:
+def test_each_role(airflow: Airflow) -> None:
     """With a program's token and with a browser's cookie alike: past the guard, or 403 and nothing shown."""
+    found, expected = {}, {}
     for role in ROLES:
-        for client in (airflow.program(role), airflow.browser(role)):
-            answer = client.request(method, PREFIX + path)
-            assert answer.status_code != 401
-            is_let_in = ROLES.index(role) >= ROLES.index(least)
-            assert (answer.status_code != 403) == is_let_in, (role, answer.status_code, answer.text)
+        for kind, client in (("program", airflow.program(role)), ("browser", airflow.browser(role))):
+            for method, path, least in TABLE:
+                status = client.request(method, PREFIX + path).status_code
+                found[role, kind, method, path] = status if status in {401, 403} else "let in"
+                is_let_in = ROLES.index(role) >= ROLES.index(least)
+                expected[role, kind, method, path] = "let in" if is_let_in else 403
+    assert found == expected
 
 
-@routes
-def test_without_a_login(airflow: Airflow, method: str, path: str, least: str) -> None:
+def test_without_a_login(airflow: Airflow) -> None:
     """A program gets 401 and nothing of the page; a person is sent to the login, and back to the very page."""
-    answer = airflow.program(None).request(method, PREFIX + path)
-    assert (answer.status_code, answer.json()) == (401, {"detail": "Not authenticated"})
-    answer = airflow.browser(None).request(method, f"{PREFIX}{path}?a=1&b=2")
-    if method != "GET":
-        assert answer.status_code == 401
-        return
-    assert answer.status_code == 303
-    where = urlsplit(answer.headers["location"])
-    assert where.netloc in {"", urlsplit(BASE_URL).netloc}
-    assert where.path.rstrip("/") == "/auth/login"
-    assert parse_qs(where.query) == {"next": [f"{PREFIX}{path}?a=1&b=2"]}
+    program, person = airflow.program(None), airflow.browser(None)
+    found, expected = {}, {}
+    for method, path, _ in TABLE:
+        answer = program.request(method, PREFIX + path)
+        to_login = person.request(method, f"{PREFIX}{path}?a=1&b=2")
+        where = urlsplit(to_login.headers.get("location", ""))
+        is_here = where.netloc in {"", urlsplit(BASE_URL).netloc}
+        there = (to_login.status_code, is_here, where.path.rstrip("/"), parse_qs(where.query))
+        found[method, path] = (answer.status_code, answer.text, there)
+        login = (303, True, "/auth/login", {"next": [f"{PREFIX}{path}?a=1&b=2"]})
+        expected[method, path] = (
+            401,
+            '{"detail":"Not authenticated"}',
+            login if method == "GET" else (401, True, "", {}),
+        )
+    assert found == expected
 
 
 @under_fab
-@is_page
-def test_the_login_form_leads_back(fab: FabAirflow, path: str) -> None:
-    """FAB's own form, filled in: its cookie can't be read by scripts, isn't sent by other sites, and opens the page."""
-    browser = fab.browser(None)
-    login = browser.get(f"{PREFIX}{path}?a=1&b=2").headers["location"]
-    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(login).text)
-    assert token
-    form = {"username": "viewer", "password": PASSWORD, "csrf_token": token[1]}
-    answer = browser.post(login, data=form)
-    (cookie,) = [one for one in answer.headers.get_list("set-cookie") if one.startswith("_token=")]
-    assert "HttpOnly" in cookie
-    assert "SameSite=Lax" in cookie
-    assert answer.headers["location"] == f"{BASE_URL}{PREFIX}{path}?a=1&b=2"
-    assert browser.get(answer.headers["location"]).status_code not in {303, 401, 403}
+def test_the_login_form_leads_back(fab: FabAirflow, full: bool) -> None:
+    """FAB's own form, filled in: its cookie can't be read by scripts, isn't sent by other sites, and opens the page.
+
+    That each page sends to the login with its own address, the test before says.
+    """
+    for path in PAGES if full else PAGES[::6]:
+        browser = fab.browser(None)
+        login = browser.get(f"{PREFIX}{path}?a=1&b=2").headers["location"]
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(login).text)
+        assert token, path
+        form = {"username": "viewer", "password": PASSWORD, "csrf_token": token[1]}
+        answer = browser.post(login, data=form)
+        (cookie,) = [one for one in answer.headers.get_list("set-cookie") if one.startswith("_token=")]
+        assert "HttpOnly" in cookie, path
+        assert "SameSite=Lax" in cookie, path
+        assert answer.headers["location"] == f"{BASE_URL}{PREFIX}{path}?a=1&b=2"
+        assert browser.get(answer.headers["location"]).status_code not in {303, 401, 403}, path
 
 
-@is_page
 @pytest.mark.parametrize("token", ["garbage", "a.b.c"])
-def test_a_false_cookie_leads_to_the_login(airflow: Airflow, path: str, token: str) -> None:
-    """What is no token of this Airflow opens nothing, and whoever has it can sign in anew."""
-    browser = airflow.browser(None)
-    browser.cookies.set("_token", token)
-    assert browser.get(PREFIX + path).status_code == 303
-    assert airflow.client.get(PREFIX + path, headers={"authorization": f"Bearer {token}"}).status_code in {401, 403}
+def test_a_false_cookie_leads_to_the_login(airflow: Airflow, token: str) -> None:
+    """What is no token of this Airflow opens nothing, and its bearer can sign in anew."""
+    wrong = []
+    for path in PAGES:
+        browser = airflow.browser(None)
+        browser.cookies.set("_token", token)
+        person = browser.get(PREFIX + path).status_code
+        program = airflow.client.get(PREFIX + path, headers={"authorization": f"Bearer {token}"}).status_code
+        if person != 303 or program not in {401, 403}:
+            wrong.append((path, person, program))
+    assert wrong == []
 
 
 @under_fab

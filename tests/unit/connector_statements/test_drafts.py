@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.connector_statements.drafts import Settlement, settle
@@ -59,7 +59,6 @@ def _unbilled(settlement: Settlement) -> list[tuple[Any, ...]]:
     return list(settlement.unbilled[columns].itertuples(index=False, name=None))
 
 
-@settings(max_examples=40)
 @given(
     st.sampled_from(["JPY", "EUR", "KWD"]),
     st.integers(0, 100_000),
@@ -93,7 +92,6 @@ def test_lines_add_up_to_the_net_and_tax_is_rounded_once(
         assert len(settlement.unbilled) == 1
 
 
-@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from(ITEMS), st.sampled_from(["AC", "DC"]), st.integers(1, 9)), min_size=1))
 def test_kept_and_excluded_are_what_was_extracted(items: list[tuple[str, str, int]]) -> None:
     """Whatever the rules found, billed and excluded connectors add up to those extracted."""

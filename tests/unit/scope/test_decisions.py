@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from evbilling.platform.inventory import INVENTORY_SCHEMA
@@ -132,7 +132,6 @@ def all_terms(draw: st.DrawFn) -> list[Terms]:
     ]
 
 
-@settings(max_examples=60)
 @given(sound_inventory, all_terms())
 def test_every_connector_has_one_decision_by_the_first_rule(connectors: list[Connector], terms: list[Terms]) -> None:
     """Each connector of an account that isn't held has its one decision; of several that bill it, the earliest does."""
@@ -158,7 +157,6 @@ def test_every_connector_has_one_decision_by_the_first_rule(connectors: list[Con
     assert {row[:3]: row[3:] for row in rows} == expected
 
 
-@settings(max_examples=60)
 @given(sound_inventory, all_terms())
 def test_kept_and_excluded_are_what_was_extracted(connectors: list[Connector], terms: list[Terms]) -> None:
     """The summary counts every connector of every account just once, held accounts too."""
@@ -171,7 +169,6 @@ def test_kept_and_excluded_are_what_was_extracted(connectors: list[Connector], t
     assert counted == Counter(c.account_id for c in connectors)
 
 
-@settings(max_examples=60)
 @given(sound_inventory, all_terms())
 def test_no_connector_is_billed_twice(connectors: list[Connector], terms: list[Terms]) -> None:
     """Whatever moves between accounts, a connector is billed at most once."""
@@ -179,7 +176,6 @@ def test_no_connector_is_billed_twice(connectors: list[Connector], terms: list[T
     assert len(billed) == len(set(billed))
 
 
-@settings(max_examples=60)
 @given(any_inventory, all_terms(), st.randoms(use_true_random=False))
 def test_the_order_of_the_inventory_makes_no_difference(
     connectors: list[Connector], terms: list[Terms], dice: random.Random
@@ -191,7 +187,6 @@ def test_the_order_of_the_inventory_makes_no_difference(
     assert Counter(_rows(one)) == Counter(_rows(other))
 
 
-@settings(max_examples=60)
 @given(st.lists(sound | faulty, max_size=20), all_terms())
 def test_accounts_with_a_connector_at_fault_are_held_and_no_others(
     connectors: list[Connector], terms: list[Terms]

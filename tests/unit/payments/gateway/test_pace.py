@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
@@ -126,7 +126,6 @@ def test_a_failed_reservation_is_raised_and_costs_nothing() -> None:
     assert sends(pace, clock, [0]) == pytest.approx([1000.5])
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([0.5, 1.0, 3.0, 20.0, 25.5, 100.0]),
     st.lists(st.one_of(st.just(0.0), st.floats(0, 0.1), st.floats(0, 5)), min_size=1, max_size=120),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
@@ -279,7 +279,6 @@ class Year:
         return (a for a in reversed(self.attempts[:position]) if a.payment_method == attempt.payment_method)
 
 
-@settings(max_examples=60, deadline=None)
 @given(policies(), st.data())
 def test_a_year_day_by_day(policy: Policy, draws: st.DataObject) -> None:
     year = Year(policy, draws)
