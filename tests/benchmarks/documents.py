@@ -30,7 +30,7 @@ def documents_per_second() -> dict[str, Any]:
 
 def make_documents(series: int) -> float:
     """Make documents one after the other; returns how many a second."""
-    from evbilling.documents.pdf import statement_pdf
+    from evbilling.documents import statement_pdf
     from tests.support.statement_views import paid_view
 
     views = [

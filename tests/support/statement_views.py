@@ -108,7 +108,7 @@ def failed_view(**options: Any) -> StatementView:
         attempts=(
             _attempt(1, "declined", "The card has expired; please enter its new expiry date.", view.header.total),
         ),
-        plan=RetryPlan(None, "NEEDS-CUSTOMER", "It isn't tried again by itself: declined until the customer acts."),
+        plan=RetryPlan(None, "NEEDS-CUSTOMER", "No automatic retry: declined until the customer acts."),
     )
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from evbilling.documents.common import assembled
 from evbilling.documents.formats import amount, day_of, money, number
-from evbilling.documents.issuer import Issuer
-from evbilling.documents.layout import Amount, Column, Document, Section, Table, own, row, written
-from evbilling.read_models.statement.view import Item, ItemTotals, StatementView
+from evbilling.documents.heading import Issuer, statement_document
+from evbilling.documents.layout import Amount, Column, Document, Section, Table, external_text, own_texts, row
+from evbilling.read_models.statement import Item, ItemTotals, StatementView
 
 
 def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -> Document:
     """The document of an account statement: from the opening balance, item by item, to the closing balance."""
     header = view.header
-    return assembled(
+    return statement_document(
         header,
         "Account statement",
         locale,
@@ -39,16 +38,16 @@ def _items(view: StatementView, locale: str) -> list[Section]:
     if len(view.items) < view.item_count:
         shown = f"{number(len(view.items), locale)} of {number(view.item_count, locale)}"
         sentence = (
-            f"The first {shown} items are listed here; the sums are of all. The full list is available as CSV on the "
+            f"The first {shown} items are listed here; the sums cover all. The full list is available as CSV on the "
             f"page of statement {view.header.statement_id}."
         )
-        sections.append(Section("More items", own(sentence)))
+        sections.append(Section("More items", own_texts(sentence)))
     return sections
 
 
 def _kind(view: StatementView, totals: ItemTotals, items: tuple[Item, ...], locale: str) -> Section:
     header, currency = view.header, view.header.currency
-    # What was settled before is said where there is any.
+    # The column is there only if anything was settled before.
     has_settled = totals.settled != 0
     columns = (
         Column("Date", share=0.75),
@@ -61,7 +60,7 @@ def _kind(view: StatementView, totals: ItemTotals, items: tuple[Item, ...], loca
     rows = tuple(
         row(
             day_of(item.occurred_at, header.time_zone, locale),
-            written(item.description),
+            external_text(item.description),
             *(amount(value, currency, locale) for value in (item.net, item.tax, item.total)),
             *((amount(item.settled, currency, locale),) if has_settled else ()),
         )

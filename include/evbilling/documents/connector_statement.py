@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from evbilling.documents.common import assembled
 from evbilling.documents.formats import amount, day, instant, money, number, percent
-from evbilling.documents.issuer import Issuer
-from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, own, row, written
-from evbilling.read_models.statement.view import MOST_COUNTED, StatementView
+from evbilling.documents.heading import Issuer, statement_document
+from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, external_text, own_texts, row
+from evbilling.read_models.statement import MOST_COUNTED, StatementView
 
-# Nobody reads more lines on paper, and they take half a second.
+# More lines are of no use on paper, and take half a second.
 MOST_CHARGERS = 1_000
 
 _PAID_BY = {"gateway": "Charged to the stored payment method", "outside": "Paid by other means"}
@@ -18,7 +17,7 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
     """The document of a connector statement: amounts, chargers, what isn't billed and why, how it was collected."""
     header = view.header
     counted = header.count_instant and instant(header.count_instant, header.time_zone, locale)
-    return assembled(
+    return statement_document(
         header,
         "Connector statement",
         locale,
@@ -88,11 +87,11 @@ def _collection(view: StatementView, locale: str) -> Section:
     last = view.attempts[-1] if view.attempts else None
     if last and last.outcome != "succeeded":
         tried = day(last.requested_at.date(), locale)
-        sentences.append(f"Last try to charge it, on {tried}: {last.says}")
+        sentences.append(f"Last attempt to charge it, on {tried}: {last.says}")
     if view.plan:
         sentences.append(view.plan.says)
     if not view.payments and not view.attempts:
-        sentences.append("Nothing was charged yet.")
+        sentences.append("Nothing has been charged yet.")
     table = None
     if view.payments:
         columns = (
@@ -109,14 +108,14 @@ def _collection(view: StatementView, locale: str) -> Section:
                     "Marked as paid by mistake, undone"
                     if p.is_undo
                     else _PAID_BY.get(p.paid_by, p.paid_by.replace("_", " ").capitalize()),
-                    written(p.reference or p.payment_id),
+                    external_text(p.reference or p.payment_id),
                     amount(p.amount, header.currency, locale),
                 )
                 for p in view.payments
             ),
             row("Paid", "", "", amount(header.paid or header.total * 0, header.currency, locale)),
         )
-    return Section("Payment", own(*sentences), table)
+    return Section("Payment", own_texts(*sentences), table)
 
 
 def _corrections(view: StatementView, locale: str) -> Section | None:
@@ -135,14 +134,14 @@ def _corrections(view: StatementView, locale: str) -> Section | None:
         row(
             c.statement_id,
             day(c.statement_date, locale),
-            written(c.reason or ""),
+            external_text(c.reason or ""),
             amount(c.net, currency, locale),
             amount(c.tax, currency, locale),
             amount(c.total, currency, locale),
         )
         for c in view.corrections
     )
-    return Section("Corrections", own("Each correction is a document of its own."), Table(columns, rows))
+    return Section("Corrections", own_texts("Each correction is a document of its own."), Table(columns, rows))
 
 
 def _excluded(view: StatementView, locale: str) -> Section | None:
@@ -162,14 +161,15 @@ def _chargers(view: StatementView, locale: str) -> Section:
     header = view.header
     if view.is_archived:
         return Section(
-            "Chargers", own("The lines of this period are archived; the operator keeps them and can look them up.")
+            "Chargers",
+            own_texts("The lines of this period are archived; the operator can provide them."),
         )
     if view.charger_count > MOST_CHARGERS or not view.has_all_chargers:
         more = view.has_more_chargers_than_counted
         listed = f"More than {number(MOST_COUNTED, locale)}" if more else number(view.charger_count, locale)
         return Section(
             "Chargers",
-            own(
+            own_texts(
                 f"{listed} chargers are billed, too many to be listed here. The full list, connector by connector, is "
                 f"available as CSV on the page of statement {header.statement_id}."
             ),
@@ -182,7 +182,7 @@ def _chargers(view: StatementView, locale: str) -> Section:
     )
     rows = tuple(
         row(
-            written(c.charger_id),
+            external_text(c.charger_id),
             number(c.ac_count, locale),
             number(c.dc_count, locale),
             amount(c.subtotal, header.currency, locale),

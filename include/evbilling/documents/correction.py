@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from evbilling.documents.common import assembled
 from evbilling.documents.formats import amount, day, money, number, percent
-from evbilling.documents.issuer import Issuer
-from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, own, row, written
-from evbilling.read_models.statement.view import CorrectedConnector, StatementView
+from evbilling.documents.heading import Issuer, statement_document
+from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, external_text, own_texts, row
+from evbilling.read_models.statement import CorrectedConnector, StatementView
 
-# Nobody reads more lines on paper, and they take half a second.
+# More lines are of no use on paper, and take half a second.
 MOST_LINES = 1_000
 
 
@@ -20,7 +19,7 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
     corrected = [("Corrects", Text(original))]
     if view.original:
         corrected.append(("Dated", Text(day(view.original.statement_date, locale))))
-    return assembled(
+    return statement_document(
         header,
         "Credit note" if is_credit else "Debit note",
         locale,
@@ -38,10 +37,10 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
 
 def _what(view: StatementView, original: str, *, is_credit: bool) -> Section:
     does = "lowers" if is_credit else "raises"
-    sentences = own(
+    sentences = own_texts(
         f"This correction {does} the balance of connector statement {original}, which stays as it was issued."
     )
-    reason = (written(f"Reason: {view.reason}"),) if view.reason else ()
+    reason = (external_text(f"Reason: {view.reason}"),) if view.reason else ()
     return Section("What is corrected", (*sentences, *reason))
 
 
@@ -51,7 +50,7 @@ def _lines(view: StatementView, locale: str) -> Section:
     if count > MOST_LINES or len(view.corrected) < count:
         return Section(
             "Connectors",
-            own(
+            own_texts(
                 f"{changed} changed, too many to be listed here. The full list is available as CSV on the page of "
                 f"statement {view.header.statement_id}."
             ),
@@ -73,7 +72,7 @@ def _lines(view: StatementView, locale: str) -> Section:
 def _line(line: CorrectedConnector, currency: str, locale: str) -> tuple[Text, ...]:
     before, after = ("-" if price is None else amount(price, currency, locale) for price in (line.before, line.after))
     return row(
-        written(line.charger_id),
+        external_text(line.charger_id),
         str(line.connector_id),
         before,
         after,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Folders to take instead of the usual places, parted as in PATH.
+# Folders to take instead of the usual places, separated as in PATH.
 VARIABLE = "EVBILLING_FONTS"
 
 # Where Linux distributions put Noto; each folder is searched with all below it.
@@ -44,10 +44,10 @@ _SCRIPTS = (
     "Noto Sans Ethiopic",
 )
 _EMOJI = ("Noto Color Emoji",)
-# What Typst brings along: Latin, Greek, Cyrillic.
+# Embedded in Typst: Latin, Greek, Cyrillic.
 _EMBEDDED = ("Libertinus Serif", "DejaVu Sans Mono")
 
-# The same Han character is drawn otherwise in each country.
+# Each country draws the same Han character differently.
 _HAN = {"ja": "JP", "ko": "KR", "zh_Hant": "TC", "zh_Hant_HK": "HK"}
 
 
@@ -57,14 +57,14 @@ def font_folders(environment: Mapping[str, str]) -> tuple[str, ...]:
         folders = [folder for folder in named.split(os.pathsep) if folder]
         for folder in folders:
             if not Path(folder).is_dir():
-                log.warning("%s names %s, which is no folder; documents do without its fonts", VARIABLE, folder)
+                log.warning("%s names %s, which isn't a folder; documents are set without its fonts", VARIABLE, folder)
         return tuple(folder for folder in folders if Path(folder).is_dir())
     return tuple(folder for folder in _USUAL if Path(folder).is_dir())
 
 
 @lru_cache(maxsize=8)
 def load_fonts(folders: tuple[str, ...]) -> typst.Fonts:
-    """The fonts in `folders` and those that Typst brings; nothing else of the system. A tenth of a second."""
+    """The fonts in `folders` and those embedded in Typst; no others of the system. Takes a tenth of a second."""
     import typst
 
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=list(folders))
@@ -72,7 +72,7 @@ def load_fonts(folders: tuple[str, ...]) -> typst.Fonts:
 
 @lru_cache(maxsize=64)
 def families(folders: tuple[str, ...], locale: str) -> tuple[str, ...]:
-    """The families to set a document in, in order of preference, as far as they are there."""
+    """The families to set a document in, in order of preference, as far as they are installed."""
     there = frozenset(load_fonts(folders).families())
     han = next((_HAN[key] for key in _prefixes(locale) if key in _HAN), "SC")
     wanted = (*_TEXT, *_SCRIPTS, f"Noto Sans CJK {han}", "Noto Sans CJK SC", *_EMOJI, *_EMBEDDED)

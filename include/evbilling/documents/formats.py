@@ -1,6 +1,6 @@
 """Amounts, days and instants as the account's country writes them. Pure; a locale is named as Babel does (`de_DE`).
 
-Where the country writes from right to left, a text comes in Unicode's isolates, so that it is right inside of English.
+Texts of a right-to-left country are wrapped in Unicode isolates, so that they read right inside English.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a document consists of, whatever it is about: texts as they are printed, in the order of the page. Pure."""
+"""The parts of a document of any kind: texts as they are printed, in the order of the page. Pure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-# Countries whose printers hold letter paper; all others hold A4.
+# Countries that print on letter paper; all others use A4.
 _LETTER = frozenset({"US", "CA", "MX", "PH", "CL", "CO", "VE", "CR", "GT", "NI", "PA", "SV", "PR", "BZ"})
 
 _LONG_WORD = re.compile(r"\S{24,}")
 # Overrides, embeddings and isolates of the direction of writing.
-_STEERING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_BIDI_CONTROLS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text as printed. One that somebody else wrote may run from right to left, or have no place to break."""
+    """A text as printed. One from outside may run from right to left, or have no place to break."""
 
     text: str
     is_right_to_left: bool = False
@@ -64,7 +64,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole document. `number` identifies it and stands on every page; `dated` is when it was issued."""
+    """A whole document. `number` identifies it and is on every page; `dated` is when it was issued."""
 
     title: str
     number: str
@@ -83,19 +83,19 @@ class Document:
         return "us-letter" if self.locale.rpartition("_")[2] in _LETTER else "a4"
 
 
-def written(text: str) -> Text:
-    """A text that somebody else wrote, fit to be printed: long words may break, and nothing in it steers the printing.
+def external_text(text: str) -> Text:
+    """A text from outside, made safe to print: long words may break, and nothing in it controls the layout.
 
-    Control characters become blanks; marks that would turn around what is read are left out.
+    Control characters become blanks; marks that change the direction of the text around them are left out.
     """
     clean = "".join(
-        " " if unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"} else c for c in text.translate(_STEERING)
+        " " if unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"} else c for c in text.translate(_BIDI_CONTROLS)
     )
     clean = clean.strip()
     return Text(_LONG_WORD.sub(_breakable, clean), is_right_to_left=_begins_right_to_left(clean))
 
 
-def own(*texts: str) -> tuple[Text, ...]:
+def own_texts(*texts: str) -> tuple[Text, ...]:
     """Texts of our own."""
     return tuple(Text(text) for text in texts)
 
@@ -105,9 +105,9 @@ def row(*cells: str | Text) -> tuple[Text, ...]:
     return tuple(cell if isinstance(cell, Text) else Text(cell) for cell in cells)
 
 
-def texts(values: Sequence[str]) -> tuple[Text, ...]:
-    """Texts that somebody else wrote; empty ones are left out."""
-    return tuple(written(value) for value in values if value.strip())
+def external_texts(values: Sequence[str]) -> tuple[Text, ...]:
+    """Texts from outside; empty ones are left out."""
+    return tuple(external_text(value) for value in values if value.strip())
 
 
 def _breakable(word: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Statements as PDF, set by Typst: tagged, to be kept (PDF/A-2a), read aloud (PDF/UA-1), the same bytes each time."""
+"""Statements as PDF, set by Typst: tagged, archivable (PDF/A-2a), accessible (PDF/UA-1), the same bytes each time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from evbilling.documents import account_statement, connector_statement, correction
 from evbilling.documents.fonts import families, font_folders, load_fonts
 from evbilling.documents.formats import FALLBACK
-from evbilling.documents.issuer import Issuer
+from evbilling.documents.heading import Issuer
 from evbilling.documents.layout import Document, Section, Table, Text
-from evbilling.read_models.statement.view import ACCOUNT, CONNECTOR, CORRECTION, StatementView
+from evbilling.read_models.statement import ACCOUNT, CONNECTOR, CORRECTION, StatementView
 
 if TYPE_CHECKING:
     import typst
@@ -30,18 +30,18 @@ _CONTENTS = {
     CORRECTION: correction.contents,
 }
 
-# A compiler serves one thread at a time and keeps what it has parsed.
-_of_thread = threading.local()
+# A compiler serves one thread at a time, and caches what it has parsed.
+_thread_local = threading.local()
 
 
 def statement_pdf(
     view: StatementView, *, locale: str = FALLBACK, issuer: Issuer | None = None, addressee: str = ""
 ) -> bytes:
-    """The statement as PDF, whatever its kind; the same view, locale, issuer and fonts give the same bytes.
+    """The statement of any kind as PDF; the same view, locale, issuer and fonts give the same bytes.
 
     `locale` (see `formats.locale_of`) writes amounts and dates, `addressee` is the financial admin's name if known, the
     issuer is by default that of the environment. A character that no font has is printed as a box, and the file is then
-    no PDF/A: said in the log, never a failure.
+    no PDF/A: a warning in the log, never a failure.
     """
     document = _CONTENTS[view.header.kind](view, locale, issuer or Issuer.from_environment(os.environ), addressee)
     return document_pdf(document)
@@ -52,7 +52,7 @@ def document_pdf(document: Document) -> bytes:
     folders = font_folders(os.environ)
     inputs = {"data": json.dumps(_data(document, families(folders, document.locale)), ensure_ascii=False)}
     compiler = _compiler(folders)
-    # Without the two the clock would go into the file.
+    # Otherwise Typst would put the current time into the file.
     stamp = datetime.combine(document.dated, time(), UTC)
     import typst
 
@@ -72,15 +72,15 @@ def _compiled(compiler: typst.Compiler, inputs: dict[str, str], stamp: datetime,
 def _compiler(folders: tuple[str, ...]) -> typst.Compiler:
     import typst
 
-    kept: dict[tuple[str, ...], typst.Compiler] = _of_thread.__dict__.setdefault("compilers", {})
-    if folders not in kept:
-        kept[folders] = typst.Compiler(
+    compilers: dict[tuple[str, ...], typst.Compiler] = _thread_local.__dict__.setdefault("compilers", {})
+    if folders not in compilers:
+        compilers[folders] = typst.Compiler(
             str(_TEMPLATES / "document.typ"),
             root=str(_TEMPLATES),
             font_paths=load_fonts(folders),
             ignore_system_fonts=True,
         )
-    return kept[folders]
+    return compilers[folders]
 
 
 def _data(document: Document, fonts: tuple[str, ...]) -> dict[str, Any]:

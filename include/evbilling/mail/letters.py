@@ -8,8 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evbilling.documents.formats import day, day_of, money, month, number
-from evbilling.documents.issuer import Issuer
+from evbilling.documents import Issuer, day, day_of, money, month, number
 from evbilling.payments.retries.declines import explain
 from evbilling.read_models.statement.view import Attempt, StatementView
 

@@ -14,15 +14,12 @@ from typing import Any
 
 import psycopg
 
-from evbilling.documents.formats import locale_of
-from evbilling.documents.issuer import Issuer
-from evbilling.documents.pdf import statement_pdf
+from evbilling.documents import Issuer, Renderer, locale_of, statement_pdf
 from evbilling.errors import EvbillingError, TransientError
 from evbilling.mail.addresses import Address
 from evbilling.mail.letters import FAILED_CHARGE, write_letter
 from evbilling.mail.messages import Sender, compose, message_id
 from evbilling.mail.outbox import Reserved
-from evbilling.mail.pdf_workers import Renderer
 from evbilling.mail.recipients import Directory
 from evbilling.read_models.statement.reading import show_statement
 from evbilling.read_models.statement.view import StatementView

@@ -39,9 +39,7 @@ def statement_pdf_file(statement_id: str) -> Response:
     """The statement as PDF, as it is mailed to its financial admin; 404 if there is none of this id."""
     with warehouse.reading() as connection:
         view = show_statement(connection, statement_id)
-    from evbilling.documents.formats import locale_of
-    from evbilling.documents.issuer import Issuer
-    from evbilling.documents.pdf import statement_pdf
+    from evbilling.documents import Issuer, locale_of, statement_pdf
 
     country, addressee = _addressee(view.header)
     pdf = statement_pdf(
@@ -120,7 +118,7 @@ def _some_excluded(connection: Any, view: StatementView) -> tuple[lines.Excluded
 
 def _local(header: Header, at: Any) -> str:
     """An instant as the account's clocks show it."""
-    from evbilling.documents.formats import instant
+    from evbilling.documents import instant
 
     return instant(at, header.time_zone, "en_GB")
 

@@ -15,10 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from evbilling.documents import fonts
-from evbilling.documents.issuer import Issuer
-from evbilling.documents.layout import written
-from evbilling.documents.pdf import statement_pdf
+from evbilling.documents import Issuer, fonts, statement_pdf
+from evbilling.documents.layout import external_text
 from evbilling.read_models.statement.view import Correction, StatementView
 from tests.support.pdf import dark_pixels, opened, page_texts, require_noto, words
 from tests.support.statement_views import account_view, connector_view, correction_view, failed_view, paid_view
@@ -80,8 +78,10 @@ def test_a_connector_statement_says_what_finance_needs() -> None:
 def test_a_failed_charge_says_why_and_what_follows() -> None:
     """The decline in plain words, and whether it is tried again."""
     text = words(statement_pdf(failed_view(), locale="en_US"))
-    assert "Status: Billing failure. Last try to charge it, on Nov 1, 2026: The card has expired; please enter" in text
-    assert "It isn't tried again by itself: declined until the customer acts." in text
+    assert (
+        "Status: Billing failure. Last attempt to charge it, on Nov 1, 2026: The card has expired; please enter" in text
+    )
+    assert "No automatic retry: declined until the customer acts." in text
     assert "Balance due €53.55" in text
 
 
@@ -173,10 +173,10 @@ def test_too_many_chargers_are_summed_up(view: StatementView) -> None:
 
 
 def test_a_part_of_the_items_says_so() -> None:
-    """The sums are of all, and the list says that it isn't."""
+    """The sums cover all items, and the list says that it doesn't."""
     whole = account_view(charges=8)
     text = words(statement_pdf(replace(whole, items=whole.items[:6]), locale="en_GB"))
-    assert "The first 6 of 11 items are listed here; the sums are of all." in text
+    assert "The first 6 of 11 items are listed here; the sums cover all." in text
     assert "8 items" in text
 
 
@@ -232,20 +232,20 @@ def test_long_names_wrap_inside_the_page() -> None:
 
 def test_marks_that_steer_the_printing_are_taken_out() -> None:
     """Control characters, and what turns around the reading of what follows."""
-    assert written("a\u202eb\x07c\u2066d\x00\n").text == "ab cd"
-    assert written("  ").text == ""
-    assert written("x" * 23).text == "x" * 23
-    long = written("e\u0301" * 40).text
+    assert external_text("a\u202eb\x07c\u2066d\x00\n").text == "ab cd"
+    assert external_text("  ").text == ""
+    assert external_text("x" * 23).text == "x" * 23
+    long = external_text("e\u0301" * 40).text
     assert long.replace("\u200b", "") == "e\u0301" * 40
     assert "\u200b\u0301" not in long, "a mark stays with its letter"
 
 
 def test_right_to_left_names_are_found() -> None:
     """By the first letter that has a direction."""
-    assert written("محطة 12").is_right_to_left
-    assert written("(תחנה) 1").is_right_to_left
-    assert not written("Depot محطة").is_right_to_left
-    assert not written("12").is_right_to_left
+    assert external_text("محطة 12").is_right_to_left
+    assert external_text("(תחנה) 1").is_right_to_left
+    assert not external_text("Depot محطة").is_right_to_left
+    assert not external_text("12").is_right_to_left
 
 
 def test_names_of_all_scripts_have_their_letters() -> None:
@@ -299,8 +299,8 @@ def test_the_same_statement_is_the_same_bytes() -> None:
         assert set(pool.map(lambda _: statement_pdf(view, locale="de_DE", issuer=ISSUER), range(9))) == {first}
     script = (
         "import hashlib, sys; from tests.support.statement_views import paid_view;"
-        "from evbilling.documents.issuer import Issuer;"
-        "from evbilling.documents.pdf import statement_pdf;"
+        "from evbilling.documents import Issuer;"
+        "from evbilling.documents import statement_pdf;"
         "v = paid_view(chargers=30, name='Fleet \\u4e2d\\u6587 \\u0645\\u062d\\u0645\\u062f');"
         f"print(hashlib.sha256(statement_pdf(v, locale='de_DE', issuer={ISSUER!r})).hexdigest())"
     )
@@ -334,4 +334,4 @@ def test_plain_names_need_no_fonts_of_the_system(monkeypatch: pytest.MonkeyPatch
 def test_a_folder_of_fonts_that_is_none_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """A wrong EVBILLING_FONTS isn't passed over."""
     assert fonts.font_folders(EMPTY) == ()
-    assert "EVBILLING_FONTS names /nowhere, which is no folder" in caplog.text
+    assert "EVBILLING_FONTS names /nowhere, which isn't a folder" in caplog.text

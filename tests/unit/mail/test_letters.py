@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evbilling.documents import Issuer
 from evbilling.documents.formats import locale_of
-from evbilling.documents.issuer import Issuer
 from evbilling.mail.addresses import Address, masked, parse_address, without
 from evbilling.mail.letters import (
     ACCOUNT_STATEMENT,

@@ -1,4 +1,4 @@
-"""What the codes of a statement mean, in words that finance and account managers use. Pure."""
+"""The codes of a statement in the words of finance and account managers. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRIGGER_LABELS = {
 _OUTCOMES = {
     "pending": "The charge is under way.",
     "succeeded": "The charge succeeded.",
-    "unknown": "The gateway hasn't told the outcome yet; it is asked every day, and nothing is charged until then.",
+    "unknown": "The gateway hasn't reported the outcome yet; it is asked every day, and nothing is charged until then.",
 }
 
 
@@ -33,28 +33,28 @@ def item_label(kind: str) -> str:
 
 
 def trigger_label(trigger: str) -> str:
-    """What called for a payment attempt."""
+    """What started a payment attempt."""
     return TRIGGER_LABELS.get(trigger, trigger.replace("_", " ").capitalize())
 
 
 def outcome_says(outcome: str, decline_code: str | None) -> str:
-    """What became of a payment attempt, in one sentence; of a decline why, and what to do."""
+    """The outcome of a payment attempt in one sentence; for a decline, why and what to do."""
     return explain(decline_code) if outcome == "declined" else _OUTCOMES.get(outcome, outcome)
 
 
 def plan_says(*, is_planned: bool, reason_id: str, detail: str) -> str:
-    """When a failed statement is tried again by itself, or why it isn't, in one sentence."""
-    told = detail.rstrip(".")
+    """When a failed statement is retried automatically, or why it isn't, in one sentence."""
+    because = detail.rstrip(".")
     if reason_id == "TO-BE-PLANNED":
-        return f"When it is tried again is still to be planned: {told}."
+        return f"The next automatic retry is still to be scheduled: {because}."
     if is_planned:
-        return f"It is tried again by itself: {told}."
-    return f"It isn't tried again by itself: {told}."
+        return f"Automatic retry scheduled: {because}."
+    return f"No automatic retry: {because}."
 
 
 def rule_says(rule_id: str) -> str:
-    """A scope rule in its own words; the id itself if no such rule is known any more."""
-    # With pandas behind it: whoever shows a statement without exclusions does without.
+    """A scope rule in its own words; the id if the rule no longer exists."""
+    # It imports pandas, which a statement without exclusions doesn't need.
     from evbilling.scope.rules import RULE_REASONS
 
     return RULE_REASONS.get(rule_id, rule_id)

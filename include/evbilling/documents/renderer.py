@@ -1,7 +1,7 @@
-"""PDFs made beside the sending process, one helper process a core: Typst keeps Python's lock while it sets a document.
+"""PDFs made in helper processes: Typst holds Python's interpreter lock while it sets a document.
 
-A helper is a fresh interpreter that gets statements over a pipe and gives PDFs back. Plain processes, and none of
-multiprocessing's, because those would begin by importing whatever program the task runs in.
+A helper is a fresh interpreter that receives statements over a pipe and sends PDFs back. Not multiprocessing's own
+processes, because those first import the program in which the task runs.
 """
 
 from __future__ import annotations
@@ -14,38 +14,41 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from evbilling.documents.issuer import Issuer
+from evbilling.documents.heading import Issuer
 from evbilling.documents.pdf import statement_pdf
-from evbilling.read_models.statement.view import StatementView
+from evbilling.read_models.statement import StatementView
+
+_PROGRAM = f"""import sys; from multiprocessing.connection import Connection; from {__name__} import serve
+serve(Connection(int(sys.argv[1])))"""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Renderer:
-    """Makes PDFs in a process of its own. For one thread at a time; to be closed."""
+    """Makes PDFs in a process of its own. For one thread at a time; close it after use."""
 
     _pipe: Connection[Any, Any] | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def pdf(self, view: StatementView, locale: str, issuer: Issuer, addressee: str) -> bytes:
-        """As `statement_pdf`. A helper that is gone is missed by nobody: the PDF is made here then."""
+        """As `statement_pdf`. If the helper has died, the PDF is made here and the next call starts another."""
         try:
             if self._pipe is None:
                 self._start()
             assert self._pipe is not None  # ruff: ignore[assert]
             self._pipe.send((view, locale, issuer, addressee))
-            made = self._pipe.recv()
+            result = self._pipe.recv()
         except (EOFError, OSError) as error:
-            log.warning("a process that makes PDFs is gone (%s); another is started", error)
+            log.warning("a process that makes PDFs has died (%s); another is started", error)
             self.close()
             return statement_pdf(view, locale=locale, issuer=issuer, addressee=addressee)
-        if isinstance(made, str):
-            raise RuntimeError(made)
-        return bytes(made)
+        if isinstance(result, str):
+            raise RuntimeError(result)
+        return bytes(result)
 
     def close(self) -> None:
-        """End the process, which does so once nobody can ask it for anything."""
+        """End the process: it stops when its pipe is closed."""
         if self._pipe is not None:
             self._pipe.close()
         if self._process is not None:
@@ -57,20 +60,21 @@ class Renderer:
         self._pipe = self._process = None
 
     def _start(self) -> None:
-        self._pipe, theirs = Pipe()
-        with theirs:
-            command = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
+        self._pipe, other_end = Pipe()
+        with other_end:
+            command = [sys.executable, "-P", "-c", _PROGRAM, str(other_end.fileno())]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=_environment()
+                command, stdin=subprocess.DEVNULL, pass_fds=(other_end.fileno(),), env=_environment()
             )
 
 
 def _environment() -> dict[str, str]:
-    # Where this process finds the package, the helper does too.
+    # The helper finds the package where this process finds it.
     return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-def _serve(pipe: Connection[Any, Any]) -> None:
+def serve(pipe: Connection[Any, Any]) -> None:
+    """Answer requests until the pipe is closed."""
     while True:
         try:
             view, locale, issuer, addressee = pipe.recv()
@@ -80,7 +84,3 @@ def _serve(pipe: Connection[Any, Any]) -> None:
             pipe.send(statement_pdf(view, locale=locale, issuer=issuer, addressee=addressee))
         except Exception as error:
             pipe.send(f"{type(error).__name__}: {error}")
-
-
-if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""PDFs of helper processes are those of this one, and a helper that dies is missed by nobody."""
+"""PDFs of helper processes are those of this one, and a helper that dies costs no document."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from evbilling.documents.issuer import Issuer
-from evbilling.documents.pdf import statement_pdf
-from evbilling.mail.pdf_workers import Renderer
+from evbilling.documents import Issuer, Renderer, statement_pdf
 from tests.support.statement_views import connector_view
 
 ISSUER = Issuer("Volt GmbH")
