@@ -15,6 +15,7 @@ from evbilling.period import Period
 from evbilling.read_models.month.figures import AGES, MonthOverview
 from evbilling.read_models.month.reading import month_overview, months
 from evbilling.read_models.month.state import month_state
+from evbilling_local.demo.month_report import count_rows, print_month
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.month import one, rows
 from tests.support.month_history import LAST, MONTHS, TODAY, Months, opened_months
@@ -237,3 +238,23 @@ def test_the_list_of_months(world: Months) -> None:
     assert [line.account_statements > 0 for line in lines] == [False, True, False]
     counted = dict(rows(world.admin_url, "select period, count(*) from finance.tie_out group by 1"))
     assert {str(line.period): line.checks for line in lines} == counted
+
+
+@pytest.mark.parametrize("period", MONTHS, ids=str)
+def test_the_console_prints_the_same_figures(world: Months, period: Period, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table of each sort, with the figures of the statements, attempts and checks."""
+    print_month(world.writer_url, period)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    month = overview(world, period)
+    assert f"connector statements {month.this_month.statements}" in lines
+    assert f"billed {month.this_month.connectors}" in lines
+    assert f"accounts not billed {month.quarantined.accounts + month.nothing_to_bill.accounts}" in lines
+    totals = """select currency, sum(total_amount), sum(paid_amount), sum(balance_due) from finance.statements
+                where kind = 'connector' and period = %s group by 1"""
+    for currency, *amounts in rows(world.admin_url, totals, str(period)):
+        assert " ".join([currency, *(f"{amount:,}" for amount in amounts)]) in lines
+    statuses = "select status, count(*) from finance.statements where kind = 'connector' and period = %s group by 1"
+    assert {f"{status} {count}" for status, count in rows(world.admin_url, statuses, str(period))} <= set(lines)
+    assert [line for line in lines if line.endswith((" yes", " NO"))].count("NO") == 0
+    assert sum(line.endswith(" yes") for line in lines) >= len({check.check_id for check in month.checks}) / 3
+    assert count_rows(world.admin_url, period) >= month.this_month.statements + month.this_month.connectors

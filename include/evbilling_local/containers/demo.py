@@ -43,7 +43,13 @@ def run_demo(accounts: int, places: Places, connections_file: Path, passwords_fi
     _load_sample(accounts)
     api = AirflowApi(places.airflow_url, _USER, _password(passwords_file))
     _wait_until_parsed(api)
-    done = bill_and_close(api, last_complete_month(), web_url=places.web_url, finance_url=resolve_url("finance"))
+    done = bill_and_close(
+        api,
+        last_complete_month(),
+        web_url=places.web_url,
+        finance_url=resolve_url("finance"),
+        warehouse_url=resolve_url("warehouse"),
+    )
     print(f"\nAirflow  {places.web_url}  logins: {passwords_file.name} in the folder of the secrets")
     return 0 if done else 1
 

@@ -27,7 +27,13 @@ def run_demo(accounts: int) -> int:
     _load_sample(state, accounts)
     period = last_complete_month()
     api = airflow.api(state)
-    if not bill_and_close(api, period, web_url=airflow.base_url(state), finance_url=state.url("finance")):
+    if not bill_and_close(
+        api,
+        period,
+        web_url=airflow.base_url(state),
+        finance_url=state.url("finance"),
+        warehouse_url=state.url("warehouse"),
+    ):
         return 1
     _print_next_steps(state, period)
     return 0

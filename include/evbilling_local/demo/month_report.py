@@ -1,104 +1,122 @@
-"""A billed month as finance sees it, read through the finance views alone and printed as tables."""
+"""A billed month as tables for a terminal: the figures of the Month page, and what finance asks next."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import astuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from evbilling.period import Period
-from evbilling.warehouse.query import fetch_all
 
-_UNBILLED_SHOWN = 12
+if TYPE_CHECKING:
+    from evbilling.read_models.month.figures import Check, LeftOut, MonthOverview
+
+_ACCOUNTS_SHOWN = 12
 _CURRENCY = re.compile(r"-[A-Z]{3}$")
 
 
 def count_rows(finance_url: str, period: Period) -> int:
     """How many statements, decisions, unbilled accounts, items and attempts the finance views hold for `period`."""
-    return int(_read(finance_url, "month_rows", period)[0][0])
+    from evbilling.warehouse.connect import connected
+    from evbilling.warehouse.query import fetch_value
+
+    with connected(finance_url, what="finance") as connection:
+        return int(fetch_value(connection, "demo/row_count", period=str(period)))
 
 
-def print_month(finance_url: str, period: Period) -> None:
-    """Print what the finance views say about `period`: counts, money, who was not billed, the tie-out.
+def print_month(warehouse_url: str, period: Period) -> None:
+    """Print `period` with the figures of the Month page, and some that only the console counts.
 
     What has no rows yet is left out.
     """
-    accounts, decided, billed, statements, unbilled = _read(finance_url, "month_summary", period)[0]
-    excluded = _read(finance_url, "month_excluded", period)
-    ((extracted,),) = _read(finance_url, "month_extracted", period)
-    counted = [("accounts", accounts), ("connectors counted", extracted), ("  billed", billed)]
-    counted += [(f"  excluded: {rule}", count) for rule, count in excluded]
-    counted += [("  held: their account is at fault", extracted - decided)] if extracted != decided else []
-    counted += [("connector statements", statements), ("accounts not billed", unbilled)]
-    _print_table(f"The month {period}", ("", "count"), counted)
-    _print_table(
-        "Totals by currency",
-        ("currency", "statements", "connectors", "net", "tax", "total"),
-        _read(finance_url, "month_totals", period),
-    )
-    left_out = _read(finance_url, "month_unbilled", period)
-    if left_out:
-        title = "Accounts not billed, and the money expected of them"
-        if len(left_out) > _UNBILLED_SHOWN:
-            title += f" ({_UNBILLED_SHOWN} of {len(left_out)}; all: finance.unbilled_accounts)"
-        columns = ("account", "reason", "detail", "connectors", "expected", "currency")
-        _print_table(title, columns, left_out[:_UNBILLED_SHOWN])
-    _print_money(finance_url, period)
-    _print_tie_out(_read(finance_url, "month_tie_out", period))
+    from evbilling.read_models.month.reading import month_overview
+    from evbilling.warehouse.connect import connected
+    from evbilling.warehouse.query import fetch_all
 
-
-def _print_money(finance_url: str, period: Period) -> None:
-    attempts = _read(finance_url, "month_attempts", period)
-    columns = ("attempts", "all", "collected", "failed: soft", "hard", "needs customer", "unclear", "no outcome yet")
+    with connected(warehouse_url, what="warehouse") as connection:
+        month = month_overview(connection, period, day=datetime.now(UTC).date())
+        excluded, totals, attempts, mail, stated = (
+            fetch_all(connection, f"demo/{name}", period=str(period))
+            for name in ("excluded_by_rule", "totals", "attempts", "mail", "account_statements")
+        )
+    _print_counts(month, excluded)
+    columns = ("currency", "statements", "connectors", "net", "tax", "total")
+    _print_table("Totals by currency", columns, [row[:6] for row in totals])
+    unbilled = [*month.quarantined.shown, *month.nothing_to_bill.shown]
+    unbilled.sort(key=lambda one: (one.expected_amount is None, -(one.expected_amount or 0), one.account_id))
+    accounts = month.quarantined.accounts + month.nothing_to_bill.accounts
+    _print_left_out("Accounts not billed, and the money expected of them", unbilled, accounts, "unbilled_accounts")
     if attempts:
-        _print_table("Charges and retries; failures by class", columns, attempts)
-        _print_table(
-            "Connector statements by status", ("status", "statements"), _read(finance_url, "month_statuses", period)
-        )
-        _print_table(
-            "Collected and outstanding",
-            ("currency", "billed", "collected", "outstanding"),
-            _read(finance_url, "month_collected", period),
-        )
-    if mailed := _read(finance_url, "month_mail", period):
-        _print_table("Mail", ("kind", "state", "messages"), mailed)
-    if stated := _read(finance_url, "month_accounts", period):
-        columns = (
-            "currency",
-            "statements",
-            "opening",
-            "connector statements",
-            "other charges",
-            "settled elsewhere",
-            "payments",
-            "closing",
-        )
-        _print_table("Account statements", columns, stated)
-    if withheld := _read(finance_url, "month_withheld", period):
-        _print_table("Account statements withheld: their items wait", ("account", "reason", "detail"), withheld)
+        _print_attempts(month, attempts)
+        collected = [(row[0], *row[5:]) for row in totals]
+        _print_table("Collected and outstanding", ("currency", "billed", "collected", "outstanding"), collected)
+    if mail:
+        _print_table("Mail", ("kind", "state", "messages"), mail)
+    if stated:
+        kinds = ("opening", "connector statements", "other charges", "settled elsewhere", "payments", "closing")
+        _print_table("Account statements", ("currency", "statements", *kinds), stated)
+    title = "Account statements withheld: their items wait"
+    _print_left_out(title, month.withheld.shown, month.withheld.accounts, "withheld_account_statements")
+    _print_tie_out(month.checks)
 
 
-def _print_tie_out(checks: Sequence[Sequence[Any]]) -> None:
-    """A line for each check, its figures in all currencies; a check that isn't ok once more in full."""
+def _print_counts(month: MonthOverview, excluded: Sequence[Sequence[Any]]) -> None:
+    billed, unbilled = month.this_month, month.quarantined.accounts + month.nothing_to_bill.accounts
+    decided = billed.connectors + sum(connectors for _, connectors in excluded)
+    closed = {check.check_id: int(check.left_value) for check in month.checks}
+    extracted = closed.get("connectors-decided", decided)
+    counted: list[tuple[str, int]] = [("accounts", billed.statements + unbilled), ("connectors counted", extracted)]
+    counted += [("  billed", billed.connectors)]
+    counted += [(f"  excluded: {rule}", connectors) for rule, connectors in excluded]
+    counted += [("  held: their account is at fault", extracted - decided)] if extracted != decided else []
+    counted += [("connector statements", billed.statements), ("accounts not billed", unbilled)]
+    _print_table(f"The month {month.period}", ("", "count"), counted)
+
+
+def _print_attempts(month: MonthOverview, attempts: Sequence[Sequence[Any]]) -> None:
+    columns = ("attempts", "all", "collected", "failed: soft", "hard", "needs customer", "unclear", "no outcome yet")
+    _print_table("Charges and retries; failures by class", columns, attempts)
+    statuses: Counter[str] = Counter()
+    for figure in month.statuses:
+        statuses[figure.status] += figure.statements
+    by_count = sorted(statuses.items(), key=lambda status: (-status[1], status[0]))
+    _print_table("Connector statements by status", ("status", "statements"), by_count)
+
+
+def _print_left_out(title: str, shown: Sequence[LeftOut], accounts: int, view: str) -> None:
+    """A line for each reason of the first accounts."""
+    if accounts > _ACCOUNTS_SHOWN:
+        title += f" ({_ACCOUNTS_SHOWN} of {accounts}; all: finance.{view})"
+    columns = ("account", "reason", "detail", "connectors", "expected", "currency")
+    width = 6 if any(one.expected_amount is not None for one in shown) else 3
+    rows = [
+        (one.account_id, reason, detail, one.expected_connectors, one.expected_amount, one.currency)[:width]
+        for one in shown[:_ACCOUNTS_SHOWN]
+        for reason, detail in one.reasons
+    ]
+    if rows:
+        _print_table(title, columns[:width], rows)
+
+
+def _print_tie_out(checks: Sequence[Check]) -> None:
+    """A line for each check, with its figures in all currencies; a check whose figures differ once more in full."""
     rows: dict[str, list[Any]] = {}
-    for check_id, left, left_value, right, _right_value, _difference, is_ok in checks:
-        family, currency = (check_id[:-4], check_id[-3:]) if _CURRENCY.search(check_id) else (check_id, "")
+    for check in checks:
+        name, currency = check.check_id, ""
+        if _CURRENCY.search(name):
+            name, currency = name[:-4], name[-3:]
         ending = f", {currency}"
-        row = rows.setdefault(family, [family, left.removesuffix(ending), right.removesuffix(ending), "", True])
-        row[3] += f"{'; ' if row[3] else ''}{currency} {left_value:,}".lstrip()
-        row[4] = row[4] and is_ok
+        labels = check.left_label.removesuffix(ending), check.right_label.removesuffix(ending)
+        row = rows.setdefault(name, [name, *labels, "", True])
+        row[3] += f"{'; ' if row[3] else ''}{currency} {check.left_value:,}".lstrip()
+        row[4] = row[4] and check.is_ok
     _print_table("Tie-out", ("check", "figure", "equals", "figures", "ok"), list(rows.values()))
-    if broken := [check for check in checks if not check[6]]:
-        _print_table("NOT OK", ("check", "left", "value", "right", "value", "difference", "ok"), broken)
-
-
-def _read(url: str, query: str, period: Period) -> list[tuple[Any, ...]]:
-    import psycopg
-
-    name = "read_models/month/tie_out" if query == "month_tie_out" else f"demo/{query}"
-    with psycopg.connect(url) as connection:
-        return fetch_all(connection, name, period=str(period))
+    if differing := [(*astuple(check), check.difference, check.is_ok) for check in checks if not check.is_ok]:
+        _print_table("NOT OK", ("check", "left", "value", "right", "value", "difference", "ok"), differing)
 
 
 def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

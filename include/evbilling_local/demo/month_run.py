@@ -20,15 +20,15 @@ def last_complete_month() -> Period:
     return Period(today.year, today.month).shifted(-1)
 
 
-def bill_and_close(api: AirflowApi, period: Period, *, web_url: str, finance_url: str) -> bool:
-    """Run the month's DAGs for `period`, show them as they go and print what finance sees; False if a run failed.
+def bill_and_close(api: AirflowApi, period: Period, *, web_url: str, finance_url: str, warehouse_url: str) -> bool:
+    """Run the month's DAGs for `period`, show their progress and print the month; False if a run failed.
 
-    `web_url` is where a person finds Airflow, `finance_url` logs in as finance_reader.
+    `web_url` is where a person finds Airflow. `finance_url` logs in as finance_reader, `warehouse_url` as the writer.
     """
     for dag_id in DAG_IDS:
         if not _run(api, dag_id, period, web_url, finance_url):
             return False
-    print_month(finance_url, period)
+    print_month(warehouse_url, period)
     return True
 
 
