@@ -25,7 +25,8 @@ from __future__ import annotations
 from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import mail
-from evbilling_airflow.defaults import BY_HAND, DELIVERY_TIMEOUT, MAIL_PARAMS, Tag
+from evbilling_airflow.actions import SEND_MAIL
+from evbilling_airflow.defaults import BY_HAND, DELIVERY_TIMEOUT, Tag
 from evbilling_airflow.release import require_release
 
 require_release("0.1.0")
@@ -34,7 +35,7 @@ require_release("0.1.0")
 @dag(
     schedule="15 * * * *",
     **BY_HAND,
-    params=MAIL_PARAMS,
+    params=SEND_MAIL.params,
     tags=[Tag.BILLING, Tag.MAIL, Tag.ACTION, Tag.TIER_2],
     doc_md=__doc__,
 )
@@ -42,7 +43,7 @@ def mail_delivery() -> None:
     @task
     def request() -> list[dict[str, str]]:
         """Put what was asked for into the outbox, with who asked and why."""
-        return mail.request(get_current_context())
+        return SEND_MAIL.carry_out(get_current_context())
 
     @task(multiple_outputs=True, execution_timeout=DELIVERY_TIMEOUT)
     def deliver() -> dict[str, int]:

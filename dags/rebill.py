@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from airflow.sdk import dag, get_current_context, task
 
-from evbilling_airflow import payments
-from evbilling_airflow.defaults import BY_HAND, CHARGING_TIMEOUT, GATEWAY_POOL, REBILL_PARAMS, Tag
+from evbilling_airflow.actions import REBILL
+from evbilling_airflow.defaults import BY_HAND, CHARGING_TIMEOUT, GATEWAY_POOL, Tag
 from evbilling_airflow.release import require_release
 
 require_release("0.1.0")
@@ -32,7 +32,7 @@ require_release("0.1.0")
 @dag(
     schedule=None,
     **BY_HAND,
-    params=REBILL_PARAMS,
+    params=REBILL.params,
     tags=[Tag.BILLING, Tag.ACTION, Tag.PAYMENTS, Tag.TIER_2],
     doc_md=__doc__,
 )
@@ -40,7 +40,7 @@ def rebill() -> None:
     @task(pool=GATEWAY_POOL, execution_timeout=CHARGING_TIMEOUT)
     def charge_again() -> list[dict[str, str]]:
         """Charge the statements that may be charged, and say of each what became of it or why not."""
-        return payments.rebill(get_current_context())
+        return REBILL.carry_out(get_current_context())
 
     charge_again()
 

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from airflow.sdk import dag, get_current_context, task
 
-from evbilling_airflow import payments
-from evbilling_airflow.defaults import BY_HAND, UNDO_MARK_AS_PAID_PARAMS, Tag
+from evbilling_airflow.actions import UNDO_MARK_AS_PAID
+from evbilling_airflow.defaults import BY_HAND, Tag
 from evbilling_airflow.release import require_release
 
 require_release("0.1.0")
@@ -33,7 +33,7 @@ require_release("0.1.0")
 @dag(
     schedule=None,
     **BY_HAND,
-    params=UNDO_MARK_AS_PAID_PARAMS,
+    params=UNDO_MARK_AS_PAID.params,
     tags=[Tag.BILLING, Tag.ACTION, Tag.PAYMENTS, Tag.TIER_2],
     doc_md=__doc__,
 )
@@ -41,7 +41,7 @@ def undo_mark_as_paid() -> None:
     @task
     def reverse_payment() -> list[dict[str, str]]:
         """Book the reversing entry and say what is due again."""
-        return payments.undo_mark_as_paid(get_current_context())
+        return UNDO_MARK_AS_PAID.carry_out(get_current_context())
 
     reverse_payment()
 

@@ -68,13 +68,12 @@ CHARGING_TIMEOUT = timedelta(hours=10)
 # So may sending them, where the mail server takes three a second.
 DELIVERY_TIMEOUT = timedelta(hours=10)
 
-_STATEMENT_FORM = "^[A-Z]-[0-9]{6}-[0-9]{6,}$"
-_PERIOD_FORM = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
+PERIOD_FORM = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
 
 PERIOD_PARAM = Param(
     None,
     type=["null", "string"],
-    pattern=_PERIOD_FORM,
+    pattern=PERIOD_FORM,
     title="Billing period",
     description="YYYY-MM. Only for a run without a partition key.",
 )
@@ -130,100 +129,6 @@ MONTH_PARAMS: dict[str, Param] = {
 
 CORRECTION_PARAMS: dict[str, Param] = MONTH_PARAMS | {"reason": REASON_PARAM, "dry_run": DRY_RUN_PARAM}
 
-EXPECTED_TOTAL_PARAM = Param(
-    None,
-    type=["null", "object"],
-    propertyNames={"pattern": "^[A-Z]{3}$"},
-    additionalProperties={"type": ["string", "number"]},
-    title="Expected total",
-    description='What is due on them all, by currency: {"EUR": "19.04"}. Another amount by then: nothing is done.',
-)
-
-REBILL_PARAMS: dict[str, Param] = {
-    "statement_ids": Param(
-        None,
-        type=["null", "array"],
-        items={"type": "string", "pattern": "^A-[0-9]{6}-[0-9]{6,}$"},
-        title="Statements",
-        description="Ids of connector statements, one a line: A-202611-000042. Or give account and period.",
-    ),
-    "account_id": Param(
-        None,
-        type=["null", "string"],
-        title="Account",
-        description="Charge all connector statements of this account in the period below.",
-    ),
-    "period": Param(
-        None,
-        type=["null", "string"],
-        pattern=_PERIOD_FORM,
-        title="Billing period of the account",
-        description="YYYY-MM. Only with an account.",
-    ),
-    "expected_total": EXPECTED_TOTAL_PARAM,
-    "reason": REASON_PARAM,
-    "dry_run": DRY_RUN_PARAM,
-}
-
-MARK_AS_PAID_PARAMS: dict[str, Param] = {
-    "statement_id": Param(
-        None,
-        type=["null", "string"],
-        pattern=_STATEMENT_FORM,
-        title="Statement",
-        description="Id of the connector statement: A-202611-000042. Or name several below.",
-    ),
-    "statement_ids": Param(
-        None,
-        type=["null", "array"],
-        items={"type": "string", "pattern": _STATEMENT_FORM},
-        maxItems=1_000,
-        title="Statements",
-        description="Ids of connector statements, one a line: each is paid in full, on the same day.",
-    ),
-    "amount": Param(
-        None,
-        type=["null", "string", "number"],
-        title="Amount",
-        description="In major units, for example 12.50; for one statement only. Empty: all that is due.",
-    ),
-    "currency": Param(
-        None,
-        type=["null", "string"],
-        pattern="^[A-Z]{3}$",
-        title="Currency",
-        description="To be sure of it: must be the statement's. Empty: the statement's.",
-    ),
-    "paid_on": Param(type="string", format="date", title="Paid on", description="The day of the payment, YYYY-MM-DD."),
-    "reference": Param(
-        type="string",
-        minLength=1,
-        title="Reference",
-        description="What identifies the payment: the bank's reference, a cheque's number, the gateway's payment id.",
-    ),
-    "expected_total": EXPECTED_TOTAL_PARAM,
-    "reason": REASON_PARAM,
-    "dry_run": DRY_RUN_PARAM,
-}
-
-UNDO_MARK_AS_PAID_PARAMS: dict[str, Param] = {
-    "statement_id": Param(
-        type="string",
-        pattern=_STATEMENT_FORM,
-        title="Statement",
-        description="Id of the connector statement that was marked as paid by mistake: A-202611-000042.",
-    ),
-    "payment_id": Param(
-        None,
-        type=["null", "string"],
-        pattern="^(paid-outside-[0-9]+)?$",
-        title="Payment",
-        description="Its id in finance.payments: paid-outside-12. Empty: the statement's only one.",
-    ),
-    "reason": REASON_PARAM,
-    "dry_run": DRY_RUN_PARAM,
-}
-
 RECONCILIATION_PARAMS: dict[str, Param] = {
     "days": Param(
         35,
@@ -239,48 +144,5 @@ RECONCILIATION_PARAMS: dict[str, Param] = {
         minimum=0,
         title="Minutes until a missing charge counts as not made",
         description="A charge that the gateway doesn't list may still be on its way for so long.",
-    ),
-}
-
-MAIL_PARAMS: dict[str, Param] = {
-    "statement_ids": Param(
-        None,
-        type=["null", "array"],
-        items={"type": "string", "pattern": "^[ASC]-[0-9]{6}-[0-9]{6,}$"},
-        title="Statements to send",
-        description="Ids, one a line: A-202611-000042. What was sent goes out once more. Empty: send what waits.",
-    ),
-    "period": Param(
-        None,
-        type=["null", "string"],
-        pattern=_PERIOD_FORM,
-        title="Billing period to send",
-        description="YYYY-MM, instead of statements: all messages of the kind and in the states below.",
-    ),
-    "kind": Param(
-        None,
-        type=["null", "string"],
-        enum=[None, "connector_statement", "account_statement", "correction", "failed_charge"],
-        title="Kind of message",
-        description="Needed with a period. With statements, empty: the statement itself.",
-    ),
-    "states": Param(
-        ["held", "failed"],
-        type="array",
-        items={"type": "string", "enum": ["held", "failed", "unknown", "sent"]},
-        title="States to send",
-        description="Only with a period. unknown may have arrived, and sent has.",
-    ),
-    "reason": Param(
-        None,
-        type=["null", "string"],
-        title="Reason",
-        description="Why it is sent, in a few words; needed with statements or a period. It is kept in the audit.",
-    ),
-    "dry_run": Param(
-        False,
-        type="boolean",
-        title="Dry run",
-        description="Only say in the log what would be sent; nothing is sent and nothing written.",
     ),
 }

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from evbilling_airflow.context import actor, billing_period
-from evbilling_airflow.refusal import reports, says_why
-
-if TYPE_CHECKING:
-    from evbilling.payments.actions.results import ActionResult
+from evbilling_airflow.context import billing_period
+from evbilling_airflow.reporting import says_why
 
 
 def deliver_statements(context: Mapping[str, Any], kind: str) -> dict[str, int]:
@@ -40,34 +37,6 @@ def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     from evbilling.mail.outbox import Wanted
 
     return {} if context["params"]["dry_run"] else _deliver(Wanted())
-
-
-@reports
-def request(context: Mapping[str, Any]) -> list[ActionResult]:
-    """Put what the Params ask for into the outbox, or say what would be; returns a row for each message.
-
-    Without statements or a period nothing is asked for: the run sends what waits anyway.
-    """
-    from evbilling.errors import BadInput
-    from evbilling.mail.requests import SendRequest, preview_send, request_send
-    from evbilling.period import Period
-    from evbilling_airflow.connections import services
-
-    params = context["params"]
-    if not params["statement_ids"] and not params["period"]:
-        if params["kind"]:
-            raise BadInput("a kind is given, but no statements and no period", where="this DAG run", fix="give one")
-        return []
-    asked = SendRequest(
-        request_id=context["dag_run"].run_id,
-        actor=actor(context),
-        reason=params["reason"] or "",
-        statement_ids=tuple(params["statement_ids"] or ()),
-        period=Period.parse(params["period"]) if params["period"] else None,
-        kind=params["kind"] or None,
-        states=tuple(params["states"]),
-    )
-    return (preview_send if params["dry_run"] else request_send)(services(), asked)
 
 
 def _notices() -> Any:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from evbilling.errors import BadInput
 from evbilling_airflow.context import actor, billing_period
-from evbilling_airflow.refusal import reports
 
 if TYPE_CHECKING:
-    from evbilling.payments.actions.results import ActionResult
     from evbilling.payments.retries.runs import Retry
 
 log = logging.getLogger(__name__)
@@ -103,73 +99,6 @@ def compare(context: Mapping[str, Any]) -> dict[str, Any]:
     return {"breaks": 0, "not_ok": not_ok}
 
 
-@reports
-def rebill(context: Mapping[str, Any]) -> list[ActionResult]:
-    """Charge statements again, or say what would be charged; returns a row for each statement."""
-    from evbilling.payments.actions.expected import parse_totals
-    from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill
-    from evbilling.period import Period
-    from evbilling_airflow.connections import desk
-
-    params = context["params"]
-    request = RebillRequest(
-        request_id=context["dag_run"].run_id,
-        actor=actor(context),
-        reason=params["reason"],
-        statement_ids=tuple(params["statement_ids"] or ()),
-        account_id=params["account_id"] or None,
-        period=Period.parse(params["period"]) if params["period"] else None,
-        expected_total=parse_totals(params["expected_total"], "rebill"),
-    )
-    with desk() as open_desk:
-        now = datetime.now(UTC)
-        return preview_rebill(open_desk, request, now) if params["dry_run"] else rebill(open_desk, request, now)
-
-
-@reports
-def mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
-    """Record payments made by other means, or say what would be recorded; returns a row for each statement."""
-    from evbilling.payments.actions.expected import parse_totals
-    from evbilling.payments.actions.mark_as_paid import MarkRequest, mark_statements, preview_mark_statements
-    from evbilling.payments.actions.paid_outside import latest_today
-    from evbilling_airflow.connections import services
-
-    params = context["params"]
-    request = MarkRequest(
-        request_id=context["dag_run"].run_id,
-        actor=actor(context),
-        reason=params["reason"],
-        statement_ids=_one_or_several(params),
-        paid_on=_day(params["paid_on"]),
-        reference=params["reference"],
-        amount=_amount(params["amount"]),
-        currency=params["currency"] or None,
-        expected_total=parse_totals(params["expected_total"], "mark_as_paid"),
-    )
-    act = preview_mark_statements if params["dry_run"] else mark_statements
-    return act(services(with_platform=False), request, latest_today(datetime.now(UTC)))
-
-
-@reports
-def undo_mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
-    """Take back a payment marked by mistake, or say what would be taken back; returns its row."""
-    from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
-    from evbilling_airflow.connections import services
-
-    params = context["params"]
-    request = UndoRequest(
-        request_id=context["dag_run"].run_id,
-        actor=actor(context),
-        reason=params["reason"],
-        statement_id=params["statement_id"],
-        payment_id=params["payment_id"] or "",
-    )
-    warehouse = services(with_platform=False)
-    if params["dry_run"]:
-        return preview_undo_mark_as_paid(warehouse, request)
-    return [undo_mark_as_paid(warehouse, request)]
-
-
 def _month_end(context: Mapping[str, Any]) -> str:
     return f"month_end {billing_period(context)}"
 
@@ -183,27 +112,3 @@ def _say_all(retries: Sequence[Retry]) -> None:
     log.info("dry run: %s failed statements, %s would be tried now", len(retries), sum(r.is_tried for r in retries))
     for retry in retries:
         log.info("  %s", retry.sentence())
-
-
-def _one_or_several(params: Mapping[str, Any]) -> tuple[str, ...]:
-    if bool(params["statement_id"]) == bool(params["statement_ids"]):
-        raise BadInput(
-            "name a statement or several",
-            where="mark_as_paid",
-            fix="give statement_id or statement_ids, not both",
-        )
-    return tuple(params["statement_ids"] or (params["statement_id"],))
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{text!r} is not a day", where="paid_on", fix="write it as YYYY-MM-DD") from None
-
-
-def _amount(value: object) -> Decimal | None:
-    from evbilling.money import parse_decimal
-
-    # JSON numbers come as floats: their shortest text is what was written.
-    return None if value is None or value == "" else parse_decimal(str(value))

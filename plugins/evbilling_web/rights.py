@@ -14,26 +14,15 @@ from airflow.models.dag import DagModel
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 
+from evbilling_airflow.actions import ACTIONS
+
 SignedIn = Annotated[BaseUser, Depends(get_user)]
 
 
-class Right(StrEnum):
-    """What a signed-in user may be allowed; the value of an action is the DAG that it runs."""
+# A right to each action, whose value is the DAG that it triggers, and the right to change settings.
+Right = StrEnum("Right", {action.name: action.dag_id for action in ACTIONS} | {"CHANGE_SETTINGS": "settings"})
 
-    REBILL = "rebill"
-    MARK_AS_PAID = "mark_as_paid"
-    UNDO_MARK_AS_PAID = "undo_mark_as_paid"
-    SEND_MAIL = "mail_delivery"
-    CHANGE_SETTINGS = "settings"
-
-
-_WORDS = {
-    Right.REBILL: "charge statements again",
-    Right.MARK_AS_PAID: "mark statements as paid",
-    Right.UNDO_MARK_AS_PAID: "undo Mark as Paid",
-    Right.SEND_MAIL: "send mail",
-    Right.CHANGE_SETTINGS: "change billing settings",
-}
+_WORDS = {action.dag_id: action.permission for action in ACTIONS} | {"settings": "change billing settings"}
 
 
 def is_allowed(user: BaseUser, right: Right) -> bool:

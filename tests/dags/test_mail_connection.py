@@ -11,6 +11,7 @@ import pytest
 from evbilling.errors import BadInput
 from evbilling.mail.smtp import SmtpSettings
 from evbilling_airflow import mail
+from evbilling_airflow.actions import SEND_MAIL
 from evbilling_airflow.connections import smtp_settings
 
 pytestmark = pytest.mark.airflow
@@ -90,13 +91,13 @@ def context(**params: Any) -> dict[str, Any]:
 
 def test_nothing_asked_for_is_nothing_to_look_up() -> None:
     """The hourly run only sends what waits."""
-    assert mail.request(context()) == []
+    assert SEND_MAIL.carry_out(context()) == []
 
 
 def test_a_kind_alone_is_refused() -> None:
     """It would be taken for all messages of the kind."""
     with pytest.raises(BadInput, match="no statements and no period"):
-        mail.request(context(kind="failed_charge"))
+        SEND_MAIL.carry_out(context(kind="failed_charge"))
 
 
 def test_a_dry_run_sends_nothing() -> None:

@@ -14,7 +14,7 @@ from evbilling.errors import BadInput
 from evbilling.payments.actions.results import ActionResult
 from evbilling.payments.actions.wording import line
 from evbilling.payments.desk import Desk
-from evbilling_airflow import payments
+from evbilling_airflow import actions
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.payments import SOFT, VISA, PaymentWorld, payment_world
 
@@ -66,12 +66,12 @@ def test_marked_seen_and_undone(world: PaymentWorld, caplog: pytest.LogCaptureFi
     """Each Param gets where it belongs; a dry run writes nothing; the person who asked is on record."""
     caplog.set_level("INFO")
     first, second, third = world.ids
-    dry = payments.mark_as_paid(context("dry", MARK, statement_ids=[first, second], dry_run=True))
+    dry = actions.MARK_AS_PAID.carry_out(context("dry", MARK, statement_ids=[first, second], dry_run=True))
     assert world.statuses() == ["Billing failure"] * 3
     with pytest.raises(BadInput, match=r"5\.00 EUR was expected to be due, 13\.09 EUR is due now"):
-        payments.mark_as_paid(context("less", MARK, statement_ids=[first, second], expected_total={"EUR": 5}))
+        actions.MARK_AS_PAID.carry_out(context("less", MARK, statement_ids=[first, second], expected_total={"EUR": 5}))
     seen = {"EUR": "13.09"}
-    rows = payments.mark_as_paid(context("run", MARK, statement_ids=[first, second], expected_total=seen))
+    rows = actions.MARK_AS_PAID.carry_out(context("run", MARK, statement_ids=[first, second], expected_total=seen))
     paid = {"action": "mark_as_paid", "code": "marked", "currency": "EUR", "balance_due": "0.00"}
     assert (
         rows
@@ -83,11 +83,11 @@ def test_marked_seen_and_undone(world: PaymentWorld, caplog: pytest.LogCaptureFi
     )
     assert f"{first}: 5.95 EUR paid by other means; 0.00 EUR stay due" in caplog.messages
     assert f"dry run: {second}: 7.14 EUR paid by other means; 0.00 EUR stay due" in caplog.messages
-    (row,) = payments.mark_as_paid(context("part", MARK, statement_id=third, amount=1.5, currency="EUR"))
+    (row,) = actions.MARK_AS_PAID.carry_out(context("part", MARK, statement_id=third, amount=1.5, currency="EUR"))
     assert (row["statement_id"], row["amount"], row["balance_due"]) == (third, "1.50", "6.83")
     (payment,) = world.rows("select payment_id from finance.payments where statement_id = %s", second)[0]
-    (dry_row,) = payments.undo_mark_as_paid(context("u", UNDO, statement_id=second, dry_run=True))
-    (row,) = payments.undo_mark_as_paid(context("u", UNDO, statement_id=second, payment_id=payment))
+    (dry_row,) = actions.UNDO_MARK_AS_PAID.carry_out(context("u", UNDO, statement_id=second, dry_run=True))
+    (row,) = actions.UNDO_MARK_AS_PAID.carry_out(context("u", UNDO, statement_id=second, payment_id=payment))
     assert row == dry_row
     undone = f"{second}: {payment}, 7.14 EUR of 2026-11-20 (bank 4711), undone; 7.14 EUR are due"
     assert line(ActionResult.from_json(row)) == undone
@@ -103,9 +103,9 @@ def test_marked_seen_and_undone(world: PaymentWorld, caplog: pytest.LogCaptureFi
 def test_one_statement_or_several(world: PaymentWorld, both: dict[str, Any]) -> None:
     """Neither, or both, is a mistake."""
     with pytest.raises(BadInput, match="name a statement or several"):
-        payments.mark_as_paid(context("run", MARK, **both))
+        actions.MARK_AS_PAID.carry_out(context("run", MARK, **both))
     with pytest.raises(BadInput, match="expected_total"):
-        payments.mark_as_paid(context("run", MARK, statement_id=world.ids[0], expected_total={"EUR": "5.955"}))
+        actions.MARK_AS_PAID.carry_out(context("run", MARK, statement_id=world.ids[0], expected_total={"EUR": "5.955"}))
 
 
 def test_rebill_of_what_was_seen(world: PaymentWorld) -> None:
@@ -113,7 +113,7 @@ def test_rebill_of_what_was_seen(world: PaymentWorld) -> None:
     world.set_method("a00001", VISA)
     wrong = {"EUR": "7.15"}
     with pytest.raises(BadInput, match=r"7\.15 EUR was expected to be due, 7\.14 EUR is due now"):
-        payments.rebill(context("r", REBILL, statement_ids=[world.ids[1]], expected_total=wrong))
+        actions.REBILL.carry_out(context("r", REBILL, statement_ids=[world.ids[1]], expected_total=wrong))
     assert world.charged() == {}
-    (row,) = payments.rebill(context("r", REBILL, statement_ids=[world.ids[1]], expected_total={"EUR": 7.14}))
+    (row,) = actions.REBILL.carry_out(context("r", REBILL, statement_ids=[world.ids[1]], expected_total={"EUR": 7.14}))
     assert (row["statement_id"], row["code"], row["amount"]) == (world.ids[1], "charged", "7.14")

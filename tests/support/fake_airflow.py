@@ -18,16 +18,20 @@ from fastapi import Body, Depends, FastAPI
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import EvbillingError, TransientError
-from evbilling_airflow import defaults, mail, payments
+from evbilling_airflow import actions, mail
 
 # Of each DAG its Params, and its tasks in order.
 Tasks = dict[str, Callable[[Mapping[str, Any]], Any]]
 DAGS: dict[str, tuple[Mapping[str, Param], Tasks]] = {
-    "rebill": (defaults.REBILL_PARAMS, {"charge_again": payments.rebill}),
-    "mark_as_paid": (defaults.MARK_AS_PAID_PARAMS, {"record_payment": payments.mark_as_paid}),
-    "undo_mark_as_paid": (defaults.UNDO_MARK_AS_PAID_PARAMS, {"reverse_payment": payments.undo_mark_as_paid}),
-    "mail_delivery": (defaults.MAIL_PARAMS, {"request": mail.request, "deliver": mail.deliver_all}),
+    action.dag_id: (action.params, {task: action.carry_out})
+    for action, task in (
+        (actions.REBILL, "charge_again"),
+        (actions.MARK_AS_PAID, "record_payment"),
+        (actions.UNDO_MARK_AS_PAID, "reverse_payment"),
+        (actions.SEND_MAIL, "request"),
+    )
 }
+DAGS["mail_delivery"][1]["deliver"] = mail.deliver_all
 
 
 @dataclass

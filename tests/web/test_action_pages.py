@@ -417,14 +417,14 @@ def test_hostile_names_and_reasons_are_text(pages: ActionPages) -> None:
         form = pages.form("mark-as-paid", failed)
         sent = pages.send("mark-as-paid", form, amount="0.50", reference=text, reason=text)
         pages.airflow.work()
-        pages = {
+        texts = {
             "dry run": pages.ask("rebill", softly).text,
             "dry run of several": pages.ask("rebill", softly, failed).text,
             "run": pages.opened("user").get(sent.headers["location"]).text,
             "undo": pages.ask("undo-mark-as-paid", failed).text,
             "no id": pages.ask("rebill", text, failed).text,
         }
-        for name, page in pages.items():
+        for name, page in texts.items():
             assert "<script>alert" not in page, name
             assert "<img" not in page, name
             assert text[:100] in words(page), name

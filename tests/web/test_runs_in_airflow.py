@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from evbilling.errors import BadInput, NotReady
-from evbilling_airflow.refusal import REFUSAL
+from evbilling_airflow.reporting import REFUSAL
 from evbilling_web import runs
 from tests.support import airflow_settings  # before Airflow
 from tests.support.airflow_server import Airflow, running_airflow
@@ -131,7 +131,7 @@ def test_a_paused_dag_is_said(airflow: Airflow) -> None:
 
 
 def test_what_a_task_leaves_comes_back_as_it_was(airflow: Airflow) -> None:
-    """Lines as a list, a refusal with its parts, also to a viewer; nothing where nothing was left."""
+    """Rows as a list, a refusal with its parts, also to a viewer; nothing where nothing was left."""
     from airflow.models.xcom import XComModel
     from airflow.sdk.bases.xcom import BaseXCom
 
@@ -139,7 +139,10 @@ def test_what_a_task_leaves_comes_back_as_it_was(airflow: Airflow) -> None:
     (task,) = asyncio.run(runs.task_states(asked(airflow, "viewer"), "rebill", run_id))
     assert (task["task_id"], task["state"]) == ("charge_again", None)
     assert asyncio.run(runs.xcom(asked(airflow, "viewer"), "rebill", run_id, "charge_again")) is None
-    left = {"return_value": ["A-202611-000001: succeeded", "<b>"], REFUSAL: {"what": "no", "fix": None}}
+    left = {
+        "return_value": [{"code": "charged", "amount": "5.95"}, {"detail": "<b>"}],
+        REFUSAL: {"what": "no", "fix": None},
+    }
     for key, value in left.items():
         # As a task's process sends it, and Airflow then keeps it.
         sent = BaseXCom.serialize_value(value)

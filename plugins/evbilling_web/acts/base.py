@@ -16,10 +16,8 @@ from evbilling.payments.actions.results import ActionResult
 from evbilling.payments.actions.undo_mark_as_paid import OutsidePayment
 from evbilling.payments.actions.wording import refusal
 from evbilling.read_models.statement_list.current import StatementNow
+from evbilling_airflow.actions import OperatorAction
 from evbilling_web.rights import Right
-
-# A person has to be able to look through what they decide on.
-MOST_AT_ONCE = 500
 
 STATEMENT_ID = re.compile(r"[ASC]-[0-9]{6}-[0-9]{6,18}")
 
@@ -127,21 +125,34 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An action of the pages at /actions/{name}; its DAG is the one that its right is about.
+    """The page of an action at /actions/{name}.
 
     `propose` is the dry run and may take its time; `defaults` are the fields' first values; `read` makes the DAG's
     Params of a form, and notes what is wrong with it.
     """
 
-    name: str
-    words: str
-    right: Right
+    action: OperatorAction
     template: str
     propose: Callable[[Asked], Proposal]
     read: Callable[[Form, Proposal], dict[str, Any]]
     defaults: Callable[[Proposal], dict[str, str]] = lambda _: {}
-    # With how many statements it can be done at once.
-    most: int = MOST_AT_ONCE
+
+    @property
+    def name(self) -> str:
+        return self.action.page
+
+    @property
+    def words(self) -> str:
+        return self.action.label
+
+    @property
+    def right(self) -> Right:
+        return Right(self.action.dag_id)
+
+    @property
+    def most(self) -> int:
+        """With how many statements it can be done at once."""
+        return self.action.most
 
 
 def asked(act: Act, statement_ids: Iterable[str], payment_id: str | None = None, kind: str | None = None) -> Asked:

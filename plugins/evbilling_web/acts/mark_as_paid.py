@@ -13,9 +13,9 @@ from evbilling.payments.actions.mark_as_paid import MarkRequest, preview_mark_st
 from evbilling.payments.actions.paid_outside import latest_today
 from evbilling.payments.actions.results import ActionResult
 from evbilling.read_models.statement_list.current import StatementNow, load_now
+from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
-from evbilling_web.rights import Right
 from evbilling_web.runs import new_nonce
 
 _NO_REFERENCE = "Give what identifies the payment: the bank's reference, say, or a cheque's number."
@@ -53,7 +53,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     return conf
 
 
-MARK_AS_PAID = Act("mark-as-paid", "Mark as Paid", Right.MARK_AS_PAID, "mark_as_paid.html", propose, read, defaults)
+MARK_AS_PAID = Act(actions.MARK_AS_PAID, "mark_as_paid.html", propose, read, defaults)
 
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:

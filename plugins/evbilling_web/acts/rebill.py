@@ -12,10 +12,9 @@ from evbilling.payments.actions.rebill import RebillRequest, preview_rebill
 from evbilling.payments.actions.results import ActionResult
 from evbilling.platform.access import open_lookup
 from evbilling.read_models.statement_list.current import StatementNow, load_now
-from evbilling_airflow import connections
+from evbilling_airflow import actions, connections
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
-from evbilling_web.rights import Right
 from evbilling_web.runs import new_nonce
 
 
@@ -40,7 +39,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     }
 
 
-REBILL = Act("rebill", "Re-Bill", Right.REBILL, "rebill.html", propose, read)
+REBILL = Act(actions.REBILL, "rebill.html", propose, read)
 
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:

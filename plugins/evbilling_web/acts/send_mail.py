@@ -9,9 +9,9 @@ from evbilling.mail.letters import KIND_LABELS, KINDS
 from evbilling.mail.requests import SendRequest, preview_send
 from evbilling.payments.actions.results import ActionResult, Code
 from evbilling.read_models.statement_list.current import StatementNow, load_now
+from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
-from evbilling_web.rights import Right
 from evbilling_web.runs import new_nonce
 
 # Stands in for what a dry run doesn't ask for yet; it is never kept.
@@ -40,7 +40,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     }
 
 
-SEND_MAIL = Act("send-mail", "Send by mail", Right.SEND_MAIL, "send_mail.html", propose, read)
+SEND_MAIL = Act(actions.SEND_MAIL, "send_mail.html", propose, read)
 
 
 def _preview(ids: tuple[str, ...], kind: str | None) -> list[ActionResult]:

@@ -13,9 +13,9 @@ from evbilling.payments.actions.undo_mark_as_paid import (
     preview_undo_mark_as_paid,
 )
 from evbilling.read_models.statement_list.current import StatementNow, load_now
+from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
-from evbilling_web.rights import Right
 from evbilling_web.runs import new_nonce
 
 
@@ -46,16 +46,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     return {"statement_id": proposal.rows[0].statement_id, "payment_id": chosen, "reason": reason(form)}
 
 
-UNDO_MARK_AS_PAID = Act(
-    "undo-mark-as-paid",
-    "Undo Mark as Paid",
-    Right.UNDO_MARK_AS_PAID,
-    "undo_mark_as_paid.html",
-    propose,
-    read,
-    defaults,
-    most=1,
-)
+UNDO_MARK_AS_PAID = Act(actions.UNDO_MARK_AS_PAID, "undo_mark_as_paid.html", propose, read, defaults)
 
 
 def _preview(statement_id: str, payment_id: str) -> ActionResult:

@@ -14,19 +14,19 @@ from starlette.exceptions import HTTPException
 
 from evbilling.mail.request_results import requested
 from evbilling.payments.actions.foreseen import FAILED
-from evbilling.payments.actions.results import Action, ActionResult
+from evbilling.payments.actions.results import ActionResult
 from evbilling.payments.actions.wording import describe
 from evbilling.payments.retries.declines import explain
 from evbilling.read_models.statement_list.current import StatementNow, load_now
-from evbilling_airflow.refusal import REFUSAL
+from evbilling_airflow.actions import ACTIONS, SEND_MAIL
+from evbilling_airflow.reporting import REFUSAL
 from evbilling_web import runs, warehouse
-from evbilling_web.acts.every import ACTS
 from evbilling_web.rendering import page
 from evbilling_web.returning import way_back
 
 router = APIRouter()
 
-_WORDS = {act.right.value: act.words for act in ACTS}
+_LABELS = {action.dag_id: action.label for action in ACTIONS}
 _UNREADABLE: dict[str, str | None] = {
     "what": "This page can't read the run's results.",
     "fix": "The log of the run in Airflow has them.",
@@ -68,10 +68,10 @@ class Progress:
 @router.get("/runs/{dag_id}/{run_id}")
 async def follow(request: Request, dag_id: str, run_id: str, back: str | None = None) -> HTMLResponse:
     """The run of an action; 404 for any other DAG. Asked again every moment until it is over."""
-    if dag_id not in _WORDS:
+    if dag_id not in _LABELS:
         raise HTTPException(404, "That is no action of these pages.")
     progress = await _progress(request, dag_id, run_id)
-    context = {"words": _WORDS[dag_id], "progress": progress, "run": progress.run, "back": way_back(request, back)}
+    context = {"words": _LABELS[dag_id], "progress": progress, "run": progress.run, "back": way_back(request, back)}
     return page(request, "run.html", context)
 
 
@@ -92,7 +92,7 @@ async def _progress(request: Request, dag_id: str, run_id: str) -> Progress:
         except (AttributeError, KeyError, TypeError, ValueError):
             # A run of another version: what it did isn't guessed.
             return Progress(run, failure=_UNREADABLE)
-    if dag_id == Action.SEND_MAIL:
+    if dag_id == SEND_MAIL.dag_id:
         return Progress(run, outcomes=await run_in_threadpool(_mail_outcomes, run, results))
     return Progress(run, outcomes=await run_in_threadpool(_outcomes, results))
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from evbilling.errors import BadInput, EvbillingError, TransientError
-from evbilling_airflow import mail, payments
-from evbilling_airflow.refusal import REFUSAL, says_why
+from evbilling_airflow import mail
+from evbilling_airflow.actions import ACTIONS
+from evbilling_airflow.reporting import REFUSAL, says_why
 
 pytestmark = pytest.mark.airflow
 
@@ -67,9 +68,7 @@ def test_a_fault_of_the_program_leaves_nothing() -> None:
     assert task.left == {}
 
 
-@pytest.mark.parametrize(
-    "act", [payments.rebill, payments.mark_as_paid, payments.undo_mark_as_paid, mail.request, mail.deliver_all]
-)
+@pytest.mark.parametrize("act", [*(action.carry_out for action in ACTIONS), mail.deliver_all])
 def test_every_action_says_why(act: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them, also where it fails before it has begun."""
     for name in ("WAREHOUSE", "CHARGING_PLATFORM", "PAYMENT_GATEWAY"):

@@ -1,0 +1,336 @@
+"""The operators' actions, each declared once: its DAG, Params, right, words and page.
+
+A DAG file takes an entry's `params` and calls its `carry_out` in its task. A page takes the rest: it is at
+/actions/`page` under the `label`; it is for users who may trigger the DAG `dag_id`, and tells the others that they
+aren't allowed to `permission`; it starts the DAG with the Params and shows the rows that `carry_out` returned, which
+`evbilling.payments.actions.ActionResult.from_json` reads. CONTRIBUTING.md says how to add an action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Param
+
+from evbilling.errors import BadInput
+from evbilling_airflow.context import actor
+from evbilling_airflow.defaults import DRY_RUN_PARAM, PERIOD_FORM, REASON_PARAM
+from evbilling_airflow.reporting import reports
+
+if TYPE_CHECKING:
+    from evbilling.payments.actions.results import ActionResult
+
+Context = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAction:
+    """An action on statements. `most` is how many statements its page takes at once.
+
+    `permission` completes "your role isn't allowed to …". `is_bulk`: the list of statements offers it for a selection.
+    `carry_out` takes the context of a task and returns a row of JSON for each statement.
+    """
+
+    dag_id: str
+    page: str
+    label: str
+    permission: str
+    params: Mapping[str, Param]
+    carry_out: Callable[[Context], list[dict[str, str]]]
+    most: int = 500
+    is_bulk: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name as a constant, such as MARK_AS_PAID."""
+        return self.page.replace("-", "_").upper()
+
+
+_STATEMENT_FORM = "^[A-Z]-[0-9]{6}-[0-9]{6,}$"
+
+_EXPECTED_TOTAL_PARAM = Param(
+    None,
+    type=["null", "object"],
+    propertyNames={"pattern": "^[A-Z]{3}$"},
+    additionalProperties={"type": ["string", "number"]},
+    title="Expected total",
+    description='What is due on them all, by currency: {"EUR": "19.04"}. Another amount by then: nothing is done.',
+)
+
+_REBILL_PARAMS: dict[str, Param] = {
+    "statement_ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": "^A-[0-9]{6}-[0-9]{6,}$"},
+        title="Statements",
+        description="Ids of connector statements, one a line: A-202611-000042. Or give account and period.",
+    ),
+    "account_id": Param(
+        None,
+        type=["null", "string"],
+        title="Account",
+        description="Charge all connector statements of this account in the period below.",
+    ),
+    "period": Param(
+        None,
+        type=["null", "string"],
+        pattern=PERIOD_FORM,
+        title="Billing period of the account",
+        description="YYYY-MM. Only with an account.",
+    ),
+    "expected_total": _EXPECTED_TOTAL_PARAM,
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+
+@reports
+def _rebill(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Charge statements again, or say what would be charged; returns a row for each statement."""
+    from evbilling.payments.actions.expected import parse_totals
+    from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill
+    from evbilling.period import Period
+    from evbilling_airflow.connections import desk
+
+    params = context["params"]
+    request = RebillRequest(
+        request_id=context["dag_run"].run_id,
+        actor=actor(context),
+        reason=params["reason"],
+        statement_ids=tuple(params["statement_ids"] or ()),
+        account_id=params["account_id"] or None,
+        period=Period.parse(params["period"]) if params["period"] else None,
+        expected_total=parse_totals(params["expected_total"], "rebill"),
+    )
+    with desk() as open_desk:
+        now = datetime.now(UTC)
+        return preview_rebill(open_desk, request, now) if params["dry_run"] else rebill(open_desk, request, now)
+
+
+_MARK_AS_PAID_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        None,
+        type=["null", "string"],
+        pattern=_STATEMENT_FORM,
+        title="Statement",
+        description="Id of the connector statement: A-202611-000042. Or name several below.",
+    ),
+    "statement_ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": _STATEMENT_FORM},
+        maxItems=1_000,
+        title="Statements",
+        description="Ids of connector statements, one a line: each is paid in full, on the same day.",
+    ),
+    "amount": Param(
+        None,
+        type=["null", "string", "number"],
+        title="Amount",
+        description="In major units, for example 12.50; for one statement only. Empty: all that is due.",
+    ),
+    "currency": Param(
+        None,
+        type=["null", "string"],
+        pattern="^[A-Z]{3}$",
+        title="Currency",
+        description="To be sure of it: must be the statement's. Empty: the statement's.",
+    ),
+    "paid_on": Param(type="string", format="date", title="Paid on", description="The day of the payment, YYYY-MM-DD."),
+    "reference": Param(
+        type="string",
+        minLength=1,
+        title="Reference",
+        description="What identifies the payment: the bank's reference, a cheque's number, the gateway's payment id.",
+    ),
+    "expected_total": _EXPECTED_TOTAL_PARAM,
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+
+@reports
+def _mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Record payments made by other means, or say what would be recorded; returns a row for each statement."""
+    from evbilling.payments.actions.expected import parse_totals
+    from evbilling.payments.actions.mark_as_paid import MarkRequest, mark_statements, preview_mark_statements
+    from evbilling.payments.actions.paid_outside import latest_today
+    from evbilling_airflow.connections import services
+
+    params = context["params"]
+    request = MarkRequest(
+        request_id=context["dag_run"].run_id,
+        actor=actor(context),
+        reason=params["reason"],
+        statement_ids=_one_or_several(params),
+        paid_on=_day(params["paid_on"]),
+        reference=params["reference"],
+        amount=_amount(params["amount"]),
+        currency=params["currency"] or None,
+        expected_total=parse_totals(params["expected_total"], "mark_as_paid"),
+    )
+    act = preview_mark_statements if params["dry_run"] else mark_statements
+    return act(services(with_platform=False), request, latest_today(datetime.now(UTC)))
+
+
+def _one_or_several(params: Mapping[str, Any]) -> tuple[str, ...]:
+    if bool(params["statement_id"]) == bool(params["statement_ids"]):
+        raise BadInput(
+            "name a statement or several",
+            where="mark_as_paid",
+            fix="give statement_id or statement_ids, not both",
+        )
+    return tuple(params["statement_ids"] or (params["statement_id"],))
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text!r} is not a day", where="paid_on", fix="write it as YYYY-MM-DD") from None
+
+
+def _amount(value: object) -> Decimal | None:
+    from evbilling.money import parse_decimal
+
+    # JSON numbers come as floats: their shortest text is what was written.
+    return None if value is None or value == "" else parse_decimal(str(value))
+
+
+_UNDO_MARK_AS_PAID_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        type="string",
+        pattern=_STATEMENT_FORM,
+        title="Statement",
+        description="Id of the connector statement that was marked as paid by mistake: A-202611-000042.",
+    ),
+    "payment_id": Param(
+        None,
+        type=["null", "string"],
+        pattern="^(paid-outside-[0-9]+)?$",
+        title="Payment",
+        description="Its id in finance.payments: paid-outside-12. Empty: the statement's only one.",
+    ),
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+
+@reports
+def _undo_mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Take back a payment marked by mistake, or say what would be taken back; returns its row."""
+    from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
+    from evbilling_airflow.connections import services
+
+    params = context["params"]
+    request = UndoRequest(
+        request_id=context["dag_run"].run_id,
+        actor=actor(context),
+        reason=params["reason"],
+        statement_id=params["statement_id"],
+        payment_id=params["payment_id"] or "",
+    )
+    warehouse = services(with_platform=False)
+    if params["dry_run"]:
+        return preview_undo_mark_as_paid(warehouse, request)
+    return [undo_mark_as_paid(warehouse, request)]
+
+
+_MAIL_PARAMS: dict[str, Param] = {
+    "statement_ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": "^[ASC]-[0-9]{6}-[0-9]{6,}$"},
+        title="Statements to send",
+        description="Ids, one a line: A-202611-000042. What was sent goes out once more. Empty: send what waits.",
+    ),
+    "period": Param(
+        None,
+        type=["null", "string"],
+        pattern=PERIOD_FORM,
+        title="Billing period to send",
+        description="YYYY-MM, instead of statements: all messages of the kind and in the states below.",
+    ),
+    "kind": Param(
+        None,
+        type=["null", "string"],
+        enum=[None, "connector_statement", "account_statement", "correction", "failed_charge"],
+        title="Kind of message",
+        description="Needed with a period. With statements, empty: the statement itself.",
+    ),
+    "states": Param(
+        ["held", "failed"],
+        type="array",
+        items={"type": "string", "enum": ["held", "failed", "unknown", "sent"]},
+        title="States to send",
+        description="Only with a period. unknown may have arrived, and sent has.",
+    ),
+    "reason": Param(
+        None,
+        type=["null", "string"],
+        title="Reason",
+        description="Why it is sent, in a few words; needed with statements or a period. It is kept in the audit.",
+    ),
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Only say in the log what would be sent; nothing is sent and nothing written.",
+    ),
+}
+
+
+@reports
+def _send_mail(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Put what the Params ask for into the outbox, or say what would be; returns a row for each message.
+
+    Without statements or a period nothing is asked for: the run sends what waits anyway.
+    """
+    from evbilling.mail.requests import SendRequest, preview_send, request_send
+    from evbilling.period import Period
+    from evbilling_airflow.connections import services
+
+    params = context["params"]
+    if not params["statement_ids"] and not params["period"]:
+        if params["kind"]:
+            raise BadInput("a kind is given, but no statements and no period", where="this DAG run", fix="give one")
+        return []
+    asked = SendRequest(
+        request_id=context["dag_run"].run_id,
+        actor=actor(context),
+        reason=params["reason"] or "",
+        statement_ids=tuple(params["statement_ids"] or ()),
+        period=Period.parse(params["period"]) if params["period"] else None,
+        kind=params["kind"] or None,
+        states=tuple(params["states"]),
+    )
+    return (preview_send if params["dry_run"] else request_send)(services(), asked)
+
+
+REBILL = OperatorAction("rebill", "rebill", "Re-Bill", "charge statements again", _REBILL_PARAMS, _rebill, is_bulk=True)
+MARK_AS_PAID = OperatorAction(
+    "mark_as_paid",
+    "mark-as-paid",
+    "Mark as Paid",
+    "mark statements as paid",
+    _MARK_AS_PAID_PARAMS,
+    _mark_as_paid,
+    is_bulk=True,
+)
+UNDO_MARK_AS_PAID = OperatorAction(
+    "undo_mark_as_paid",
+    "undo-mark-as-paid",
+    "Undo Mark as Paid",
+    "undo Mark as Paid",
+    _UNDO_MARK_AS_PAID_PARAMS,
+    _undo_mark_as_paid,
+    most=1,
+)
+SEND_MAIL = OperatorAction("mail_delivery", "send-mail", "Send by mail", "send mail", _MAIL_PARAMS, _send_mail)
+
+# In the order in which pages offer them.
+ACTIONS = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, SEND_MAIL)
