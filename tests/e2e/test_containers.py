@@ -27,7 +27,7 @@ from tests.support.compose import REPO, Machine, compose
 from tests.support.programs import free_ports, program
 from tests.support.stack import PATIENCE
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.full]
 
 ACCOUNTS = 30
 OWN_PORTS = [

@@ -95,12 +95,12 @@ def test_the_month_is_stated_and_retried(stack: Stack, stated: str) -> None:
     assert not_ok(stack) == []
 
 
-def test_the_months_end_again_changes_nothing(stack: Stack, stated: str) -> None:
-    """A second run, and clearing each task of the first, leave every row that finance sees as it was."""
+def test_the_months_end_again_changes_nothing(stack: Stack, stated: str, full: bool) -> None:
+    """A second run, and clearing tasks of the first, leave every row that finance sees as it was."""
     before = stack.published()
     assert stack.run(ACCOUNT_STATEMENTS, "end-again", partition_key=MONTH) == "success"
     assert stack.published() == before
-    for task_id in reversed(STEPS):
+    for task_id in reversed(STEPS) if full else ["send_retries"]:
         stack.clear(stated, task_id, ACCOUNT_STATEMENTS)
         assert stack.finish(stated, ACCOUNT_STATEMENTS) == "success"
         assert stack.published() == before
@@ -239,6 +239,7 @@ def test_a_break_fails_the_comparison_until_it_is_put_right(stack: Stack, stated
     assert stack.finance(open_breaks) == []
 
 
+@pytest.mark.full
 def test_a_gateway_that_is_away_delays_the_charge_and_loses_nothing(stack: Stack, stated: str) -> None:
     """With the gateway down the month is issued and `charge` is tried again; once it is back, all is charged once."""
     gateway.SANDBOX.stop(stack.state)

@@ -23,7 +23,7 @@ from tests.support.object_store import ObjectStore
 from tests.support.redis_server import running_redis
 from tests.support.stack import CONNECTOR_STATEMENTS, PATIENCE, PLATFORM, Stack, command, path
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.full]
 
 PERIOD = "2026-03"
 SHARDS = 16

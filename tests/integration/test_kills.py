@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from evbilling.account_statements.assembly import AccountRunRequest, assemble
@@ -27,8 +26,6 @@ from evbilling.connector_statements.extraction import extract_inventory
 from evbilling.connector_statements.issue import issue_statements
 from evbilling.connector_statements.opening import open_run
 from evbilling.connector_statements.validation import validate
-from evbilling.expectations.validator import Validator
-from evbilling.findings import Finding
 from evbilling.services import Services
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.kills import is_killed, kill_in_wait, writing_waits
@@ -149,20 +146,6 @@ def _do_step(job: Job, services: Services, place: Place) -> None:
         job.begin(services)
     else:
         job.steps[place.step](services, place.run_id)
-
-
-@pytest.fixture(autouse=True)
-def known_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Great Expectations finds in a frame, most of a job's time, is looked for once for all equal frames."""
-    look, known = Validator.validate, dict[tuple[str, ...], list[Finding]]()
-
-    def validate(self: Validator, frame: pd.DataFrame, suite: Any, **options: Any) -> list[Finding]:
-        asked = (suite.name, str(options), str(frame.dtypes), frame.to_csv())
-        if asked not in known:
-            known[asked] = look(self, frame, suite, **options)
-        return known[asked]
-
-    monkeypatch.setattr(Validator, "validate", validate)
 
 
 @pytest.fixture

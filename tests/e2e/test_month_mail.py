@@ -1,6 +1,6 @@
 """A month's mail through real scheduler, API and mail sink: each message once, whatever is run again.
 
-On the stack of all end-to-end tests, with a month of its own.
+After the tests of the month, on the same stack.
 """
 
 from __future__ import annotations
@@ -12,25 +12,17 @@ import pytest
 
 from evbilling_local.mail_sink.mailbox import Mailbox
 from evbilling_local.stack import mail
-from tests.support.stack import CONNECTOR_STATEMENTS, Stack
+from tests.support.stack import MONTH, Stack
 
 pytestmark = pytest.mark.e2e
 
-PERIOD = "2026-01"
 MAIL_DELIVERY = "mail_delivery"
-
-
-@pytest.fixture(scope="module")
-def mailed(stack: Stack, billed: str) -> str:
-    """The id of a finished run of `PERIOD`, which is mailed whenever these tests run."""
-    assert stack.run(CONNECTOR_STATEMENTS, "mailed", partition_key=PERIOD, conf={"deliver": "yes"}) == "success"
-    return "mailed"
 
 
 def kept(stack: Stack) -> Counter[str]:
     """How often each Message-ID of the month's statements lies in the sink; notices of failed charges come later."""
     query = "select message_id from finance.mail where period = %s and kind = 'connector_statement'"
-    ids = {row[0] for row in stack.finance(query, PERIOD)}
+    ids = {row[0] for row in stack.finance(query, MONTH)}
     box = Mailbox(stack.state.home / "mail")
     found = (dict(message.headers).get("Message-ID", "") for message in map(box.read, box.numbers()) if message)
     return Counter(message_id for message_id in found if message_id in ids)
@@ -38,12 +30,12 @@ def kept(stack: Stack) -> Counter[str]:
 
 def states(stack: Stack) -> dict[str, int]:
     query = """select state, count(*) from finance.mail where period = %s and kind = 'connector_statement' group by 1"""
-    return dict(stack.finance(query, PERIOD))
+    return dict(stack.finance(query, MONTH))
 
 
-def test_a_billed_month_is_in_the_sink_once(stack: Stack, mailed: str) -> None:
+def test_a_billed_month_is_in_the_sink_once(stack: Stack, billed: str) -> None:
     """Every statement of the month was mailed, with its PDF, and the sink's page shows it."""
-    statements = stack.statements(PERIOD)
+    statements = stack.statements(MONTH)
     found = states(stack)
     assert found["sent"] + found.get("failed", 0) == statements
     assert found["sent"] > 0.9 * statements
@@ -57,20 +49,20 @@ def test_a_billed_month_is_in_the_sink_once(stack: Stack, mailed: str) -> None:
 
 
 @pytest.mark.parametrize("task_id", ["issue_statements", "deliver"])
-def test_a_cleared_task_mails_nothing_again(stack: Stack, mailed: str, task_id: str) -> None:
+def test_a_cleared_task_mails_nothing_again(stack: Stack, billed: str, task_id: str) -> None:
     """Cleared and run once more, the tasks that write and send mail leave the sink as it was."""
-    before = kept(stack)
-    stack.clear(mailed, task_id)
-    assert stack.finish(mailed) == "success"
-    assert kept(stack) == before
+    before, published = kept(stack), stack.published()
+    stack.clear(billed, task_id)
+    assert stack.finish(billed) == "success"
+    assert (kept(stack), stack.published()) == (before, published)
 
 
-def test_sent_again_at_somebodys_word(stack: Stack, mailed: str) -> None:
+def test_sent_again_at_somebodys_word(stack: Stack, billed: str) -> None:
     """`mail_delivery` isn't paused; asked for one statement, it sends it once more and says who asked."""
     ((statement,),) = stack.finance(
         """select min(statement_id) from finance.mail
            where period = %s and state = 'sent' and kind = 'connector_statement'""",
-        PERIOD,
+        MONTH,
     )
     before = sum(kept(stack).values())
     conf = {"statement_ids": [statement], "reason": "asked for"}
