@@ -15,8 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.warehouse.migrate import migrate
-from evbilling.warehouse.query import load_sql
+from evbilling.warehouse import load_sql, migrate
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.object_store import ObjectStore, running_object_store
 

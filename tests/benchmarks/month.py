@@ -20,8 +20,7 @@ from evbilling.connector_statements.opening import RunRequest, open_run
 from evbilling.period import Period
 from evbilling.services import Services
 from evbilling.settings.store import record_settings
-from evbilling.warehouse.migrate import migrate
-from evbilling.warehouse.query import load_sql
+from evbilling.warehouse import load_sql, migrate
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.benchmarks.measure import Measured, measured, measured_script

@@ -16,7 +16,7 @@ import warnings
 from typing import Any
 
 from evbilling.period import Period
-from evbilling.warehouse.migrate import migrate
+from evbilling.warehouse import migrate
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.benchmarks.filled import fill
 

@@ -14,7 +14,7 @@ import pytest
 
 from evbilling.errors import NotReady
 from evbilling.services import Services
-from evbilling.warehouse.migrate import migrate
+from evbilling.warehouse import migrate
 from evbilling.warehouse.query import SQL_ROOT
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.month import Platform, bill, one, rows, settle_terms, terms

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 import evbilling.warehouse.migrate
 from evbilling.errors import TransientError
 from evbilling.services import Services
-from evbilling.warehouse.migrate import migrate
+from evbilling.warehouse import migrate
 from evbilling_local.stack.postgres import EmbeddedPostgres
 from tests.support.month import Platform, bill, rows, settle_terms, terms
 

@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from evbilling.warehouse.query import copy_frame, fetch_table, fetch_value
+from evbilling.warehouse import copy_frame, fetch_table, fetch_value
 
 
 def stage_name(run_id: int) -> str:

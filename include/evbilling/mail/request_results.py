@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.warehouse.query import fetch_as
+from evbilling.warehouse import fetch_as
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from evbilling.payments import attempts
 from evbilling.payments.desk import Desk
 from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome
 from evbilling.payments.retries.declines import NOT_CHARGED
-from evbilling.warehouse.query import execute, execute_many, fetch_all, fetch_one
+from evbilling.warehouse import execute, execute_many, fetch_all, fetch_one
 from evbilling.warehouse.runs import record_tie_out
 
 log = logging.getLogger(__name__)

@@ -1,1 +1,42 @@
-"""All that talks to the Postgres warehouse: migrations, runs, staging, publishing."""
+"""The Postgres warehouse: connections, named SQL files, the run record, migrations."""
+
+from evbilling.warehouse.connect import connected, shown
+from evbilling.warehouse.migrate import migrate
+from evbilling.warehouse.pool import ReadingPool
+from evbilling.warehouse.query import (
+    compose,
+    copy_frame,
+    execute,
+    execute_many,
+    fetch_all,
+    fetch_as,
+    fetch_dicts,
+    fetch_frame,
+    fetch_one,
+    fetch_table,
+    fetch_value,
+    load_sql,
+    run_script,
+)
+from evbilling.warehouse.schema import require_newest_schema
+
+__all__ = [
+    "ReadingPool",
+    "compose",
+    "connected",
+    "copy_frame",
+    "execute",
+    "execute_many",
+    "fetch_all",
+    "fetch_as",
+    "fetch_dicts",
+    "fetch_frame",
+    "fetch_one",
+    "fetch_table",
+    "fetch_value",
+    "load_sql",
+    "migrate",
+    "require_newest_schema",
+    "run_script",
+    "shown",
+]

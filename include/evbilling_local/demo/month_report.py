@@ -21,8 +21,7 @@ _CURRENCY = re.compile(r"-[A-Z]{3}$")
 
 def count_rows(finance_url: str, period: Period) -> int:
     """How many statements, decisions, unbilled accounts, items and attempts the finance views hold for `period`."""
-    from evbilling.warehouse.connect import connected
-    from evbilling.warehouse.query import fetch_value
+    from evbilling.warehouse import connected, fetch_value
 
     with connected(finance_url, what="finance") as connection:
         return int(fetch_value(connection, "demo/row_count", period=str(period)))
@@ -34,8 +33,7 @@ def print_month(warehouse_url: str, period: Period) -> None:
     What has no rows yet is left out.
     """
     from evbilling.read_models.month.reading import month_overview
-    from evbilling.warehouse.connect import connected
-    from evbilling.warehouse.query import fetch_all
+    from evbilling.warehouse import connected, fetch_all
 
     with connected(warehouse_url, what="warehouse") as connection:
         month = month_overview(connection, period, day=datetime.now(UTC).date())

@@ -10,7 +10,7 @@ from psycopg import sql
 from evbilling.errors import NotReady
 from evbilling.platform import TABLES
 from evbilling.platform.files import check_files, copy_into
-from evbilling.warehouse.connect import connected
+from evbilling.warehouse import connected
 
 SCHEMA = "platform"
 

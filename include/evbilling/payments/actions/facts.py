@@ -9,7 +9,7 @@ import psycopg
 
 from evbilling.money import from_minor
 from evbilling.payments.actions.allowed import ActionFacts
-from evbilling.warehouse.query import fetch_all
+from evbilling.warehouse import fetch_all
 
 
 def load_action_facts(connection: psycopg.Connection[Any], statement_ids: Sequence[str]) -> dict[str, ActionFacts]:

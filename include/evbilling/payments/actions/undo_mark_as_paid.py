@@ -15,7 +15,7 @@ from evbilling.money import from_minor
 from evbilling.payments.actions.paid_outside import require_reason
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.services import Services
-from evbilling.warehouse.query import fetch_all
+from evbilling.warehouse import fetch_all
 
 _PAYMENT_ID = re.compile(r"paid-outside-([1-9][0-9]{0,17})")
 

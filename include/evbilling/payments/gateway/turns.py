@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from evbilling.errors import TransientError
-from evbilling.warehouse.connect import connected
+from evbilling.warehouse import connected
 
 
 class WarehouseTurns(AbstractContextManager["WarehouseTurns"]):

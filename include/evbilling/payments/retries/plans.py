@@ -13,7 +13,7 @@ from evbilling.payments.attempts import Debt
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries.declines import DeclineClass
 from evbilling.payments.retries.planner import Attempt, Plan, Policy, plan_retry
-from evbilling.warehouse.query import execute, fetch_all, fetch_as
+from evbilling.warehouse import execute, fetch_all, fetch_as
 
 PAID = "PAID"
 

@@ -17,7 +17,7 @@ from evbilling.platform.files.tables import copy_batches, open_tables
 from evbilling.platform.postgres import PostgresSource
 from evbilling.platform.source import INVENTORY_TABLES
 from evbilling.storage import public_name
-from evbilling.warehouse.connect import connected
+from evbilling.warehouse import connected
 
 _TYPES = {
     "text": "text",

@@ -16,8 +16,7 @@ from evbilling.platform.inventory import CHARGER_ROWS, CONNECTOR_ROWS, AccountHi
 from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountPage, AccountRow, AppUser
 from evbilling.platform.postgres.queries import relations, select, snapshot
 from evbilling.platform.source import CountWindow
-from evbilling.warehouse.connect import connected
-from evbilling.warehouse.query import compose, fetch_all
+from evbilling.warehouse import compose, connected, fetch_all
 
 # How long a page waits for a query.
 _TIMEOUT_SECONDS = 20

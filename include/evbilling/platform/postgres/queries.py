@@ -10,7 +10,7 @@ from psycopg import sql
 
 from evbilling.errors import TransientError
 from evbilling.platform.contract import TABLES, Table
-from evbilling.warehouse.connect import connected, shown
+from evbilling.warehouse import connected, shown
 
 SCHEMA = "platform"
 

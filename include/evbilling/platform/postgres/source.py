@@ -29,8 +29,7 @@ from evbilling.platform.inventory import (
 )
 from evbilling.platform.postgres.queries import SCHEMA, relations, select, snapshot
 from evbilling.platform.source import INVENTORY_TABLES, CountWindow, Part, PartRead, Survey
-from evbilling.warehouse.connect import connected, shown
-from evbilling.warehouse.query import compose, fetch_all
+from evbilling.warehouse import compose, connected, fetch_all, shown
 
 # Postgres places a row of a hash-partitioned table by hashtextextended(key, this seed) plus this constant; of a power
 # of two of partitions only the low bits count. Attaching a wrongly placed shard would fail, never go unnoticed.

@@ -27,7 +27,7 @@ from evbilling.read_models.month.figures import (
     OtherFigure,
     StatusFigure,
 )
-from evbilling.warehouse.query import fetch_all
+from evbilling.warehouse import fetch_all
 
 _MONTHS = 12
 _CODES_SHOWN = 5

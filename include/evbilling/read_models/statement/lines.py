@@ -20,7 +20,7 @@ from evbilling.read_models.statement.view import (
     ItemTotals,
     Line,
 )
-from evbilling.warehouse.query import fetch_dicts
+from evbilling.warehouse import fetch_dicts
 
 # Nobody builds a charger with more outlets; a source that says so must not fill the memory.
 MOST_CONNECTORS = 200

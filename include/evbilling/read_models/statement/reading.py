@@ -26,7 +26,7 @@ from evbilling.read_models.statement.view import (
     StatementView,
     Terms,
 )
-from evbilling.warehouse.query import fetch_dicts
+from evbilling.warehouse import fetch_dicts
 
 # What a PDF lists at most; beyond, it sums up.
 MOST_CHARGERS = 1_000

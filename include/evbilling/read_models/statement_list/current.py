@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.warehouse.query import fetch_all
+from evbilling.warehouse import fetch_all
 
 
 @dataclass(frozen=True, slots=True)

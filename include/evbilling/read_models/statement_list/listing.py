@@ -29,7 +29,7 @@ from evbilling.read_models.statement_list.queries import (
     page_order,
     totals_parts,
 )
-from evbilling.warehouse.query import fetch_all, fetch_one
+from evbilling.warehouse import fetch_all, fetch_one
 
 PAGE_ROWS = 50
 BY_STATEMENT = Sort()

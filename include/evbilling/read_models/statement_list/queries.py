@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from evbilling.read_models.statement_list.filters import LETTERS, STATUSES, Place, Sort, StatementFilter
-from evbilling.warehouse.query import compose
+from evbilling.warehouse import compose
 
 # How many statements there are, by kind and status.
 Counts = Mapping[tuple[str, str], int]
