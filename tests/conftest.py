@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from evbilling.warehouse import load_sql, migrate
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.object_store import ObjectStore, running_object_store
 
 pytest_plugins = ["tests.support.schedule"]

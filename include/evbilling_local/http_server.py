@@ -20,7 +20,7 @@ from evbilling.errors import BadInput
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-LOOPBACK = "127.0.0.1"
+
 _SHUTDOWN_SECONDS = 2
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ import psycopg
 from rich.console import Console
 
 from evbilling import __version__
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.charges import charges_per_second
 from tests.benchmarks.documents import documents_per_second
 from tests.benchmarks.mails import mails_per_second

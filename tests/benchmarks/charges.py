@@ -18,8 +18,8 @@ from evbilling.payments.charge import charge_period
 from evbilling.payments.desk import open_desk
 from evbilling.payments.gateway.stripe_gateway import GatewaySettings
 from evbilling.period import Period
-from evbilling_local.stack.ports import LOOPBACK, free_port
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.ports import LOOPBACK, free_port
+from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.month import PERIOD, empty_warehouse, prepare, product_month
 
 _KEY = "sk_test_bench"

@@ -17,8 +17,8 @@ from evbilling.mail.addresses import Address
 from evbilling.mail.delivery import deliver
 from evbilling.mail.messages import Sender
 from evbilling.mail.smtp import SmtpSettings
-from evbilling_local.stack.ports import LOOPBACK, free_port
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.ports import LOOPBACK, free_port
+from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.month import empty_warehouse, prepare, product_month
 
 _ACCOUNTS = 700

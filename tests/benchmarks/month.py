@@ -22,7 +22,7 @@ from evbilling.services import Services
 from evbilling.settings.store import record_settings
 from evbilling.warehouse import load_sql, migrate
 from evbilling_local.sample import sample_settings, write_sample
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.measure import Measured, measured, measured_script
 
 TODAY = date(2026, 11, 15)

@@ -19,7 +19,7 @@ from evbilling.account_statements.close import close_account_run
 from evbilling.account_statements.issue import issue_account_statements
 from evbilling.period import Period
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.measure import Measured, measured, measured_here, measured_script
 from tests.benchmarks.month import PERIOD, World, prepare, product_month
 from tests.benchmarks.report import median_total, medians, show, total

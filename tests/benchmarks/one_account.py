@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.measure import Measured
 from tests.benchmarks.month import World, empty_warehouse, prepare, product_month
 from tests.benchmarks.report import median_total, show, total

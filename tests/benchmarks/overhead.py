@@ -29,10 +29,7 @@ from rich.table import Table
 from evbilling import __version__
 from evbilling.settings.store import record_settings
 from evbilling_local.sample import sample_settings, write_sample
-from evbilling_local.stack import airflow
-from evbilling_local.stack.api import AirflowApi
-from evbilling_local.stack.lifecycle import bring_up, take_down
-from evbilling_local.stack.state import StackState
+from evbilling_local.stack import AirflowApi, StackState, admin_api, bring_up, take_down
 
 _FILE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks" / "overhead.json"
 _DAG = "/api/v2/dags/connector_statements"
@@ -98,7 +95,7 @@ def _stack() -> Generator[StackState, None, None]:
 
 
 def _month(state: StackState, connectors: int) -> dict[str, Any]:
-    api = airflow.api(state)
+    api = admin_api(state)
     try:
         _unpause(api)
         accounts = max(1, connectors // 100)

@@ -17,7 +17,7 @@ from typing import Any
 
 from evbilling.period import Period
 from evbilling.warehouse import migrate
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.filled import fill
 
 _PREFIX = "/evbilling"

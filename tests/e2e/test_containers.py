@@ -19,10 +19,9 @@ import psycopg
 import pyarrow.fs
 import pytest
 
-from evbilling_local.demo.month_run import last_complete_month
-from evbilling_local.mail_sink.server import running_sink
-from evbilling_local.stack.api import AirflowApi
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.demo import last_complete_month
+from evbilling_local.mail_sink import running_sink
+from evbilling_local.stack import AirflowApi, EmbeddedPostgres
 from tests.support.compose import REPO, Machine, compose
 from tests.support.programs import free_ports, program
 from tests.support.stack import PATIENCE

@@ -16,8 +16,8 @@ import pytest
 
 from evbilling.settings.settings_file import write_settings
 from evbilling_local.sample import sample_settings, write_sample
-from evbilling_local.sandbox.server import running_sandbox
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.sandbox import running_sandbox
+from evbilling_local.stack import EmbeddedPostgres
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
 

@@ -10,8 +10,8 @@ from collections import Counter
 import httpx
 import pytest
 
-from evbilling_local.mail_sink.mailbox import Mailbox
-from evbilling_local.stack import mail
+from evbilling_local.mail_sink import Mailbox
+from evbilling_local.stack import MAIL_SINK
 from tests.support.stack import MONTH, Stack
 
 pytestmark = pytest.mark.e2e
@@ -43,7 +43,7 @@ def test_a_billed_month_is_in_the_sink_once(stack: Stack, billed: str) -> None:
     assert sum(kept(stack).values()) >= found["sent"]
     newest = Mailbox(stack.state.home / "mail").read(1)
     assert newest is not None
-    page = httpx.get(mail.url(stack.state), timeout=30, trust_env=False)
+    page = httpx.get(MAIL_SINK.url(stack.state), timeout=30, trust_env=False)
     assert page.status_code == 200
     assert "statement" in page.text
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from evbilling.errors import EvbillingError
-from evbilling_local.stack import gateway
+from evbilling_local.stack.services import SANDBOX, start, stop
 from tests.support.stack import ACCOUNT_STATEMENTS, MONTH, PATIENCE, Stack, path
 
 pytestmark = pytest.mark.e2e
@@ -59,7 +59,7 @@ def give_card(stack: Stack, statement_id: str, method: str) -> None:
 
 
 def at_sandbox(stack: Stack, method: str, place: str, body: dict[str, Any] | None = None) -> Any:
-    answer = httpx.request(method, f"{gateway.url(stack.state)}{place}", json=body, timeout=10, trust_env=False)
+    answer = httpx.request(method, f"{SANDBOX.url(stack.state)}{place}", json=body, timeout=10, trust_env=False)
     answer.raise_for_status()
     return answer.json()
 
@@ -242,7 +242,7 @@ def test_a_break_fails_the_comparison_until_it_is_put_right(stack: Stack, stated
 @pytest.mark.full
 def test_a_gateway_that_is_away_delays_the_charge_and_loses_nothing(stack: Stack, stated: str) -> None:
     """With the gateway down the month is issued and `charge` is tried again; once it is back, all is charged once."""
-    gateway.SANDBOX.stop(stack.state)
+    stop(stack.state, [SANDBOX])
     try:
         run_id = stack.trigger("no-gateway", partition_key="2026-09")
         deadline = time.monotonic() + PATIENCE
@@ -250,7 +250,7 @@ def test_a_gateway_that_is_away_delays_the_charge_and_loses_nothing(stack: Stack
             assert time.monotonic() < deadline, stack.tasks(run_id)
             time.sleep(0.5)
     finally:
-        gateway.SANDBOX.start(stack.state)
+        start(stack.state, [SANDBOX])
     assert (
         stack.finance(
             "select 1 from finance.payment_attempts a join finance.statements s using (statement_id)"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
-from evbilling_local.stack import airflow
+from evbilling_local.stack import API_SERVER
 from tests.support.browser import Visitor, expect_accessible, running_browser, visitor
 from tests.support.stack import MONTH, PATIENCE, Stack
 
@@ -48,7 +48,7 @@ def arrive(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Visitor]]:
         visitors = []
 
         def arrived(user: str | None = None, **settings: Any) -> Visitor:
-            person = open_ones.enter_context(visitor(chromium, airflow.base_url(stack.state), **settings))
+            person = open_ones.enter_context(visitor(chromium, API_SERVER.url(stack.state), **settings))
             if user:
                 person.sign_in(user, stack.state.airflow_passwords[user])
             visitors.append(person)
@@ -230,7 +230,7 @@ def test_a_form_sent_twice_is_one_action(arrive: Callable[..., Visitor], stack: 
 @pytest.fixture
 def other_site(stack: Stack) -> Iterator[str]:
     """The address of a page of another site, whose form sends itself to our Mark as Paid."""
-    action = f"{airflow.base_url(stack.state)}/evbilling/actions/mark-as-paid"
+    action = f"{API_SERVER.url(stack.state)}/evbilling/actions/mark-as-paid"
     html = f'<form method="post" action="{action}"><input name="reason" value="stolen"></form>'
 
     class Site(BaseHTTPRequestHandler):

@@ -24,7 +24,7 @@ from evbilling.period import Period
 from evbilling.services import Services
 from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings
-from evbilling_local.platform.load import load_folder
+from evbilling_local.sample import load_folder
 from tests.support.month import request, rows
 
 pytestmark = pytest.mark.postgres

@@ -15,7 +15,7 @@ from evbilling.payments.actions.results import ActionResult
 from evbilling.payments.actions.wording import line
 from evbilling.payments.desk import Desk
 from evbilling_airflow import actions
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.payments import SOFT, VISA, PaymentWorld, payment_world
 
 pytestmark = pytest.mark.postgres

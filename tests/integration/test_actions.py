@@ -28,7 +28,7 @@ from evbilling.payments.retries.planner import Policy
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling.period import Period
 from evbilling_local.sandbox.faults import ALL, DROP_AFTER, ERROR_500_BEFORE, FaultPlan
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import (
     ASKS_CUSTOMER,

@@ -27,7 +27,7 @@ from evbilling.errors import BadInput, EvbillingError, Mismatch, TransientError
 from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, Platform, bill, one, rows, settle_terms, stage, terms
 
 pytestmark = pytest.mark.postgres

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres, bin_directory
+from evbilling_local.stack import EmbeddedPostgres, bin_directory
 from tests.support.month import Platform, bill, rows, settle_terms, terms
 
 pytestmark = pytest.mark.postgres

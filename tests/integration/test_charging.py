@@ -17,9 +17,9 @@ from evbilling.errors import BadInput, TransientError
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.payments.charge import charge_period
 from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway
-from evbilling_local.sandbox.api import Rules
+from evbilling_local.sandbox import Rules
 from evbilling_local.sandbox.faults import ALL, CHARGES, FaultPlan
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import (
     ASKS_CUSTOMER,

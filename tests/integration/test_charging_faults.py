@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from evbilling.payments.gateway.pace import Pace
-from evbilling_local.sandbox.faults import FaultPlan
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.sandbox import FaultPlan
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.payments import VISA, PaymentWorld, check_collected_once, payment_world
 
 pytestmark = pytest.mark.postgres

@@ -22,7 +22,7 @@ from evbilling.payments.gateway.interface import Charge, ChargeResult
 from evbilling.payments.gateway.pace import Pace
 from evbilling.payments.gateway.stripe_gateway import StripeGateway
 from evbilling.payments.reconciliation import settle_unknown
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.kills import is_killed, kill_in_wait, writing_waits
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import PaymentWorld, check_collected_once, payment_world

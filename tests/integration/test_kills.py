@@ -27,7 +27,7 @@ from evbilling.connector_statements.issue import issue_statements
 from evbilling.connector_statements.opening import open_run
 from evbilling.connector_statements.validation import validate
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.kills import is_killed, kill_in_wait, writing_waits
 from tests.support.month import (
     NOW,

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, Platform, bill, rows, settle_terms, terms
 from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_collected_once, payment_world
 

@@ -19,8 +19,8 @@ from evbilling.mail.outbox import Wanted
 from evbilling.mail.smtp import Conversation
 from evbilling.payments.actions.rebill import RebillRequest, rebill
 from evbilling.read_models.statement.reading import show_statement
-from evbilling_local.stack.ports import free_port
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.ports import free_port
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.broken_proxy import broken_proxy
 from tests.support.mail import PostOffice, attachments, body, post_office, send, states
 from tests.support.month import NOW, PERIOD

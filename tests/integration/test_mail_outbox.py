@@ -18,7 +18,7 @@ from evbilling.payments.actions.results import Code
 from evbilling.payments.actions.wording import line
 from evbilling.period import Period
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.mail import PostOffice, attachments, post_office, send, states
 from tests.support.month import Platform, bill, one, rows, settle_terms, stage, terms
 from tests.support.payments import SOFT, PaymentWorld, payment_world, together

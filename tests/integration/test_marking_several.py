@@ -20,7 +20,7 @@ from evbilling.payments.actions.results import Action, Code
 from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
 from evbilling.payments.actions.wording import line
 from evbilling.payments.retries.runs import month_end_retries, open_retries
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import (
     HARD,

@@ -16,7 +16,7 @@ from evbilling.errors import NotReady
 from evbilling.services import Services
 from evbilling.warehouse import migrate
 from evbilling.warehouse.query import SQL_ROOT
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import Platform, bill, one, rows, settle_terms, terms
 
 pytestmark = pytest.mark.postgres

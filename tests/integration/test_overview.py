@@ -16,7 +16,7 @@ from evbilling.read_models.month.figures import AGES, MonthOverview
 from evbilling.read_models.month.reading import month_overview, months
 from evbilling.read_models.month.state import month_state
 from evbilling_local.demo.month_report import count_rows, print_month
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import one, rows
 from tests.support.month_history import LAST, MONTHS, TODAY, Months, opened_months
 

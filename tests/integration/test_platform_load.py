@@ -14,8 +14,7 @@ import pytest
 from evbilling.errors import BadInput, NotReady, TransientError
 from evbilling.platform import TABLES
 from evbilling.platform.files import copy_into
-from evbilling_local.platform.load import load_folder
-from evbilling_local.sample import sample_settings, write_sample, write_sample_files
+from evbilling_local.sample import load_folder, sample_settings, write_sample, write_sample_files
 
 pytestmark = pytest.mark.postgres
 

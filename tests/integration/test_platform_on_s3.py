@@ -18,7 +18,7 @@ from evbilling.platform.files import check_files, open_table
 from evbilling.services import Services
 from evbilling.settings.settings_file import read_settings
 from evbilling.settings.store import record_settings
-from evbilling_local.sample.writing import write_sample_files
+from evbilling_local.sample import write_sample_files
 from tests.support.broken_proxy import broken_proxy
 from tests.support.month import bill, one, published
 from tests.support.object_store import ObjectStore

@@ -15,7 +15,7 @@ import evbilling.warehouse.migrate
 from evbilling.errors import TransientError
 from evbilling.services import Services
 from evbilling.warehouse import migrate
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import Platform, bill, rows, settle_terms, terms
 
 pytestmark = pytest.mark.postgres

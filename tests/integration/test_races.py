@@ -20,7 +20,7 @@ from evbilling.payments.actions.results import ActionResult, Code
 from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, undo_mark_as_paid
 from evbilling.payments.desk import Desk
 from evbilling.payments.retries.runs import Retry, due_retries, month_end_retries, open_retries
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import SOFT, PaymentWorld, check_collected_once, payment_world, together
 

@@ -27,7 +27,7 @@ from evbilling_local.sandbox.faults import (
     FaultPlan,
 )
 from evbilling_local.sandbox.intents import INTENT
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD, contents
 from tests.support.payments import (
     KEY,

@@ -18,7 +18,7 @@ from evbilling.payments.retries import runs
 from evbilling.payments.retries.planner import Policy
 from evbilling.payments.retries.runs import Retry, close_retries, due_retries, month_end_retries, open_retries
 from evbilling.period import Period
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import (
     ASKS_CUSTOMER,

@@ -24,9 +24,7 @@ import stripe
 
 from evbilling.cli.main import main
 from evbilling.errors import BadInput
-from evbilling_local.sandbox.api import Rules
-from evbilling_local.sandbox.faults import FaultPlan
-from evbilling_local.sandbox.server import Sandbox, running_sandbox
+from evbilling_local.sandbox import FaultPlan, Rules, Sandbox, running_sandbox
 
 KEY = "sk_test_integration"
 

@@ -19,7 +19,7 @@ from evbilling.read_models.statement import lines
 from evbilling.read_models.statement.reading import show_statement
 from evbilling.read_models.statement.view import StatementView
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.integration.test_account_statements import Books
 from tests.integration.test_corrections import World
 from tests.support.month import PERIOD, Platform, bill, settle_terms, terms

@@ -14,9 +14,8 @@ import pytest
 
 from evbilling.cli.environment import resolve_url
 from evbilling.errors import NotReady
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres, StackState
 from evbilling_local.stack.processes import read_record, start_process, stop_processes
-from evbilling_local.stack.state import StackState
 
 pytestmark = pytest.mark.postgres
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evbilling.connector_statements.issue import issue_statements
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import Platform, check_standings, one, rows, settle_terms, stage, standings_differ, terms
 
 pytestmark = pytest.mark.postgres

@@ -19,7 +19,7 @@ from evbilling.read_models.statement_list import listing
 from evbilling.read_models.statement_list.csv_export import statements_csv
 from evbilling.read_models.statement_list.filters import SORTS, STATUSES, TYPE_LABELS, Sort, StatementFilter
 from evbilling.read_models.statement_list.listing import choices, export_rows, list_statements, totals
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import one
 from tests.support.statement_list import PERIODS, listed_world
 

@@ -22,9 +22,8 @@ import stripe
 from evbilling.errors import BadInput, TransientError
 from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway, GatewayPayment, Outcome
 from evbilling.payments.gateway.stripe_gateway import GatewaySettings, StripeGateway
-from evbilling_local.sandbox.api import Rules
+from evbilling_local.sandbox import Rules, Sandbox, running_sandbox
 from evbilling_local.sandbox.faults import ALL, READS, FaultPlan
-from evbilling_local.sandbox.server import Sandbox, running_sandbox
 
 KEY = "sk_test_of_the_tests_0123456789"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

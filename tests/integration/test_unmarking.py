@@ -26,7 +26,7 @@ from evbilling.payments.attempts import Debt
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import Plan
 from evbilling.payments.retries.runs import due_retries, month_end_retries, open_retries
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_collected_once, payment_world, together
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from evbilling_local.stack import airflow
+from evbilling_local.stack import API_SERVER
 from tests.screenshots.tour import PICTURES, Picture
 from tests.screenshots.year import make_year
 from tests.support.browser import Visitor, running_browser, visitor
@@ -57,7 +57,7 @@ def _year(home: Path | None) -> Generator[Stack]:
 
 def _take(stack: Stack, browser: Browser, picture: Picture, scheme: str, folder: Path) -> None:
     size = {"width": picture.width, "height": picture.height}
-    with visitor(browser, airflow.base_url(stack.state), color_scheme=scheme, viewport=size) as person:
+    with visitor(browser, API_SERVER.url(stack.state), color_scheme=scheme, viewport=size) as person:
         person.sign_in(picture.user, stack.state.airflow_passwords[picture.user])
         picture.show(person, stack)
         person.page.wait_for_load_state("networkidle")

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import yaml
 
-from evbilling_local.stack.postgres import bin_directory
+from evbilling_local.stack import bin_directory
 from evbilling_local.stack.processes import ProcessRecord, read_record, start_process, stop_processes
 
 REPO = Path(__file__).resolve().parents[2]

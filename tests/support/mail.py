@@ -19,7 +19,7 @@ from evbilling.mail.delivery import LEASE_SECONDS, deliver
 from evbilling.mail.messages import Sender
 from evbilling.mail.outbox import EVERYTHING, Wanted
 from evbilling.mail.smtp import SmtpSettings
-from evbilling_local.stack.ports import LOOPBACK, free_port
+from evbilling_local.ports import LOOPBACK, free_port
 from tests.support.payments import PaymentWorld
 
 SENDER = Sender(Address("billing@cpo.example"), "CPO", Address("help@cpo.example"))

@@ -25,8 +25,8 @@ from evbilling.payments.actions.rebill import RebillRequest, rebill
 from evbilling.payments.charge import charge_period
 from evbilling.period import Period
 from evbilling.services import Services
-from evbilling_local.sandbox.server import running_sandbox
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.sandbox import running_sandbox
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import Platform, bill, one, settle_terms, stage, terms
 from tests.support.payments import ASKS_CUSTOMER, HARD, SOFT, VISA, PaymentWorld
 

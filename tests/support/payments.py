@@ -26,8 +26,8 @@ from evbilling.payments.gateway.stripe_gateway import GatewaySettings
 from evbilling.payments.reconciliation import settle_unknown, tie_out_payments
 from evbilling.payments.retries.planner import Policy
 from evbilling.services import Services
-from evbilling_local.sandbox.server import Sandbox, running_sandbox
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.sandbox import Sandbox, running_sandbox
+from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD, Platform, bill, check_standings, one, rows, settle_terms, terms
 
 KEY = "sk_test_x"

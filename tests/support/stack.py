@@ -14,9 +14,8 @@ import httpx
 import psycopg
 import pytest
 
-from evbilling_local.stack import airflow
-from evbilling_local.stack.dagrun import DagRunner, TaskState
-from evbilling_local.stack.state import StackState
+from evbilling_local.demo import DagRunner, TaskState
+from evbilling_local.stack import API_SERVER, StackState, admin_api, settings
 
 CONNECTOR_STATEMENTS = "connector_statements"
 ACCOUNT_STATEMENTS = "account_statements"
@@ -78,12 +77,12 @@ class Stack:
         assert state is not None
         self._given = dict(given or {})
         self.state = state
-        self.api = airflow.api(state)
+        self.api = admin_api(state)
 
     def environment(self) -> dict[str, str]:
         """What an `airflow` command of this stack needs."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
-        own = airflow.settings(self.state, self._given)
+        own = settings(self.state, self._given)
         return inherited | self._given | own | {"EVBILLING_HOME": str(self.state.home)}
 
     def airflow(self, *args: str, **settings: str) -> subprocess.Popen[str]:
@@ -156,5 +155,5 @@ class Stack:
 
     def token(self, user: str) -> str:
         login = {"username": user, "password": self.state.airflow_passwords[user]}
-        answer = httpx.post(f"{airflow.base_url(self.state)}/auth/token", json=login, timeout=30, trust_env=False)
+        answer = httpx.post(f"{API_SERVER.url(self.state)}/auth/token", json=login, timeout=30, trust_env=False)
         return f"Bearer {answer.json()['access_token']}"

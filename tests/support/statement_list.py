@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 
 PERIODS = ["2026-10", "2026-11", "2026-12"]
 NAMES = [

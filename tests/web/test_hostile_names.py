@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.services import Services
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
 from tests.support.month import Platform, bill, one, settle_terms, terms
 from tests.support.web import PREFIX

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from evbilling.mail.outbox_list import MailFilter, mail_page
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
 from tests.support.mail import post_office, send
 from tests.support.payments import SOFT, VISA, PaymentWorld, payment_world

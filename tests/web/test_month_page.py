@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from evbilling.read_models.statement_list.filters import StatementFilter
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
 from tests.support.month import one, rows
 from tests.support.month_history import LAST, MONTHS, Months, opened_months

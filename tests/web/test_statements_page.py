@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from evbilling.read_models.statement_list.filters import StatementFilter
 from evbilling.read_models.statement_list.listing import list_statements
-from evbilling_local.stack.postgres import EmbeddedPostgres
+from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
 from tests.support.month import rows
 from tests.support.statement_list import NAMES, listed_world

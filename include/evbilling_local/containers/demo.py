@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 
 from evbilling.cli.environment import resolve_url
 from evbilling.errors import BadInput, NotReady, TransientError
-from evbilling_local.containers.files import FIX, read_connections
-from evbilling_local.demo.demo import SEED
-from evbilling_local.demo.month_run import DAG_IDS, bill_and_close, last_complete_month
-from evbilling_local.stack.api import AirflowApi
+from evbilling.settings.store import record_settings
+from evbilling.warehouse.connect import connected
+from evbilling_local.containers.setup import FIX, read_connections
+from evbilling_local.demo import DAG_IDS, SEED, bill_and_close, last_complete_month
+from evbilling_local.sample import sample_settings, write_sample
+from evbilling_local.stack import AirflowApi, wait_until
 
-_PARSE_PATIENCE = 180.0
+_PARSE_SECONDS = 180.0
 _USER = "op"
 
 
@@ -32,10 +34,10 @@ class Places:
 
 
 def run_demo(accounts: int, places: Places, connections_file: Path, passwords_file: Path) -> int:
-    """Load a made-up platform of so many accounts, bill and close the last month; returns 0, or 1 if a run failed.
+    """Load a made-up platform of `accounts` accounts, bill and close the last month; returns 0, or 1 if a run failed.
 
-    Does nothing, and says why, where there is anything of the user's own: a connection to another place, a platform
-    with data in it, a statement that was issued. Raises `NotReady` if Airflow doesn't know the DAGs in time.
+    Does nothing, and says why, where something is the user's own: a connection that leads elsewhere, a platform
+    with data, an issued statement. Raises `NotReady` if Airflow doesn't know the DAGs in time.
     """
     if reason := _reason_not_to(accounts, places, read_connections(connections_file)):
         print(f"No month is made up: {reason}.")
@@ -56,7 +58,7 @@ def run_demo(accounts: int, places: Places, connections_file: Path, passwords_fi
 
 def _reason_not_to(accounts: int, places: Places, connections: Mapping[str, Mapping[str, Any]]) -> str:
     if accounts < 1:
-        return "none is wanted"
+        return "no accounts are wanted"
     own = {
         "charging_platform": resolve_url("platform"),
         "warehouse": resolve_url("warehouse"),
@@ -78,18 +80,13 @@ def _address(connection: Mapping[str, Any]) -> tuple[str | None, int | None]:
 
 
 def _is_there(kind: Any, query: str) -> bool:
-    from evbilling.warehouse.connect import connected
-
     with connected(resolve_url(kind), what=kind) as connection:
         return connection.execute(query.encode()).fetchone() == (True,)
 
 
 def _load_sample(accounts: int) -> None:
-    from evbilling.settings.store import record_settings
-    from evbilling_local.sample import sample_settings, write_sample
-
     today = datetime.now(UTC).date()
-    # Settings first: they alone bill nothing, and the platform is still empty if this is broken off and run again.
+    # Settings first: they alone bill nothing, and if this is interrupted, the next run still finds an empty platform.
     terms = sample_settings(accounts=accounts, seed=SEED, today=today)
     record_settings(resolve_url("warehouse"), terms, actor="evbilling containers demo", reason="made-up platform")
     made = write_sample(resolve_url("platform"), accounts=accounts, seed=SEED, today=today)
@@ -106,18 +103,16 @@ def _password(file: Path) -> str:
 
 
 def _wait_until_parsed(api: AirflowApi) -> None:
-    deadline = time.monotonic() + _PARSE_PATIENCE
     missing = set(DAG_IDS)
-    while missing and time.monotonic() < deadline:
-        try:
-            missing = set(DAG_IDS) - {dag["dag_id"] for dag in api.get("/api/v2/dags", limit=500)["dags"]}
-        except TransientError:
-            missing = set(DAG_IDS)
-        if missing:
-            time.sleep(1)
-    if missing:
+
+    def are_known() -> bool:
+        with suppress(TransientError):
+            missing.difference_update(dag["dag_id"] for dag in api.get("/api/v2/dags", limit=500)["dags"])
+        return not missing
+
+    if not wait_until(are_known, _PARSE_SECONDS):
         raise NotReady(
-            f"Airflow doesn't know {', '.join(sorted(missing))} after {_PARSE_PATIENCE:.0f} s",
+            f"Airflow doesn't know {', '.join(sorted(missing))} after {_PARSE_SECONDS:.0f} s",
             where="dag-processor",
-            fix="look into its log: docker compose logs dag-processor",
+            fix="look at its log: docker compose logs dag-processor",
         )

@@ -8,32 +8,33 @@ from datetime import UTC, date, datetime
 from evbilling.errors import BadInput
 from evbilling.period import Period
 from evbilling_local.demo.month_run import DAG_IDS, bill_and_close, last_complete_month
-from evbilling_local.stack import airflow, gateway, mail
-from evbilling_local.stack.console import command, step
-from evbilling_local.stack.lifecycle import bring_up
-from evbilling_local.stack.state import StackState
+from evbilling_local.stack import (
+    API_SERVER,
+    MAIL_SINK,
+    SANDBOX,
+    StackState,
+    admin_api,
+    bring_up,
+    command,
+    require_embedded_services,
+    step,
+)
 
 SEED = 1
 
 
 def run_demo(accounts: int) -> int:
-    """Bill and close the last complete month of a made-up platform and print what came of it; the stack keeps running.
+    """Bill and close the last complete month of a made-up platform and print the result; the stack keeps running.
 
     Returns 0, or 1 if the run failed. Raises `BadInput` if this stack holds another sample, or if real
     databases replace its own.
     """
-    airflow.require_embedded_services(os.environ)
+    require_embedded_services(os.environ)
     state = bring_up()
     _load_sample(state, accounts)
     period = last_complete_month()
-    api = airflow.api(state)
-    if not bill_and_close(
-        api,
-        period,
-        web_url=airflow.base_url(state),
-        finance_url=state.url("finance"),
-        warehouse_url=state.url("warehouse"),
-    ):
+    urls = {"web_url": API_SERVER.url(state), "finance_url": state.url("finance"), "warehouse_url": state.url("warehouse")}
+    if not bill_and_close(admin_api(state), period, **urls):
         return 1
     _print_next_steps(state, period)
     return 0
@@ -47,11 +48,11 @@ def _load_sample(state: StackState, accounts: int) -> None:
         wanted = {"accounts": str(accounts), "seed": str(SEED)}
         loaded = {key: state.sample.get(key) for key in wanted}
         if state.sample and loaded != wanted:
-            held = state.sample["accounts"]
+            loaded_accounts = state.sample["accounts"]
             raise BadInput(
-                f"this stack already holds a sample of {held} accounts, not of {accounts}",
+                f"this stack already holds a sample of {loaded_accounts} accounts, not of {accounts}",
                 where=str(state.home),
-                fix=f"ask for --accounts {held}, or take another folder: EVBILLING_HOME=…",
+                fix=f"ask for --accounts {loaded_accounts}, or take another folder: EVBILLING_HOME=…",
             )
         if state.sample:
             line.result = f"the sample of {accounts} accounts (seed {SEED}) is already loaded"
@@ -87,12 +88,12 @@ def _require_empty_platform(state: StackState) -> None:
 
 def _print_next_steps(state: StackState, period: Period) -> None:
     print("\nWhere to look next")
-    print(f"  Airflow     {airflow.base_url(state)}   login admin / {state.airflow_passwords['admin']}")
-    print(f"  Pages       {airflow.base_url(state)}/evbilling/statements   statements, months, account billing, mail")
+    print(f"  Airflow     {API_SERVER.url(state)}   login admin / {state.airflow_passwords['admin']}")
+    print(f"  Pages       {API_SERVER.url(state)}/evbilling/statements   statements, months, account billing, mail")
     query = f"select * from finance.statements where period = '{period}'"  # ruff: ignore[hardcoded-sql-expression]
     print(f"""  Finance     eval "$({command()} env)"; psql "$FINANCE_URL" -c "{query}\"""")
-    print(f"  Sandbox     {gateway.url(state)}   what the cards were charged: {gateway.SANDBOX.log_file(state)}")
-    print(f"  Mail        {mail.url(state)}   what was sent: statements with their PDFs, notices of failed charges")
+    print(f"  Sandbox     {SANDBOX.url(state)}   what the cards were charged: {SANDBOX.log(state)}")
+    print(f"  Mail        {MAIL_SINK.url(state)}   the mail: statements with their PDFs, notices of failed charges")
     print(f"  Go live     un-pause {DAG_IDS[0]} in Airflow: it bills this month at once, then on each 1st;")
     print("              then account_statements, payment_retries and payment_reconciliation")
     print(f"  Stop        {command()} down        (the data stays; a second demo writes 0 rows)")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evbilling.period import Period
+from evbilling_local.demo.dag_run import DagRunner, Progress
 from evbilling_local.demo.month_report import count_rows, print_month
-from evbilling_local.stack.api import AirflowApi
-from evbilling_local.stack.dagrun import DagRunner, Progress
+from evbilling_local.stack import AirflowApi
 
 # The 1st of the month and its last day.
 DAG_IDS = ("connector_statements", "account_statements")

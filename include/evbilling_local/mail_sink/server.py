@@ -23,8 +23,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from evbilling.errors import BadInput
-from evbilling_local.http_server import LOOPBACK, running_server
+from evbilling_local.http_server import running_server
 from evbilling_local.mail_sink.mailbox import Kept, Mailbox
+from evbilling_local.ports import LOOPBACK
 
 _LARGEST_MESSAGE = 50 << 20
 _PAGE_SIZE = 50

@@ -14,10 +14,10 @@ from evbilling.platform import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNE
 from evbilling.platform.files import copy_batches, csv_bytes
 from evbilling.settings.settings_file import write_settings
 from evbilling.warehouse.connect import connected
-from evbilling_local.platform.load import SCHEMA, analyze, truncate
 from evbilling_local.sample.accounts import Sample
 from evbilling_local.sample.charges import charge_rows
 from evbilling_local.sample.inventory import charger_rows, connector_rows, make_chargers
+from evbilling_local.sample.load import SCHEMA, analyze, truncate
 from evbilling_local.sample.people import user_rows
 from evbilling_local.sample.settings import sample_settings
 

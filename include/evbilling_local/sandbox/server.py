@@ -17,7 +17,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from evbilling.errors import BadInput
-from evbilling_local.http_server import LOOPBACK, RunningServer, running_server
+from evbilling_local.http_server import RunningServer, running_server
+from evbilling_local.ports import LOOPBACK
 from evbilling_local.sandbox import control
 from evbilling_local.sandbox.api import Api, Reply, Rules
 from evbilling_local.sandbox.faults import Dice, FaultPlan

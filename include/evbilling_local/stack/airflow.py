@@ -1,4 +1,4 @@
-"""Airflow on the local stack, run as subprocesses: environment, metadata database, four components."""
+"""Airflow on the local stack: its settings, its metadata database, and whether it is up."""
 
 from __future__ import annotations
 
@@ -8,27 +8,15 @@ import subprocess  # argument lists of our own only
 import sys
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from evbilling.errors import BadInput, NotReady, TransientError
-from evbilling_local.stack import gateway, mail
-from evbilling_local.stack.api import AirflowApi
-from evbilling_local.stack.home import REPO_ROOT
-from evbilling_local.stack.ports import LOOPBACK
-from evbilling_local.stack.processes import ProcessRecord, fingerprint, read_record, start_process, stop_processes
-from evbilling_local.stack.state import AIRFLOW_USERS, StackState, write_private
-from evbilling_local.stack.workers import executor_settings
-
-# In the order in which they stop: nothing new is started while the rest still answers.
-COMPONENTS: dict[str, tuple[str, ...]] = {
-    # The log servers are for workers on other machines; their fixed ports would clash with a second stack.
-    "scheduler": ("scheduler", "--skip-serve-logs"),
-    "triggerer": ("triggerer", "--skip-serve-logs"),
-    "dag-processor": ("dag-processor",),
-    "api-server": ("api-server", "--workers", "1"),
-}
+from evbilling_local.ports import LOOPBACK
+from evbilling_local.stack.airflow_api import AirflowApi
+from evbilling_local.stack.services import AIRFLOW, API_SERVER, MAIL_SINK, SANDBOX, log_tail, raise_if_ended
+from evbilling_local.stack.state import AIRFLOW_USERS, REPO_ROOT, StackState, write_private
 
 # In every connection that we make up, so that one left over in a shell is never taken for the user's own.
 _OURS = "evbilling local stack"
@@ -36,17 +24,15 @@ _OURS = "evbilling local stack"
 # Airflow's own deprecations, which would head the log of every task.
 _QUIET = ("ignore:GitWildMatchPattern", "ignore:Using `httpx` with")
 
-# As the DAGs name it. So many tasks may talk to the gateway at once; the rate itself is kept in the warehouse.
+# As the DAGs name it: the tasks that may talk to the gateway at a time. The rate itself is kept in the warehouse.
 GATEWAY_POOL = "payment_gateway"
 _GATEWAY_SLOTS = 4
+# Nobody else uses the sandbox, so the demo needn't keep to the pace that Stripe's limits ask for.
+_SANDBOX_RATE = 50
 
-_HEALTH_PATIENCE = 180.0
-_PARSE_PATIENCE = 90.0
-
-
-def base_url(state: StackState) -> str:
-    """Where this stack's Airflow answers."""
-    return f"http://{LOOPBACK}:{state.airflow_port}"
+_BROKER_SCHEMES = ("redis://", "rediss://")
+_HEALTH_SECONDS = 180.0
+_PARSE_SECONDS = 90.0
 
 
 def connections(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
@@ -55,8 +41,19 @@ def connections(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW_CONN_CHARGING_PLATFORM": _postgres_connection(state, "platform_reader", "platform"),
         "AIRFLOW_CONN_WAREHOUSE": _postgres_connection(state, "evbilling_writer", "warehouse"),
         "AIRFLOW_CONN_EVIDENCE": {"conn_type": "fs", "extra": {"path": str(state.home / "evidence")}},
-        gateway.SANDBOX.replaced_by: gateway.connection(state),
-        mail.SINK.replaced_by: mail.connection(state),
+        SANDBOX.replaced_by: {
+            "conn_type": "http",
+            "host": f"http://{LOOPBACK}",
+            "port": state.sandbox_port,
+            "password": state.secrets.get("sandbox_key", ""),
+            "extra": {"rate_per_second": _SANDBOX_RATE},
+        },
+        MAIL_SINK.replaced_by: {
+            "conn_type": "smtp",
+            "host": LOOPBACK,
+            "port": state.smtp_port,
+            "extra": {"from_email": "billing@evbilling.example", "disable_ssl": True, "disable_tls": True},
+        },
     }
     made = {name: json.dumps(value | {"description": _OURS}) for name, value in embedded.items()}
     return made | {name: caller[name] for name in replaced_connections(caller) if name in made}
@@ -82,11 +79,11 @@ def settings(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in AIRFLOW_USERS),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url(state)}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{API_SERVER.url(state)}/execution/",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.replace("postgresql:", "postgresql+psycopg:"),
         # Without this Airflow wants asyncpg for its asynchronous part, a driver that nothing else here needs.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata.replace("postgresql:", "postgresql+psycopg_async:"),
-        "AIRFLOW__API__BASE_URL": base_url(state),
+        "AIRFLOW__API__BASE_URL": API_SERVER.url(state),
         "AIRFLOW__API__HOST": LOOPBACK,
         "AIRFLOW__API__PORT": str(state.airflow_port),
         "AIRFLOW__API__SECRET_KEY": state.secrets["api_secret_key"],
@@ -109,7 +106,7 @@ def environment(state: StackState) -> dict[str, str]:
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY", ""), LOOPBACK, "localhost"]))
     return (
         dict(os.environ)
-        | {"EVBILLING_HOME": str(state.home), "NO_PROXY": direct, "no_proxy": direct, "PYTHONUNBUFFERED": "1"}
+        | {"EVBILLING_HOME": str(state.home), "NO_PROXY": direct, "no_proxy": direct}
         | {"PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS", ""), *_QUIET]))}
         | settings(state, os.environ)
     )
@@ -121,18 +118,24 @@ def write_files(state: StackState) -> None:
     write_private(state.home / "airflow" / "passwords.json", json.dumps(state.airflow_passwords))
 
 
-def installed_version() -> str:
-    """The version of Airflow in this environment."""
-    return version("apache-airflow")
+def is_migrated(state: StackState) -> bool:
+    """True if the installed version of Airflow has migrated the metadata database that is there now."""
+    import psycopg
+
+    if state.airflow_migrated != version("apache-airflow"):
+        return False
+    with psycopg.connect(state.role_url("airflow", "airflow")) as connection:
+        found = connection.execute("select to_regclass('alembic_version')").fetchone()
+    return found is not None and found[0] is not None
 
 
-def migrate_metadata(state: StackState) -> None:
-    """Make or upgrade Airflow's own tables; raises `NotReady` with the end of its output if that fails."""
-    log = log_file(state, "db-migrate")
+def migrate_metadata(state: StackState) -> str:
+    """Make or upgrade Airflow's own tables; returns its version. Raises `NotReady` with the end of its output."""
+    log = state.home / "logs" / "db-migrate.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         done = subprocess.run(
-            _airflow("db", "migrate"),
+            [sys.executable, "-P", "-m", "airflow", "db", "migrate"],
             env=environment(state),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -141,86 +144,50 @@ def migrate_metadata(state: StackState) -> None:
         )
     if done.returncode != 0:
         raise NotReady(
-            f"`airflow db migrate` failed; it ends with:\n{log_tail(log)}",
+            f"`airflow db migrate` failed; its output ends with:\n{log_tail(log)}",
             where=str(log),
-            fix="put right what it says, then run `evbilling up` again",
+            fix="fix what it says, then run `evbilling up` again",
         )
-    state.airflow_migrated = installed_version()
+    state.airflow_migrated = version("apache-airflow")
     state.save()
+    return state.airflow_migrated
 
 
-def component_record(state: StackState, name: str) -> ProcessRecord | None:
-    """The record of the component's process, dead or alive."""
-    return read_record(_run_folder(state), name)
-
-
-def is_running(state: StackState, name: str) -> bool:
-    """True if the component's process is alive."""
-    record = component_record(state, name)
-    return record is not None and record.is_alive()
-
-
-def start_components(state: StackState) -> list[str]:
-    """Start what doesn't run, and anew what runs with other settings; returns the names of those started."""
-    wanted = environment(state)
-    outdated = [
-        name
-        for name in COMPONENTS
-        if (record := component_record(state, name))
-        and (not record.is_alive() or record.environment != fingerprint(wanted))
-    ]
-    stop_processes(_run_folder(state), outdated)
-    started = [name for name in COMPONENTS if not is_running(state, name)]
-    for name in started:
-        log = log_file(state, name)
-        # A log is of one start, so that what is quoted from it is about this one; the one before is kept.
-        if log.exists():
-            log.replace(log.with_suffix(".log.1"))
-        start_process(_run_folder(state), name, _airflow(*COMPONENTS[name]), wanted, log)
-    return started
-
-
-def stop_components(state: StackState) -> list[str]:
-    """End all components with everything they started; returns the names of those that ran."""
-    return stop_processes(_run_folder(state), list(COMPONENTS))
-
-
-def api(state: StackState) -> AirflowApi:
+def admin_api(state: StackState) -> AirflowApi:
     """This stack's Airflow API, logged in as its admin at the first call."""
-    return AirflowApi(base_url(state), "admin", state.airflow_passwords["admin"])
+    return AirflowApi(API_SERVER.url(state), "admin", state.airflow_passwords["admin"])
 
 
 def wait_until_healthy(state: StackState) -> None:
     """Return once every component reports that it is healthy.
 
-    Raises `NotReady` that quotes the log of a component that died, or names those that stay unhealthy.
+    Raises `NotReady` that quotes the log of a component that ended, or names those that stay unhealthy.
     """
-    client = api(state)
+    client = admin_api(state)
     unhealthy: list[str] = []
 
     def is_healthy() -> bool:
-        _raise_if_one_died(state)
-        nonlocal unhealthy
-        unhealthy = client.unhealthy_parts()
+        raise_if_ended(state, AIRFLOW)
+        unhealthy[:] = client.unhealthy_parts()
         return not unhealthy
 
-    if not _wait(is_healthy, _HEALTH_PATIENCE):
+    if not wait_until(is_healthy, _HEALTH_SECONDS):
         raise NotReady(
-            f"Airflow isn't healthy after {_HEALTH_PATIENCE:.0f} s: {', '.join(unhealthy)}",
-            where=str(log_file(state, "api-server").parent),
-            fix="look into the logs there, then run `evbilling down` and `evbilling up`",
+            f"Airflow isn't healthy after {_HEALTH_SECONDS:.0f} s: {', '.join(unhealthy)}",
+            where=str(API_SERVER.log(state).parent),
+            fix="look at the logs there, then run `evbilling down` and `evbilling up`",
         )
 
 
 def wait_until_parsed(state: StackState) -> list[str]:
     """Return once Airflow knows every file in `dags/`; the list names what couldn't be imported, and why."""
-    client = api(state)
+    client = admin_api(state)
     files = {path.name for path in (REPO_ROOT / "dags").glob("*.py") if _may_hold_a_dag(path)}
     known: set[str] = set()
     errors: list[dict[str, Any]] = []
 
     def all_known() -> bool:
-        _raise_if_one_died(state)
+        raise_if_ended(state, AIRFLOW)
         nonlocal known, errors
         try:
             dags = client.get("/api/v2/dags", limit=500)["dags"]
@@ -231,14 +198,14 @@ def wait_until_parsed(state: StackState) -> list[str]:
         return files <= known
 
     problems = []
-    if not _wait(all_known, _PARSE_PATIENCE):
+    if not wait_until(all_known, _PARSE_SECONDS):
         problems = [f"{name}: no DAG of it seen yet" for name in sorted(files - known)]
     return problems + [f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}" for e in errors]
 
 
 def make_pools(state: StackState) -> None:
     """Make the pool of the tasks that talk to the payment gateway; one that is there stays as it is."""
-    client = api(state)
+    client = admin_api(state)
     if GATEWAY_POOL not in {pool["name"] for pool in client.get("/api/v2/pools", limit=500)["pools"]}:
         client.post(
             "/api/v2/pools",
@@ -246,25 +213,30 @@ def make_pools(state: StackState) -> None:
         )
 
 
-def log_file(state: StackState, name: str) -> Path:
-    """The log of a component."""
-    return state.home / "logs" / f"{name}.log"
+def choose_broker(state: StackState, broker_url: str) -> None:
+    """Let Celery workers run the tasks, over the Redis at `broker_url`; an empty one: the scheduler itself.
 
-
-def log_tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log, indented, or that there are none."""
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:]) or "    (nothing)"
+    Raises `BadInput` if it is no Redis URL, `NotReady` if Airflow's Celery provider isn't installed.
+    """
+    if broker_url and not broker_url.startswith(_BROKER_SCHEMES):
+        raise BadInput("is no URL of a Redis server", where="--broker", fix="give it as redis://:PASSWORD@HOST:6379/0")
+    if broker_url:
+        try:
+            version("apache-airflow-providers-celery")
+        except PackageNotFoundError:
+            raise NotReady(
+                "Airflow's Celery provider isn't installed",
+                where="--broker",
+                fix="install evbilling with its extra: pip install 'evbilling[celery]'",
+            ) from None
+    state.broker_url = broker_url
+    state.save()
 
 
 def require_embedded_services(caller: Mapping[str, str]) -> None:
     """Raise `BadInput` if a connection of the caller's replaces an embedded database or the sandbox."""
-    for name in (
-        "AIRFLOW_CONN_WAREHOUSE",
-        "AIRFLOW_CONN_CHARGING_PLATFORM",
-        gateway.SANDBOX.replaced_by,
-        mail.SINK.replaced_by,
-    ):
+    embedded = ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_CHARGING_PLATFORM", SANDBOX.replaced_by, MAIL_SINK.replaced_by)
+    for name in embedded:
         if name in replaced_connections(caller):
             raise BadInput(
                 "the demo bills its own databases, charges its own sandbox and mails to its own sink only",
@@ -284,36 +256,31 @@ def _postgres_connection(state: StackState, role: str, database: str) -> dict[st
     }
 
 
-def _airflow(*args: str) -> list[str]:
-    # -P: the caller's folder stays off the import path, where it may hold a module of any name.
-    return [sys.executable, "-P", "-m", "airflow", *args]
-
-
-def _run_folder(state: StackState) -> Path:
-    return state.home / "run"
-
-
 def _may_hold_a_dag(path: Path) -> bool:
     # Airflow's own test ([core] dag_discovery_safe_mode): it never even reports on other files.
     content = path.read_bytes().lower()
     return b"dag" in content and b"airflow" in content
 
 
-def _raise_if_one_died(state: StackState) -> None:
-    for name in COMPONENTS:
-        if not is_running(state, name):
-            log = log_file(state, name)
-            raise NotReady(
-                f"Airflow's {name} ended by itself; its log ends with:\n{log_tail(log)}",
-                where=str(log),
-                fix="put right what the log says, then run `evbilling up` again",
-            )
-
-
-def _wait(is_done: Callable[[], bool], patience: float) -> bool:
-    deadline = time.monotonic() + patience
+def wait_until(is_done: Callable[[], bool], seconds: float) -> bool:
+    """True once `is_done` says so, asked twice a second; False if it doesn't within `seconds`."""
+    deadline = time.monotonic() + seconds
     while not is_done():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.5)
     return True
+
+
+def executor_settings(state: StackState) -> dict[str, str]:
+    """The AIRFLOW variables that say who runs the tasks."""
+    if not state.broker_url:
+        return {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor", "AIRFLOW__CORE__PARALLELISM": "4"}
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CELERY__BROKER_URL": state.broker_url,
+        # Celery's results are of use for minutes only: they needn't be in the metadata database.
+        "AIRFLOW__CELERY__RESULT_BACKEND": state.broker_url,
+        # A message that nobody confirms is handed out again after this long. Later than any task may take.
+        "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
+    }

@@ -1,14 +1,24 @@
-"""What the stack's commands print: a line for each thing, live on a terminal and plain elsewhere."""
+"""What the stack's commands print: a line for each thing, live on a terminal and plain elsewhere, and `env`."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
+
+from evbilling.cli.environment import UrlKind
+from evbilling.errors import NotReady
+from evbilling_local.stack.airflow import settings
+from evbilling_local.stack.postgres import bin_directory
+from evbilling_local.stack.state import StackState, stack_home
+
+# The admin's URL is left out: what a shell exports, everything started from it can read.
+_URLS: tuple[UrlKind, ...] = ("warehouse", "finance", "platform")
 
 
 class Step:
@@ -57,3 +67,18 @@ def command() -> str:
         return "evbilling"
     relative = os.path.relpath(ours)
     return str(ours) if relative.startswith("..") else relative
+
+
+def export_lines() -> list[str]:
+    """One quoted `export` line for each variable, PATH included; raises `NotReady` if there is no stack."""
+    state = StackState.load(stack_home())
+    if state is None:
+        raise NotReady("there is no stack yet", where=str(stack_home()), fix="run `evbilling up`")
+    values = {"EVBILLING_HOME": str(state.home)}
+    values |= {f"{kind.upper()}_URL": state.url(kind) for kind in _URLS}
+    values |= settings(state, os.environ)
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    # Not resolved: a virtual environment's real interpreter lies elsewhere, without our programs beside it.
+    own = [str(Path(sys.executable).parent), str(bin_directory())]
+    lines.append(f'export PATH={shlex.quote(os.pathsep.join(own))}"${{PATH:+:$PATH}}"')
+    return lines

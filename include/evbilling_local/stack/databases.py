@@ -1,14 +1,19 @@
-"""The stack's roles and databases on its Postgres: made once, brought up to date at every `up`."""
+"""Roles and databases on the Postgres of the stack or of the containers: made once, upgraded at each start."""
 
 from __future__ import annotations
 
-from evbilling.errors import NotReady
-from evbilling.warehouse.query import load_sql
-from evbilling_local.stack.postgres import EmbeddedPostgres
-from evbilling_local.stack.state import StackState
+from collections.abc import Mapping
 
-_OWNERS = {"airflow": "airflow", "platform": "platform", "warehouse": "postgres"}
-_OWN_ROLES = ("airflow", "platform", "platform_reader")
+import psycopg
+from psycopg import sql
+
+from evbilling.errors import NotReady
+from evbilling.warehouse.connect import connected
+from evbilling.warehouse.migrate import migrate
+from evbilling.warehouse.query import load_sql
+
+# The made-up charging platform is beside the warehouse, in a database of its own.
+_PLATFORM_ROLES = ("platform", "platform_reader")
 _WAREHOUSE_ROLES = ("evbilling_writer", "finance_reader")
 
 _READER_RIGHTS = (
@@ -18,33 +23,35 @@ _READER_RIGHTS = (
 )
 
 
-def make_databases(server: EmbeddedPostgres, state: StackState) -> list[str]:
-    """Make what is missing of the databases and of our own roles; returns the names of new databases."""
-    import psycopg
-    from psycopg import sql
+def make_databases(admin_url: str, passwords: Mapping[str, str], owners: Mapping[str, str]) -> list[str]:
+    """Make what is missing of the platform's roles, and of the databases with their owners; returns the new databases.
 
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
-        for role in _OWN_ROLES:
-            if role not in roles:
-                connection.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
-                server.set_password(role, state.role_passwords[role])
-        there = {name for (name,) in connection.execute("select datname from pg_database")}
-        new = [name for name in _OWNERS if name not in there]
+    `admin_url` logs a superuser in to any database, `passwords` are those of all roles. Raises `TransientError` if the
+    server can't be reached, `NotReady` if a password is missing.
+    """
+    roles = {*_PLATFORM_ROLES, *owners.values()} - {"postgres"}
+    if missing := sorted({*roles, *_WAREHOUSE_ROLES} - passwords.keys()):
+        raise NotReady(f"there is no password for {', '.join(missing)}")
+    # A database can't be made inside a transaction.
+    with connected(admin_url, what="Postgres", autocommit=True) as connection:
+        existing = {name for (name,) in connection.execute("select rolname from pg_roles")}
+        for role in sorted(roles - existing):
+            connection.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
+        _set_passwords(connection, {role: passwords[role] for role in roles})
+        existing = {name for (name,) in connection.execute("select datname from pg_database")}
+        new = [name for name in owners if name not in existing]
         for name in new:
-            server.create_database(name, owner=_OWNERS[name])
-            if name != "warehouse":
-                database = sql.Identifier(name)
-                connection.execute(sql.SQL("revoke connect on database {} from public").format(database))
+            names = (sql.Identifier(name), sql.Identifier(owners[name]))
+            connection.execute(sql.SQL("create database {} owner {}").format(*names))
+            if owners[name] != "postgres":
+                connection.execute(sql.SQL("revoke connect on database {} from public").format(sql.Identifier(name)))
         connection.execute("grant connect on database platform to platform_reader")
     return new
 
 
 def make_platform_tables(owner_url: str) -> None:
-    """Make the platform's five tables as their owner, readable by the pipeline; no-op if they are there."""
-    import psycopg
-
-    with psycopg.connect(owner_url) as connection:
+    """Make the platform's five tables as their owner, readable by the pipeline; no-op if they exist."""
+    with connected(owner_url, what="platform database") as connection:
         # The file's own notices (`if not exists`) are of no use to anybody.
         connection.execute("set client_min_messages = warning")
         connection.execute(load_sql("scripts/local/platform.sql").encode())
@@ -52,31 +59,15 @@ def make_platform_tables(owner_url: str) -> None:
             connection.execute(statement.encode())
 
 
-def migrate_warehouse(server: EmbeddedPostgres, state: StackState) -> list[str]:
+def migrate_warehouse(admin_url: str, passwords: Mapping[str, str]) -> list[str]:
     """Bring the warehouse to its newest revision and let its roles log in; returns the revisions applied."""
-    import psycopg
-
-    from evbilling.warehouse.migrate import migrate
-
-    applied = migrate(state.url("warehouse_admin"))
-    for role in _WAREHOUSE_ROLES:
-        try:
-            server.set_password(role, state.role_passwords[role])
-        except psycopg.errors.UndefinedObject as error:
-            raise NotReady(
-                f"the warehouse migration didn't make the role {role}",
-                where="sql/access/roles.sql",
-                fix="create the role in that file",
-            ) from error
+    applied = migrate(admin_url)
+    with connected(admin_url, what="warehouse") as connection:
+        _set_passwords(connection, {role: passwords[role] for role in _WAREHOUSE_ROLES})
     return applied
 
 
-def airflow_is_migrated(state: StackState, version: str) -> bool:
-    """True if this Airflow `version` has migrated the metadata database that is there now."""
-    import psycopg
-
-    if state.airflow_migrated != version:
-        return False
-    with psycopg.connect(state.role_url("airflow", "airflow")) as connection:
-        found = connection.execute("select to_regclass('alembic_version')").fetchone()
-    return found is not None and found[0] is not None
+def _set_passwords(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
+    for role, password in passwords.items():
+        statement = sql.SQL("alter role {} login password {}")
+        connection.execute(statement.format(sql.Identifier(role), sql.Literal(password)))

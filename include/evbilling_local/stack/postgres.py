@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from evbilling.errors import NotReady
-from evbilling_local.stack.ports import LOOPBACK, free_port
+from evbilling_local.ports import LOOPBACK, free_port
 
 # The server refuses to run as root, so it runs as this system user then.
 SYSTEM_USER = "pgserver"

@@ -1,4 +1,4 @@
-"""What a stack remembers between two commands: ports, passwords, secrets; one file, its owner's only."""
+"""Where a stack is and what it keeps between two commands: ports, passwords, secrets; in one file of its owner's."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ URL_LOGIN: dict[UrlKind, tuple[str, str]] = {
     "platform": ("platform", "platform"),
     "warehouse_admin": ("postgres", "warehouse"),
 }
+
+REPO_ROOT = Path(__file__).resolve().parents[3]
 
 ROLES = ("postgres", "airflow", "platform", "platform_reader", "evbilling_writer", "finance_reader")
 AIRFLOW_USERS = ("admin", "op", "user", "viewer")
@@ -113,9 +115,15 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def only_one(home: Path) -> Generator[None]:
-    """Hold the stack's lock, so that two `up` or `down` of one folder wait for each other."""
+def locked(home: Path) -> Generator[None]:
+    """Hold the stack's lock: of two `up` or `down` of one folder, one waits for the other."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def stack_home() -> Path:
+    """The absolute folder of this stack, there or not: `EVBILLING_HOME`, or `.local` in the sources."""
+    named = os.environ.get("EVBILLING_HOME")
+    return Path(named).expanduser().absolute() if named else REPO_ROOT / ".local"

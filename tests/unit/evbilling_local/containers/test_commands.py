@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +11,7 @@ import pytest
 from evbilling.cli.main import main
 from evbilling.errors import BadInput
 from evbilling_local.containers.demo import Places, run_demo
-from evbilling_local.containers.files import read_connections, read_logins
-from evbilling_local.containers.health import is_healthy
+from evbilling_local.containers.setup import read_connections, read_logins
 
 PLACES = Places("http://api-server:8080", "http://127.0.0.1:8080", "http://sandbox:12111")
 OWN = {
@@ -66,7 +61,7 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("accounts", "changed", "says"),
     [
-        (0, {}, "none is wanted"),
+        (0, {}, "no accounts are wanted"),
         (5, {"warehouse": {"host": "db.example", "port": 5432}}, "the connection warehouse leads elsewhere"),
         (5, {"charging_platform": {"conn_type": "fs"}}, "the connection charging_platform leads elsewhere"),
         (5, {"payment_gateway": {"password": "sk_live"}}, "the connection payment_gateway leads elsewhere"),
@@ -81,49 +76,6 @@ def test_the_demo_keeps_off_what_is_yours(
     connections = written(tmp_path, json.dumps(OWN | changed))
     assert run_demo(accounts, PLACES, connections, tmp_path / "passwords.json") == 0
     assert capsys.readouterr().out == f"No month is made up: {says}.\n"
-
-
-@contextmanager
-def answering(status: int, body: dict[str, Any]) -> Generator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_a_part_is_healthy_if_airflow_says_so() -> None:
-    """Each part is judged by itself; without an answer none is healthy."""
-    report = {
-        "metadatabase": {"status": "healthy"},
-        "scheduler": {"status": "healthy"},
-        "triggerer": {"status": "unhealthy"},
-        "dag_processor": {"status": None},
-    }
-    with answering(200, report) as url:
-        said = {part: is_healthy(part, url) for part in ("api-server", "scheduler", "triggerer", "dag-processor")}
-    assert said == {"api-server": True, "scheduler": True, "triggerer": False, "dag-processor": False}
-    assert not is_healthy("scheduler", url)
-    assert not is_healthy("sandbox", url)
-
-
-@pytest.mark.parametrize("status", [200, 500])
-def test_the_sandbox_is_healthy_if_it_answers_well(status: int) -> None:
-    """An error isn't an answer to be content with."""
-    with answering(status, {}) as url:
-        assert is_healthy("sandbox", url) is (status == 200)
 
 
 def test_a_key_file_must_hold_a_test_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

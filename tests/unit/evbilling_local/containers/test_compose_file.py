@@ -10,6 +10,10 @@ import re
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +257,54 @@ def test_the_files_of_a_set_agree(tmp_path: Path) -> None:
         assert login == (setup[section]["user"], setup[section]["password"])
     # No superuser of the warehouse among what Airflow's containers hold.
     assert "postgres" not in {everyday[name]["user"] for name in everyday.sections()}
+
+
+@contextmanager
+def answering(status: int, body: dict[str, Any]) -> Generator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def is_healthy(service: str, url: str) -> bool:
+    """What the service's health check says if the server that it asks is at `url`."""
+    kind, *line = SERVICES[service]["healthcheck"]["test"]
+    assert kind == "CMD"
+    line = [re.sub(r"http://[\w.-]+:\d+(?=/)", url, part) for part in line]
+    return subprocess.run([sys.executable, *line[1:]], capture_output=True, check=False).returncode == 0
+
+
+def test_a_part_is_healthy_if_airflow_says_so() -> None:
+    """Each part is judged alone; without an answer none is healthy."""
+    report = {
+        "metadatabase": {"status": "healthy"},
+        "scheduler": {"status": "healthy"},
+        "triggerer": {"status": "unhealthy"},
+        "dag_processor": {"status": None},
+    }
+    with answering(200, report) as url:
+        healthy = {part: is_healthy(part, url) for part in ("api-server", "scheduler", "triggerer", "dag-processor")}
+    assert healthy == {"api-server": True, "scheduler": True, "triggerer": False, "dag-processor": False}
+    assert not is_healthy("scheduler", url)
+    assert not is_healthy("sandbox", url)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_server_is_healthy_if_it_answers_without_an_error(status: int) -> None:
+    """An error isn't good enough."""
+    with answering(status, {}) as url:
+        assert is_healthy("sandbox", url) is (status == 200)

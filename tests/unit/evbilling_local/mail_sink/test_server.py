@@ -13,7 +13,7 @@ import pytest
 from evbilling.errors import BadInput
 from evbilling_local.mail_sink.mailbox import Mailbox, parsed
 from evbilling_local.mail_sink.server import application, running_sink
-from evbilling_local.stack.ports import LOOPBACK, free_port
+from evbilling_local.ports import LOOPBACK, free_port
 
 EVIL = "<script>alert(1)</script>"
 

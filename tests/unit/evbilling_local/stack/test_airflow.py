@@ -1,4 +1,4 @@
-"""Who runs the local stack's tasks: said once, kept, and taken back."""
+"""Who runs the local stack's tasks: chosen once, kept, and changed back."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import NoReturn
 import pytest
 
 from evbilling.errors import BadInput, NotReady
-from evbilling_local.stack import workers
-from evbilling_local.stack.state import StackState
+from evbilling_local.stack import StackState, airflow
 
 BROKER = "redis://:secret@127.0.0.1:6379/0"
 
@@ -21,20 +20,20 @@ def state(tmp_path: Path) -> StackState:
 
 
 def executor(state: StackState) -> str:
-    return workers.executor_settings(state)["AIRFLOW__CORE__EXECUTOR"]
+    return airflow.executor_settings(state)["AIRFLOW__CORE__EXECUTOR"]
 
 
 def test_the_scheduler_runs_the_tasks_until_told_otherwise(state: StackState) -> None:
     """A broker is kept in the stack's state; an empty one goes back, and leaves no setting of Celery behind."""
-    alone = workers.executor_settings(state)
+    alone = airflow.executor_settings(state)
     assert executor(state) == "LocalExecutor"
-    workers.choose_broker(state, BROKER)
+    airflow.choose_broker(state, BROKER)
     kept = StackState.load(state.home)
     assert kept is not None
     assert executor(kept) == "CeleryExecutor"
-    assert workers.executor_settings(kept)["AIRFLOW__CELERY__BROKER_URL"] == BROKER
-    workers.choose_broker(kept, "")
-    assert workers.executor_settings(kept) == alone
+    assert airflow.executor_settings(kept)["AIRFLOW__CELERY__BROKER_URL"] == BROKER
+    airflow.choose_broker(kept, "")
+    assert airflow.executor_settings(kept) == alone
 
 
 def test_a_stack_made_before_there_were_workers_goes_on(state: StackState) -> None:
@@ -50,18 +49,18 @@ def test_a_stack_made_before_there_were_workers_goes_on(state: StackState) -> No
 def test_what_is_no_redis_is_refused(state: StackState) -> None:
     """Another broker is refused, without what may be a password in it."""
     with pytest.raises(BadInput, match="is no URL of a Redis server") as refused:
-        workers.choose_broker(state, "amqp://user:secret@127.0.0.1")
+        airflow.choose_broker(state, "amqp://user:secret@127.0.0.1")
     assert "secret" not in str(refused.value)
     assert executor(state) == "LocalExecutor"
 
 
 def test_a_missing_provider_is_named_with_the_extra(state: StackState, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever installed the package without its extra reads which one it is."""
+    """The message names the extra that is missing."""
 
     def missing(name: str) -> NoReturn:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(workers, "version", missing)
+    monkeypatch.setattr(airflow, "version", missing)
     with pytest.raises(NotReady, match=r"evbilling\[celery\]"):
-        workers.choose_broker(state, BROKER)
+        airflow.choose_broker(state, BROKER)
     assert executor(state) == "LocalExecutor"

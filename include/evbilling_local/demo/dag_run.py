@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evbilling.errors import NotReady, TransientError
-from evbilling_local.stack.api import AirflowApi
+from evbilling_local.stack import AirflowApi
 
 _FINISHED = ("success", "failed")
 _POLL_SECONDS = 0.5

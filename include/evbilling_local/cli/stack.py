@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from evbilling_local.cli.extra import needs_local_extra
+
 if TYPE_CHECKING:
-    from evbilling_local.stack.state import StackState
+    from evbilling_local.stack import StackState
 
 
 def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,27 +43,27 @@ def _count(text: str) -> int:
     return int(text)
 
 
+@needs_local_extra
 def _up(args: argparse.Namespace) -> int:
-    from evbilling_local.stack.lifecycle import bring_up
+    from evbilling_local.stack import bring_up
 
     state = bring_up(with_airflow=not args.no_airflow, broker_url=args.broker)
     _print_where(state)
     return 0
 
 
+@needs_local_extra
 def _down(_args: argparse.Namespace) -> int:
-    from evbilling_local.stack.home import stack_home
-    from evbilling_local.stack.lifecycle import take_down
+    from evbilling_local.stack import stack_home, take_down
 
     if not take_down():
         print(f"There is no stack in {stack_home()}.")
     return 0
 
 
+@needs_local_extra
 def _status(_args: argparse.Namespace) -> int:
-    from evbilling_local.stack.home import stack_home
-    from evbilling_local.stack.lifecycle import look
-    from evbilling_local.stack.state import StackState
+    from evbilling_local.stack import StackState, stack_home, statuses
 
     state = StackState.load(stack_home())
     if state is None:
@@ -69,15 +71,15 @@ def _status(_args: argparse.Namespace) -> int:
         return 0
     print(f"Stack in {state.home}")
     missing = []
-    for part in look(state):
-        if part.pid:
-            says = f"running  pid {part.pid:<8}{part.where}"
-        elif part.is_wanted:
-            says = f"NOT RUNNING, though it should; log: {part.log}"
-            missing.append(part.name)
+    for service in statuses(state):
+        if service.pid:
+            text = f"running  pid {service.pid:<8}{service.url}"
+        elif service.is_wanted:
+            text = f"NOT RUNNING, but should be; log: {service.log}"
+            missing.append(service.name)
         else:
-            says = "stopped"
-        print(f"  {part.name:<14}{says.rstrip()}")
+            text = "stopped"
+        print(f"  {service.name:<14}{text.rstrip()}")
     if missing:
         print(f"{', '.join(missing)} should run\n  -> run `evbilling up`")
         return 1
@@ -86,16 +88,18 @@ def _status(_args: argparse.Namespace) -> int:
     return 0
 
 
+@needs_local_extra
 def _env(_args: argparse.Namespace) -> int:
-    from evbilling_local.stack.shell import export_lines
+    from evbilling_local.stack import export_lines
 
     print("\n".join(export_lines()))
     return 0
 
 
+@needs_local_extra
 def _demo(args: argparse.Namespace) -> int:
-    from evbilling_local.demo.demo import run_demo
-    from evbilling_local.stack.lifecycle import take_down
+    from evbilling_local.demo import run_demo
+    from evbilling_local.stack import take_down
 
     code = run_demo(args.accounts)
     if args.down:
@@ -104,15 +108,13 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _print_where(state: StackState) -> None:
-    from evbilling_local.stack.airflow import base_url
-    from evbilling_local.stack.console import command
-    from evbilling_local.stack.mail import url as mail_url
+    from evbilling_local.stack import API_SERVER, MAIL_SINK, command
 
     print()
-    if "api-server" in state.wanted:
-        print(f"Airflow     {base_url(state)}   login admin / {state.airflow_passwords['admin']}")
-    if "mail-sink" in state.wanted:
-        print(f"Mail        {mail_url(state)}")
+    if API_SERVER.name in state.wanted:
+        print(f"Airflow     {API_SERVER.url(state)}   login admin / {state.airflow_passwords['admin']}")
+    if MAIL_SINK.name in state.wanted:
+        print(f"Mail        {MAIL_SINK.url(state)}")
     if state.broker_url:
         print(f'Workers     eval "$({command()} env)"; airflow celery worker    for each, anywhere')
     print(f'Warehouse   eval "$({command()} env)"; psql "$FINANCE_URL"')

@@ -53,7 +53,7 @@ def _day(text: str) -> date:
 def run_load(args: argparse.Namespace) -> int | None:
     """Load a folder; prints the rows of each table, and columns that were left out."""
     from evbilling.cli.environment import resolve_url
-    from evbilling_local.platform.load import load_folder
+    from evbilling_local.sample import load_folder
 
     loaded = load_folder(args.url or resolve_url("platform"), args.folder)
     for name, columns in loaded.ignored.items():

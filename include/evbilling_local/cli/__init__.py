@@ -1,0 +1,1 @@
+"""The commands of the local environment, registered by `evbilling_local.commands`."""

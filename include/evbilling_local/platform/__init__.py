@@ -1,1 +1,0 @@
-"""The demo platform database: its tables, filled from files or with a made-up platform."""
