@@ -1,4 +1,4 @@
-# One image for every part of ours: Airflow's components, `evbilling`, the payment sandbox. The command says which.
+# One image for Airflow's components, `evbilling` and the payment sandbox; the command chooses.
 #   docker run --rm evbilling:0.1.0 evbilling --help
 #   docker run --rm evbilling:0.1.0 airflow version
 # The minor version of Python is the one that the tests ran on; a tag, not a digest: pin that where you deploy.
@@ -8,7 +8,7 @@ FROM python:${PYTHON}-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 COPY requirements.lock /tmp/requirements.lock
-# The lock is complete, so nothing is to be resolved: pip would want a pin of its own for every extra.
+# The lock is complete, so pip needn't resolve anything; it would ask for a pin of each extra.
 RUN /opt/venv/bin/pip install --no-deps --require-hashes --requirement /tmp/requirements.lock
 WORKDIR /opt/evbilling
 COPY pyproject.toml README.md ./
@@ -21,11 +21,11 @@ RUN /opt/venv/bin/pip install --no-deps --no-build-isolation . \
     && /opt/venv/bin/python -m compileall -q /opt/venv/lib/python*/site-packages/evbilling*
 
 FROM python:${PYTHON}-slim
-# Of every script, and emoji: customers' names are on the PDFs.
+# For customers' names on the PDFs: every script, and emoji.
 RUN apt-get update -qq \
     && apt-get install -qq --no-install-recommends fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji \
     && rm -rf /var/lib/apt/lists/*
-# What grows lies below /var/lib/evbilling: a volume that is new takes its owner from here.
+# Data is below /var/lib/evbilling: a new volume takes its owner from here.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin evbilling \
     && install -d -o evbilling -g evbilling /var/lib/evbilling /var/lib/evbilling/logs /var/lib/evbilling/sandbox
 COPY --from=build /opt/venv /opt/venv
@@ -41,5 +41,5 @@ ENV PATH=/opt/venv/bin:$PATH \
     GX_ANALYTICS_ENABLED=False
 WORKDIR /opt/evbilling
 USER 10001:10001
-# No HEALTHCHECK: what is healthy depends on the command, so docker-compose.yml says it for each service.
+# No HEALTHCHECK: health depends on the command, so docker-compose.yml has a check for each service.
 CMD ["evbilling", "--help"]

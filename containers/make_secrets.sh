@@ -103,7 +103,7 @@ cat > s3.json <<END
 END
 
 # Compose hands files into containers with the host's owner and mode, and the users in there are others. The folder
-# keeps everybody else on this machine out.
+# keeps other users of this machine out.
 chmod 444 ./*
 chmod 644 connections.json
 cd ..

@@ -229,7 +229,7 @@ def test_a_second_start_changes_nothing(machine: Machine, billed: str) -> None:
     """The one-shots of another `docker compose up` succeed, and the demo leaves alone what is there."""
     before = finance(machine, "select t::text from finance.statements t order by 1")
     assert "up to date" in one_shot(machine, "setup")
-    assert "holds data already" in one_shot(machine, "demo")
+    assert "has data already" in one_shot(machine, "demo")
     assert finance(machine, "select t::text from finance.statements t order by 1") == before
 
 

@@ -68,7 +68,7 @@ def _reason_not_to(accounts: int, places: Places, connections: Mapping[str, Mapp
         if _address(connections.get(name, {})) != (urlsplit(url).hostname, urlsplit(url).port):
             return f"the connection {name} leads elsewhere"
     if _is_there("platform", "select exists (select from platform.account)"):
-        return "the platform holds data already"
+        return "the platform has data already"
     if _is_there("finance", "select exists (select from finance.statements)"):
         return "statements were issued already"
     return ""

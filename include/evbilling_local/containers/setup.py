@@ -14,7 +14,7 @@ from evbilling.errors import BadInput, NotReady, TransientError
 from evbilling_local.stack.databases import make_databases, make_platform_tables, migrate_warehouse
 
 # Removing the secrets alone would lock everybody out of the databases that know them.
-FIX = "correct it, or make all anew as docs/runbooks/containers.md says"
+FIX = "correct it, or make new ones as docs/runbooks/containers.md says"
 
 
 def run_setup(service_file: Path, connections_file: Path) -> None:

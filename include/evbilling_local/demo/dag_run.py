@@ -1,8 +1,7 @@
-"""One run of a DAG through the real scheduler: asked for, waited for, shown as it goes."""
+"""One run of a DAG through the real scheduler: requested, waited for, and shown while it runs."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,28 +48,28 @@ class DagRunner:
         details = self._api.get(f"{self._path}/details")
         now = datetime.now(UTC)
         run_id = f"demo__{period}__{now:%Y%m%dT%H%M%S}"
-        held = []
+        placeholders = []
         try:
             if details["is_paused"]:
-                # Un-pausing makes Airflow bill the month its schedule missed last, too: this one. It doesn't
-                # while the DAG has all the active runs it may have, and runs of tomorrow count as active.
+                # Un-pausing also makes Airflow create the run that its schedule missed last, which is of this month. It
+                # doesn't while the DAG has its maximum of active runs, and queued runs of tomorrow count as active.
                 for number in range(int(details["max_active_runs"])):
-                    held.append(f"demo-hold-{number}__{period}__{now:%Y%m%dT%H%M%S}")
-                    self._ask(held[-1], period, now + timedelta(days=1))
-            self._ask(run_id, period, now)
-            if held:
+                    placeholders.append(f"demo-hold-{number}__{period}__{now:%Y%m%dT%H%M%S}")
+                    self._request(placeholders[-1], period, now + timedelta(days=1))
+            self._request(run_id, period, now)
+            if placeholders:
                 self._wait_for_parse(details)
                 self._api.patch(self._path, {"is_paused": False})
             state = self._watch(run_id, watch)
         finally:
-            if held:
+            if placeholders:
                 self._api.patch(self._path, {"is_paused": True})
-            for hold in held:
-                self._api.delete(f"{self._path}/dagRuns/{hold}")
+            for placeholder in placeholders:
+                self._api.delete(f"{self._path}/dagRuns/{placeholder}")
         return run_id, state
 
     def tasks(self, run_id: str) -> list[TaskState]:
-        """The run's task instances, in the order in which they started; those that didn't come last."""
+        """The run's task instances, in the order in which they started; those that haven't started come last."""
         found = self._api.get(f"{self._path}/dagRuns/{run_id}/taskInstances", limit=1000)["task_instances"]
         found.sort(key=lambda ti: (ti["start_date"] is None, ti["start_date"] or "", ti["map_index"]))
         return [
@@ -85,23 +84,23 @@ class DagRunner:
             map_index=task.map_index,
             full_content="true",
         )
-        said = [line for entry in log["content"] for line in _log_lines(entry) if not line.startswith("::")]
-        return "\n".join(f"    {line}" for line in said[-lines:])
+        text = [line for entry in log["content"] for line in _log_lines(entry) if not line.startswith("::")]
+        return "\n".join(f"    {line}" for line in text[-lines:])
 
-    def _ask(self, run_id: str, period: str, run_after: datetime) -> None:
-        wanted = {"dag_run_id": run_id, "partition_key": period, "run_after": run_after.isoformat()}
-        self._api.post(f"{self._path}/dagRuns", wanted | {"logical_date": None})
+    def _request(self, run_id: str, period: str, run_after: datetime) -> None:
+        body = {"dag_run_id": run_id, "partition_key": period, "run_after": run_after.isoformat()}
+        self._api.post(f"{self._path}/dagRuns", body | {"logical_date": None})
 
     def _wait_for_parse(self, before: dict[str, Any]) -> None:
-        # Only a parse notes down that the DAG has all the runs it may have.
+        # Airflow notices only when it parses the DAG that it has its maximum of active runs.
         self._api.put(f"/api/v2/parseDagFile/{before['file_token']}")
         deadline = time.monotonic() + _PARSE_PATIENCE
         while self._api.get(self._path)["last_parsed_time"] == before["last_parsed_time"]:
             if time.monotonic() > deadline:
                 raise NotReady(
-                    f"the DAG {self._dag_id} isn't parsed any more",
+                    f"the DAG {self._dag_id} is no longer parsed",
                     where=before["fileloc"],
-                    fix="look into the dag-processor's log: `evbilling status` says where",
+                    fix="look at the dag-processor's log: `evbilling status` says where",
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -123,57 +122,19 @@ class DagRunner:
 
 
 class Progress:
-    """Shows task instances as they change: a live table on a terminal, else a line for each change."""
+    """Prints a line for each change of a task instance."""
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[str, int]] = {}
-        self._live: Any = None
-
-    def __enter__(self) -> Progress:
-        if sys.stdout.isatty():
-            from rich.live import Live
-
-            self._live = Live(refresh_per_second=4)
-            self._live.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def __call__(self, tasks: list[TaskState]) -> None:
-        """Show `tasks`, the run's task instances as they are now."""
-        if self._live is not None:
-            self._live.update(_table(tasks))
-            return
+        """Print what is new in `tasks`, the run's task instances as they are now."""
         for task in tasks:
             now = (task.state, task.try_number)
             if task.state != "waiting" and self._shown.get(task.label) != now:
                 self._shown[task.label] = now
-                print(f"  {task.label:<40} {task.state:<16}{_seconds(task)}".rstrip(), flush=True)
-
-
-_COLOURS = {
-    "success": "green",
-    "failed": "red",
-    "upstream_failed": "red",
-    "running": "cyan",
-    "skipped": "dim",
-}
-
-
-def _table(tasks: list[TaskState]) -> Any:
-    from rich.table import Table
-
-    table = Table("Task", "State", "Try", "Time", box=None, padding=(0, 2))
-    for task in tasks:
-        style = _COLOURS.get(task.state, "")
-        table.add_row(task.label, task.state, str(task.try_number or ""), _seconds(task), style=style)
-    return table
-
-
-def _seconds(task: TaskState) -> str:
-    return f"{task.seconds:.1f} s" if task.seconds is not None and task.state in _FINISHED else ""
+                seconds = f"{task.seconds:.1f} s" if task.seconds is not None and task.state in _FINISHED else ""
+                print(f"  {task.label:<40} {task.state:<16}{seconds}".rstrip(), flush=True)
 
 
 def _log_lines(entry: Any) -> list[str]:

@@ -33,8 +33,8 @@ def run_demo(accounts: int) -> int:
     state = bring_up()
     _load_sample(state, accounts)
     period = last_complete_month()
-    urls = {"web_url": API_SERVER.url(state), "finance_url": state.url("finance"), "warehouse_url": state.url("warehouse")}
-    if not bill_and_close(admin_api(state), period, **urls):
+    urls = {f"{kind}_url": state.url(kind) for kind in ("finance", "warehouse")}
+    if not bill_and_close(admin_api(state), period, web_url=API_SERVER.url(state), **urls):
         return 1
     _print_next_steps(state, period)
     return 0
@@ -50,7 +50,7 @@ def _load_sample(state: StackState, accounts: int) -> None:
         if state.sample and loaded != wanted:
             loaded_accounts = state.sample["accounts"]
             raise BadInput(
-                f"this stack already holds a sample of {loaded_accounts} accounts, not of {accounts}",
+                f"this stack already has a sample of {loaded_accounts} accounts, not of {accounts}",
                 where=str(state.home),
                 fix=f"ask for --accounts {loaded_accounts}, or take another folder: EVBILLING_HOME=…",
             )
@@ -80,7 +80,7 @@ def _require_empty_platform(state: StackState) -> None:
         found = connection.execute("select exists (select from platform.account)").fetchone()
     if found == (True,):
         raise BadInput(
-            "the platform database holds data that isn't the demo's, and a sample would replace it",
+            "the platform database has data that isn't the demo's, and a sample would replace it",
             where=str(state.home),
             fix="run the demo in another folder: EVBILLING_HOME=… evbilling demo",
         )

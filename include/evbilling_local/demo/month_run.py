@@ -1,4 +1,4 @@
-"""A month from beginning to end through a running Airflow: its two DAGs, one after the other, and what came of them."""
+"""A month from beginning to end through a running Airflow: its two DAGs, one after the other, and their result."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ def _run(api: AirflowApi, dag_id: str, period: Period, web_url: str, finance_url
     runner = DagRunner(api, dag_id)
     before = count_rows(finance_url, period)
     print(f"\nDAG {dag_id}, partition key {period}")
-    with Progress() as progress:
-        run_id, outcome = runner.run(str(period), progress)
+    run_id, outcome = runner.run(str(period), Progress())
     link = f"{web_url}/dags/{dag_id}/runs/{run_id}"
     if outcome == "success":
         written = count_rows(finance_url, period) - before

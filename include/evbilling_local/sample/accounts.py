@@ -16,7 +16,7 @@ from evbilling_local.sample.places import OPERATORS, PLACES, TRADES, Place
 
 BLOCK = 500
 MOST_ACCOUNTS = 1_000_000
-# From so many accounts on, each of the faults below has one account.
+# Samples of at least this size have one account with each of the faults below.
 FAULTY_FROM = 50
 UNKNOWN_ZONE = "America/New York"
 UNKNOWN_SCOPE = "Restricted"
@@ -32,7 +32,7 @@ FAULTS: dict[int, str] = {
 
 
 class Topic(IntEnum):
-    """Each has a random stream of its own in a block, so that a change to one leaves the others alone."""
+    """Each has its own random stream in a block, so a change to one leaves the others alone."""
 
     ACCOUNTS = 1
     INVENTORY = 2

@@ -51,6 +51,6 @@ def truncate(connection: psycopg.Connection) -> None:
 
 
 def analyze(connection: psycopg.Connection) -> None:
-    """Give the planner the new sizes at once, in the caller's transaction."""
+    """Update the planner's statistics, in the caller's transaction."""
     names = sql.SQL(", ").join(sql.Identifier(SCHEMA, table.name) for table in TABLES)
     connection.execute(sql.SQL("analyze {}").format(names))

@@ -1,4 +1,4 @@
-"""The control API under `/_sandbox`: set faults, change what methods do, tamper with payments, see what came in."""
+"""The control API under `/_sandbox`: set faults, change what methods do, tamper with payments, count requests."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def set_method(api: Api, method_id: str, sent: Json) -> Json:
 
 
 def tamper(api: Api, intent_id: str, sent: Json) -> Json:
-    """Change what a PaymentIntent says, without any charge or refund; returns the intent."""
+    """Change the fields of a PaymentIntent, without a charge or refund; returns the intent."""
     _only(sent, _TAMPERED)
     if sent.get("status", "succeeded") not in _STATUSES:
         raise Refusal(400, f"The status is one of {', '.join(_STATUSES)}.", param="status")
@@ -87,7 +87,7 @@ def tamper(api: Api, intent_id: str, sent: Json) -> Json:
 
 
 def delete_intent(api: Api, intent_id: str) -> Json:
-    """Make a PaymentIntent vanish. The answer that was kept for its key stays."""
+    """Delete a PaymentIntent. The answer that was kept for its key stays."""
     with api.store.transaction():
         if not api.store.delete(INTENT, intent_id):
             raise missing(INTENT, intent_id, status=404)
@@ -95,7 +95,7 @@ def delete_intent(api: Api, intent_id: str) -> Json:
 
 
 def make_payment(api: Api, sent: Json) -> Json:
-    """A succeeded PaymentIntent that nobody asked for; returns it."""
+    """A succeeded PaymentIntent that no request created; returns it."""
     _only(sent, _MADE)
     _check_types(sent)
     params = {"payment_method": "pm_card_visa", **{name: value for name, value in sent.items() if name != "created"}}

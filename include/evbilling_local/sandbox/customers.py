@@ -10,7 +10,7 @@ from evbilling_local.sandbox.store import Store
 
 CUSTOMER = "customer"
 METHOD = "payment_method"
-# What a method does when it is charged, kept apart from the method because the API doesn't show it.
+# The outcome of a charge on a method; stored apart from the method because the API doesn't show it.
 BEHAVIOUR = "behaviour"
 
 _CUSTOMER_PARAMS = frozenset({
@@ -78,7 +78,7 @@ def use_customer(store: Store, customer_id: str, now: int, *, adopt: bool) -> No
 
 
 def behaviour_of(store: Store, method_id: str) -> Behaviour:
-    """What a charge on a method comes to; a `Refusal` if there is no such method."""
+    """The outcome of a charge on a method; a `Refusal` if there is no such method."""
     if kept := store.get(BEHAVIOUR, method_id):
         return Behaviour(kept["reason"], kept["advice_code"], kept["brand"], kept["is_attachable"])
     known = methods.of_test_method(method_id)
@@ -88,7 +88,7 @@ def behaviour_of(store: Store, method_id: str) -> Behaviour:
 
 
 def set_behaviour(store: Store, method_id: str, behaviour: Behaviour) -> None:
-    """From now on the method does this when it is charged; it comes into being by that if it has to."""
+    """From now on charges on the method have this outcome; the method needn't exist yet."""
     body = {"reason": behaviour.reason, "advice_code": behaviour.advice_code, "brand": behaviour.brand}
     store.put(BEHAVIOUR, {"id": method_id, **body, "is_attachable": behaviour.is_attachable})
 

@@ -1,4 +1,4 @@
-"""Faults on purpose: which request meets which. Drawn from the seed and the request, so runs can be repeated."""
+"""Faults on purpose: which request meets which fault. Drawn from the seed and the request, so runs can be repeated."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _FIELDS = frozenset(FaultPlan().as_json())
 
 
 def plan_from_json(data: object) -> FaultPlan:
-    """The plan that the control API was sent; what it leaves out is as in a plan without faults. Raises `BadInput`."""
+    """The plan of a request to the control API; a missing field means no such fault. Raises `BadInput`."""
     if not isinstance(data, dict) or not _FIELDS.issuperset(data):
         fix = f"send a JSON object of {', '.join(sorted(_FIELDS))}"
         raise BadInput("isn't a plan of faults", where="faults", fix=fix)
@@ -112,7 +112,7 @@ def draw(plan: FaultPlan, key: str, number: int) -> str | None:
 
 
 class Dice:
-    """A plan in use: what is left of its sequence, and how often each key has come."""
+    """A plan in use: what is left of its sequence, and how often each key was used."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self.plan = plan

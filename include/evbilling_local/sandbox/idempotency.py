@@ -1,4 +1,4 @@
-"""At most one execution for an idempotency key: the first answer is kept and given again to whoever repeats it."""
+"""At most one execution for an idempotency key: the first answer is kept, and repeated for every later request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_KEY = 255
 
 
 def fingerprint(path: str, pairs: list[tuple[str, str]]) -> str:
-    """What tells whether a request is the same: its path and its parameters, in whatever order they came."""
+    """A hash that is equal for equal requests: same path, same parameters in any order."""
     return hashlib.sha256(json.dumps([path, sorted(pairs)]).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Lists, newest first, page by page; and objects in full where an answer has only their id."""
+"""Lists, newest first, page by page; and objects in full in place of their ids."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _bounds(params: Params) -> tuple[int | None, int | None]:
 
 
 def expanded(store: Store, body: Json, names: list[str]) -> Json:
-    """The object with the named ids replaced by what they name; a `Refusal` if a name can't be."""
+    """The object with the named ids replaced by their objects; a `Refusal` if a name can't be."""
     for name in names:
         kinds = _EXPANDABLE.get(body.get("object", ""), {})
         if name not in kinds:

@@ -1,4 +1,4 @@
-"""Test payment methods: what a charge on each of them comes to, with the codes that Stripe publishes for it."""
+"""Test payment methods: the outcome of a charge on each of them, with the codes that Stripe publishes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ _NUMBERS = {
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a charge on a payment method comes to: a decline for `reason`, or success if there is none."""
+    """The outcome of a charge on a payment method: a decline for `reason`, or success if there is none."""
 
     reason: str | None = None
     advice_code: str | None = None

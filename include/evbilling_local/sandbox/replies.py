@@ -1,4 +1,4 @@
-"""What the sandbox answers: a status and a JSON body; a refusal is an answer that nothing was changed for."""
+"""What the sandbox answers: a status and a JSON body; a refusal is an answer after which nothing has changed."""
 
 from __future__ import annotations
 

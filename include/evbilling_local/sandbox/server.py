@@ -63,7 +63,7 @@ class Sandbox:
         self.call(lambda api: control.delete_intent(api, intent_id))
 
     def make_payment(self, amount: int, currency: str, **fields: Any) -> Json:
-        """A succeeded PaymentIntent that nobody asked for; fields are customer, metadata, created and the like."""
+        """A succeeded PaymentIntent that no request created; fields are customer, metadata, created and the like."""
         return self.call(lambda api: control.make_payment(api, {"amount": amount, "currency": currency, **fields}))
 
     def requests(self) -> Json:

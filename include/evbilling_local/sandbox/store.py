@@ -45,7 +45,7 @@ commit;
 
 @dataclass(frozen=True)
 class Window:
-    """Which objects of a kind are wanted: a page next to a cursor, within bounds of `created`, both inclusive."""
+    """Selects objects of a kind: a page next to a cursor, within bounds of `created`, both inclusive."""
 
     limit: int
     customer: str | None = None
@@ -93,7 +93,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """What is done inside is written at the end all together, or not at all if it raises."""
+        """Changes made inside are committed at the end, or rolled back if the block raises."""
         self._db.execute("begin immediate")
         try:
             yield
@@ -117,7 +117,7 @@ class Store:
         )
 
     def delete(self, kind: str, object_id: str) -> bool:
-        """Forget an object; False if there was none."""
+        """Delete an object; False if there was none."""
         return self._db.execute("delete from objects where kind = ? and id = ?", (kind, object_id)).rowcount > 0
 
     def count(self, kind: str) -> int:
@@ -154,18 +154,18 @@ class Store:
         return (found[::-1] if backwards else found), len(rows) > window.limit
 
     def answer_for(self, key: str, since: float) -> tuple[str, int, str] | None:
-        """Fingerprint, status and body of what was answered for a key at `since` or later; None if nothing was."""
+        """Fingerprint, status and body of the answer for a key at `since` or later; None if there is none."""
         found: tuple[str, int, str] | None = self._db.execute(
             "select fingerprint, status, body from answers where key = ? and created >= ?", (key, since)
         ).fetchone()
         return found
 
     def keep_answer(self, key: str, fingerprint: str, status: int, body: str, now: float) -> None:
-        """Remember the answer for a key, in place of one that is out of date."""
+        """Keep the answer for a key, in place of an expired one."""
         self._db.execute("insert or replace into answers values (?, ?, ?, ?, ?)", (key, fingerprint, status, body, now))
 
     def forget_answers(self, before: float) -> None:
-        """Drop the answers that were given before a moment."""
+        """Delete the answers from before a moment."""
         self._db.execute("delete from answers where created < ?", (before,))
 
 

@@ -1,4 +1,4 @@
-"""What came in: a summary of the requests, and the limit on how many may come in a second."""
+"""A summary of the requests, and the limit on requests a second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Traffic:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what came."""
+        """Forget the requests so far."""
         self._arrivals = array("d")
         self._statuses: Counter[str] = Counter()
         self._endpoints: Counter[str] = Counter()

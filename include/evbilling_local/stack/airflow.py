@@ -234,7 +234,7 @@ def choose_broker(state: StackState, broker_url: str) -> None:
 
 
 def require_embedded_services(caller: Mapping[str, str]) -> None:
-    """Raise `BadInput` if a connection of the caller's replaces an embedded database or the sandbox."""
+    """Raise `BadInput` if a connection of the caller replaces an embedded database or the sandbox."""
     embedded = ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_CHARGING_PLATFORM", SANDBOX.replaced_by, MAIL_SINK.replaced_by)
     for name in embedded:
         if name in replaced_connections(caller):

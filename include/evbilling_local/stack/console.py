@@ -1,4 +1,4 @@
-"""What the stack's commands print: a line for each thing, live on a terminal and plain elsewhere, and `env`."""
+"""What the stack's commands print: a line for each step, and the variables of `evbilling env`."""
 
 from __future__ import annotations
 
@@ -33,18 +33,6 @@ def step(name: str, waiting_for: str) -> Generator[Step]:
     """Print what is waited for, then the result and how long it took; set `.result` inside."""
     line = Step()
     began = time.monotonic()
-    if sys.stdout.isatty():
-        from rich.console import Console
-
-        console = Console(highlight=False)
-        try:
-            with console.status(f"{name}: {waiting_for}"):
-                yield line
-        except BaseException:
-            console.print(f"[red]✗[/red] {name:<12} {waiting_for}: not done", soft_wrap=True)
-            raise
-        console.print(f"[green]✓[/green] {name:<12} {line.result}{_took(began)}", soft_wrap=True)
-        return
     print(f"{name:<12} {waiting_for} ... ", end="", flush=True)
     try:
         yield line
@@ -61,7 +49,7 @@ def _took(began: float) -> str:
 
 def command() -> str:
     """How to call `evbilling` from this shell: by name if that finds this one, else by path."""
-    # Not resolved: a virtual environment's real interpreter lies elsewhere, without our programs beside it.
+    # Not resolved: a virtual environment's real interpreter is elsewhere, without our programs beside it.
     ours = Path(sys.executable).parent / "evbilling"
     if shutil.which("evbilling") == str(ours):
         return "evbilling"
@@ -78,7 +66,7 @@ def export_lines() -> list[str]:
     values |= {f"{kind.upper()}_URL": state.url(kind) for kind in _URLS}
     values |= settings(state, os.environ)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    # Not resolved: a virtual environment's real interpreter lies elsewhere, without our programs beside it.
+    # Not resolved: a virtual environment's real interpreter is elsewhere, without our programs beside it.
     own = [str(Path(sys.executable).parent), str(bin_directory())]
     lines.append(f'export PATH={shlex.quote(os.pathsep.join(own))}"${{PATH:+:$PATH}}"')
     return lines

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL 18 in a folder of its own: TCP on loopback, passwords, a life of its own."""
+"""The embedded PostgreSQL 18 in one folder: TCP on loopback, passwords, running until it is stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SYSTEM_USER = "pgserver"
 
 _START_TRIES = 3
 _USER_TRIES = 4
-# What `useradd` ends with if somebody else has made the user since.
+# The exit code of `useradd` if the user exists by now.
 _USER_EXISTS = 9
 
 _SETTINGS = {
@@ -73,7 +73,7 @@ def bin_directory() -> Path:
 class EmbeddedPostgres:
     """One server in `directory`; a stack has one, and so has a test session.
 
-    `password` is the superuser's and counts when the cluster is made; without one a random one is used, so a
+    `password` is the superuser's and is used when the cluster is made; without one a random one is used, so a
     cluster that is to be reopened later needs its own. `port` 0 means any free one; `port` tells the real one
     after `start`. `durable=False` is for tests: a crash of the machine may lose the cluster.
     """
@@ -106,19 +106,19 @@ class EmbeddedPostgres:
                 return
             with self.log.open("rb") as log:
                 log.seek(log_start)
-                said = log.read().decode(errors="replace")
+                output = log.read().decode(errors="replace")
             # Somebody may take the port between our look and the server's.
-            if "could not bind" not in said:
+            if "could not bind" not in output:
                 break
             self.port = 0
         raise NotReady(
-            f"the embedded Postgres didn't start; its log ends with:\n{_tail(said)}",
+            f"the embedded Postgres didn't start; its log ends with:\n{_tail(output)}",
             where=str(self.log),
-            fix="put right what the log says, then run the command again",
+            fix="fix what the log says, then run the command again",
         )
 
     def stop(self) -> None:
-        """Roll back what is open, write everything out and wait for the end; no-op if it isn't running."""
+        """Roll back open transactions, write everything out and wait for the end; no-op if it isn't running."""
         if not self.is_running():
             return
         for mode in ("fast", "immediate"):
@@ -233,7 +233,7 @@ class EmbeddedPostgres:
         settings = _SETTINGS | {"port": str(self.port)} | ({} if self._durable else _NOT_DURABLE)
         conf = self.data / "evbilling.conf"
         lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
-        conf.write_text("# Written anew at each start by evbilling.\n" + "".join(lines), encoding="utf-8")
+        conf.write_text("# Rewritten by evbilling at each start.\n" + "".join(lines), encoding="utf-8")
         if os.geteuid() == 0:
             os.chown(conf, *_system_user_ids())
 
@@ -274,20 +274,20 @@ def _system_user_ids() -> tuple[int, int]:
 
 
 def _make_system_user() -> None:
-    said = ""
+    output = ""
     for _ in range(_USER_TRIES):
         try:
             made = subprocess.run(["useradd", "--system", SYSTEM_USER], check=False, capture_output=True, text=True)
         except OSError as error:
-            said = str(error)
+            output = str(error)
             break
         if made.returncode in {0, _USER_EXISTS}:
             return
-        said = made.stderr.strip()
+        output = made.stderr.strip()
         # Another first start on this machine may have the list of users locked.
         time.sleep(0.5)
     raise NotReady(
-        f"Postgres doesn't run as root, and the system user {SYSTEM_USER} can't be made: {said}",
+        f"Postgres doesn't run as root, and the system user {SYSTEM_USER} can't be made: {output}",
         fix="run as an ordinary user, or make that system user",
     )
 

@@ -51,7 +51,7 @@ def start_process(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    # It is meant to outlive us, so nobody waits for it and Python needn't complain.
+    # The process outlives us, so Python needn't warn that it wasn't waited for.
     process.returncode = 0
     record = ProcessRecord(name, process.pid, _since_boot(psutil.Process(process.pid)), fingerprint(environment))
     write_private(run_folder / f"{name}.json", json.dumps(asdict(record)))
@@ -76,7 +76,7 @@ def stop_processes(run_folder: Path, names: Sequence[str], patience: float = 15)
     for record in records:
         for process in family(record):
             _signal(process, "terminate")
-    # What gets started while the others end is in no earlier list, so the family is looked up each time.
+    # Processes may start while others end, so the family is looked up each time.
     deadline = time.monotonic() + patience
     while any(family(record) for record in records) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -100,7 +100,7 @@ def family(record: ProcessRecord) -> list[psutil.Process]:
         except (psutil.Error, ProcessLookupError, PermissionError):
             continue
         if process.pid == record.pid and abs(began - record.started) >= 0.1:
-            # The id has a new owner that leads a session of its own: none of it is ours.
+            # The id belongs to a new process that leads its own session: none of it is ours.
             return []
         if began >= record.started - 0.1:
             members.append(process)

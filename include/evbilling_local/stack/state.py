@@ -1,4 +1,4 @@
-"""Where a stack is and what it keeps between two commands: ports, passwords, secrets; in one file of its owner's."""
+"""Where a stack is, and what it keeps between two commands: ports, passwords and secrets, in one private file."""
 
 from __future__ import annotations
 
