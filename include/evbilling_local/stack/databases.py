@@ -8,9 +8,7 @@ import psycopg
 from psycopg import sql
 
 from evbilling.errors import NotReady
-from evbilling.warehouse.connect import connected
-from evbilling.warehouse.migrate import migrate
-from evbilling.warehouse.query import load_sql
+from evbilling.warehouse import connected, load_sql, migrate
 
 # The made-up charging platform is beside the warehouse, in a database of its own.
 _PLATFORM_ROLES = ("platform", "platform_reader")
