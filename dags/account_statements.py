@@ -31,7 +31,8 @@ from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
-from evbilling_airflow import accounts, mail, payments
+from evbilling_airflow import account_statements as steps
+from evbilling_airflow import mail, payments
 from evbilling_airflow.assets import ACCOUNT_STATEMENTS
 from evbilling_airflow.defaults import (
     CHARGING_TIMEOUT,
@@ -59,22 +60,22 @@ def account_statements() -> None:
     @task(multiple_outputs=True)
     def assemble() -> dict[str, Any]:
         """Put together each account's items: its own record, and the platform's charges."""
-        return accounts.assemble(get_current_context())
+        return steps.assemble(get_current_context())
 
     @task(multiple_outputs=True)
     def validate(assembled: dict[str, Any]) -> dict[str, Any]:
         """Great Expectations: balances roll forward and items agree with their sources, or the run stops."""
-        return accounts.validate(assembled)
+        return steps.validate(assembled)
 
     @task(multiple_outputs=True)
     def issue_statements(validated: dict[str, Any]) -> dict[str, Any]:
         """Number the account statements and publish them in one short transaction."""
-        return accounts.issue_statements(validated)
+        return steps.issue_statements(validated)
 
     @task(multiple_outputs=True, outlets=[ACCOUNT_STATEMENTS])
     def close_run(issued: dict[str, Any]) -> dict[str, Any]:
         """Write the tie-out, drop the staging tables, tell the asset's followers."""
-        return accounts.close_run(issued)
+        return steps.close_run(issued)
 
     @task
     def plan_retries() -> list[str]:

@@ -32,7 +32,8 @@ from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
-from evbilling_airflow import mail, month
+from evbilling_airflow import connector_statements as steps
+from evbilling_airflow import mail
 from evbilling_airflow.assets import CONNECTOR_STATEMENTS
 from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEWAY_POOL, MONTH_PARAMS, SCHEDULED, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
@@ -52,7 +53,7 @@ def connector_statements() -> None:
     @task
     def open_run() -> list[dict[str, Any]]:
         """Check period and source, fix the accounts and their terms, split the inventory into parts."""
-        return month.open_run(get_current_context())
+        return steps.open_run(get_current_context())
 
     # Airflow shows a docstring as a task's documentation, but not that of a mapped task.
     @task(
@@ -61,7 +62,7 @@ def connector_statements() -> None:
         doc_md="Read one part as of each account's count and keep it as hashed Parquet evidence.",
     )
     def extract_inventory(part: dict[str, Any]) -> dict[str, Any]:
-        return month.extract_inventory(part)
+        return steps.extract_inventory(part)
 
     @task(
         multiple_outputs=True,
@@ -69,27 +70,27 @@ def connector_statements() -> None:
         doc_md="Decide on every connector of one part and stage the decisions.",
     )
     def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
-        return month.apply_scope_rules(extracted)
+        return steps.apply_scope_rules(extracted)
 
     @task(multiple_outputs=True)
     def validate(decided: list[dict[str, Any]]) -> dict[str, Any]:
         """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
-        return month.validate(decided)
+        return steps.validate(decided)
 
     @task(multiple_outputs=True)
     def issue_statements(validated: dict[str, Any]) -> dict[str, Any]:
         """Number the statements and publish the month in one short transaction."""
-        return month.issue_statements(validated)
+        return steps.issue_statements(validated)
 
     @task(multiple_outputs=True, outlets=[CONNECTOR_STATEMENTS])
     def close_run(issued: dict[str, Any]) -> dict[str, Any]:
         """Write the tie-out, drop the staging tables, tell the asset's followers."""
-        return month.close_run(issued)
+        return steps.close_run(issued)
 
     @task(multiple_outputs=True, pool=GATEWAY_POOL, execution_timeout=CHARGING_TIMEOUT)
     def charge(closed: dict[str, Any]) -> dict[str, Any]:
         """Charge each statement once; a killed task goes on where it was and charges nothing twice."""
-        return month.charge(get_current_context(), closed)
+        return steps.charge(get_current_context(), closed)
 
     @task(multiple_outputs=True, execution_timeout=DELIVERY_TIMEOUT)
     def deliver() -> dict[str, int]:

@@ -26,7 +26,7 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
-from evbilling_airflow import month
+from evbilling_airflow import connector_statements as steps
 from evbilling_airflow.defaults import BY_HAND, CORRECTION_PARAMS, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
 from evbilling_airflow.release import require_release
@@ -45,7 +45,7 @@ def correct_statements() -> None:
     @task
     def open_run() -> list[dict[str, Any]]:
         """Check period and source, fix the accounts and their terms, split the inventory into parts."""
-        return month.open_run(get_current_context())
+        return steps.open_run(get_current_context())
 
     @task(
         multiple_outputs=True,
@@ -53,7 +53,7 @@ def correct_statements() -> None:
         doc_md="Read one part as of each account's count and keep it as hashed Parquet evidence.",
     )
     def extract_inventory(part: dict[str, Any]) -> dict[str, Any]:
-        return month.extract_inventory(part)
+        return steps.extract_inventory(part)
 
     @task(
         multiple_outputs=True,
@@ -61,22 +61,22 @@ def correct_statements() -> None:
         doc_md="Decide on every connector of one part and stage the decisions.",
     )
     def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
-        return month.apply_scope_rules(extracted)
+        return steps.apply_scope_rules(extracted)
 
     @task(multiple_outputs=True)
     def validate(decided: list[dict[str, Any]]) -> dict[str, Any]:
         """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
-        return month.validate(decided)
+        return steps.validate(decided)
 
     @task(multiple_outputs=True)
     def correct(validated: dict[str, Any]) -> dict[str, Any]:
         """Issue the corrections in one transaction, or only say them."""
-        return month.correct(get_current_context(), validated)
+        return steps.correct(get_current_context(), validated)
 
     @task(multiple_outputs=True)
     def close_run(corrected: dict[str, Any]) -> dict[str, Any]:
         """Drop the staging tables."""
-        return month.close_run(corrected)
+        return steps.close_run(corrected)
 
     decided = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
     close_run(correct(with_link(validate(decided), ValidationResultsLink())))

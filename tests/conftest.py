@@ -76,7 +76,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, known_findings: None) -> 
 @pytest.fixture(scope="session")
 def known_findings() -> Iterator[None]:
     """Great Expectations judges equal frames by equal suites once a session: that is half the time of a small month."""
-    from evbilling.expectations.validator import Validator
+    from evbilling.expectations import Validator
 
     judge, known = Validator.validate, dict[tuple[str, ...], Any]()
 

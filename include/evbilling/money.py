@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
 
 from iso4217 import Currency
 
 from evbilling.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Whole = TypeVar("Whole", int, "np.ndarray")
 
 
 @lru_cache(maxsize=1)
@@ -16,21 +22,18 @@ def _minor_units() -> dict[str, int]:
 
 
 def minor_unit(currency: object) -> int | None:
-    """How many decimals ISO 4217 gives `currency` (JPY 0, EUR 2, KWD 3); None if it isn't a currency in use."""
+    """The number of decimals that ISO 4217 gives `currency` (JPY 0, EUR 2, KWD 3); None if it is no currency."""
     return _minor_units().get(currency) if isinstance(currency, str) else None
 
 
 def decimals(amount: Decimal) -> int:
-    """How many decimals `amount` really needs: 5.10 needs one, 100 none."""
+    """The number of decimals that `amount` needs: 5.10 needs one, 100 none."""
     exponent = amount.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def as_price(amount: Decimal, currency: object) -> Decimal:
-    """`amount` with the decimals that `currency` has, as prices are written: 6.5 EUR is 6.50; it loses none it needs.
-
-    Without such a currency it stays as it is.
-    """
+    """`amount` with at least the decimals of `currency`: 6.5 EUR is 6.50. Unchanged if the currency is unknown."""
     unit = minor_unit(currency)
     return amount if unit is None else amount.quantize(Decimal(1).scaleb(-max(unit, decimals(amount))))
 
@@ -50,13 +53,18 @@ def from_minor(minor: int, decimals_of_currency: int) -> Decimal:
     return Decimal(minor).scaleb(-decimals_of_currency)
 
 
-def tax_minor(net_minor: int, tax_rate: Decimal) -> int:
-    """Tax on a statement's net amount, rounded half-up once, in minor units."""
-    return int((Decimal(net_minor) * tax_rate).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+def round_half_up(amount: Whole, divisor: int) -> Whole:
+    """`amount / divisor`, rounded half-up, exactly; for non-negative integers, one or an array of them."""
+    return (2 * amount + divisor) // (2 * divisor)
+
+
+def tax_minor(net_minor: Whole, tax_rate_e6: Whole) -> Whole:
+    """Tax on net amounts in minor units, each rounded half-up once; the rate is in millionths (190,000 is 19 %)."""
+    return round_half_up(net_minor * tax_rate_e6, 1_000_000)
 
 
 def parse_decimal(text: str) -> Decimal:
-    """The exact decimal that `text` writes in plain digits; raises `BadInput` for anything else (1e3, NaN, 1,50)."""
+    """The exact decimal in `text`, written in plain digits; raises `BadInput` for anything else (1e3, NaN, 1,50)."""
     try:
         amount = Decimal(text)
     except InvalidOperation:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
+
+if TYPE_CHECKING:
+    from evbilling.run_steps import RunRequest
 
 
 def billing_period(context: Mapping[str, Any]) -> Period:
@@ -36,3 +39,13 @@ def actor(context: Mapping[str, Any]) -> str:
     """Who caused the run: the signed-in user, or the kind of run (`airflow:scheduled`)."""
     run = context["dag_run"]
     return getattr(run, "triggering_user_name", None) or f"airflow:{getattr(run.run_type, 'value', run.run_type)}"
+
+
+def run_request(context: Mapping[str, Any], **limits: float) -> RunRequest:
+    """The request that opens a monthly run, with the `limits` of a run of connector statements."""
+    from evbilling.run_steps import RunRequest
+
+    run = context["dag_run"]
+    return RunRequest(
+        billing_period(context), run.dag_id, run.run_id, actor(context), context["params"]["deliver"], **limits
+    )

@@ -16,11 +16,22 @@ from evbilling.platform import MOST_USERS, AccountRow, AppUser, PlatformLookup
 from evbilling.platform.access import open_lookup
 from evbilling.read_models.preview.preview import Preview
 from evbilling.read_models.preview.reading import preview_terms
-from evbilling.settings.form import CheckedSetting, TypedSetting, check
-from evbilling.settings.history import HistoryEntry, history_of
-from evbilling.settings.periods import BillingState, PeriodChoice, billing_state, choices, notes, previewed
-from evbilling.settings.store import recorded_settings
-from evbilling.settings.terms import BillingTerms, RecordedTerms
+from evbilling.settings import (
+    BillingState,
+    BillingTerms,
+    CheckedSetting,
+    HistoryEntry,
+    PeriodChoice,
+    RecordedTerms,
+    TypedSetting,
+    billing_state,
+    check_setting,
+    history_of,
+    notes_on_saving,
+    period_choices,
+    preview_period,
+    recorded_settings,
+)
 from evbilling_web import warehouse
 
 log = logging.getLogger(__name__)
@@ -87,11 +98,11 @@ class AccountDesk:
             chosen = [Period.parse(form.effective_from)]
         except EvbillingError:
             chosen = []
-        return choices(self.state, self.now, also=chosen)
+        return period_choices(self.state, self.now, also=chosen)
 
     def check(self, form: TypedSetting) -> CheckedSetting:
         """Judge the form by what the platform says of currency and admin."""
-        return check(form, self.account_id, self.currency, self.named.get(form.financial_admin_id))
+        return check_setting(form, self.account_id, self.currency, self.named.get(form.financial_admin_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +150,12 @@ def shown_preview(desk: AccountDesk, form: TypedSetting | None) -> ShownPreview:
         return ShownPreview(None, trouble=desk.trouble)
     checked = desk.check(form) if form else CheckedSetting(None, {})
     terms = checked.terms
-    period = previewed(terms, desk.state, desk.recorded, desk.now) if terms else desk.following
+    period = preview_period(terms, desk.state, desk.recorded, desk.now) if terms else desk.following
     try:
         with warehouse.reading() as connection:
             found = preview_terms(lookup(), connection, desk.account_id, period, terms, now=desk.now)
     except EvbillingError as error:
         log.warning("no preview of an account's billing: %s", error)
         return ShownPreview(None, checked.errors, trouble=error)
-    said = notes(terms, desk.state, desk.recorded) if terms else []
+    said = notes_on_saving(terms, desk.state, desk.recorded) if terms else []
     return ShownPreview(found, checked.errors, said)

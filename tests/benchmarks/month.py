@@ -12,14 +12,11 @@ from typing import Any
 
 import psycopg
 
-from evbilling.connector_statements import issue
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.opening import RunRequest, open_run
+from evbilling.connector_statements import apply_scope_rules, close_run, extract_inventory, issue, open_run
 from evbilling.period import Period
+from evbilling.run_steps import RunRequest
 from evbilling.services import Services
-from evbilling.settings.store import record_settings
+from evbilling.settings import record_settings
 from evbilling.warehouse import load_sql, migrate
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.stack import EmbeddedPostgres
@@ -123,7 +120,7 @@ def _issue(services: Services, run_id: int) -> dict[str, Any]:
 
 def product_month(world: World, readers: Readers | None = None) -> list[Measured]:
     """The product's steps, each part in a process of its own, as many at once as there are cores."""
-    from evbilling.connector_statements.validation import validate
+    from evbilling.connector_statements import validate
 
     services = world.services
     steps = [measured("open run", [(_open, (services,))])]

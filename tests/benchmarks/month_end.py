@@ -14,10 +14,11 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from evbilling.account_statements.assembly import AccountRunRequest, assemble
-from evbilling.account_statements.close import close_account_run
-from evbilling.account_statements.issue import issue_account_statements
+from evbilling.account_statements import assemble
+from evbilling.account_statements import close_run as close_account_run
+from evbilling.account_statements import issue_statements as issue_account_statements
 from evbilling.period import Period
+from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.measure import Measured, measured, measured_here, measured_script
@@ -149,7 +150,7 @@ def compare(world: World, rounds: int) -> dict[str, Any]:
 
 def product_month_end(world: World) -> list[Measured]:
     """The product's steps, each in a process of its own."""
-    from evbilling.account_statements.validation import validate
+    from evbilling.account_statements import validate
 
     steps = [measured("assemble", [(_assemble, (world.services,))])]
     run_id = steps[0].result["run_id"]
@@ -162,7 +163,7 @@ def product_month_end(world: World) -> list[Measured]:
 
 
 def _assemble(services: Services) -> dict[str, Any]:
-    request = AccountRunRequest(Period.parse(PERIOD), "account_statements", "bench", "bench")
+    request = RunRequest(Period.parse(PERIOD), "account_statements", "bench", "bench")
     return assemble(services, request, now=_LAST_DAY)
 
 

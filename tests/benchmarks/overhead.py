@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evbilling import __version__
-from evbilling.settings.store import record_settings
+from evbilling.settings import record_settings
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.stack import AirflowApi, StackState, admin_api, bring_up, take_down
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from evbilling.settings.settings_file import write_settings
+from evbilling.settings import write_settings
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.sandbox import running_sandbox
 from evbilling_local.stack import EmbeddedPostgres

@@ -12,18 +12,14 @@ import pandas as pd
 import psycopg
 import pytest
 
-from evbilling.account_statements.assembly import AccountRunRequest, assemble
-from evbilling.account_statements.close import close_account_run
-from evbilling.account_statements.issue import issue_account_statements
-from evbilling.account_statements.validation import validate
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.opening import open_run
+from evbilling.account_statements import assemble, validate
+from evbilling.account_statements import close_run as close_account_run
+from evbilling.account_statements import issue_statements as issue_account_statements
+from evbilling.connector_statements import apply_scope_rules, extract_inventory, issue_statements, open_run
 from evbilling.period import Period
+from evbilling.run_steps import RunRequest
 from evbilling.services import Services
-from evbilling.settings.settings_file import read_settings
-from evbilling.settings.store import record_settings
+from evbilling.settings import read_settings, record_settings
 from evbilling_local.sample import load_folder
 from tests.support.month import request, rows
 
@@ -41,7 +37,7 @@ def _bill(services: Services, month: str) -> None:
 
 
 def _state(services: Services, month: str) -> int:
-    asked = AccountRunRequest(Period.parse(month), "account_statements", month, "ann")
+    asked = RunRequest(Period.parse(month), "account_statements", month, "ann")
     run_id = assemble(services, asked, now=NOW)["run_id"]
     assert validate(services, run_id)["expectations"] == 13
     issued = issue_account_statements(services, run_id)

@@ -13,15 +13,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.account_statements import assembly
-from evbilling.account_statements.assembly import AccountRunRequest, assemble
-from evbilling.account_statements.close import close_account_run
-from evbilling.account_statements.issue import issue_account_statements
-from evbilling.account_statements.validation import validate
-from evbilling.connector_statements.issue import issue_statements
+from evbilling.account_statements import assemble, assembly, validate
+from evbilling.account_statements import close_run as close_account_run
+from evbilling.account_statements import issue_statements as issue_account_statements
+from evbilling.connector_statements import issue_statements
 from evbilling.errors import BadInput, NotReady, SetFault, StaleTry, TransientError
 from evbilling.period import Period
 from evbilling.platform.postgres import PostgresSource
+from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from tests.support.month import (
     OF_THE_RUN_ITSELF,
@@ -94,7 +93,7 @@ class Books:
         return run_id
 
     def assemble(self, period: str, *, dag_run: str = "scheduled", now: datetime = NOW) -> dict[str, Any]:
-        request = AccountRunRequest(Period.parse(period), "account_statements", dag_run, "ann")
+        request = RunRequest(Period.parse(period), "account_statements", dag_run, "ann")
         return assemble(self.services, request, now=now)
 
     def state(self, period: str) -> dict[str, Any]:
@@ -435,7 +434,7 @@ def test_each_fault_withholds_its_account_until_it_is_mended(books: Books) -> No
         for reason in WITHHELD
     }
     assert {detail for found in seen.values() for *_, detail in found} >= {
-        "1 charge(s) with more decimals than EUR has (2), first c (10.001 + 0 EUR); mend them in the platform",
+        "1 charge(s) with more decimals than EUR has (2), first c (10.001 + 0 EUR); fix them in the platform",
         "2 charges that share their charge_id with another, first c; give each charge an id of its own in the platform",
         "2 amount(s) in EUR, first A-202612-000001, but the account's currency is USD now; "
         "set it back to EUR in the platform until they are settled",
@@ -474,7 +473,7 @@ def test_what_can_not_be_stated_yet_is_refused_and_leaves_no_trace(books: Books)
     """A month that has not come to its last day, and one whose connector statements are missing."""
     books.open("a")
     before = contents(books.warehouse.admin_url)
-    with pytest.raises(BadInput, match="not come to its last day"):
+    with pytest.raises(BadInput, match="not reached its last day"):
         books.assemble(NOV, now=datetime(2026, 11, 29, 23, 59, tzinfo=UTC))
     with pytest.raises(NotReady, match="run connector_statements for 2026-11 first"):
         books.assemble(NOV, now=datetime(2026, 11, 30, tzinfo=UTC))
@@ -667,7 +666,7 @@ def test_files_are_read_as_they_lie(books: Books, tmp_path: Path) -> None:
     assert found == [
         (
             "1 charge(s) in another currency than the account's EUR, first c (10.123456 + 0 KWD); "
-            "mend them in the platform",
+            "fix them in the platform",
         )
     ]
     lines = (folder / "account_charge.csv").read_text(encoding="utf-8").splitlines(keepends=True)

@@ -15,17 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evbilling.archive import Archived, archive_period, check_files, drop_period, is_dropped
 from evbilling.archive import copy as archive_copy
-from evbilling.archive.periods import Archived, archive_period, check_files, drop_period
-from evbilling.archive.record import is_dropped
 from evbilling.cli.main import main
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.opening import RunRequest, open_run
-from evbilling.connector_statements.validation import validate
+from evbilling.connector_statements import close_run, issue_statements, open_run, validate
 from evbilling.errors import BadInput, EvbillingError, Mismatch, TransientError
 from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
+from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, Platform, bill, one, rows, settle_terms, stage, terms
@@ -333,7 +330,7 @@ def test_the_command_archives_drops_and_refuses(world: World, capsys: pytest.Cap
     assert len(world.decisions()) == 25
     assert main(["archive", NAME, *told, "--drop"]) == 0
     said = capsys.readouterr().out
-    assert "on record already" in said
+    assert "recorded before" in said
     assert "25 decisions dropped from the warehouse" in said
     assert world.decisions() == []
 

@@ -10,11 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.opening import open_run
-from evbilling.connector_statements.validation import validate
+from evbilling.connector_statements import apply_scope_rules, close_run, issue_statements, open_run, validate
 from evbilling.errors import BadInput, EvbillingError, NotReady, SetFault, TransientError
 from evbilling.period import Period
 from evbilling.services import Services
@@ -148,7 +144,7 @@ def test_connectors_under_no_charger_are_refused_and_can_be_allowed(world: World
     world.platform.connector("nowhere", 2)
     world.platform.save()
     said = world.refusal(SetFault)
-    assert "2 connectors stand under no charger" in said
+    assert "2 connectors belong to no charger" in said
     assert "(no charger_id)/1" in said
     assert "nowhere/2" in said
     assert "max_orphan_connectors" in said

@@ -12,12 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.opening import open_run
-from evbilling.connector_statements.validation import validate
+from evbilling.connector_statements import (
+    apply_scope_rules,
+    close_run,
+    extract_inventory,
+    issue_statements,
+    open_run,
+    validate,
+)
 from evbilling.errors import StaleTry, TransientError
 from evbilling.period import Period
 from evbilling.services import Services

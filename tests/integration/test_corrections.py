@@ -8,9 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.corrections import correct_statements
-from evbilling.connector_statements.validation import validate
+from evbilling.connector_statements import close_run, correct_statements, validate
 from evbilling.errors import BadInput
 from evbilling.services import Services
 from tests.support.month import PERIOD, Billed, Platform, bill, one, published, rows, settle_terms, stage, terms

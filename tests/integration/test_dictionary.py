@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evbilling.cli.dictionary import data_dictionary
+from evbilling.cli.reference import data_dictionary
 
 pytestmark = pytest.mark.postgres
 

@@ -16,16 +16,19 @@ from typing import Any
 
 import pytest
 
-from evbilling.account_statements.assembly import AccountRunRequest, assemble
-from evbilling.account_statements.close import close_account_run
-from evbilling.account_statements.issue import issue_account_statements
-from evbilling.account_statements.validation import validate as validate_accounts
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.opening import open_run
-from evbilling.connector_statements.validation import validate
+from evbilling.account_statements import assemble
+from evbilling.account_statements import close_run as close_account_run
+from evbilling.account_statements import issue_statements as issue_account_statements
+from evbilling.account_statements import validate as validate_accounts
+from evbilling.connector_statements import (
+    apply_scope_rules,
+    close_run,
+    extract_inventory,
+    issue_statements,
+    open_run,
+    validate,
+)
+from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.kills import is_killed, kill_in_wait, writing_waits
@@ -74,7 +77,7 @@ class Job:
 
 
 def _begin_end(services: Services) -> int:
-    request = AccountRunRequest(PERIOD, "account_statements", "manual", "ann")
+    request = RunRequest(PERIOD, "account_statements", "manual", "ann")
     return int(assemble(services, request, now=NOW)["run_id"])
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.validation import validate
+from evbilling.connector_statements import issue_statements, validate
 from evbilling.errors import BadInput
 from evbilling.mail.requests import SendRequest, preview_send, request_send
 from evbilling.payments.actions.results import Code

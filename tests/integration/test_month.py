@@ -10,11 +10,7 @@ from typing import Any
 
 import pytest
 
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.validation import validate
+from evbilling.connector_statements import apply_scope_rules, close_run, extract_inventory, issue_statements, validate
 from evbilling.errors import SetFault
 from evbilling.period import Period
 from evbilling.services import Services
@@ -379,7 +375,7 @@ def test_an_issued_account_that_is_at_fault_now_is_told(world: World) -> None:
     assert again.issued["outcome"] == "differs"
     assert world.billing() == before
     query = "select differences->0->>'says' from billing.run where run_id = %s"
-    assert one(world.warehouse.admin_url, query, again.run_id) == "its account is at fault now and would be quarantined"
+    assert one(world.warehouse.admin_url, query, again.run_id) == "its account has a fault now and would be quarantined"
 
 
 def test_a_connector_billed_already_stays_where_it_was_billed(world: World) -> None:

@@ -16,8 +16,7 @@ from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
 from evbilling.platform import CHARGER, CONNECTOR, Table
 from evbilling.platform.files import check_files, open_table
 from evbilling.services import Services
-from evbilling.settings.settings_file import read_settings
-from evbilling.settings.store import record_settings
+from evbilling.settings import read_settings, record_settings
 from evbilling_local.sample import write_sample_files
 from tests.support.broken_proxy import broken_proxy
 from tests.support.month import bill, one, published

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements.draft_stage import settle_run
+from evbilling.connector_statements import draft_run
 from evbilling.errors import TransientError
 from evbilling.period import Period
 from evbilling.platform import TABLES, PlatformLookup
@@ -24,8 +24,7 @@ from evbilling.platform.files.lookup import FileLookup
 from evbilling.read_models.preview.preview import Outcome, Preview
 from evbilling.read_models.preview.reading import preview_terms
 from evbilling.services import Services
-from evbilling.settings.periods import BillingState, billing_state, next_period
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings import BillingState, BillingTerms, billing_state, next_period
 from evbilling.warehouse import runs
 from tests.support.month import LONG_AGO, NOW, PERIOD, Platform, bill, rows, settle_terms, stage, terms
 
@@ -135,12 +134,12 @@ def strange_world(platform_url: str, seed: int, *, fits_files: bool) -> list[Bil
 
 
 def as_the_month_says(services: Services) -> dict[str, tuple[Any, ...]]:
-    """By account: counts, amounts, faults and excluding rules of a run that was decided and settled."""
+    """By account: counts, amounts, faults and excluding rules of a run that was decided and drafted."""
     run_id, _, _ = stage(services, max_orphan_connectors=10_000)
     with services.warehouse() as connection:
         run = runs.get_run(connection, run_id)
         shards = runs.get_shards(connection, run_id)
-    settlement = settle_run(services, run, shards)
+    drafts = draft_run(services, run, shards)
     excluded: dict[str, Counter[str]] = {}
     for shard in shards:
         summary = services.evidence.get_table(shard.summary_uri or "", shard.summary_sha256 or "").to_pylist()
@@ -148,9 +147,9 @@ def as_the_month_says(services: Services) -> dict[str, tuple[Any, ...]]:
             if row["item"] != "billed" and not row["item"].startswith("fault:"):
                 excluded.setdefault(row["account_id"], Counter())[row["item"]] += row["connectors"]
     said = {}
-    for row in settlement.counts.to_dict("records"):
+    for row in drafts.counts.to_dict("records"):
         account = row["account_id"]
-        unbilled = settlement.unbilled[settlement.unbilled["account_id"] == account].to_dict("records")
+        unbilled = drafts.unbilled[drafts.unbilled["account_id"] == account].to_dict("records")
         owed = None if unbilled else (row["net_minor"], row["tax_minor"])
         said[account] = (
             row["extracted"],

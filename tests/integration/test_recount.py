@@ -18,8 +18,7 @@ import pytest
 
 from evbilling.platform.files import copy_into
 from evbilling.services import Services
-from evbilling.settings.settings_file import read_settings
-from evbilling.settings.store import record_settings
+from evbilling.settings import read_settings, record_settings
 from tests.support.month import bill, one, rows
 
 pytestmark = pytest.mark.postgres

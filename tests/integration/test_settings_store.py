@@ -14,17 +14,18 @@ import pytest
 from evbilling.cli.main import main
 from evbilling.errors import BadInput, TransientError
 from evbilling.period import Period
-from evbilling.settings.settings_file import COLUMNS, read_settings
-from evbilling.settings.store import (
-    RecordedSettings,
+from evbilling.settings import (
+    COLUMNS,
+    BillingTerms,
     SettingChanged,
     effective_settings,
+    read_settings,
     record_setting,
     record_settings,
     recorded_settings,
     settings_of,
 )
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings.store import RecordedSettings
 
 pytestmark = pytest.mark.postgres
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements import issue_statements
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import Platform, check_standings, one, rows, settle_terms, stage, standings_differ, terms

@@ -16,19 +16,22 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"module 'sre_\w+' is deprecated", DeprecationWarning)
     import great_expectations  # ruff: ignore[unused-import]
 
-from evbilling.account_statements.assembly import AccountRunRequest, assemble
-from evbilling.account_statements.close import close_account_run
-from evbilling.account_statements.issue import issue_account_statements
-from evbilling.account_statements.validation import validate as validate_accounts
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.opening import RunRequest, open_run
-from evbilling.connector_statements.validation import validate
+from evbilling.account_statements import assemble
+from evbilling.account_statements import close_run as close_account_run
+from evbilling.account_statements import issue_statements as issue_account_statements
+from evbilling.account_statements import validate as validate_accounts
+from evbilling.connector_statements import (
+    apply_scope_rules,
+    close_run,
+    extract_inventory,
+    issue_statements,
+    open_run,
+    validate,
+)
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.payments.charge import charge_period
 from evbilling.period import Period
+from evbilling.run_steps import RunRequest
 from tests.support.stack import Stack, command
 
 SAMPLE = ("--accounts", "400", "--seed", "1", "--today", "2026-11-20")
@@ -110,7 +113,7 @@ def _close(period: Period) -> None:
     from evbilling_airflow.connections import services
 
     kept = services()
-    request = AccountRunRequest(period, "account_statements", f"scheduled__{period}", _ACTOR, _mailed(period))
+    request = RunRequest(period, "account_statements", f"scheduled__{period}", _ACTOR, _mailed(period))
     run_id = assemble(kept, request, now=datetime.now(UTC))["run_id"]
     validate_accounts(kept, run_id)
     issue_account_statements(kept, run_id)

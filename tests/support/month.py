@@ -10,16 +10,18 @@ from typing import Any
 
 import psycopg
 
-from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.issue import issue_statements
-from evbilling.connector_statements.opening import RunRequest, open_run
-from evbilling.connector_statements.validation import validate
+from evbilling.connector_statements import (
+    apply_scope_rules,
+    close_run,
+    extract_inventory,
+    issue_statements,
+    open_run,
+    validate,
+)
 from evbilling.period import Period
+from evbilling.run_steps import RunRequest
 from evbilling.services import Services
-from evbilling.settings.store import record_settings
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings import BillingTerms, record_settings
 
 NOW = datetime(2026, 12, 5, 12, tzinfo=UTC)
 PERIOD = Period(2026, 11)

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import psycopg
 
-from evbilling.account_statements.assembly import AccountRunRequest, assemble
-from evbilling.account_statements.close import close_account_run
-from evbilling.account_statements.issue import issue_account_statements
-from evbilling.connector_statements.corrections import correct_statements
-from evbilling.connector_statements.issue import issue_statements
+from evbilling.account_statements import assemble
+from evbilling.account_statements import close_run as close_account_run
+from evbilling.account_statements import issue_statements as issue_account_statements
+from evbilling.connector_statements import correct_statements, issue_statements
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.payments.actions.rebill import RebillRequest, rebill
 from evbilling.payments.charge import charge_period
 from evbilling.period import Period
+from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling_local.sandbox import running_sandbox
 from evbilling_local.stack import EmbeddedPostgres
@@ -135,7 +135,7 @@ def _issue(services: Services, period: Period) -> None:
 
 
 def _state(services: Services, period: Period) -> None:
-    run_id = assemble(services, AccountRunRequest(period, "account_statements", "scheduled", "ann"), now=NOW)["run_id"]
+    run_id = assemble(services, RunRequest(period, "account_statements", "scheduled", "ann"), now=NOW)["run_id"]
     issue_account_statements(services, run_id)
     close_account_run(services, run_id)
 

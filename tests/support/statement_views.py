@@ -58,7 +58,7 @@ def connector_view(
     ids = changes.pop("charger_ids", None) or [f"CH-{n:05d}" for n in range(chargers)]
     fee, dc_fee = from_minor(fee_minor, unit), from_minor(2 * fee_minor, unit)
     net = len(ids) * 3 * fee_minor
-    tax = tax_minor(net, Decimal("0.19"))
+    tax = tax_minor(net, 190_000)
     header = _header(
         "A-202611-000042",
         CONNECTOR,
@@ -140,7 +140,7 @@ def account_view(
 
 def correction_view(*, net_minor: int = -500, charger_id: str = "CH-00001", **changes: Any) -> StatementView:
     """A credit of one AC connector."""
-    tax = -tax_minor(-net_minor, Decimal("0.19")) if net_minor < 0 else tax_minor(net_minor, Decimal("0.19"))
+    tax = -tax_minor(-net_minor, 190_000) if net_minor < 0 else tax_minor(net_minor, 190_000)
     header = _header(
         "C-202611-000001", CORRECTION, "Correction", "EUR", 2, net_minor, tax, corrects="A-202611-000042", revision=1
     )
@@ -190,7 +190,7 @@ def _header(
         "time_zone": "Europe/Berlin",
         "count_instant": None,
         "issued_at": ISSUED,
-        "tax_rate": Decimal("0.19"),
+        "tax_rate": 190_000,
         "paid": None,
         "balance": None,
         "status": "Issued",

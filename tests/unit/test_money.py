@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.connector_statements.drafts import round_half_up
 from evbilling.errors import BadInput
 from evbilling.money import as_price, decimals, from_minor, minor_unit, parse_decimal, tax_minor, to_minor
 
@@ -39,21 +38,20 @@ def test_an_amount_with_too_many_decimals_is_refused_never_rounded(amount: Decim
 
 
 @given(minors, rates_e6)
-def test_tax_is_half_up_in_both_its_forms(net: int, rate_e6: int) -> None:
-    """The scalar and the vectorised tax both equal the decimal half-up rounding of net times rate."""
-    rate = Decimal(rate_e6).scaleb(-6)
-    expected = int((Decimal(net) * rate).quantize(Decimal(1), rounding=ROUND_HALF_UP))
-    assert tax_minor(net, rate) == expected
-    assert round_half_up(np.array([net * rate_e6], dtype=np.int64), 1_000_000).tolist() == [expected]
+def test_tax_is_rounded_half_up(net: int, rate_e6: int) -> None:
+    """The tax of one amount, and of an array as the month computes it, is the half-up rounding of net times rate."""
+    expected = int((Decimal(net) * rate_e6 / 1_000_000).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    assert tax_minor(net, rate_e6) == expected
+    assert tax_minor(np.array([net], dtype=np.int64), np.array([rate_e6], dtype=np.int64)).tolist() == [expected]
 
 
 @pytest.mark.parametrize(
-    ("net", "rate", "tax"),
-    [(50, "0.01", 1), (49, "0.01", 0), (150, "0.01", 2), (250, "0.01", 3), (1, "0.499999", 0), (1, "0.5", 1)],
+    ("net", "rate_e6", "tax"),
+    [(50, 10_000, 1), (49, 10_000, 0), (150, 10_000, 2), (250, 10_000, 3), (1, 499_999, 0), (1, 500_000, 1)],
 )
-def test_a_half_goes_up(net: int, rate: str, tax: int) -> None:
+def test_a_half_goes_up(net: int, rate_e6: int, tax: int) -> None:
     """Halves go up, also where half-even would go down."""
-    assert tax_minor(net, Decimal(rate)) == tax
+    assert tax_minor(net, rate_e6) == tax
 
 
 @pytest.mark.parametrize(

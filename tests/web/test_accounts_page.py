@@ -311,9 +311,9 @@ def test_a_month_that_held_the_account_back(
     bill(Services(platform_db, warehouse_url.writer_url, str(tmp_path / "evidence")))
     held = browser("op").get(f"{PREFIX}/accounts/b").text
     assert f"Not billed in {PERIOD}: no financial admin is set; choose one" in text_of(held)
-    assert f'<option value="{PERIOD}" selected>{PERIOD} (not billed yet: a fault to mend)</option>' in held
+    assert f'<option value="{PERIOD}" selected>{PERIOD} (on hold: a fault to fix)</option>' in held
     issued = browser("op").get(AT_A).text
     assert f'<option value="{PERIOD.shifted(1)}" selected>' in issued
     said = text_of(browser("op").get(f"{AT_A}/preview", params=form(effective_from=str(Period(2026, 9)))).text)
-    assert f"Connector statements of {PERIOD} are issued and don't change by this" in said
+    assert f"Connector statements of {PERIOD} are issued, and saving doesn't change them" in said
     assert "2026-12, with the connectors counted now" in said

@@ -1,4 +1,4 @@
-"""Whom an account statement goes to, which of the platform's charges it may list, and who can't be stated yet."""
+"""Which accounts get a statement, who receives it, which charges it may list, and why it is withheld. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from evbilling.period import Period, is_time_zone
-from evbilling.scope.billed_accounts import COLUMNS, account_faults, billed_accounts, is_among
+from evbilling.scope import BILLED_ACCOUNT_COLUMNS, account_faults, billed_accounts, is_among
 
-# Of the faults of an account itself, those that leave its statement without an address, a currency or a month. What
-# is wrong with its fees or chargers is the connector statement's matter.
+# The account faults that leave its statement without a recipient, a currency or a month. Faults of its fees or
+# chargers only concern its connector statement.
 ADDRESS_FAULTS = (
     "ACCOUNT-UNKNOWN",
     "ACCOUNT-REPEATED",
@@ -24,19 +24,19 @@ ADDRESS_FAULTS = (
     "ADMIN-INACTIVE",
 )
 
-# Further reasons to withhold a statement; filled from how many amounts are concerned, the first, and the account.
+# Further reasons to withhold a statement; filled in with the number of amounts, the first of them, and the account.
 AMOUNT_FAULTS: dict[str, str] = {
     "CURRENCY-CHANGED": "{hits} amount(s) in {shown}, first {first_id}, but the account's currency is {currency} now; "
     "set it back to {shown} in the platform until they are settled",
-    "CHARGE-INCOMPLETE": "{hits} charge(s) without an id, a time, an amount or a currency, first {first_id}; mend them "
+    "CHARGE-INCOMPLETE": "{hits} charge(s) without an id, a time, an amount or a currency, first {first_id}; fix them "
     "in the platform",
     "CHARGE-REPEATED": "{hits} charges that share their charge_id with another, first {first_id}; give each charge an "
     "id of its own in the platform",
     "CHARGE-CURRENCY": "{hits} charge(s) in another currency than the account's {currency}, first {first_id} "
-    "({shown}); mend them in the platform",
+    "({shown}); fix them in the platform",
     "CHARGE-DECIMALS": "{hits} charge(s) with more decimals than {currency} has ({minor_unit}), first {first_id} "
-    "({shown}); mend them in the platform",
-    "CHARGE-TOO-LARGE": "{hits} charge(s) of an amount beyond any sensible one, first {first_id} ({shown}); mend them "
+    "({shown}); fix them in the platform",
+    "CHARGE-TOO-LARGE": "{hits} charge(s) of an amount beyond any sensible one, first {first_id} ({shown}); fix them "
     "in the platform",
 }
 
@@ -56,17 +56,20 @@ CANDIDATE_COLUMNS = (
 def addressed(
     candidates: pd.DataFrame, accounts: pd.DataFrame, users: pd.DataFrame, terms: pd.DataFrame, period: Period
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The candidates with address and windows (a row each, `CANDIDATE_COLUMNS`), and the faults of their addresses.
+    """The candidates with recipient and windows (a row each, `CANDIDATE_COLUMNS`), and the faults of their recipients.
 
-    `candidates` are the rows of sql/queries/account_statements/candidates.sql, `accounts` and `users` the platform's,
-    `terms` the settings in force of those with billing on. An account with billing off, or that the platform no longer
-    has, is addressed as on its newest statement of any kind, and then has no fault. Faults: account_id, reason_id,
-    detail.
+    `candidates` from the query account_statements/candidates, `accounts` and `users` from the platform, `terms` the
+    settings in force of those with billing on. An account with billing off, or that the platform no longer has, has
+    the recipient of its newest statement of any kind, and then no fault. Faults: account_id, reason_id, detail.
     `opens_at` is 00:00 on the 1st of `period`; charges count from 00:00 on the 1st of the account's first stated
     period, as its zone then was, to 00:00 on the 1st after `period` (UTC instants; an unknown zone counts as UTC).
     """
     on = terms[is_among(terms["account_id"], candidates.loc[candidates["is_on"].astype(bool), "account_id"])]
-    now = billed_accounts(accounts, users, on, period, {}) if len(on) else pd.DataFrame(columns=list(COLUMNS))
+    now = (
+        billed_accounts(accounts, users, on, period, {})
+        if len(on)
+        else pd.DataFrame(columns=list(BILLED_ACCOUNT_COLUMNS))
+    )
     faults = account_faults(now)
     known = now.set_index("account_id").reindex(candidates["account_id"])
     frame = candidates.reset_index(drop=True)
@@ -87,7 +90,7 @@ def addressed(
 
 
 def amount_faults(found: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
-    """`found` (sql/queries/account_statements/faults.sql) in plain words: account_id, reason_id, detail."""
+    """`found` (the query account_statements/faults) in plain English: account_id, reason_id, detail."""
     rows: Sequence[dict[str, Any]] = found.merge(
         candidates[["account_id", "currency", "minor_unit"]], on="account_id", how="left"
     ).to_dict("records")  # type: ignore[assignment]
@@ -100,7 +103,7 @@ def amount_faults(found: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame
 
 def _begins(periods: pd.Series[Any], zones: pd.Series[Any]) -> pd.Series[Any]:
     """00:00 on the 1st of each period in its zone, as UTC."""
-    # There are few pairs of many accounts.
+    # Many accounts share few pairs.
     period_codes, months = pd.factorize(periods)
     zone_codes, names = pd.factorize(zones, use_na_sentinel=False)
     pairs, of = np.unique(period_codes * len(names) + zone_codes, return_inverse=True)

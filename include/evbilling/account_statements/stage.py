@@ -11,8 +11,7 @@ from evbilling.errors import NotReady
 from evbilling.warehouse import query
 from evbilling.warehouse.runs import Run
 
-# What a person would look for in schema staging: account_run_12 and its parts. The owner's function publishes the
-# accounts, items and withheld accounts.
+# Tables account_run_12, account_run_12_item, … of schema staging. The first three are published.
 _PARTS = {
     "account": "",
     "item": "_item",
@@ -28,7 +27,7 @@ _PARTS = {
 
 
 def relations(run_id: int) -> dict[str, sql.Identifier]:
-    """The staging tables of a run by what lies in them, as query parts."""
+    """The staging tables of a run by their content, as query parts."""
     return {part: sql.Identifier("staging", f"account_run_{run_id}{suffix}") for part, suffix in _PARTS.items()}
 
 
@@ -43,7 +42,7 @@ def fetch_staged(connection: psycopg.Connection[Any], name: str, run_id: int) ->
 
 
 def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:
-    """Drop what these runs left in staging, with their copies of files."""
+    """Drop the staging tables of these runs, and their copies of files."""
     # One at a time: runs of one period drop the same abandoned tables.
     connection.execute("select pg_advisory_xact_lock(hashtext('evbilling stage'))")
     for run_id in run_ids:
@@ -52,27 +51,27 @@ def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:
         connection.execute("select billing.drop_stage(%s)", (run_id,))
 
 
-def give_room(connection: psycopg.Connection[Any]) -> None:
-    """For this transaction: memory enough to join and sum up a large operator's month without spilling to disk."""
+def set_work_mem(connection: psycopg.Connection[Any]) -> None:
+    """Give this transaction enough memory to join and add up a large month without spilling to disk."""
     connection.execute("set local work_mem = '128MB'")
 
 
-def moment(connection: psycopg.Connection[Any]) -> str:
-    """The moment of the record that this transaction sees, for other sessions to share while it lasts."""
+def export_snapshot(connection: psycopg.Connection[Any]) -> str:
+    """The id of this transaction's snapshot; other sessions can use it until the transaction ends."""
     row = connection.execute("select pg_export_snapshot()").fetchone()
     return str(row[0]) if row else ""
 
 
-def share(connection: psycopg.Connection[Any], moment: str) -> None:
-    """See the record as another session's transaction does; must come first in this one."""
+def use_snapshot(connection: psycopg.Connection[Any], snapshot: str) -> None:
+    """Read with another session's snapshot; must be the first statement of this transaction."""
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.execute(sql.SQL("set transaction snapshot {}").format(moment))
+    connection.execute(sql.SQL("set transaction snapshot {}").format(snapshot))
 
 
 def require_stage(connection: psycopg.Connection[Any], run: Run) -> None:
-    """Raise `NotReady` unless the run's statements lie assembled, not yet dropped, and no crash has emptied them."""
+    """Raise `NotReady` unless the run's staging tables are complete: not dropped, not emptied by a crash."""
     again = "clear the task assemble too"
-    # This table appears with all that its transaction staged, after what other sessions staged beside it.
+    # The item table is created last, so its existence means that staging is complete.
     item = f"staging.account_run_{run.run_id}_item"
     row = connection.execute("select to_regclass(%s) is not null", (item,)).fetchone()
     if not (row and row[0]):
@@ -81,4 +80,4 @@ def require_stage(connection: psycopg.Connection[Any], run: Run) -> None:
         sql.SQL("select count(*) from {candidate}").format(**relations(run.run_id))
     ).fetchone()
     if candidates != (run.facts["candidates"],):
-        raise NotReady(f"what run {run.run_id} has staged was lost in a crash of the database", fix=again)
+        raise NotReady(f"the staging tables of run {run.run_id} were emptied by a crash of the database", fix=again)

@@ -1,4 +1,4 @@
-"""Copies a period's decisions into Parquet files, shard by shard, as they are at one moment."""
+"""Copies a period's decisions into Parquet files, shard by shard, from one snapshot."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from evbilling.warehouse.query import compose
 
 log = logging.getLogger(__name__)
 
-# A file's rows are in memory together, about 100 bytes each. A little more than a shard usually has.
+# A file's rows are in memory together, about 100 bytes each. Slightly more than a shard usually has.
 _FILE_ROWS = 1_200_000
 
 
 def copy_decisions(url: str, period: str, store: EvidenceStore) -> tuple[list[ArchivedFile], Sums]:
-    """Store the decisions of `period` as files below `<period>/archive`; returns the files and what the table holds.
+    """Store the decisions of `period` as files below `<period>/archive`; returns the files and the totals of the table.
 
     The same decisions give the same files. Raises `BadInput` if the warehouse has none of the period.
     """
@@ -55,18 +55,18 @@ def _rows(cursor: Any, shard: sql.Identifier) -> Iterator[pa.RecordBatch]:
 
 def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The rows as tables of at most `_FILE_ROWS`."""
-    held: list[pa.RecordBatch] = []
+    waiting: list[pa.RecordBatch] = []
     for batch in batches:
         rest = batch
         while rest.num_rows:
-            room = _FILE_ROWS - sum(b.num_rows for b in held)
-            held.append(rest.slice(0, room))
+            room = _FILE_ROWS - sum(b.num_rows for b in waiting)
+            waiting.append(rest.slice(0, room))
             rest = rest.slice(room)
-            if sum(b.num_rows for b in held) == _FILE_ROWS:
-                yield pa.Table.from_batches(held)
-                held = []
-    if held:
-        yield pa.Table.from_batches(held)
+            if sum(b.num_rows for b in waiting) == _FILE_ROWS:
+                yield pa.Table.from_batches(waiting)
+                waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _sums(cursor: Any, period: str) -> Sums:
@@ -81,7 +81,7 @@ def _query(name: str, **params: object) -> str:
 
 @contextmanager
 def _snapshot(url: str) -> Generator[Any, None, None]:
-    """A bulk-driver cursor whose queries all see the warehouse at one moment."""
+    """An ADBC cursor whose queries all read one snapshot of the warehouse."""
     from adbc_driver_manager import Error
     from adbc_driver_postgresql import dbapi
 

@@ -1,4 +1,4 @@
-"""Archives a period: copy, read back, record; and, if asked to, out of the warehouse with it."""
+"""Archives a period: copies its decisions, reads them back, records them and, on request, drops them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ import pyarrow.compute as pc
 
 from evbilling.archive.copy import copy_decisions
 from evbilling.archive.record import ArchivedFile, Sums, as_json, is_dropped, record_archive
-from evbilling.archive.retention import KEEP_MONTHS, require_old
 from evbilling.errors import BadInput, Mismatch
 from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
 from evbilling.warehouse.connect import connected
 from evbilling.warehouse.schema import require_newest_schema
 
+# The months that stay in the warehouse by default, the current one among them: a year, and the month to compare with.
+KEEP_MONTHS = 13
+
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """What was done: the files of the period, what they come to, whether they are new on record, rows dropped."""
+    """The period's files, their totals, whether they were recorded now, and the rows dropped."""
 
     files: list[ArchivedFile]
     sums: Sums
@@ -44,7 +46,7 @@ def archive_period(owner_url: str, period: Period, store: EvidenceStore, *, acto
             raise BadInput(
                 f"the decisions of {name} were archived and dropped before",
                 where="period",
-                fix="nothing is left to do; billing.archived_period says where the files are",
+                fix="nothing is left to do; billing.archived_period has the location of the files",
             )
     files, sums = copy_decisions(owner_url, name, store)
     check_files(store, files, sums)
@@ -55,12 +57,12 @@ def archive_period(owner_url: str, period: Period, store: EvidenceStore, *, acto
 def drop_period(
     owner_url: str, period: Period, store: EvidenceStore, *, actor: str, today: date, keep_months: int = KEEP_MONTHS
 ) -> Archived:
-    """Archive the period and take its decisions out of the warehouse, in one transaction.
+    """Archive the period and drop its decisions from the warehouse, in one transaction.
 
-    Raises `BadInput` as well if the period is among the last `keep_months` months, hasn't settled, or was changed while
-    it was copied; then nothing is dropped.
+    Raises `BadInput` as `archive_period` does, and if the period is among the last `keep_months` months, has an
+    unfinished run, or changed while it was copied; then nothing is dropped.
     """
-    require_old(period, keep_months, today)
+    _require_old(period, keep_months, today)
     archived = archive_period(owner_url, period, store, actor=actor)
     reason = f"archived in {len(archived.files)} files, {_place(store)}"
     with connected(owner_url, what="warehouse") as connection:
@@ -68,6 +70,17 @@ def drop_period(
             "select billing.drop_archived(%s, %s, %s, %s)", (str(period), as_json(archived.files), actor, reason)
         ).fetchone()
     return Archived(archived.files, archived.sums, archived.is_new, row[0] if row else 0)
+
+
+def _require_old(period: Period, keep_months: int, today: date) -> None:
+    """Raise `BadInput` if the period is among the `keep_months` months that end with today's."""
+    if period.shifted(keep_months).first_day > today:
+        youngest = Period(today.year, today.month).shifted(-keep_months)
+        raise BadInput(
+            f"{period} is among the {keep_months} months that stay in the warehouse",
+            where="period",
+            fix=f"drop {youngest} or older, or keep fewer with --keep-months",
+        )
 
 
 def check_files(store: EvidenceStore, files: Sequence[ArchivedFile], sums: Sums) -> None:

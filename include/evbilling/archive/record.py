@@ -1,4 +1,4 @@
-"""What of a period was archived, and whether its decisions are still in the warehouse."""
+"""The record of archived periods, and whether a period's decisions are still in the warehouse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ArchivedFile:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a period's decisions come to; the digest is over whole rows, as `billing.decision_sums` makes it."""
+    """The totals of a period's decisions; the digest is over whole rows, from `billing.decision_sums`."""
 
     decisions: int
     billed: int
@@ -35,7 +35,7 @@ class Sums:
 def record_archive(
     connection: psycopg.Connection[Any], period: str, store: str, files: Sequence[ArchivedFile], sums: Sums, actor: str
 ) -> bool:
-    """Record where the period's decisions were copied to; False if just this was on record already."""
+    """Record where the period's decisions were copied to; False if the same was recorded before."""
     row = connection.execute(
         "select billing.record_archive(%s, %s, %s, %s, %s, %s, %s, %s)",
         (period, store, as_json(files), sums.decisions, sums.billed, sums.unit_price_minor, sums.digest, actor),
@@ -44,12 +44,12 @@ def record_archive(
 
 
 def as_json(files: Sequence[ArchivedFile]) -> Jsonb:
-    """The files as they stand in the record."""
+    """The files as the record has them."""
     return Jsonb([asdict(file) for file in files])
 
 
 def is_dropped(connection: psycopg.Connection[Any], period: str) -> bool:
-    """True if the period's decisions lie in files only."""
+    """True if the period's decisions are only in files now."""
     row = connection.execute(
         "select exists (select from billing.archived_period where period = %s and dropped_at is not null)", (period,)
     ).fetchone()
@@ -57,10 +57,10 @@ def is_dropped(connection: psycopg.Connection[Any], period: str) -> bool:
 
 
 def refuse_archived(connection: psycopg.Connection[Any], period: str) -> None:
-    """Raise `BadInput` if the period's decisions lie in files only: nothing new can be compared with them."""
+    """Raise `BadInput` if the period's decisions are only in files: nothing new can be compared with them."""
     if is_dropped(connection, period):
         raise BadInput(
             f"{period} is archived: its decisions have left the warehouse, so it can't be billed or corrected anew",
             where="period",
-            fix="settle what is wrong with it in a later period, or by hand (docs/runbooks/archiving.md)",
+            fix="correct it in a later period, or by hand (docs/runbooks/archiving.md)",
         )

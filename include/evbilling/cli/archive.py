@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from evbilling.archive.retention import KEEP_MONTHS
-
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -18,20 +16,20 @@ def register(subcommands: Subcommands) -> None:
     archive.add_argument("period", metavar="YYYY-MM")
     archive.add_argument("--to", required=True, metavar="FOLDER", help="a folder, or an s3:// or gs:// URL")
     archive.add_argument("--url", metavar="URL", help="the warehouse as its owner (default: the local stack's)")
-    archive.add_argument("--drop", action="store_true", help="drop the decisions once the files were read back")
+    archive.add_argument("--drop", action="store_true", help="drop the decisions once the files are read back")
     archive.add_argument(
-        "--keep-months", type=_months, default=KEEP_MONTHS, metavar="N", help="drop none of the last N (default: 13)"
+        "--keep-months", type=_months, default=13, metavar="N", help="drop none of the last N (default: 13)"
     )
     archive.add_argument("--actor", help="who does this (default: the OS user)")
     archive.set_defaults(run=run_archive)
 
 
 def run_archive(args: argparse.Namespace) -> int:
-    """Archive a period; prints what lies where, and what was dropped."""
+    """Archive a period; prints where its files are, and what was dropped."""
     import getpass
     from datetime import UTC, datetime
 
-    from evbilling.archive.periods import archive_period, drop_period
+    from evbilling.archive import archive_period, drop_period
     from evbilling.cli.environment import resolve_url
     from evbilling.evidence import EvidenceStore
     from evbilling.period import Period
@@ -45,7 +43,7 @@ def run_archive(args: argparse.Namespace) -> int:
         done = archive_period(url, period, store, actor=actor)
     print(
         f"{done.sums.decisions:,} decisions of {period} in {len(done.files)} file(s) below {period}/archive:"
-        f" {store.name}{'' if done.is_new else ', on record already'}"
+        f" {store.name}{'' if done.is_new else ', recorded before'}"
     )
     if args.drop:
         print(f"{done.dropped:,} decisions dropped from the warehouse")

@@ -1,11 +1,11 @@
-"""`evbilling settings`: load, set and show what accounts are billed by."""
+"""`evbilling settings`: load, set and show the billing settings of accounts."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,24 @@ from evbilling.errors import BadInput
 from evbilling.period import Period
 
 if TYPE_CHECKING:
+    from evbilling.settings import RecordedTerms
+
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+_HEADINGS = (
+    "Account",
+    "From",
+    "Charge connectors",
+    "Financial admin",
+    "Fee",
+    "DC fee",
+    "Exclude closed",
+    "Exclude private",
+    "Tax rate",
+    "Recorded by",
+    "Recorded at (UTC)",
+)
 
 
 def register(subcommands: SubParsers) -> None:
@@ -41,7 +58,7 @@ def _add_load(leaves: SubParsers) -> None:
 
 
 def _add_set(leaves: SubParsers) -> None:
-    change = _leaf(leaves, "set", "record a setting of one account; what isn't given stays as it is")
+    change = _leaf(leaves, "set", "record a setting of one account; options not given stay as they are")
     change.add_argument("account", metavar="ACCOUNT")
     change.add_argument("--from", dest="effective_from", required=True, metavar="YYYY-MM")
     flag: Any = argparse.BooleanOptionalAction
@@ -71,9 +88,8 @@ def _warehouse(args: argparse.Namespace) -> str:
 
 
 def run_load(args: argparse.Namespace) -> int | None:
-    """Record a file's settings; prints how many were added and how many were so already."""
-    from evbilling.settings.settings_file import read_settings
-    from evbilling.settings.store import record_settings
+    """Record a file's settings; prints how many were added, and how many were in force already."""
+    from evbilling.settings import read_settings, record_settings
 
     terms = read_settings(args.file)
     reason = args.reason or f"settings load {args.file.name}"
@@ -84,10 +100,8 @@ def run_load(args: argparse.Namespace) -> int | None:
 
 def run_set(args: argparse.Namespace) -> int | None:
     """Record one account's setting; prints it, and names later settings that end it."""
-    from evbilling.cli.settings_table import show_settings
-    from evbilling.settings.change import carry_over
+    from evbilling.settings import carry_over, effective_settings, record_settings, recorded_settings
     from evbilling.settings.fields import parse_account_id
-    from evbilling.settings.store import effective_settings, record_settings, recorded_settings
     from evbilling.warehouse.connect import connected
 
     effective_from = Period.parse(args.effective_from)
@@ -102,13 +116,13 @@ def run_set(args: argparse.Namespace) -> int | None:
     terms = carry_over(current[0] if current else None, account_id, effective_from, given)
     result = record_settings(url, [terms], args.actor or getpass.getuser(), args.reason)
     with connected(url, what="warehouse") as connection:
-        show_settings(recorded_settings(connection, effective_from, account_id))
+        _print_settings(recorded_settings(connection, effective_from, account_id))
         history = recorded_settings(connection, None, account_id)
     if not result.added:
-        print("nothing recorded: just this was in force already", file=sys.stderr)
+        print("nothing recorded: this setting was in force already", file=sys.stderr)
     later = sorted({r.terms.effective_from for r in history if r.terms.effective_from > effective_from})
     if later:
-        print(f"note: this ends at {later[0]}, from where an earlier recorded setting counts", file=sys.stderr)
+        print(f"note: this ends at {later[0]}, where a setting recorded earlier takes effect", file=sys.stderr)
     return None
 
 
@@ -147,8 +161,7 @@ def run_show(args: argparse.Namespace) -> int | None:
     """Print settings: in force now or in `--period`, or one account's whole history; 1 if there are none."""
     from datetime import UTC, datetime
 
-    from evbilling.cli.settings_table import show_settings
-    from evbilling.settings.store import recorded_settings
+    from evbilling.settings import recorded_settings
     from evbilling.warehouse.connect import connected
 
     period = Period.parse(args.period) if args.period else None
@@ -161,5 +174,47 @@ def run_show(args: argparse.Namespace) -> int | None:
         whom = f" of {args.account}" if args.account else ""
         print(f"no setting{whom}{f' in force for {period}' if period else ''}", file=sys.stderr)
         return 1
-    show_settings(found)
+    _print_settings(found)
     return None
+
+
+def _print_settings(recorded: Sequence[RecordedTerms]) -> None:
+    """A table for people, tab-separated lines for a pipe: a row per setting, in the order given."""
+    rows = [_row(setting) for setting in recorded]
+    if not sys.stdout.isatty():
+        for row in (_HEADINGS, *rows):
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*_HEADINGS)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def _row(setting: RecordedTerms) -> tuple[str, ...]:
+    terms = setting.terms
+    return (
+        terms.account_id,
+        str(terms.effective_from),
+        _yes(terms.charge_connectors),
+        terms.financial_admin_id or "none",
+        f"{terms.fee_per_connector:f}",
+        _fee(terms.fee_per_dc_connector),
+        _yes(terms.exclude_closed),
+        _yes(terms.exclude_private),
+        f"{terms.tax_rate:f}",
+        setting.actor,
+        f"{setting.recorded_at:%Y-%m-%d %H:%M:%S}",
+    )
+
+
+def _yes(flag: bool) -> str:
+    return "yes" if flag else "no"
+
+
+def _fee(fee: Decimal | None) -> str:
+    return "same" if fee is None else f"{fee:f}"

@@ -31,17 +31,15 @@ def _migrate(args: argparse.Namespace) -> int:
 
 
 def _dictionary(args: argparse.Namespace) -> int:
-    from evbilling.cli.dictionary import data_dictionary
     from evbilling.cli.environment import resolve_url
+    from evbilling.cli.reference import data_dictionary
 
     print(data_dictionary(args.url or resolve_url("warehouse")), end="")
     return 0
 
 
 def _rules(args: argparse.Namespace) -> int:
-    from evbilling.cli.reference_account_statements import withheld_reference
-    from evbilling.cli.reference_payments import payments_reference
-    from evbilling.cli.reference_scope import rules_reference
+    from evbilling.cli.reference import rules_reference
 
-    print(rules_reference(), withheld_reference(), payments_reference(), sep="\n", end="")
+    print(rules_reference(), end="")
     return 0

@@ -1,4 +1,4 @@
-"""Step 3: decide on every connector of one part and stage the decisions, shard by shard, beside nothing published."""
+"""Task apply_scope_rules: decide on every connector of one part and stage the decisions, shard by shard."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
+from evbilling import run_steps
 from evbilling.platform import Part, parts_for
 from evbilling.platform.inventory import profile_of
-from evbilling.scope.decisions import decide
-from evbilling.services import Services, evidence_folder, stands
+from evbilling.scope import decide
+from evbilling.services import Services
 from evbilling.warehouse import runs
 from evbilling.warehouse.query import copy_frame
 
@@ -23,20 +24,18 @@ log = logging.getLogger(__name__)
 def apply_scope_rules(services: Services, run_id: int, number: int) -> dict[str, Any]:
     """Stage the decisions of part `number`, register their summaries; returns {"part", "billed", "excluded", "held"}.
 
-    `held` are connectors of accounts with a fault: decided, but not staged. A settled run is left as it is. Raises
-    `StaleTry` if a newer try has taken a shard over meanwhile.
+    `held` connectors belong to accounts with a fault: they are decided, but not staged. A finished run is left alone.
+    Raises `StaleTry` if a newer try has taken over a shard meanwhile.
     """
-    with services.recording_failure(run_id):
-        with services.warehouse() as connection:
-            run = runs.get_run(connection, run_id)
-            part = Part(number, parts_for(run.shard_count), run.shard_count)
-            if stands(run):
-                return {"part": number, "outcome": run.state}
-        accounts = services.accounts(run)
+    with run_steps.running(services, run_id) as run:
+        if run_steps.is_settled(run):
+            return {"part": number, "outcome": run.state}
+        part = Part(number, parts_for(run.shard_count), run.shard_count)
+        accounts = run_steps.accounts_of(services, run)
         counts = pd.DataFrame([_stage_shard(services, run, shard, accounts) for shard in part.shard_numbers]).sum()
     result = {name: int(counts[name]) for name in ("billed", "excluded", "held")}
     log.info(
-        "part %s of %s (%s shard(s)): %s billed, %s excluded, %s held with accounts at fault",
+        "part %s of %s (%s shard(s)): %s billed, %s excluded, %s on hold because of their account",
         number,
         part.count,
         len(part.shard_numbers),
@@ -55,7 +54,7 @@ def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.Dat
         inventory = _of_accounts(inventory, accounts["account_id"])
     decided = decide(inventory, accounts)
     summary = services.evidence.put_table(
-        evidence_folder(run.period, run.run_id),
+        run_steps.evidence_folder(run.period, run.run_id),
         f"decisions-{shard:03d}",
         pa.Table.from_pandas(decided.summary.astype({"item": str}), preserve_index=False),
     )
@@ -72,7 +71,7 @@ def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.Dat
 
 
 def _of_accounts(inventory: pa.Table, account_ids: pd.Series[str]) -> pa.Table:
-    """A snapshot without the accounts whose billing was switched off since it was taken."""
+    """The snapshot without accounts whose billing was switched off after it was taken."""
     at = inventory.schema.get_field_index("account_id")
     accounts = inventory.column(at).cast(pa.string())
     wanted = pc.is_in(accounts, pa.array(account_ids, pa.string()))

@@ -1,4 +1,4 @@
-"""From counts to amounts: which accounts get a statement of how much, and which get none and why. Pure."""
+"""From connector counts to amounts: the draft of each account's statement, or why it gets none. Pure."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evbilling.scope.billed_accounts import account_faults, is_among
+from evbilling.money import from_minor, round_half_up, tax_minor
+from evbilling.scope import account_faults, is_among
 
 NO_CONNECTORS = "NO-CONNECTORS"
 FEE_ZERO = "FEE-ZERO"
 
-# Net amounts up to here times a tax rate in millionths stay exact in 64-bit integers.
+# A net amount up to this, times a tax rate in millionths, is exact in 64-bit integers.
 _LARGEST_NET = 4_000_000_000_000
+
+_UNBILLED_COLUMNS = (
+    "account_id",
+    "reason_id",
+    "detail",
+    "is_quarantined",
+    "expected_connector_count",
+    "expected_amount",
+    "currency",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a run found each account with billing on to owe.
+class Drafts:
+    """What each account with billing on owes for the period.
 
-    `statements`: a row per account that is to be charged, with its terms, counts and amounts in minor units.
-    `unbilled`: a row per account without a statement and reason, with the money it was expected to bring.
-    `counts`: a row per account, all of them: extracted, billed, excluded connectors.
+    `statements`: a row per account to charge, with its terms, counts and amounts in minor units.
+    `unbilled`: a row per account without a statement and reason, with its expected connectors and amount.
+    `counts`: a row per account, all of them: extracted, billed and excluded connectors, net and tax in minor units.
     """
 
     statements: pd.DataFrame
@@ -33,18 +44,18 @@ class Settlement:
 
     @property
     def quarantined(self) -> list[str]:
-        """Accounts held back for a fault."""
+        """Accounts on hold because of a fault."""
         return [str(account) for account in self.unbilled.loc[self.unbilled["is_quarantined"], "account_id"].unique()]
 
     @property
     def nothing_owed(self) -> list[str]:
-        """Accounts with connectors to bill but fees that come to nothing."""
+        """Accounts with billable connectors whose fees are zero."""
         return [str(account) for account in self.unbilled.loc[self.unbilled["reason_id"] == FEE_ZERO, "account_id"]]
 
 
-def settle(accounts: pd.DataFrame, summary: pd.DataFrame) -> Settlement:
-    """Settle every account of `accounts` by the decision counts of all shards in `summary`."""
-    # What was known when the run was opened gives way to the faults found since.
+def draft_statements(accounts: pd.DataFrame, summary: pd.DataFrame) -> Drafts:
+    """Draft the statement of every account; `accounts` as `billed_accounts` gives them, `summary` of all shards."""
+    # Set when the run was opened; the faults found since replace it.
     frame = _with_counts(accounts.drop(columns="is_quarantined"), summary)
     frame = _with_amounts(frame)
     faults = pd.concat([account_faults(accounts), _connector_faults(summary), _amount_faults(frame)], ignore_index=True)
@@ -60,30 +71,15 @@ def settle(accounts: pd.DataFrame, summary: pd.DataFrame) -> Settlement:
     )
     unbilled["expected_amount"] = [_expected_amount(row) for row in unbilled.to_dict("records")]
     unbilled = unbilled.rename(columns={"billable": "expected_connector_count"})
-    unbilled = unbilled[
-        [
-            "account_id",
-            "reason_id",
-            "detail",
-            "is_quarantined",
-            "expected_connector_count",
-            "expected_amount",
-            "currency",
-        ]
-    ].sort_values(["account_id", "reason_id"], ignore_index=True)
+    unbilled = unbilled[list(_UNBILLED_COLUMNS)].sort_values(["account_id", "reason_id"], ignore_index=True)
     counts = frame[["account_id", "extracted", "billed", "excluded", "ac_count", "dc_count", "net_minor", "tax_minor"]]
-    return Settlement(statements, unbilled, counts.assign(is_quarantined=is_faulty))
-
-
-def round_half_up(amount: np.ndarray, divisor: int) -> np.ndarray:
-    """`amount / divisor` of non-negative integers, rounded half-up, exactly."""
-    return (2 * amount + divisor) // (2 * divisor)
+    return Drafts(statements, unbilled, counts.assign(is_quarantined=is_faulty))
 
 
 def _with_counts(accounts: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """`accounts` with extracted, billed, excluded, ac_count, dc_count (0 where the inventory has none).
 
-    `billable` are those billed and those that only a fee of zero excludes.
+    `billable` are those billed and those excluded only because the fee is zero.
     """
     items = summary[~summary["item"].str.startswith("fault:")]
     billed = items[items["item"] == "billed"]
@@ -104,13 +100,13 @@ def _with_counts(accounts: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 
 def _with_amounts(frame: pd.DataFrame) -> pd.DataFrame:
     net = frame["ac_count"] * frame["fee_minor"] + frame["dc_count"] * frame["dc_fee_minor"]
-    taxable = net.clip(upper=_LARGEST_NET)  # what lies beyond is quarantined, not taxed
-    tax = round_half_up((taxable * frame["tax_rate_e6"]).to_numpy(), 1_000_000)
+    taxable = net.clip(upper=_LARGEST_NET)  # a larger amount is quarantined, so its tax doesn't matter
+    tax = tax_minor(taxable.to_numpy(), frame["tax_rate_e6"].to_numpy())
     return frame.assign(net_minor=net, tax_minor=tax, total_minor=net + tax)
 
 
 def _connector_faults(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per account and kind of fault over all shards: the first shard's words, and how many in all."""
+    """One row per account and kind of fault over all shards: the first shard's detail, and the total."""
     faults = summary[summary["item"].str.startswith("fault:")]
     grouped = faults.groupby(["account_id", "item"], observed=True, as_index=False).agg(
         detail=("detail", "first"), shards=("detail", "size"), connectors=("connectors", "sum")
@@ -133,7 +129,7 @@ def _amount_faults(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _nothing(frame: pd.DataFrame) -> pd.DataFrame:
-    """Accounts without a fault that owe nothing, with the reason in plain words."""
+    """Accounts without a fault that owe nothing, with the reason in plain English."""
     has_connectors = frame["billable"] > 0
     detail = np.where(
         has_connectors,
@@ -149,14 +145,10 @@ def _nothing(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _expected_amount(row: Mapping[Hashable, Any]) -> str | None:
+def _expected_amount(row: Mapping[Hashable, Any]) -> str:
     """Total with tax as a decimal text in major units; with four decimals where the currency is unknown."""
     unit = int(row["minor_unit"])
     net = int(row["ac_count"]) * int(row["fee_e4"]) + int(row["dc_count"]) * int(row["dc_fee_e4"])
     total = net * (1_000_000 + int(row["tax_rate_e6"]))
     decimals = unit if unit >= 0 else 4
-    scale = 10 ** (10 - decimals)
-    minor = (2 * total + scale) // (2 * scale)
-    if not decimals:
-        return str(minor)
-    return f"{minor // 10**decimals}.{minor % 10**decimals:0{decimals}d}"
+    return str(from_minor(round_half_up(total, 10 ** (10 - decimals)), decimals))

@@ -1,10 +1,16 @@
-"""The Great Expectations suites of a month, as functions; their results, and the page that shows them."""
+"""What must hold before a month is published: the suites, running them, and the page of their results.
+
+`suites` imports Great Expectations, which takes seconds: only a step that runs a suite imports it, where it does.
+"""
 
 import logging
 import os
 
-# Great Expectations tells at import, in dozens of lines, which of its own functions it doesn't document: no news for
-# whoever reads a task's log. Set here because it must be before any of our modules imports it.
+# Importing Great Expectations logs dozens of lines about its own documentation; a task's log shouldn't have them.
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
-# It would report its use to its makers otherwise.
+# It would send usage data otherwise. Both are set before any module of this package can import it.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+
+from evbilling.expectations.validator import Validator, stop_if_critical, validation_page  # ruff: ignore[module-import-not-at-top-of-file]
+
+__all__ = ["Validator", "stop_if_critical", "validation_page"]

@@ -1,11 +1,12 @@
-"""What must hold before a month is published, and what is merely odd.
+"""The suites: what must hold before a month is published (critical), and what is merely unusual (warnings).
 
-Critical expectations stop the run; warnings go into its record. Each carries in `meta["says"]` the sentence that a
-person reads. Values known only at run time come in as `$PARAMETER`s.
+Critical expectations stop the run; warnings go into its record. Each carries in `meta["says"]` the sentence that people
+read. Values known only at run time come in as `$PARAMETER`s.
 """
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import Any
 
 from great_expectations import ExpectationSuite
@@ -14,53 +15,50 @@ from great_expectations.expectations.row_conditions import Column
 
 from evbilling.platform import POWER_TYPES
 from evbilling.platform.inventory import KNOWN_VALUES
-from evbilling.scope.rules import RULE_REASONS
+from evbilling.scope import RULE_REASONS
 
-# A warning if less than this share of the accounts is without a fault.
+# A warning if more than one account in twenty has a fault or is withheld.
 _MOST_ACCOUNTS = 0.95
 
-# An unknown value quarantines its account. But if hardly any value of a column is known, the column is what is wrong.
+# An unknown value quarantines its account. But if few values of a column are known, the column itself is wrong.
 _HARDLY_ANY = 0.5
 
-
-def _says(text: str) -> dict[str, str]:
-    return {"says": text}
-
-
-def _parameter(name: str) -> dict[str, str]:
-    return {"$PARAMETER": name}
+# Each figure of the account statements' items, the same figure from another source, and what it means if they agree.
+ACCOUNT_PAIRS = (
+    ("opening", "due_opening", "Each account: the opening balance is the last closing balance"),
+    ("issued", "due_issued", "Each account: the statements and corrections listed are those issued and not listed yet"),
+    ("paid", "due_paid", "Each account: the payments listed are those of the ledger that are not listed yet"),
+    ("charges", "due_charges", "Each account: as many charges are listed as the platform has that are not listed yet"),
+    ("charged", "due_charged", "Each account: the charges listed add up to what the platform reports"),
+    (
+        "settled",
+        "due_settled",
+        "Each account: what is settled of the charges listed adds up to what the platform reports",
+    ),
+    ("closing", "sum_of_kinds", "Each account: the closing balance is the opening balance and all that is listed"),
+    ("closing", "ledger_balance", "Each account: the closing balance is the ledger's balance and the open charges"),
+)
 
 
 def inventory_suite() -> ExpectationSuite:
     """For the inventory as extracted: the frame of `evbilling.platform.inventory`, a row per shard."""
     expectations: list[Any] = [
-        gxe.ExpectColumnPairValuesToBeEqual(
-            column_A="rows",
-            column_B="reported",
-            severity="critical",
-            meta=_says("The stored evidence has as many connectors as the source reported"),
-        ),
-        _nothing("without_charger", "critical", "Every connector names its charger"),
-        _nothing("without_account", "critical", "Every connector is counted at an account"),
+        _equal("rows", "reported", "The stored evidence has as many connectors as the source reported"),
+        _empty("without_charger", "critical", "Every connector names its charger"),
+        _empty("without_account", "critical", "Every connector is counted at an account"),
     ]
     for column in KNOWN_VALUES:
         says = f"Every connector has a known {column}"
         expectations += [
-            _nothing(f"empty_{column}", "warning", f"{says} (not empty)"),
-            _nothing(f"unknown_{column}", "warning", says),
-            gxe.ExpectColumnValuesToBeBetween(
-                column=f"share_known_{column}",
+            _empty(f"empty_{column}", "warning", f"{says} (not empty)"),
+            _empty(f"unknown_{column}", "warning", says),
+            _between(
+                f"share_known_{column}",
+                f"At least {_HARDLY_ANY:.0%} of the connectors have a known {column}",
                 min_value=_HARDLY_ANY,
-                severity="critical",
-                meta=_says(f"At least {_HARDLY_ANY:.0%} of the connectors have a known {column}"),
             ),
         ]
     return ExpectationSuite("inventory", expectations=expectations)
-
-
-def _nothing(column: str, severity: str, says: str) -> Any:
-    """What is wrong stands in the column in words; so it is right where there is nothing."""
-    return gxe.ExpectColumnValuesToBeNull(column=column, severity=severity, meta=_says(says))
 
 
 def decisions_suite() -> ExpectationSuite:
@@ -72,29 +70,21 @@ def decisions_suite() -> ExpectationSuite:
             gxe.ExpectColumnValuesToBeInSet(
                 column="rule_id",
                 value_set=["billed", *RULE_REASONS],
-                severity="critical",
-                meta=_says("Every connector is billed or excluded by a known rule"),
+                **_critical("Every connector is billed or excluded by a known rule"),
             ),
             gxe.ExpectColumnValuesToBeInSet(
                 column="power_type",
                 value_set=list(POWER_TYPES),
                 row_condition=billed,
-                severity="critical",
-                meta=_says("Every billed connector is AC or DC"),
+                **_critical("Every billed connector is AC or DC"),
             ),
-            gxe.ExpectColumnPairValuesToBeEqual(
-                column_A="unit_price_minor",
-                column_B="agreed_price_minor",
+            _equal(
+                "unit_price_minor",
+                "agreed_price_minor",
+                "Every billed connector has its account's fee as price",
                 row_condition=billed,
-                severity="critical",
-                meta=_says("Every billed connector has its account's fee as price"),
             ),
-            gxe.ExpectColumnValuesToBeNull(
-                column="unit_price_minor",
-                row_condition=excluded,
-                severity="critical",
-                meta=_says("No excluded connector has a price"),
-            ),
+            _empty("unit_price_minor", "critical", "No excluded connector has a price", row_condition=excluded),
         ],
     )
 
@@ -105,78 +95,93 @@ def accounts_suite() -> ExpectationSuite:
     return ExpectationSuite(
         "accounts",
         expectations=[
-            gxe.ExpectColumnValuesToBeUnique(
-                column="account_id", severity="critical", meta=_says("Each account is settled once")
+            _unique("Each account has one draft"),
+            _equal("extracted", "decided", "Each account: billed and excluded connectors add up to those extracted"),
+            _equal(
+                "decided", "staged", "Each account: as many decisions are staged as were made", row_condition=is_sound
             ),
-            gxe.ExpectColumnPairValuesToBeEqual(
-                column_A="extracted",
-                column_B="decided",
-                severity="critical",
-                meta=_says("Each account: billed and excluded connectors add up to those extracted"),
-            ),
-            gxe.ExpectColumnPairValuesToBeEqual(
-                column_A="decided",
-                column_B="staged",
+            _equal(
+                "net_minor",
+                "staged_net_minor",
+                "Each account: the staged lines add up to the statement's net amount",
                 row_condition=is_sound,
-                severity="critical",
-                meta=_says("Each account: as many decisions are staged as were made"),
             ),
-            gxe.ExpectColumnPairValuesToBeEqual(
-                column_A="net_minor",
-                column_B="staged_net_minor",
-                row_condition=is_sound,
-                severity="critical",
-                meta=_says("Each account: the staged lines add up to the statement's net amount"),
-            ),
-            gxe.ExpectColumnValuesToBeBetween(
-                column="tax_minor", min_value=0, severity="critical", meta=_says("No tax is negative")
-            ),
-            gxe.ExpectColumnValuesToBeInSet(
-                column="is_quarantined",
-                value_set=[False],
-                mostly=_MOST_ACCOUNTS,
-                severity="warning",
-                meta=_says(f"At least {_MOST_ACCOUNTS:.0%} of the accounts are without a fault"),
-            ),
+            _between("tax_minor", "No tax is negative", min_value=0),
+            _mostly_false("is_quarantined", f"At least {_MOST_ACCOUNTS:.0%} of the accounts are without a fault"),
         ],
     )
 
 
 def period_suite() -> ExpectationSuite:
-    """For the period as a whole: one row. Parameters: change_limit (percent), orphan_limit."""
+    """For the period as a whole: one row. Parameters: change_limit, lower_change_limit (percent), orphan_limit."""
     return ExpectationSuite(
         "period",
         expectations=[
-            gxe.ExpectColumnValuesToBeBetween(
-                column="extracted",
-                min_value=1,
-                severity="critical",
-                meta=_says("The inventory isn't empty"),
-            ),
-            gxe.ExpectColumnPairValuesToBeEqual(
-                column_A="extracted",
-                column_B="decided",
-                severity="critical",
-                meta=_says("All connectors extracted have a decision"),
-            ),
+            _between("extracted", "The inventory isn't empty", min_value=1),
+            _equal("extracted", "decided", "All connectors extracted have a decision"),
             gxe.ExpectColumnValuesToBeBetween(
                 column="homeless_chargers",
                 max_value=0,
-                severity="warning",
-                meta=_says("Every charger belongs to an account that the platform knows"),
+                **_warning("Every charger belongs to an account that the platform knows"),
             ),
-            gxe.ExpectColumnValuesToBeBetween(
-                column="orphans",
-                max_value=_parameter("orphan_limit"),
-                severity="critical",
-                meta=_says("No more connectors under no known charger than the limit"),
+            _between(
+                "orphans",
+                "No more connectors under no known charger than the limit",
+                max_value={"$PARAMETER": "orphan_limit"},
             ),
-            gxe.ExpectColumnValuesToBeBetween(
-                column="change_percent",
-                min_value=_parameter("lower_change_limit"),
-                max_value=_parameter("change_limit"),
-                severity="critical",
-                meta=_says("The connector count is within the limit of the month before, where that is known"),
+            _between(
+                "change_percent",
+                "The connector count is within the limit of the month before, where that is known",
+                min_value={"$PARAMETER": "lower_change_limit"},
+                max_value={"$PARAMETER": "change_limit"},
             ),
         ],
     )
+
+
+def account_statements_suite() -> ExpectationSuite:
+    """For the staged account statements: a row per candidate, as the query accounts_check gives them."""
+    return ExpectationSuite(
+        "account_statements",
+        expectations=[
+            _unique("Each account is stated once"),
+            *starmap(_equal, ACCOUNT_PAIRS),
+            _between("repeated_items", "No item is listed twice, here or on an earlier statement", max_value=0),
+            _between("foreign_items", "Every item is in its account's currency", max_value=0),
+            _empty(
+                "altered",
+                "warning",
+                "The platform's charges are still as the statements list them (nothing is booked for the others)",
+            ),
+            _mostly_false("is_withheld", f"At least {_MOST_ACCOUNTS:.0%} of the accounts can be stated"),
+        ],
+    )
+
+
+def _critical(says: str) -> dict[str, Any]:
+    return {"severity": "critical", "meta": {"says": says}}
+
+
+def _warning(says: str) -> dict[str, Any]:
+    return {"severity": "warning", "meta": {"says": says}}
+
+
+def _equal(column: str, other: str, says: str, **condition: Any) -> Any:
+    return gxe.ExpectColumnPairValuesToBeEqual(column_A=column, column_B=other, **condition, **_critical(says))
+
+
+def _between(column: str, says: str, **limits: Any) -> Any:
+    return gxe.ExpectColumnValuesToBeBetween(column=column, **limits, **_critical(says))
+
+
+def _empty(column: str, severity: str, says: str, **condition: Any) -> Any:
+    """The column says what is wrong, so it must be empty."""
+    return gxe.ExpectColumnValuesToBeNull(column=column, severity=severity, meta={"says": says}, **condition)
+
+
+def _unique(says: str) -> Any:
+    return gxe.ExpectColumnValuesToBeUnique(column="account_id", **_critical(says))
+
+
+def _mostly_false(column: str, says: str) -> Any:
+    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[False], mostly=_MOST_ACCOUNTS, **_warning(says))

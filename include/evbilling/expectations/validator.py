@@ -1,40 +1,37 @@
-"""Runs a suite on a frame and gives back plain results, one per expectation."""
+"""Runs a suite on a frame and returns plain findings, one per expectation; shows a run's findings as a page."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import great_expectations as gx
-import pandas as pd
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from evbilling.errors import SetFault
 from evbilling.findings import Finding
 
-# A few examples tell what is wrong; more of them would only fill the table.
+if TYPE_CHECKING:
+    import great_expectations as gx
+    import pandas as pd
+
+# More examples of a failure would only fill the page.
 _SAMPLE = 5
 
 
 class Validator:
-    """An in-memory Great Expectations context; keeps nothing, sends nothing."""
+    """An in-memory Great Expectations context; stores nothing and sends nothing."""
 
     def __init__(self) -> None:
-        # This module of theirs sets its own level, to tell of a temporary folder that nobody asked about.
+        import great_expectations as gx
+
+        # This module of theirs sets its own level, to log a temporary folder.
         logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False}
         source = self._context.data_sources.add_pandas("month")
         self._batches = source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("whole")
 
-    def validate(
-        self,
-        frame: pd.DataFrame,
-        suite: gx.ExpectationSuite,
-        *,
-        shard: int | None = None,
-        **parameters: object,
-    ) -> list[Finding]:
+    def validate(self, frame: pd.DataFrame, suite: gx.ExpectationSuite, **parameters: object) -> list[Finding]:
         """Every expectation of `suite` on `frame`. An expectation that can't be evaluated counts as failed."""
         batch = self._batches.get_batch(batch_parameters={"dataframe": frame})
         results = batch.validate(
@@ -42,33 +39,51 @@ class Validator:
             expectation_parameters=parameters,
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": _SAMPLE},
         )
-        return [_finding(suite.name, shard, result) for result in results.results]
+        return [_finding(suite.name, result) for result in results.results]
 
 
-def stop_if_critical(findings: list[Finding], period: str) -> None:
+def stop_if_critical(findings: Sequence[Finding], period: str) -> None:
     """Raise `SetFault` that names every critical failure; return if there is none."""
     failures = [finding.sentence() for finding in findings if finding.is_stopping]
     if failures:
         raise SetFault(
             "\n  ".join(["validation failed; nothing is published", *failures]),
             where=period,
-            fix="mend the source and run the period again; a limit can be set for one run by its Params",
+            fix="fix the source and run the period again; the run's Params can set another limit for one run",
         )
 
 
-def _finding(suite: str, shard: int | None, result: Any) -> Finding:
+def validation_page(period: str, run_id: int, findings: Sequence[Finding]) -> str:
+    """One self-contained HTML page with every finding, failures first within each suite."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("evbilling.expectations"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    ordered = sorted(findings, key=lambda f: (f.suite, f.shard or 0, f.success))
+    return environment.get_template("validation.html").render(
+        period=period,
+        run_id=run_id,
+        suites=[(suite, list(group)) for suite, group in groupby(ordered, key=lambda f: f.suite)],
+        critical=sum(f.is_stopping for f in findings),
+        warnings=sum(not f.success and not f.is_stopping for f in findings),
+        total=len(findings),
+    )
+
+
+def _finding(suite: str, result: Any) -> Finding:
     config = result.expectation_config
     details: Mapping[str, Any] = result.result or {}
     error = _exception_message(result.exception_info)
     observed = error or details.get("observed_value")
     count = details.get("unexpected_count")
-    # Of a single row, the example says it all.
+    # For a single row, the example is enough.
     if observed is None and count and details.get("element_count") != 1:
         observed = f"{count:,} of {details.get('element_count', 0):,} not so"
     severity = getattr(config.severity, "value", config.severity) or "critical"
     return Finding(
         suite=suite,
-        shard=shard,
+        shard=None,
         expectation=config.type,
         says=(config.meta or {}).get("says", config.type),
         severity=str(severity),
@@ -80,7 +95,7 @@ def _finding(suite: str, shard: int | None, result: Any) -> Finding:
 
 
 def _examples(values: Sequence[object]) -> tuple[str, ...]:
-    """Different values, as people read them; a mere true or false is no example of anything."""
+    """Distinct values as text; a mere true or false shows nothing."""
     shown = dict.fromkeys(map(str, values))
     return tuple(value for value in shown if value not in {"True", "False"})[:_SAMPLE]
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from evbilling.money import minor_unit
 from evbilling.period import Period, is_time_zone
 
-COLUMNS = (
+BILLED_ACCOUNT_COLUMNS = (
     "account_id",
     "account_name",
     "time_zone",
@@ -54,7 +54,7 @@ class AccountFault:
 ACCOUNT_FAULTS: tuple[AccountFault, ...] = (
     AccountFault(
         "ACCOUNT-UNKNOWN",
-        "billing is on for {account_id}, but the platform has no such account; mend the id in the settings",
+        "billing is on for {account_id}, but the platform has no such account; fix the id in the settings",
         lambda a: ~a["is_known"],
     ),
     AccountFault(
@@ -64,12 +64,12 @@ ACCOUNT_FAULTS: tuple[AccountFault, ...] = (
     ),
     AccountFault(
         "TIME-ZONE-UNKNOWN",
-        "time zone {time_zone!r} is not an IANA time zone, so the count has no instant; mend it in the platform",
+        "time zone {time_zone!r} is not an IANA time zone, so the count has no instant; fix it in the platform",
         lambda a: a["is_known"] & ~_are_time_zones(a["time_zone"]),
     ),
     AccountFault(
         "CURRENCY-UNKNOWN",
-        "currency {currency!r} is not an ISO 4217 currency; mend it in the platform",
+        "currency {currency!r} is not an ISO 4217 currency; fix it in the platform",
         lambda a: a["is_known"] & (a["minor_unit"] < 0),
     ),
     AccountFault(
@@ -101,7 +101,7 @@ ACCOUNT_FAULTS: tuple[AccountFault, ...] = (
     AccountFault(
         "CHARGER-ID-MISSING",
         "{nameless_chargers} of the account's chargers have no charger_id, so their connectors can't be counted; "
-        "mend them in the platform",
+        "fix them in the platform",
         lambda a: a["nameless_chargers"] > 0,
     ),
     AccountFault(
@@ -120,11 +120,11 @@ def billed_accounts(
     period: Period,
     nameless_chargers: Mapping[str, int],
 ) -> pd.DataFrame:
-    """One row per account that has billing on in `period`, in order of account_id; columns as in `COLUMNS`.
+    """One row per account that has billing on in `period`, in order of account_id; columns `BILLED_ACCOUNT_COLUMNS`.
 
     `accounts` and `users` are the platform's, `terms` the settings in force (account_id, setting_id, ...). A fee in
     minor units is 0 where it or the currency is at fault; `count_instant` is midnight UTC where the zone is unknown,
-    so that the money such an account was expected to bring can still be told.
+    so that the amount expected of such an account can still be given.
     """
     known = accounts.drop_duplicates("account_id").set_index("account_id")
     frame = terms.reset_index(drop=True).copy()
@@ -132,7 +132,7 @@ def billed_accounts(
     frame["is_known"] = is_among(ids, known.index)
     frame["is_repeated"] = is_among(ids, accounts.loc[accounts["account_id"].duplicated(), "account_id"])
     for name, column in (("account_name", "name"), ("time_zone", "time_zone"), ("currency", "currency")):
-        # As objects: a column that is empty throughout would turn to float.
+        # As objects: an empty column would turn to float.
         frame[name] = ids.map(known[column]).astype(object)
     units = {code: minor_unit(code) for code in frame["currency"].dropna().unique()}
     frame["minor_unit"] = frame["currency"].map({c: -1 if u is None else u for c, u in units.items()}).fillna(-1)
@@ -156,16 +156,16 @@ def billed_accounts(
     frame["admin_is_active"] = frame["financial_admin_id"].map(user["active"].fillna(False)).astype(object)
     frame["nameless_chargers"] = ids.map(dict(nameless_chargers)).fillna(0).astype(np.int64)
     frame["is_covered"] = True
-    return _judged(frame)[list(COLUMNS)].sort_values("account_id", ignore_index=True)
+    return _with_quarantine(frame)[list(BILLED_ACCOUNT_COLUMNS)].sort_values("account_id", ignore_index=True)
 
 
 def as_of_snapshot(accounts: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
-    """`accounts` for a run that bills from the snapshot of an earlier one, whose accounts were `kept`.
+    """`accounts` for a run that bills the snapshot of an earlier run, whose accounts were `kept`.
 
-    What the source says of chargers today counts for nothing then, and an account that the snapshot lacks is at fault.
+    The source's chargers of today are ignored, and an account that the snapshot lacks has a fault.
     """
     then = kept.set_index("account_id")["nameless_chargers"]
-    return _judged(
+    return _with_quarantine(
         accounts.assign(
             nameless_chargers=accounts["account_id"].map(then).fillna(0).astype(np.int64),
             is_covered=accounts["account_id"].isin(then.index),
@@ -173,15 +173,15 @@ def as_of_snapshot(accounts: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _judged(accounts: pd.DataFrame) -> pd.DataFrame:
+def _with_quarantine(accounts: pd.DataFrame) -> pd.DataFrame:
     is_quarantined = np.zeros(len(accounts), dtype=bool)
     for fault in ACCOUNT_FAULTS:
         is_quarantined |= fault.applies(accounts).to_numpy(dtype=bool)
     return accounts.assign(is_quarantined=is_quarantined)
 
 
-class _Nothing:
-    """Stands in a fault's words for what the platform leaves empty."""
+class _Empty:
+    """How a fault's detail shows an empty value, quoted or not."""
 
     def __str__(self) -> str:
         return "(none)"
@@ -189,7 +189,7 @@ class _Nothing:
     __repr__ = __str__
 
 
-_NOTHING = _Nothing()
+_EMPTY = _Empty()
 
 
 def account_faults(accounts: pd.DataFrame) -> pd.DataFrame:
@@ -197,7 +197,7 @@ def account_faults(accounts: pd.DataFrame) -> pd.DataFrame:
     found = []
     for fault in ACCOUNT_FAULTS:
         for row in accounts.loc[fault.applies(accounts).to_numpy(dtype=bool)].to_dict("records"):
-            row = {key: _NOTHING if pd.api.types.is_scalar(v) and pd.isna(v) else v for key, v in row.items()}
+            row = {key: _EMPTY if pd.api.types.is_scalar(v) and pd.isna(v) else v for key, v in row.items()}
             row["fee"], row["dc_fee"] = (f"{row[k] / 10_000:.4f}".rstrip("0") for k in ("fee_e4", "dc_fee_e4"))
             found.append({
                 "account_id": row["account_id"],
@@ -208,14 +208,14 @@ def account_faults(accounts: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_among(texts: pd.Series[Any], known: pd.Series[Any] | pd.Index[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """As `Series.isin`, which goes through Arrow's texts one by one in Python."""
+    """As `Series.isin`, which handles Arrow strings one by one in Python."""
     asked, given = (pa.array(values, pa.string(), from_pandas=True) for values in (texts, known))
     found: np.ndarray[Any, np.dtype[np.bool_]] = pc.is_in(asked, given).to_numpy(zero_copy_only=False)
     return found
 
 
 def _are_time_zones(names: pd.Series[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    # There are few zones of many accounts.
+    # Many accounts share few zones.
     codes, zones = pd.factorize(names, use_na_sentinel=False)
     return np.array([is_time_zone(zone) for zone in zones], dtype=bool)[codes]
 

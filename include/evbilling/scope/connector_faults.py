@@ -1,4 +1,4 @@
-"""Faults of single connectors that make their account's count doubtful: the account is quarantined, the others go on.
+"""Faults of connectors that make their account's count unreliable: that account is quarantined, the others are billed.
 
 Each sees the same frame as the rules, with column `conflict` (null, `duplicate`, `overlap`).
 """
@@ -18,7 +18,7 @@ from evbilling.scope.rules import Predicate
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault of connectors; `column` is the one to show in the message."""
+    """A fault of connectors; `column` is shown in the message."""
 
     reason_id: str
     what: str
@@ -74,7 +74,7 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def find_faults(connectors: pd.DataFrame, charger_ids: pa.ChunkedArray) -> pd.DataFrame:
-    """One row per account and fault: account_id, reason_id, connectors (how many), detail (in plain words).
+    """One row per account and fault: account_id, reason_id, connectors (their number), detail (in plain English).
 
     `charger_ids` are those of the rows of `connectors`.
     """
@@ -98,7 +98,7 @@ def find_faults(connectors: pd.DataFrame, charger_ids: pa.ChunkedArray) -> pd.Da
 
 
 def _first(connectors: pd.DataFrame, column: str) -> pd.Series[Any]:
-    """The first row by id, not by place: a source gives rows in any order, and a re-run must say the same of them."""
+    """The first row by id, not by position: a source gives rows in any order, and a re-run must give the same text."""
     chargers = connectors["charger_id"].astype(object)
     rows = connectors[chargers == chargers.min()]
     order = pd.DataFrame({"connector_id": rows["connector_id"], "shown": rows[column].astype(object).astype(str)})

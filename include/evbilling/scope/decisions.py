@@ -16,8 +16,8 @@ BILLED = 0
 _ELSEWHERE = len(RULES) + 1
 EXCLUDED_BY: tuple[str, ...] = (*(rule.rule_id for rule in RULES), BILLED_ELSEWHERE)
 
-# What rules and faults look at besides the account's terms. A charger's id is only looked up for a fault's words.
-_SEEN = ("account_id", "connector_id", "power_type", "status", "scope_status", "conflict")
+# The columns that rules and faults use besides the account's terms. A fault's detail looks the charger's id up.
+_COLUMNS = ("account_id", "connector_id", "power_type", "status", "scope_status", "conflict")
 _TERMS = ("exclude_closed", "exclude_private", "is_free")
 
 
@@ -26,7 +26,7 @@ class Decided:
     """`decisions`: a row per connector (account_id, charger_id, connector_id, power_type, rule_id, unit_price_minor).
 
     `summary`: a row per account, item and power type: item is `billed`, a rule id or `fault:<reason id>`, connectors
-    how many, detail a fault's words. Decisions of accounts with a fault are left out; their summary is not.
+    their number, detail the fault's. Decisions of accounts with a fault are left out; their summary is not.
     """
 
     decisions: pa.Table
@@ -42,7 +42,7 @@ def decide(inventory: pa.Table, accounts: pd.DataFrame) -> Decided:
     account = column_codes(inventory, "account_id")
     if terms["fee_minor"].isna().any() or (account < 0).any():
         raise ValueError("the inventory has connectors of accounts that are not billed in this run")
-    frame = inventory.select(_SEEN).to_pandas().assign(**{n: terms[n].to_numpy(bool).take(account) for n in _TERMS})
+    frame = inventory.select(_COLUMNS).to_pandas().assign(**{n: terms[n].to_numpy(bool).take(account) for n in _TERMS})
     decision = _once_only(inventory, _first_rule(frame), terms)
     faults = find_faults(frame, inventory.column("charger_id"))
     summary = pd.concat([_counted(frame, decision), _fault_items(faults)], ignore_index=True)
@@ -69,7 +69,7 @@ def _decisions(
 
 
 def _is(table: pa.Table, column: str, word: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """True where the dictionary column has this word."""
+    """True where the dictionary column has this value."""
     found = column_values(table, column).index(word).as_py()
     return np.asarray(column_codes(table, column) == found) if found >= 0 else np.zeros(table.num_rows, dtype=bool)
 
@@ -85,7 +85,7 @@ def _first_rule(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int8]
 def _once_only(
     inventory: pa.Table, decision: np.ndarray[tuple[int], np.dtype[np.int8]], terms: pd.DataFrame
 ) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
-    """Of the accounts that would bill one connector, only the one whose count came first does."""
+    """Where several accounts would bill one connector, only the account whose count came first does."""
     would_bill = np.flatnonzero(decision == BILLED)
     key = connector_keys(inventory)[would_bill]
     repeated = is_repeated(key)

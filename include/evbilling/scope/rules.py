@@ -1,6 +1,6 @@
 """The scope rules, in order: each connector is excluded by the first that applies, or billed.
 
-A rule sees a frame with a row per connector: connector_id, power_type, status, scope_status, and of its account
+A rule gets a frame with a row per connector: connector_id, power_type, status, scope_status, and of its account
 exclude_closed, exclude_private and is_free. Ids are stable: finance filters by them. docs/rules.md is made from here.
 """
 
@@ -40,7 +40,7 @@ RULES: tuple[Rule, ...] = (
     Rule("FEE-ZERO", "The account's fees come to nothing", operator.itemgetter("is_free")),
 )
 
-# Not predicates on a row of its own: these are found by looking at other rows of the same connector.
+# Not a predicate on one row: other rows of the same connector decide it.
 BILLED_ELSEWHERE = "BILLED-ELSEWHERE"
 RELATIONAL_RULES: dict[str, str] = {
     BILLED_ELSEWHERE: "The charger moved around the count, and the account whose count came first is billed",

@@ -1,4 +1,4 @@
-"""What a billing setting may say, field by field: texts in, typed values out. No file, no database."""
+"""The fields of a billing setting: text in, typed value out. No file, no database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evbilling.errors import BadInput
 from evbilling.money import decimals, parse_decimal
 from evbilling.period import Period
 
-# No currency has more; whether a fee suits its account's own currency is judged when the month is billed.
+# No currency has more; whether a fee fits its account's currency is checked when the month is billed.
 FEE_DECIMALS = 4
 FEE_LIMIT = Decimal(1_000_000)
 TAX_DECIMALS = 6
@@ -62,7 +62,7 @@ def parse_tax_rate(text: str) -> Decimal:
 
 
 def parse_tax_percent(text: str) -> Decimal:
-    """The fraction that a percentage as people write it means: `7` is 0.07. 0 <= percent < 100, at most 4 decimals.
+    """The fraction of a percentage: `7` is 0.07. 0 <= percent < 100, at most 4 decimals.
 
     Raises `BadInput` otherwise.
     """
@@ -82,7 +82,7 @@ def percent_of(rate: Decimal) -> Decimal:
 
 
 def parse_reason(text: str) -> str:
-    """Why a setting is changed, without the blanks around it; raises `BadInput` if it is blank or very long."""
+    """Why a setting is changed, stripped; raises `BadInput` if it is blank or very long."""
     reason = text.strip()
     if not reason:
         raise BadInput("is empty, but is required: it is kept with the change")
@@ -94,7 +94,7 @@ def parse_reason(text: str) -> str:
 def _plain(text: str) -> Decimal:
     if not text:
         raise BadInput("is empty, but is required")
-    # Decimal reads digits of every script; a file means 0 to 9.
+    # Decimal accepts digits of every script; a setting has 0 to 9 only.
     if not text.isascii():
         raise BadInput(f"{text!r} is not a decimal number; write it in plain digits, for example 4.50")
     try:

@@ -1,4 +1,4 @@
-"""A billing setting as a person types it into a form: every field judged at once, each fault told beside its field."""
+"""A billing setting typed into a form: all fields are checked at once, each error belongs to its field. Pure."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class TypedSetting:
 
 @dataclass(frozen=True, slots=True)
 class CheckedSetting:
-    """The terms that a form says, or None and what is wrong, by field. The reason isn't judged here."""
+    """The terms of a form, or None and the errors by field. The reason isn't checked here."""
 
     terms: BillingTerms | None
     errors: Mapping[str, str]
 
 
-def typed(values: Mapping[str, str]) -> TypedSetting:
-    """What a form sent: a checkbox is there or not, texts count without the blanks around them, but for an id."""
-    # No text that the warehouse can keep has a NUL, and no browser sends one.
+def typed_setting(values: Mapping[str, str]) -> TypedSetting:
+    """The fields that a browser sent: a checkbox is there or not; texts are stripped, except the admin's id."""
+    # The warehouse can't store a NUL, and no browser sends one.
     given = {name: values.get(name, "").replace("\x00", "\ufffd") for name in FIELDS if name not in _CHECKBOXES}
     texts = {name: text if name == "financial_admin_id" else text.strip() for name, text in given.items()}
     ticks = {name: bool(values.get(name)) for name in _CHECKBOXES}
@@ -61,7 +61,7 @@ def typed(values: Mapping[str, str]) -> TypedSetting:
 
 
 def as_typed(terms: BillingTerms | None, effective_from: Period, currency: str | None) -> TypedSetting:
-    """The form to begin with: these terms from another period on, or an empty one."""
+    """The form to start with: these terms from another period on, or an empty form."""
     if terms is None:
         return TypedSetting(effective_from=str(effective_from))
     dc_fee = terms.fee_per_dc_connector
@@ -77,10 +77,10 @@ def as_typed(terms: BillingTerms | None, effective_from: Period, currency: str |
     )
 
 
-def check(form: TypedSetting, account_id: str, currency: str | None, admin: AppUser | None) -> CheckedSetting:
-    """Judge all fields; `admin` is the user whom the platform has under the id that was chosen.
+def check_setting(form: TypedSetting, account_id: str, currency: str | None, admin: AppUser | None) -> CheckedSetting:
+    """Check all fields; `admin` is the platform's user with the chosen id.
 
-    What would quarantine the account is refused, but only where it is to be charged: switching that off always works.
+    Anything that would quarantine the account is refused, but only if it is charged: switching that off always works.
     """
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
@@ -114,7 +114,7 @@ def check(form: TypedSetting, account_id: str, currency: str | None, admin: AppU
 
 
 def check_reason(form: TypedSetting) -> dict[str, str]:
-    """{"reason": what is wrong with it}, or nothing."""
+    """{"reason": the error}, or empty."""
     try:
         fields.parse_reason(form.reason)
     except BadInput as error:

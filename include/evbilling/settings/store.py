@@ -1,35 +1,43 @@
-"""Billing settings in the warehouse: only ever added to, with who, when and an audit event for each."""
+"""Billing settings in the warehouse: append-only, each with who, when and an audit event."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 
+import pandas as pd
 import psycopg
+import pyarrow as pa
 
 from evbilling.errors import BadInput, EvbillingError
 from evbilling.period import Period
-from evbilling.settings.settings_file import COLUMNS
+from evbilling.settings.file import COLUMNS
+from evbilling.settings.periods import BillingState
 from evbilling.settings.terms import BillingTerms, RecordedTerms
 from evbilling.warehouse.connect import connected
-from evbilling.warehouse.query import execute, fetch_all
+from evbilling.warehouse.query import execute, fetch_all, fetch_frame, fetch_one, fetch_value
 
-# Any two that record settings at once would both find a setting missing and both add it.
+# Two sessions at once would both find a setting missing and both add it.
 _LOCK = "evbilling.record_settings"
+
+_IN_FORCE_TYPES = {
+    **dict.fromkeys(("setting_id", "fee_e4", "dc_fee_e4", "tax_rate_e6"), pa.int64()),
+    **dict.fromkeys(("exclude_closed", "exclude_private"), pa.bool_()),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSettings:
-    """How many settings were added, and how many were in force already just so."""
+    """The numbers of settings added, and of those that were in force already."""
 
     added: int
     unchanged: int
 
 
 class SettingChanged(EvbillingError):
-    """Somebody else has recorded settings of the account meanwhile: `recorded`, oldest first."""
+    """Someone else recorded settings of the account meanwhile: `recorded`, oldest first."""
 
     def __init__(
         self,
@@ -56,20 +64,20 @@ def record_settings(
     if len(set(keys)) != len(keys):
         raise BadInput("an account is set twice from the same period", fix="give one setting each")
     with connected(warehouse_url, what="warehouse") as connection:
-        _take_turns(connection)
+        _lock(connection)
         added = _insert(connection, terms, actor, reason)
     return RecordedSettings(added, len(terms) - added)
 
 
 def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: str, *, seen: int) -> int | None:
-    """Add one account's setting by somebody who has seen its settings up to the one with id `seen` (0: none).
+    """Add one account's setting by a person who saw its settings up to the id `seen` (0: none).
 
-    Returns its id, or None if just these terms are in force from then on already: a repeated call adds nothing.
+    Returns its id, or None if the same terms are in force from then on already: a repeated call adds nothing.
     Raises `SettingChanged` if others were recorded since, `BadInput` if `actor` or `reason` is blank.
     """
     _require_who_and_why(actor, reason)
     with connected(warehouse_url, what="warehouse") as connection:
-        _take_turns(connection)
+        _lock(connection)
         in_force = effective_settings(connection, terms.effective_from, terms.account_id)
         if [replace(row, effective_from=terms.effective_from) for row in in_force] == [terms]:
             return None
@@ -80,11 +88,11 @@ def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: 
             raise SettingChanged(
                 f"{who.actor} has recorded another setting of {terms.account_id} meanwhile, at "
                 f"{who.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, so nothing was saved",
-                fix="look at what it says now, and save again what should still hold",
+                fix="look at the account's settings now, and save again what should still apply",
                 recorded=since,
             )
         _insert(connection, [terms], actor, reason)
-        # Nobody else adds any as long as this holds the lock.
+        # No other session adds any while this one holds the lock.
         return max(row.setting_id for row in recorded_settings(connection, None, terms.account_id))
 
 
@@ -93,7 +101,7 @@ def _require_who_and_why(actor: str, reason: str) -> None:
         raise BadInput("a setting is recorded with who and why", fix="give --actor and --reason")
 
 
-def _take_turns(connection: psycopg.Connection) -> None:
+def _lock(connection: psycopg.Connection) -> None:
     connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
 
 
@@ -115,7 +123,7 @@ def effective_settings(
 
 
 def settings_of(connection: psycopg.Connection, period: Period, account_ids: Sequence[str]) -> dict[str, RecordedTerms]:
-    """The settings of these accounts in force for `period`, by account; who has none is missing."""
+    """The settings of these accounts in force for `period`, by account; accounts without one are missing."""
     found = _recorded(connection, "settings/effective", period=str(period), account_ids=list(account_ids))
     return {recorded.terms.account_id: recorded for recorded in found}
 
@@ -145,3 +153,28 @@ def _recorded_terms(row: tuple[object, ...]) -> RecordedTerms:
 def _shortest(amount: object) -> Decimal | None:
     """Without the zeros that the column's scale added: 4.5000 is 4.5, 100.0000 is 100."""
     return Decimal(f"{amount.normalize():f}") if isinstance(amount, Decimal) else None
+
+
+def terms_in_force(connection: psycopg.Connection, period: Period) -> pd.DataFrame:
+    """A row per account that is billed per connector in `period`, by account_id.
+
+    Columns account_id, setting_id, financial_admin_id (None if there is none), fee_e4 and dc_fee_e4 (1/10000 of the
+    major unit), exclude_closed, exclude_private, tax_rate_e6 (1/1000000).
+    """
+    return fetch_frame(connection, "settings/terms_in_force", _IN_FORCE_TYPES, period=str(period))
+
+
+def billing_state(connection: psycopg.Connection, account_id: str) -> BillingState:
+    """How far the account is billed."""
+    newest, issued, faults = fetch_one(connection, "settings/billing_state", account_id=account_id)
+    return BillingState(
+        Period.parse(newest) if newest else None,
+        tuple(map(Period.parse, issued)),
+        tuple((Period.parse(period), detail) for period, detail in faults),
+    )
+
+
+def next_period(connection: psycopg.Connection, now: datetime) -> Period:
+    """The first period still to be billed, over all accounts."""
+    newest = fetch_value(connection, "settings/newest_period")
+    return BillingState(Period.parse(newest) if newest else None).next_period(now)

@@ -1,12 +1,36 @@
-"""What an account is billed by from a period on: the value object, free of files and databases."""
+"""An account's billing settings as values: the terms, a change that carries the others over, and their history."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from evbilling.errors import BadInput
 from evbilling.period import Period
+
+# The options of `evbilling settings set` for the fields that a first setting needs.
+_OPTIONS = {
+    "charge_connectors": "--charge or --no-charge",
+    "financial_admin_id": "--admin",
+    "fee_per_connector": "--fee",
+    "exclude_closed": "--exclude-closed or --no-exclude-closed",
+    "exclude_private": "--exclude-private or --no-exclude-private",
+    "tax_rate": "--tax-rate",
+}
+
+# The fields that a history compares.
+COMPARED = (
+    "charge_connectors",
+    "financial_admin_id",
+    "fee_per_connector",
+    "fee_per_dc_connector",
+    "exclude_closed",
+    "exclude_private",
+    "tax_rate",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +56,7 @@ class BillingTerms:
 
 @dataclass(frozen=True, slots=True)
 class RecordedTerms:
-    """One setting as recorded, with who recorded it and when (UTC); `reason` is told by an account's history alone.
+    """One setting as recorded, with who recorded it and when (UTC); only an account's history has `reason`.
 
     Of two settings the one with the higher `setting_id` was recorded later.
     """
@@ -42,3 +66,68 @@ class RecordedTerms:
     recorded_at: datetime
     setting_id: int
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One setting: `changed` are the fields that differ from the setting it replaced (all, for the first).
+
+    `is_replaced`: a later record for the same period has replaced it.
+    """
+
+    recorded: RecordedTerms
+    changed: frozenset[str]
+    is_replaced: bool
+    is_in_force: bool
+
+
+def carry_over(
+    current: BillingTerms | None, account_id: str, effective_from: Period, given: Mapping[str, Any]
+) -> BillingTerms:
+    """The terms of `account_id` from `effective_from` on: the `given` fields, the others as in `current`.
+
+    Raises `BadInput` that lists what is missing if the account has no setting in force yet.
+    """
+    if current is not None:
+        return replace(current, account_id=account_id, effective_from=effective_from, **given)
+    missing = [option for name, option in _OPTIONS.items() if name not in given]
+    if missing:
+        raise BadInput(
+            f"{account_id} has no billing setting in force at {effective_from} to carry over from",
+            fix=f"give {', '.join(missing)} too",
+        )
+    names = {field.name for field in fields(BillingTerms)} - {"account_id", "effective_from"}
+    return BillingTerms(account_id, effective_from, **{name: given.get(name) for name in names})  # type: ignore[arg-type]
+
+
+def history_of(recorded: Sequence[RecordedTerms], period: Period) -> list[HistoryEntry]:
+    """All of an account's settings as recorded, the last recorded first; `is_in_force` is for `period`."""
+    by_record = sorted(recorded, key=lambda row: row.setting_id)
+    latest = _in_force(by_record, period)
+    entries = []
+    for position, row in enumerate(by_record):
+        # The setting in force for its first period when it was recorded.
+        before = _in_force(by_record[:position], row.terms.effective_from)
+        same_period = [
+            later for later in by_record[position + 1 :] if later.terms.effective_from == row.terms.effective_from
+        ]
+        entries.append(
+            HistoryEntry(
+                row,
+                changed=_changed(before.terms if before else None, row.terms),
+                is_replaced=bool(same_period),
+                is_in_force=latest is row,
+            )
+        )
+    return entries[::-1]
+
+
+def _in_force(recorded: Sequence[RecordedTerms], period: Period) -> RecordedTerms | None:
+    by_then = [row for row in recorded if row.terms.effective_from <= period]
+    return max(by_then, key=lambda row: (row.terms.effective_from, row.setting_id), default=None)
+
+
+def _changed(before: BillingTerms | None, after: BillingTerms) -> frozenset[str]:
+    if before is None:
+        return frozenset(COMPARED)
+    return frozenset(name for name in COMPARED if getattr(before, name) != getattr(after, name))

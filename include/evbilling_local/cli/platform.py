@@ -65,8 +65,7 @@ def run_load(args: argparse.Namespace) -> int | None:
 def run_sample(args: argparse.Namespace) -> int | None:
     """Make a sample; prints what it has and which accounts are faulty on purpose."""
     from evbilling.cli.environment import resolve_url
-    from evbilling.settings.settings_file import write_settings
-    from evbilling.settings.store import record_settings
+    from evbilling.settings import record_settings, write_settings
     from evbilling_local.sample import sample_settings, write_sample, write_sample_files
 
     today = args.today or datetime.now(UTC).date()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from evbilling.cli.environment import resolve_url
 from evbilling.errors import BadInput, NotReady, TransientError
-from evbilling.settings.store import record_settings
+from evbilling.settings import record_settings
 from evbilling.warehouse import connected
 from evbilling_local.containers.setup import FIX, read_connections
 from evbilling_local.demo import DAG_IDS, SEED, bill_and_close, last_complete_month

@@ -41,7 +41,7 @@ def run_demo(accounts: int) -> int:
 
 
 def _load_sample(state: StackState, accounts: int) -> None:
-    from evbilling.settings.store import record_settings
+    from evbilling.settings import record_settings
     from evbilling_local.sample import sample_settings, write_sample
 
     with step("Sample", f"making a platform of {accounts} accounts") as line:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from evbilling.money import from_minor, minor_unit
 from evbilling.period import Period
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings import BillingTerms
 from evbilling_local.sample.accounts import Accounts, Sample, Topic
 from evbilling_local.sample.people import admin_ids
 

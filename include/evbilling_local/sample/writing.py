@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from evbilling.platform import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, TABLES, Table
 from evbilling.platform.files import copy_batches, csv_bytes
-from evbilling.settings.settings_file import write_settings
+from evbilling.settings import write_settings
 from evbilling.warehouse import connected
 from evbilling_local.sample.accounts import Sample
 from evbilling_local.sample.charges import charge_rows

@@ -11,11 +11,18 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from evbilling.money import as_price
-from evbilling.settings.form import TypedSetting, as_typed, check_reason, typed
-from evbilling.settings.history import COMPARED
-from evbilling.settings.periods import next_period
-from evbilling.settings.store import SettingChanged, record_setting, settings_of
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings import (
+    COMPARED,
+    BillingTerms,
+    SettingChanged,
+    TypedSetting,
+    as_typed,
+    check_reason,
+    next_period,
+    record_setting,
+    settings_of,
+    typed_setting,
+)
 from evbilling_web import account_desk, warehouse
 from evbilling_web.account_desk import AccountDesk, ShownPreview, desk_of, shown_preview
 from evbilling_web.account_ids import account_of, account_place
@@ -68,7 +75,7 @@ def accounts(request: Request, q: str = "", after: str | None = None, before: st
 def account(request: Request, account_id: str, user: SignedIn, saved: int | None = None) -> Response:
     """One account's form, filled with what is in force or, without JavaScript, with what is to be previewed."""
     given = dict(request.query_params)
-    form = typed(given) if "effective_from" in given else None
+    form = typed_setting(given) if "effective_from" in given else None
     desk = desk_of(account_of(account_id), now(), chosen=form.financial_admin_id if form else "")
     shown = shown_preview(desk, form) if form else None
     return _page(request, desk, user, form=form, shown=shown, errors=shown.errors if shown else {}, saved=saved)
@@ -78,7 +85,7 @@ def account(request: Request, account_id: str, user: SignedIn, saved: int | None
 def preview(request: Request, account_id: str) -> Response:
     """What stands beside the form, for what the form says now."""
     given = dict(request.query_params)
-    form = typed(given) if "effective_from" in given else None
+    form = typed_setting(given) if "effective_from" in given else None
     desk = desk_of(account_of(account_id), now(), chosen=form.financial_admin_id if form else "")
     return page(request, "account_preview.html", {"desk": desk, "shown": shown_preview(desk, form), "labels": LABELS})
 
@@ -91,7 +98,7 @@ def save(
     sent: Annotated[Mapping[str, str], Depends(sent_form)],
 ) -> Response:
     """Record the setting as the signed-in user; what can't be is told beside its field, and nothing typed is lost."""
-    form = typed(sent)
+    form = typed_setting(sent)
     desk = desk_of(account_of(account_id), now(), chosen=form.financial_admin_id)
     if desk.trouble:
         return _page(request, desk, user, form=form, status=503)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from evbilling.account_statements.eligibility import AMOUNT_FAULTS, CANDIDATE_COLUMNS, addressed, amount_faults
+from evbilling.account_statements import AMOUNT_FAULTS
+from evbilling.account_statements.eligibility import CANDIDATE_COLUMNS, addressed, amount_faults
 from evbilling.period import Period
 
 PERIOD = Period(2026, 11)
@@ -142,7 +143,7 @@ def test_amount_faults_say_what_to_mend() -> None:
     candidates = pd.DataFrame({"account_id": ["a"], "currency": ["JPY"], "minor_unit": [0]})
     details = amount_faults(found, candidates).set_index("reason_id")["detail"]
     assert details["CHARGE-DECIMALS"] == (
-        "2 charge(s) with more decimals than JPY has (0), first c-1 (1.5 + 0 JPY); mend them in the platform"
+        "2 charge(s) with more decimals than JPY has (0), first c-1 (1.5 + 0 JPY); fix them in the platform"
     )
     assert not details.str.contains("{", regex=False).any()
     assert amount_faults(found.iloc[:0], candidates).empty

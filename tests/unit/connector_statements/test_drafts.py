@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.connector_statements.drafts import Settlement, settle
+from evbilling.connector_statements import Drafts, draft_statements
 from evbilling.money import minor_unit
 from evbilling.period import Period
-from evbilling.scope.billed_accounts import billed_accounts
+from evbilling.scope import billed_accounts
 
 ITEMS = ("billed", "STATION-ITSELF", "NOT-IN-SERVICE", "SCOPE-CLOSED", "SCOPE-PRIVATE", "BILLED-ELSEWHERE")
 
@@ -54,9 +54,9 @@ def _billed(account_id: str, ac: int = 0, dc: int = 0) -> list[tuple[str, str, s
     return [(account_id, "billed", power, n, None) for power, n in (("AC", ac), ("DC", dc)) if n]
 
 
-def _unbilled(settlement: Settlement) -> list[tuple[Any, ...]]:
+def _unbilled(drafts: Drafts) -> list[tuple[Any, ...]]:
     columns = ["account_id", "reason_id", "expected_connector_count", "expected_amount", "currency"]
-    return list(settlement.unbilled[columns].itertuples(index=False, name=None))
+    return list(drafts.unbilled[columns].itertuples(index=False, name=None))
 
 
 @given(
@@ -80,23 +80,23 @@ def test_lines_add_up_to_the_net_and_tax_is_rounded_once(
     })
     is_free = fee == dc_fee == 0
     summary = _summary(("a0", "FEE-ZERO", "AC", 1, None)) if is_free else _summary(*_billed("a0", ac, dc))
-    settlement = settle(accounts, summary)
+    drafts = draft_statements(accounts, summary)
     net = sum([fee] * ac + [dc_fee] * dc)
     tax = (Decimal(net) * rate_e6 / 1_000_000).quantize(Decimal(1), ROUND_HALF_UP)
     if net:
-        (row,) = settlement.statements.to_dict("records")
+        (row,) = drafts.statements.to_dict("records")
         assert (row["net_minor"], row["tax_minor"], row["total_minor"]) == (net, tax, net + tax)
-        assert settlement.unbilled.empty
+        assert drafts.unbilled.empty
     else:
-        assert settlement.statements.empty
-        assert len(settlement.unbilled) == 1
+        assert drafts.statements.empty
+        assert len(drafts.unbilled) == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from(ITEMS), st.sampled_from(["AC", "DC"]), st.integers(1, 9)), min_size=1))
 def test_kept_and_excluded_are_what_was_extracted(items: list[tuple[str, str, int]]) -> None:
     """Whatever the rules found, billed and excluded connectors add up to those extracted."""
-    settlement = settle(_accounts({}), _summary(*[("a0", item, power, n, None) for item, power, n in items]))
-    (row,) = settlement.counts.to_dict("records")
+    drafts = draft_statements(_accounts({}), _summary(*[("a0", item, power, n, None) for item, power, n in items]))
+    (row,) = drafts.counts.to_dict("records")
     assert row["extracted"] == sum(n for _, _, n in items)
     assert row["billed"] + row["excluded"] == row["extracted"]
     assert row["ac_count"] + row["dc_count"] == row["billed"] == sum(n for item, _, n in items if item == "billed")
@@ -115,26 +115,26 @@ def test_kept_and_excluded_are_what_was_extracted(items: list[tuple[str, str, in
 def test_a_quarantined_account_s_expected_money_is_told(currency: str | None, fee_e4: int, amount: str) -> None:
     """An account held back is listed with its connectors and their total in its currency's decimals."""
     accounts = _accounts({"currency": currency, "fee_e4": fee_e4, "active": False})
-    settlement = settle(accounts, _summary(*_billed("a0", ac=3)))
-    assert settlement.statements.empty
-    assert settlement.quarantined == ["a0"]
-    assert ("a0", "ADMIN-INACTIVE", 3, amount, currency) in _unbilled(settlement)
-    assert {row[2:4] for row in _unbilled(settlement)} == {(3, amount)}
+    drafts = draft_statements(accounts, _summary(*_billed("a0", ac=3)))
+    assert drafts.statements.empty
+    assert drafts.quarantined == ["a0"]
+    assert ("a0", "ADMIN-INACTIVE", 3, amount, currency) in _unbilled(drafts)
+    assert {row[2:4] for row in _unbilled(drafts)} == {(3, amount)}
 
 
 def test_a_fee_with_too_many_decimals_is_expected_at_its_very_value() -> None:
     """Three connectors at 4.125 USD and 19 % were expected to bring 14.73, not three rounded fees."""
-    settlement = settle(_accounts({"currency": "USD", "fee_e4": 41_250}), _summary(*_billed("a0", ac=3)))
-    assert _unbilled(settlement) == [("a0", "FEE-DECIMALS", 3, "14.73", "USD")]
+    drafts = draft_statements(_accounts({"currency": "USD", "fee_e4": 41_250}), _summary(*_billed("a0", ac=3)))
+    assert _unbilled(drafts) == [("a0", "FEE-DECIMALS", 3, "14.73", "USD")]
 
 
 def test_connectors_at_fault_hold_their_account_back() -> None:
     """A fault of any connector makes an unbilled row with its words, and no statement."""
     summary = _summary(*_billed("a0", ac=2), ("a0", "fault:SCOPE-UNKNOWN", None, 1, "1 connector with ..."))
-    settlement = settle(_accounts({}, {}), pd.concat([summary, _summary(*_billed("a1", ac=1))]))
-    assert settlement.statements["account_id"].tolist() == ["a1"]
-    assert _unbilled(settlement) == [("a0", "SCOPE-UNKNOWN", 2, "11.90", "EUR")]
-    assert settlement.unbilled["detail"].tolist() == ["1 connector with ..."]
+    drafts = draft_statements(_accounts({}, {}), pd.concat([summary, _summary(*_billed("a1", ac=1))]))
+    assert drafts.statements["account_id"].tolist() == ["a1"]
+    assert _unbilled(drafts) == [("a0", "SCOPE-UNKNOWN", 2, "11.90", "EUR")]
+    assert drafts.unbilled["detail"].tolist() == ["1 connector with ..."]
 
 
 def test_a_fault_in_several_shards_is_one_reason_with_the_number_of_all() -> None:
@@ -143,22 +143,22 @@ def test_a_fault_in_several_shards_is_one_reason_with_the_number_of_all() -> Non
     summary = _summary(
         ("a0", fault, None, 1, "1 connector, first x/1"), ("a0", fault, None, 2, "2 connectors, first y/1")
     )
-    settlement = settle(_accounts({}), summary)
-    assert settlement.unbilled["detail"].tolist() == ["1 connector, first x/1 (3 in all)"]
+    drafts = draft_statements(_accounts({}), summary)
+    assert drafts.unbilled["detail"].tolist() == ["1 connector, first x/1 (3 in all)"]
 
 
 def test_an_account_without_connectors_is_told_so() -> None:
     """None at the count, and none left by the rules, are both NO-CONNECTORS, each in its own words."""
-    settlement = settle(_accounts({}, {}), _summary(("a1", "SCOPE-CLOSED", "AC", 4, None)))
-    assert _unbilled(settlement) == [
+    drafts = draft_statements(_accounts({}, {}), _summary(("a1", "SCOPE-CLOSED", "AC", 4, None)))
+    assert _unbilled(drafts) == [
         ("a0", "NO-CONNECTORS", 0, "0.00", "EUR"),
         ("a1", "NO-CONNECTORS", 0, "0.00", "EUR"),
     ]
-    assert settlement.unbilled["detail"].tolist() == [
+    assert drafts.unbilled["detail"].tolist() == [
         "the account has no connectors at the count",
         "all 4 connectors are excluded by the scope rules",
     ]
-    assert settlement.quarantined == settlement.nothing_owed == []
+    assert drafts.quarantined == drafts.nothing_owed == []
 
 
 @pytest.mark.parametrize(
@@ -170,22 +170,24 @@ def test_an_account_without_connectors_is_told_so() -> None:
 )
 def test_connectors_that_cost_nothing_are_told_so(fees: dict[str, int], items: list[tuple[str, str, int]]) -> None:
     """Fees of zero make FEE-ZERO with the connectors that would have been billed, whichever fee it is."""
-    settlement = settle(_accounts(fees), _summary(*[("a0", item, power, n, None) for item, power, n in items]))
-    assert _unbilled(settlement) == [("a0", "FEE-ZERO", 3, "0.00", "EUR")]
-    assert settlement.nothing_owed == ["a0"]
+    drafts = draft_statements(_accounts(fees), _summary(*[("a0", item, power, n, None) for item, power, n in items]))
+    assert _unbilled(drafts) == [("a0", "FEE-ZERO", 3, "0.00", "EUR")]
+    assert drafts.nothing_owed == ["a0"]
 
 
 def test_a_free_account_whose_connectors_are_all_excluded_has_none_to_bill() -> None:
     """The fee isn't why: with a fee there would be nothing to bill either."""
-    settlement = settle(_accounts({"fee_e4": 0, "dc_fee_e4": 0}), _summary(("a0", "NOT-IN-SERVICE", "AC", 2, None)))
-    assert _unbilled(settlement) == [("a0", "NO-CONNECTORS", 0, "0.00", "EUR")]
+    drafts = draft_statements(
+        _accounts({"fee_e4": 0, "dc_fee_e4": 0}), _summary(("a0", "NOT-IN-SERVICE", "AC", 2, None))
+    )
+    assert _unbilled(drafts) == [("a0", "NO-CONNECTORS", 0, "0.00", "EUR")]
 
 
 def test_an_amount_beyond_exact_arithmetic_is_held_back() -> None:
     """A fee that can't be meant holds its account back, named with the exact amount; the others are billed."""
-    settlement = settle(
+    drafts = draft_statements(
         _accounts({"fee_e4": 10_000_000_000}, {}), _summary(*_billed("a0", ac=50_000), *_billed("a1", ac=1))
     )
-    assert settlement.statements["account_id"].tolist() == ["a1"]
-    assert _unbilled(settlement) == [("a0", "AMOUNT-TOO-LARGE", 50_000, "59500000000.00", "EUR")]
-    assert "5000000000000 minor units" in settlement.unbilled["detail"].tolist()[0]
+    assert drafts.statements["account_id"].tolist() == ["a1"]
+    assert _unbilled(drafts) == [("a0", "AMOUNT-TOO-LARGE", 50_000, "59500000000.00", "EUR")]
+    assert "5000000000000 minor units" in drafts.unbilled["detail"].tolist()[0]

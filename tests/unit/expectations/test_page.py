@@ -10,7 +10,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"module 'sre_\w+' is deprecated", DeprecationWarning)
     import great_expectations  # ruff: ignore[unused-import]
 
-from evbilling.expectations.page import validation_page
+from evbilling.expectations import validation_page
 from evbilling.findings import Finding
 
 GOOD = Finding("inventory", 0, "expect_a", "Every connector names its charger", "critical", True, None, 0, ())

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from evbilling.period import Period
-from evbilling.scope.billed_accounts import ACCOUNT_FAULTS, COLUMNS, account_faults, as_of_snapshot, billed_accounts
+from evbilling.scope import ACCOUNT_FAULTS, BILLED_ACCOUNT_COLUMNS, account_faults, as_of_snapshot, billed_accounts
 
 PERIOD = Period(2026, 11)
 ACCOUNT = {"account_id": "a", "name": "Alpha", "country": "DE", "time_zone": "Europe/Berlin", "currency": "EUR"}
@@ -50,7 +50,7 @@ def test_an_account_in_good_order_has_no_fault_and_its_terms_in_minor_units() ->
     """Fees are whole minor units, the count instant is midnight there, and nothing is at fault."""
     frame = _billed()
     (row,) = frame.to_dict("records")
-    assert list(frame.columns) == list(COLUMNS)
+    assert list(frame.columns) == list(BILLED_ACCOUNT_COLUMNS)
     assert (row["fee_minor"], row["dc_fee_minor"], row["minor_unit"]) == (450, 900, 2)
     assert row["count_instant"] == datetime(2026, 10, 31, 23, tzinfo=UTC)
     assert not row["is_quarantined"]

@@ -14,9 +14,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from evbilling.platform.inventory import INVENTORY_SCHEMA
-from evbilling.scope.connector_faults import FAULTS
-from evbilling.scope.decisions import EXCLUDED_BY, Decided, decide
-from evbilling.scope.rules import BILLED_ELSEWHERE, RULE_REASONS, RULES
+from evbilling.scope import BILLED_ELSEWHERE, EXCLUDED_BY, FAULTS, RULE_REASONS, RULES, Decided, decide
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import pytest
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.settings.change import carry_over
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings import BillingTerms, carry_over
 
 NOW = BillingTerms("a", Period(2020, 1), True, "u", Decimal(4), Decimal(9), False, True, Decimal("0.07"))
 

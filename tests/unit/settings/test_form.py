@@ -9,8 +9,7 @@ import pytest
 
 from evbilling.period import Period
 from evbilling.platform import AppUser
-from evbilling.settings.form import TypedSetting, as_typed, check, check_reason, typed
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings import BillingTerms, TypedSetting, as_typed, check_reason, check_setting, typed_setting
 
 ADMIN = AppUser("u", "a", "Ann Lee", "ann@example.org", True)
 GOOD = TypedSetting(
@@ -27,14 +26,14 @@ TERMS = BillingTerms("a", Period(2026, 12), True, "u", Decimal("4.50"), None, Tr
 
 
 def errors(form: TypedSetting, currency: str | None = "EUR", admin: AppUser | None = ADMIN) -> dict[str, str]:
-    checked = check(form, "a", currency, admin)
+    checked = check_setting(form, "a", currency, admin)
     assert (checked.terms is None) == bool(checked.errors)
     return dict(checked.errors)
 
 
 def test_a_good_form_is_terms() -> None:
-    assert check(GOOD, "a", "EUR", ADMIN).terms == TERMS
-    assert check(replace(GOOD, fee_per_dc_connector="9"), "a", "EUR", ADMIN).terms == replace(
+    assert check_setting(GOOD, "a", "EUR", ADMIN).terms == TERMS
+    assert check_setting(replace(GOOD, fee_per_dc_connector="9"), "a", "EUR", ADMIN).terms == replace(
         TERMS, fee_per_dc_connector=Decimal(9)
     )
 
@@ -44,10 +43,10 @@ def test_a_good_form_is_terms() -> None:
     [("7", "0.07"), ("0", "0"), ("7.25 %", "0.0725"), ("0.0001", "0.000001"), ("99.9999%", "0.999999")],
 )
 def test_tax_is_typed_as_percent_and_kept_exactly(percent: str, rate: str) -> None:
-    terms = check(replace(GOOD, tax_percent=percent), "a", "EUR", ADMIN).terms
+    terms = check_setting(replace(GOOD, tax_percent=percent), "a", "EUR", ADMIN).terms
     assert terms is not None
     assert terms.tax_rate == Decimal(rate)
-    assert check(as_typed(terms, Period(2026, 12), "EUR"), "a", "EUR", ADMIN).terms == terms
+    assert check_setting(as_typed(terms, Period(2026, 12), "EUR"), "a", "EUR", ADMIN).terms == terms
 
 
 @pytest.mark.parametrize(
@@ -129,10 +128,12 @@ def test_the_admin_is_an_active_user_of_the_account(chosen: str, admin: AppUser 
 def test_charging_can_be_switched_off_whatever_else_is_wrong_with_the_account() -> None:
     """What matters only to a statement doesn't keep anybody from ending the billing."""
     off = replace(GOOD, charge_connectors=False, financial_admin_id="gone", fee_per_connector="4.505")
-    terms = check(off, "a", "EUR", None).terms
+    terms = check_setting(off, "a", "EUR", None).terms
     assert terms is not None
     assert (terms.charge_connectors, terms.financial_admin_id) == (False, "gone")
-    assert check(replace(off, financial_admin_id=""), "a", "EUR", None).terms == replace(terms, financial_admin_id=None)
+    assert check_setting(replace(off, financial_admin_id=""), "a", "EUR", None).terms == replace(
+        terms, financial_admin_id=None
+    )
 
 
 def test_a_reason_is_required_and_no_novel() -> None:
@@ -152,8 +153,8 @@ def test_what_a_browser_sends() -> None:
         "reason": "new contract\n",
         "unknown": "x",
     }
-    assert typed(sent) == GOOD
-    assert typed({"financial_admin_id": " u", "reason": "a\x00b"}) == TypedSetting(
+    assert typed_setting(sent) == GOOD
+    assert typed_setting({"financial_admin_id": " u", "reason": "a\x00b"}) == TypedSetting(
         financial_admin_id=" u", reason="a\ufffdb"
     )
 

@@ -7,9 +7,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from evbilling.period import Period
-from evbilling.settings.history import COMPARED, history_of
-from evbilling.settings.periods import BillingState, choices, notes, previewed
-from evbilling.settings.terms import BillingTerms, RecordedTerms
+from evbilling.settings import (
+    COMPARED,
+    BillingState,
+    BillingTerms,
+    RecordedTerms,
+    history_of,
+    notes_on_saving,
+    period_choices,
+    preview_period,
+)
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 TERMS = BillingTerms("a", Period(2026, 1), True, "u", Decimal(4), None, False, False, Decimal("0.07"))
@@ -52,9 +59,9 @@ def test_the_next_period_is_the_first_one_not_billed() -> None:
 def test_periods_to_choose_say_what_is_billed_already() -> None:
     old = Period(2025, 3)
     state = BillingState(NOVEMBER, (OCTOBER,), faults=((NOVEMBER, "x"), (NOVEMBER, "y"), (old, "x")))
-    found = {choice.period: choice.note for choice in choices(state, NOW, also=[Period(2030, 1)])}
+    found = {choice.period: choice.note for choice in period_choices(state, NOW, also=[Period(2030, 1)])}
     assert list(found) == sorted(found)
-    assert (found[old], found[NOVEMBER]) == ("not billed yet: a fault to mend",) * 2
+    assert (found[old], found[NOVEMBER]) == ("on hold: a fault to fix",) * 2
     assert (found[OCTOBER], found[Period(2026, 9)]) == ("issued", "billed without this account")
     assert (found[DECEMBER], found[Period(2030, 1)]) == ("", "")
     assert max(period for period in found if period.year < 2030) == Period(2027, 11)
@@ -62,20 +69,20 @@ def test_periods_to_choose_say_what_is_billed_already() -> None:
 
 def test_notes_tell_what_a_change_leaves_alone_and_what_ends_it() -> None:
     state = BillingState(NOVEMBER, (NOVEMBER, OCTOBER, Period(2026, 5)))
-    said = notes(replace(TERMS, effective_from=OCTOBER), state, recorded(TERMS))
+    said = notes_on_saving(replace(TERMS, effective_from=OCTOBER), state, recorded(TERMS))
     assert len(said) == 1
-    assert "2026-10 to 2026-11 are issued and don't change" in said[0]
+    assert "2026-10 to 2026-11 are issued, and saving doesn't change them" in said[0]
     assert "correct_statements" in said[0]
     later = recorded(replace(TERMS, effective_from=Period(2027, 2)), replace(TERMS, effective_from=Period(2027, 1)))
-    (said_of_later,) = notes(replace(TERMS, effective_from=DECEMBER), state, later)
-    assert "up to 2026-12: from 2027-01 on the setting counts that ann has recorded" in said_of_later
-    assert notes(replace(TERMS, effective_from=DECEMBER), state, recorded(TERMS)) == []
+    (said_of_later,) = notes_on_saving(replace(TERMS, effective_from=DECEMBER), state, later)
+    assert "until 2026-12: from 2027-01 on the setting recorded by ann applies" in said_of_later
+    assert notes_on_saving(replace(TERMS, effective_from=DECEMBER), state, recorded(TERMS)) == []
 
 
 def test_the_period_shown_is_the_first_billed_under_the_terms() -> None:
     state = BillingState(NOVEMBER, (NOVEMBER,))
-    assert previewed(replace(TERMS, effective_from=OCTOBER), state, recorded(TERMS), NOW) == DECEMBER
-    assert previewed(replace(TERMS, effective_from=Period(2027, 3)), state, [], NOW) == Period(2027, 3)
+    assert preview_period(replace(TERMS, effective_from=OCTOBER), state, recorded(TERMS), NOW) == DECEMBER
+    assert preview_period(replace(TERMS, effective_from=Period(2027, 3)), state, [], NOW) == Period(2027, 3)
     # From November on another setting counts: the proposed one is only ever true of October.
     later = recorded(replace(TERMS, effective_from=NOVEMBER))
-    assert previewed(replace(TERMS, effective_from=OCTOBER), state, later, NOW) == OCTOBER
+    assert preview_period(replace(TERMS, effective_from=OCTOBER), state, later, NOW) == OCTOBER

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.settings.settings_file import COLUMNS, parse_settings, read_settings, write_settings
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings import COLUMNS, BillingTerms, read_settings, write_settings
+from evbilling.settings.file import parse_settings
 
 HEADER = ",".join(COLUMNS)
 GOOD = "a,2020-01,true,u,4.50,,false,true,0.07"

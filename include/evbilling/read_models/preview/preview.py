@@ -1,6 +1,6 @@
 """What a month under proposed terms would come to for one account, beside what it comes to as things stand. Pure.
 
-Nothing is computed anew here: the account's connectors are counted, decided on and settled by the functions that bill a
+Nothing is computed anew here: the account's connectors are counted, decided on and drafted by the functions that bill a
 month, only of fewer rows.
 """
 
@@ -14,14 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from evbilling.connector_statements.drafts import settle
+from evbilling.connector_statements.drafts import draft_statements
 from evbilling.money import from_minor, minor_unit
 from evbilling.period import Period
 from evbilling.platform import AccountRow, AppUser
 from evbilling.platform.inventory import AccountHistory, CountInstants, account_inventory
-from evbilling.scope.billed_accounts import billed_accounts
-from evbilling.scope.decisions import decide
-from evbilling.scope.rules import RULE_REASONS
+from evbilling.scope import RULE_REASONS, billed_accounts, decide
 from evbilling.settings.terms import BillingTerms
 
 _AC_DC = ("AC", "DC")
@@ -187,8 +185,8 @@ def _row(terms: BillingTerms) -> dict[str, Any]:
 
 def _outcome(terms: BillingTerms, accounts: pd.DataFrame, summary: pd.DataFrame, unit: int | None) -> Outcome:
     own = accounts[accounts["account_id"] == terms.account_id]
-    settled = settle(own, summary)
-    counts = settled.counts.iloc[0]
+    drafts = draft_statements(own, summary)
+    counts = drafts.counts.iloc[0]
     items = summary[~summary["item"].astype(str).str.startswith("fault:")]
     by_rule = items[items["item"] != "billed"].groupby("item", observed=True)["connectors"].sum()
     excluded = tuple(
@@ -197,10 +195,10 @@ def _outcome(terms: BillingTerms, accounts: pd.DataFrame, summary: pd.DataFrame,
         if rule_id in by_rule
     )
     counted = Outcome(terms, int(counts["ac_count"]), int(counts["dc_count"]), excluded)
-    if len(settled.statements) and unit is not None:
+    if len(drafts.statements) and unit is not None:
         net, tax = (from_minor(int(counts[name]), unit) for name in ("net_minor", "tax_minor"))
         return replace(counted, net=net, tax=tax, total=net + tax)
-    reasons = settled.unbilled.to_dict("records")
+    reasons = drafts.unbilled.to_dict("records")
     if reasons[0]["is_quarantined"]:
         problems = tuple(Problem(str(row["reason_id"]), str(row["detail"])) for row in reasons)
         return replace(counted, total=Decimal(reasons[0]["expected_amount"]), problems=problems)

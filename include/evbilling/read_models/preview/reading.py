@@ -9,8 +9,7 @@ import psycopg
 from evbilling.period import Period
 from evbilling.platform import CountWindow, PlatformLookup
 from evbilling.read_models.preview.preview import PlatformFacts, Preview, preview
-from evbilling.settings.store import settings_of
-from evbilling.settings.terms import BillingTerms
+from evbilling.settings import BillingTerms, settings_of
 
 # Where a day begins first and last.
 _FIRST_ZONE, _LAST_ZONE = "Pacific/Kiritimati", "Etc/GMT+12"

@@ -55,6 +55,6 @@ def plan_says(*, is_planned: bool, reason_id: str, detail: str) -> str:
 def rule_says(rule_id: str) -> str:
     """A scope rule in its own words; the id if the rule no longer exists."""
     # It imports pandas, which a statement without exclusions doesn't need.
-    from evbilling.scope.rules import RULE_REASONS
+    from evbilling.scope import RULE_REASONS
 
     return RULE_REASONS.get(rule_id, rule_id)

@@ -16,7 +16,7 @@ from evbilling.money import decimals, minor_unit
 from evbilling.period import is_time_zone
 from evbilling.platform import CHARGER, TABLES
 from evbilling.platform.files import check_files, open_table
-from evbilling.settings.settings_file import read_settings
+from evbilling.settings import read_settings
 from evbilling_local.sample import sample_settings, write_sample_files
 from evbilling_local.sample.accounts import FAULTS, Sample
 from evbilling_local.sample.draws import Draws

@@ -1,4 +1,4 @@
-"""Billing settings as a CSV file: parsed and checked as a whole, every problem said at once."""
+"""Billing settings as a CSV file: parsed and checked as a whole, every problem reported at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "account_id": fields.parse_account_id,
     "effective_from": fields.parse_effective_from,
     "charge_connectors": fields.parse_flag,
-    # An account without an admin may be set up; it is quarantined when it is billed.
+    # An account without an admin can be set up; billing quarantines it.
     "financial_admin_id": lambda text: text or None,
     "fee_per_connector": fields.parse_fee,
     "fee_per_dc_connector": lambda text: fields.parse_fee(text) if text else None,
@@ -75,7 +75,7 @@ def _rows(lines: Iterable[str], file: str, problems: Problems) -> Iterator[tuple
         return
     for name in COLUMNS:
         if header.count(name) != 1:
-            reason = "stands there twice" if name in header else "is missing"
+            reason = "is there twice" if name in header else "is missing"
             problems.add(Problem(file, reason, "line 1", name))
     for name in header:
         if name not in COLUMNS:

@@ -1,0 +1,132 @@
+"""The references that finance reads, made from the code that applies them: `rules` and `dictionary`."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from itertools import groupby
+
+from evbilling.account_statements import ADDRESS_FAULTS, AMOUNT_FAULTS
+from evbilling.payments.actions.wording import CHARGE_REFUSALS
+from evbilling.payments.reconciliation import WHAT_TO_DO
+from evbilling.payments.retries import planner
+from evbilling.payments.retries.declines import DECLINES
+from evbilling.scope import ACCOUNT_FAULTS, FAULTS, RELATIONAL_RULES, RULES
+from evbilling.warehouse.connect import connected
+from evbilling.warehouse.query import fetch_all
+
+NOTHING_TO_BILL = {
+    "NO-CONNECTORS": "The account has no connectors at the count, or the rules exclude all of them",
+    "FEE-ZERO": "The fees of its connectors come to nothing",
+}
+
+PLAN_REASONS: dict[str, str] = {
+    "TO-BE-PLANNED": "it has just failed, or a correction has left a balance; the next retries plan it",
+    planner.FIRST_TRY: "it was never tried; at the next opportunity",
+    planner.RETRY: "the last decline may be temporary: after a gap that grows with each try, spread over a day",
+    planner.METHOD_CHANGED: "the payment method has changed since the last decline: at the next opportunity",
+    planner.CAPPED: "it was tried as often as is allowed in 30 days; once the oldest try is that old",
+    planner.NO_METHOD: "no payment method is stored; none until there is one",
+    planner.HARD_DECLINE: "it was declined for good; none until the payment method changes",
+    planner.NEEDS_CUSTOMER: "the customer has to act first; none until the payment method changes, or by Re-Bill",
+    planner.UNKNOWN_DECLINE: "it was declined more than once for a reason that isn't given; none, or by Re-Bill",
+    planner.GIVEN_UP: "it was tried as often as makes sense; none, or by Re-Bill",
+}
+
+
+def rules_reference() -> str:
+    """Markdown: every rule, fault, reason and decline code with its stable id."""
+    scope_rules = [*((rule.rule_id, rule.reason) for rule in RULES), *RELATIONAL_RULES.items()]
+    faults = [
+        *((fault.reason_id, fault.detail.replace("!r}", "}")) for fault in ACCOUNT_FAULTS),
+        *((fault.reason_id, f"connectors with {fault.what}; {fault.fix}") for fault in FAULTS),
+        ("AMOUNT-TOO-LARGE", "the month's amount is beyond any sensible fee; check it"),
+    ]
+    declines = ((f"`{d.code}`", d.decline_class, d.explanation) for d in DECLINES)
+    return f"""\
+# Rules and reasons
+
+Made by `evbilling rules` from the code that applies them; don't edit it by hand. Ids are stable: finance
+filters by them. Words in braces are filled in from the account. What is counted, and when: see
+`docs/contract.md`.
+
+## Scope rules
+
+In this order; each connector is excluded by the first that applies, or billed
+(`finance.connector_decisions.rule_id`).
+
+{_reasons(scope_rules)}
+
+## Faults that quarantine an account
+
+Such an account gets no statement; the others are billed. Fix the fault and run the period again
+(`finance.unbilled_accounts.reason_id`, `is_quarantined`).
+
+{_reasons(faults)}
+
+## Nothing to bill
+
+No statement, and nothing to fix (`finance.unbilled_accounts.reason_id`).
+
+{_reasons(NOTHING_TO_BILL.items())}
+
+## Accounts whose account statement is withheld
+
+Its items wait for the next one; fix the fault and run the month again
+(`finance.withheld_account_statements`).
+Besides {", ".join(f"`{reason}`" for reason in ADDRESS_FAULTS)}, which are described above:
+
+{_reasons(AMOUNT_FAULTS.items())}
+
+## When a failed payment is retried automatically
+
+`finance.payment_plans.reason_id`. The month's end retries every statement that still has a try left, without waiting
+for the gap.
+
+{_reasons(PLAN_REASONS.items())}
+
+## Why a statement isn't charged
+
+The answers of Re-Bill; the logs of retries count them.
+
+{_reasons(CHARGE_REFUSALS.items())}
+
+## Decline codes
+
+By class (`finance.payment_attempts.decline_class`): `hard`, not with this payment method; `soft`, retried
+automatically; `needs_customer`, once the customer has acted; `unknown`, twice at most. The card network's advice
+takes precedence over the code. A code that isn't listed is `unknown`. The financial admin reads the sentence.
+
+{_table(("code", "class", "sentence"), declines)}
+
+## Breaks between the gateway and our record
+
+`finance.payment_breaks.kind`; nothing is booked automatically.
+
+{_reasons(WHAT_TO_DO.items())}
+"""
+
+
+def data_dictionary(warehouse_url: str) -> str:
+    """Markdown: a section per view, a row per column with type and meaning."""
+    with connected(warehouse_url, what="warehouse") as connection:
+        rows = fetch_all(connection, "cli/data_dictionary")
+    out = """\
+# Data dictionary
+
+The views of schema `finance`: the contract with everybody who reads billing figures. Columns are only ever
+added. Made by `evbilling dictionary` from the comments in `sql/views/`; don't edit it by hand.
+"""
+    for (view, comment), columns in groupby(rows, key=operator.itemgetter(0, 1)):
+        cells = ((f"`{name}`", kind, meaning) for _, _, name, kind, meaning in columns)
+        out += f"\n## finance.{view}\n\n{comment}.\n\n{_table(('column', 'type', 'meaning'), cells)}\n"
+    return out
+
+
+def _reasons(pairs: Iterable[tuple[str, str]]) -> str:
+    return _table(("id", "meaning"), ((f"`{name}`", meaning) for name, meaning in pairs))
+
+
+def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    headings = tuple(headings)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, ["---"] * len(headings), *rows))

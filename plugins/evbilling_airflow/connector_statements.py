@@ -1,0 +1,90 @@
+"""The tasks of connector_statements and correct_statements: connections and context in, plain facts out.
+
+The product is imported inside the functions, so that parsing a DAG file needs neither pandas nor Great Expectations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from evbilling_airflow.connections import services
+from evbilling_airflow.context import actor, billing_period, run_request
+
+
+def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Open a run of this DAG run's period; returns its parts, each {"run_id", "part"}."""
+    from evbilling import connector_statements
+
+    params = context["params"]
+    request = run_request(
+        context,
+        max_count_change_percent=float(params["max_count_change_percent"]),
+        max_orphan_connectors=int(params["max_orphan_connectors"]),
+    )
+    opened = connector_statements.open_run(
+        services(), request, now=datetime.now(UTC), shard_rows=int(params["shard_rows"])
+    )
+    return [{"run_id": opened["run_id"], "part": part} for part in opened["parts"]]
+
+
+def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Extract one part; returns its count with the run and part it belongs to."""
+    from evbilling import connector_statements
+
+    run_id = part["run_id"]
+    return {"run_id": run_id, **connector_statements.extract_inventory(services(), run_id, part["part"])}
+
+
+def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Decide and stage one part; returns its counts with the run and part they belong to."""
+    from evbilling import connector_statements
+
+    run_id = part["run_id"]
+    return {"run_id": run_id, **connector_statements.apply_scope_rules(services(), run_id, part["part"])}
+
+
+def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Validate the run of these parts; fails, after keeping the results, if a critical expectation fails."""
+    from evbilling import connector_statements
+
+    run_id = parts[0]["run_id"]
+    return {"run_id": run_id, **connector_statements.validate(services(), run_id)}
+
+
+def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish the run; returns the outcome and the rows written."""
+    from evbilling import connector_statements
+
+    run_id = validated["run_id"]
+    return {"run_id": run_id, **connector_statements.issue_statements(services(), run_id)}
+
+
+def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
+    """Tie out and drop the staging tables; returns the checks that are not ok."""
+    from evbilling import connector_statements
+
+    run_id = issued["run_id"]
+    return {"run_id": run_id, **connector_statements.close_run(services(), run_id)}
+
+
+def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, Any]:
+    """Charge the period's statements; returns how many were collected, declined by class, unknown."""
+    from evbilling.payments.charge import charge_period
+    from evbilling_airflow.connections import desk
+
+    with desk() as open_desk:
+        charged = charge_period(open_desk, billing_period(context), actor=actor(context), now=datetime.now(UTC))
+    return {"run_id": closed["run_id"], **charged}
+
+
+def correct(context: Mapping[str, Any], validated: Mapping[str, Any]) -> dict[str, Any]:
+    """Issue the corrections that are due, or only list them; returns the outcome and the rows written."""
+    from evbilling import connector_statements
+
+    run_id, params = validated["run_id"], context["params"]
+    corrected = connector_statements.correct_statements(
+        services(), run_id, reason=params["reason"], dry_run=params["dry_run"]
+    )
+    return {"run_id": run_id, **corrected}
