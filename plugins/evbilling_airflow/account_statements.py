@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from evbilling_airflow.connections import services
 from evbilling_airflow.context import run_request
 
 
 def assemble(context: Mapping[str, Any]) -> dict[str, Any]:
     """Put together each account's items; returns the run and its counts."""
     from evbilling import account_statements
+    from evbilling_airflow.connections import services
 
     return account_statements.assemble(services(), run_request(context), now=datetime.now(UTC))
 
@@ -23,6 +23,7 @@ def assemble(context: Mapping[str, Any]) -> dict[str, Any]:
 def validate(assembled: Mapping[str, Any]) -> dict[str, Any]:
     """Validate what was assembled; fails, after keeping the results, if a critical expectation fails."""
     from evbilling import account_statements
+    from evbilling_airflow.connections import services
 
     run_id = assembled["run_id"]
     return {"run_id": run_id, **account_statements.validate(services(), run_id)}
@@ -31,6 +32,7 @@ def validate(assembled: Mapping[str, Any]) -> dict[str, Any]:
 def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
     """Publish the account statements; returns the outcome and the rows written."""
     from evbilling import account_statements
+    from evbilling_airflow.connections import services
 
     run_id = validated["run_id"]
     return {"run_id": run_id, **account_statements.issue_statements(services(), run_id)}
@@ -39,6 +41,7 @@ def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
 def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
     """Tie out and drop the staging tables; returns the checks that are not ok."""
     from evbilling import account_statements
+    from evbilling_airflow.connections import services
 
     run_id = issued["run_id"]
     return {"run_id": run_id, **account_statements.close_run(services(), run_id)}

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from evbilling_airflow.connections import services
 from evbilling_airflow.context import actor, billing_period, run_request
 
 
 def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Open a run of this DAG run's period; returns its parts, each {"run_id", "part"}."""
     from evbilling import connector_statements
+    from evbilling_airflow.connections import services
 
     params = context["params"]
     request = run_request(
@@ -32,6 +32,7 @@ def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
 def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
     """Extract one part; returns its count with the run and part it belongs to."""
     from evbilling import connector_statements
+    from evbilling_airflow.connections import services
 
     run_id = part["run_id"]
     return {"run_id": run_id, **connector_statements.extract_inventory(services(), run_id, part["part"])}
@@ -40,6 +41,7 @@ def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
 def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
     """Decide and stage one part; returns its counts with the run and part they belong to."""
     from evbilling import connector_statements
+    from evbilling_airflow.connections import services
 
     run_id = part["run_id"]
     return {"run_id": run_id, **connector_statements.apply_scope_rules(services(), run_id, part["part"])}
@@ -48,6 +50,7 @@ def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
 def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Validate the run of these parts; fails, after keeping the results, if a critical expectation fails."""
     from evbilling import connector_statements
+    from evbilling_airflow.connections import services
 
     run_id = parts[0]["run_id"]
     return {"run_id": run_id, **connector_statements.validate(services(), run_id)}
@@ -56,6 +59,7 @@ def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
     """Publish the run; returns the outcome and the rows written."""
     from evbilling import connector_statements
+    from evbilling_airflow.connections import services
 
     run_id = validated["run_id"]
     return {"run_id": run_id, **connector_statements.issue_statements(services(), run_id)}
@@ -64,6 +68,7 @@ def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
 def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
     """Tie out and drop the staging tables; returns the checks that are not ok."""
     from evbilling import connector_statements
+    from evbilling_airflow.connections import services
 
     run_id = issued["run_id"]
     return {"run_id": run_id, **connector_statements.close_run(services(), run_id)}
@@ -82,6 +87,7 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
 def correct(context: Mapping[str, Any], validated: Mapping[str, Any]) -> dict[str, Any]:
     """Issue the corrections that are due, or only list them; returns the outcome and the rows written."""
     from evbilling import connector_statements
+    from evbilling_airflow.connections import services
 
     run_id, params = validated["run_id"], context["params"]
     corrected = connector_statements.correct_statements(
