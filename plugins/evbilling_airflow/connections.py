@@ -14,7 +14,7 @@ from evbilling.services import Services
 from evbilling_airflow.object_store import with_access
 
 if TYPE_CHECKING:
-    from evbilling.mail.smtp import SmtpSettings
+    from evbilling.mail import SmtpSettings
     from evbilling.payments.desk import Desk
     from evbilling.payments.gateway.stripe_gateway import GatewaySettings
     from evbilling.payments.retries.planner import Policy
@@ -107,9 +107,7 @@ def smtp_settings() -> SmtpSettings | None:
 
 def mail_server(connection: Connection) -> SmtpSettings:
     """The mail server that a connection describes. Raises `BadInput` if it makes no sense."""
-    from evbilling.mail.addresses import parse_address
-    from evbilling.mail.messages import Sender
-    from evbilling.mail.smtp import LONGEST_TIMEOUT, SmtpSettings
+    from evbilling.mail import MAX_TIMEOUT_SECONDS, Sender, SmtpSettings, parse_address
 
     where = f"Airflow connection {connection.conn_id}"
     extra = connection.extra_dejson
@@ -137,7 +135,7 @@ def mail_server(connection: Connection) -> SmtpSettings:
         password=connection.password or "",
         security=security,
         verifies=extra.get("ssl_context") != "none",
-        timeout_seconds=min(timeout, LONGEST_TIMEOUT),
+        timeout_seconds=min(timeout, MAX_TIMEOUT_SECONDS),
         where=where,
     )
 

@@ -11,9 +11,9 @@ from evbilling_airflow.reporting import says_why
 
 def deliver_statements(context: Mapping[str, Any], kind: str) -> dict[str, int]:
     """Send the statements of the run's period, of one kind, that wait; returns how many went, and how many wait on."""
-    from evbilling.mail.outbox import Wanted
+    from evbilling.mail import MailSelection
 
-    return _deliver(Wanted((kind,), str(billing_period(context))))
+    return _deliver(MailSelection((kind,), str(billing_period(context))))
 
 
 def deliver_month_end(context: Mapping[str, Any]) -> dict[str, int]:
@@ -34,19 +34,19 @@ def deliver_notices(context: Mapping[str, Any]) -> dict[str, int]:
 @says_why
 def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     """Send all that waits; returns how many went, and how many wait on. A dry run sends nothing."""
-    from evbilling.mail.outbox import Wanted
+    from evbilling.mail import MailSelection
 
-    return {} if context["params"]["dry_run"] else _deliver(Wanted())
+    return {} if context["params"]["dry_run"] else _deliver(MailSelection())
 
 
 def _notices() -> Any:
-    from evbilling.mail.outbox import Wanted
+    from evbilling.mail import MailSelection
 
-    return Wanted(("failed_charge",))
+    return MailSelection(("failed_charge",))
 
 
 def _deliver(wanted: Any) -> dict[str, int]:
-    from evbilling.mail.delivery import deliver
+    from evbilling.mail import deliver
     from evbilling_airflow.connections import services, smtp_settings
 
     return deliver(services(), smtp_settings(), wanted)

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import psycopg
 
-from evbilling.mail.addresses import Address
 from evbilling.mail.delivery import deliver
 from evbilling.mail.messages import Sender
+from evbilling.mail.recipients import Address
 from evbilling.mail.smtp import SmtpSettings
 from evbilling_local.ports import LOOPBACK, free_port
 from evbilling_local.stack import EmbeddedPostgres

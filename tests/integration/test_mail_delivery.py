@@ -15,8 +15,8 @@ import pytest
 from evbilling.errors import BadInput, TransientError
 from evbilling.mail import delivery, outbox, preparation
 from evbilling.mail.letters import CONNECTOR_STATEMENT, FAILED_CHARGE
-from evbilling.mail.outbox import Wanted
-from evbilling.mail.smtp import Conversation
+from evbilling.mail.outbox import MailSelection
+from evbilling.mail.smtp import SmtpSession
 from evbilling.payments.actions.rebill import RebillRequest, rebill
 from evbilling.read_models.statement.reading import show_statement
 from evbilling_local.ports import free_port
@@ -84,9 +84,9 @@ def test_each_statement_is_mailed_once(world: PaymentWorld, office: PostOffice) 
 
 def test_only_what_is_wanted_is_sent(world: PaymentWorld, office: PostOffice) -> None:
     """A delivery for another month, or another kind, leaves this month's statements alone."""
-    assert send(world, office, Wanted((CONNECTOR_STATEMENT,), "2026-10")) == NOBODY
-    assert send(world, office, Wanted((FAILED_CHARGE,), None)) == NOBODY
-    assert send(world, office, Wanted((CONNECTOR_STATEMENT,), str(PERIOD)))["sent"] == ACCOUNTS
+    assert send(world, office, MailSelection((CONNECTOR_STATEMENT,), "2026-10")) == NOBODY
+    assert send(world, office, MailSelection((FAILED_CHARGE,), None)) == NOBODY
+    assert send(world, office, MailSelection((CONNECTOR_STATEMENT,), str(PERIOD)))["sent"] == ACCOUNTS
 
 
 def test_without_a_server_it_waits(world: PaymentWorld, caplog: pytest.LogCaptureFixture) -> None:
@@ -102,9 +102,9 @@ BAD_RECIPIENTS: list[tuple[str, str]] = [
     ("update platform.app_user set active = false", "is inactive"),
     ("update platform.app_user set email = null", "no e-mail address"),
     ("update platform.app_user set email = ' '", "no e-mail address"),
-    ("update platform.app_user set email = 'not an address'", "isn't one"),
-    ("update platform.app_user set email = E'a@example.org\\r\\nBcc: b@example.org'", "isn't one"),
-    ("update platform.app_user set user_id = 'gone'", "has no user"),
+    ("update platform.app_user set email = 'not an address'", "isn't valid"),
+    ("update platform.app_user set email = E'a@example.org\\r\\nBcc: b@example.org'", "isn't valid"),
+    ("update platform.app_user set user_id = 'gone'", "no longer has the user"),
 ]
 
 
@@ -136,7 +136,7 @@ def test_a_busy_server_is_asked_again_later(world: PaymentWorld, office: PostOff
     assert send(world, office) == NOBODY | {"sent": 2, "later": 1, "waiting": 1}
     assert send(world, office) == NOBODY | {"waiting": 1}, "not due yet"
     waits = []
-    for _ in range(outbox.MOST_TRIES - 1):
+    for _ in range(outbox.MAX_TRIES - 1):
         (wait,) = world.rows(
             "select round(extract(epoch from not_before - now()) / 60) from billing.mail where state = 'pending'"
         )[0]
@@ -173,7 +173,7 @@ def test_a_server_that_refuses_all_for_now_stops_the_delivery(
     postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a few refusals in a row the task gives up, and Airflow tries it again; nothing is lost."""
-    monkeypatch.setattr(delivery, "_REFUSED_IN_A_ROW", 2)
+    monkeypatch.setattr(delivery, "_MAX_REFUSALS_IN_A_ROW", 2)
     with payment_world(postgres, tmp_path, ACCOUNTS) as world, post_office(on_mail=lambda *_: "451 busy") as office:
         with pytest.raises(TransientError, match="refused the last 2 messages"):
             send(world, office)
@@ -231,7 +231,7 @@ def test_an_answer_that_never_comes_is_unknown(world: PaymentWorld, office: Post
 def test_a_slow_answer_is_unknown(world: PaymentWorld, office: PostOffice) -> None:
     """An answer that takes longer than the timeout says is no answer."""
     office.slow, office.delay = 2, 30.0
-    counts = delivery.deliver(world.services, office.settings(timeout_seconds=2.0), Wanted())
+    counts = delivery.deliver(world.services, office.settings(timeout_seconds=2.0), MailSelection())
     assert counts == NOBODY | {"sent": 2, "unknown": 1}
 
 
@@ -254,7 +254,7 @@ def test_two_deliverers_at_once_send_each_message_once(
     postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tasks that run at the same time share the work, as they do with many messages: PDFs in helper processes."""
-    monkeypatch.setattr(preparation, "_MANY", 1)
+    monkeypatch.setattr(preparation, "_HELPERS_FROM", 1)
     with payment_world(postgres, tmp_path, 40) as world, post_office() as office:
         done = together(*[lambda: send(world, office)] * 2)
         assert sum(counts["sent"] for counts in done) == 40
@@ -278,17 +278,17 @@ def _after_begin() -> None:
 
 
 def _after_sending() -> None:
-    real = Conversation.send
+    real = SmtpSession.send
 
-    def sent(self: Conversation, *args: Any) -> Any:
+    def sent(self: SmtpSession, *args: Any) -> Any:
         real(self, *args)
         _die()
 
-    Conversation.send = sent  # type: ignore[method-assign]
+    SmtpSession.send = sent  # type: ignore[method-assign]
 
 
 def _after_reserving() -> None:
-    Conversation.send = lambda *_: _die()  # type: ignore[method-assign, assignment, return-value]
+    SmtpSession.send = lambda *_: _die()  # type: ignore[method-assign, assignment, return-value]
     outbox.begin = lambda *_: _die()  # type: ignore[assignment, return-value]
 
 
@@ -334,18 +334,18 @@ def test_a_killed_task_sends_nothing_twice(
 def test_who_comes_back_too_late_writes_nothing(world: PaymentWorld) -> None:
     """A reservation that is over can't begin a message; a message begun can be settled late as sent, not as waiting."""
     with psycopg.connect(world.services.warehouse_url, autocommit=True) as connection:
-        (first, *_) = outbox.reserve(connection, "slow", 1, 0.01, Wanted())
+        (first, *_) = outbox.reserve(connection, "slow", 1, 0.01, MailSelection())
         connection.execute("select pg_sleep(0.05)")
         assert not outbox.begin(connection, first.mail_id, "slow", "a@example.org", "<1@x>")
-        (again,) = outbox.reserve(connection, "quick", 1, 60, Wanted())
+        (again,) = outbox.reserve(connection, "quick", 1, 60, MailSelection())
         assert again.mail_id == first.mail_id
         assert not outbox.begin(connection, first.mail_id, "slow", "a@example.org", "<1@x>")
         assert outbox.begin(connection, first.mail_id, "quick", "a@example.org", "<1@x>")
         assert outbox.give_up_lapsed(connection, 0.0) == 1
-        assert not outbox.settle(connection, first.mail_id, "quick", "pending", "later", None)
-        assert not outbox.settle(connection, first.mail_id, "slow", "sent", None, None)
-        assert outbox.settle(connection, first.mail_id, "quick", "sent", None, None)
-        assert not outbox.settle(connection, first.mail_id, "quick", "failed", "no", None)
+        assert not outbox.record_outcome(connection, first.mail_id, "quick", "pending", "later", None)
+        assert not outbox.record_outcome(connection, first.mail_id, "slow", "sent", None, None)
+        assert outbox.record_outcome(connection, first.mail_id, "quick", "sent", None, None)
+        assert not outbox.record_outcome(connection, first.mail_id, "quick", "failed", "no", None)
 
 
 def test_a_statement_that_cant_be_written_stops_nobody(
@@ -376,7 +376,7 @@ def test_declined_charges_are_told_once_for_each_reason(postgres: EmbeddedPostgr
         world.set_method("a00001", HARD)
         _try_again(world, world.ids[1], "another card")
         assert len(states(world, FAILED_CHARGE)) == 4
-        assert send(world, office, Wanted((FAILED_CHARGE,)))["sent"] == 4
+        assert send(world, office, MailSelection((FAILED_CHARGE,)))["sent"] == 4
         said = {message["Subject"].split()[3]: body(message, "plain") for _, message in office.kept[:3]}
         assert "There wasn't enough money on the card" in said[world.ids[1]]
         assert "The bank declined this card for good" in said[world.ids[2]]
@@ -391,7 +391,7 @@ def test_a_notice_of_what_is_paid_by_then_is_held(postgres: EmbeddedPostgres, tm
         world.set_method("a00000", VISA)
         _try_again(world, world.ids[0], "paid now")
         assert world.status(world.ids[0]) == "Billing failure (resolved)"
-        assert send(world, office, Wanted((FAILED_CHARGE,))) == NOBODY
+        assert send(world, office, MailSelection((FAILED_CHARGE,))) == NOBODY
         assert world.rows("select state, last_error from billing.mail where kind = 'failed_charge'") == [
             ("held", "nothing is due any more, so there is nothing to tell")
         ]

@@ -14,10 +14,10 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from evbilling.mail.addresses import Address
 from evbilling.mail.delivery import LEASE_SECONDS, deliver
 from evbilling.mail.messages import Sender
-from evbilling.mail.outbox import EVERYTHING, Wanted
+from evbilling.mail.outbox import EVERYTHING, MailSelection
+from evbilling.mail.recipients import Address
 from evbilling.mail.smtp import SmtpSettings
 from evbilling_local.ports import LOOPBACK, free_port
 from tests.support.payments import PaymentWorld
@@ -112,10 +112,12 @@ def post_office(**script: Any) -> Generator[PostOffice]:
         controller.stop()
 
 
-def send(world: PaymentWorld, office: PostOffice | None, wanted: Wanted = EVERYTHING, **options: Any) -> dict[str, int]:
+def send(
+    world: PaymentWorld, office: PostOffice | None, selection: MailSelection = EVERYTHING, **options: Any
+) -> dict[str, int]:
     """Deliver once."""
     options = {"lease_seconds": LEASE_SECONDS} | options
-    return deliver(world.services, office.settings() if office else None, wanted, **options)
+    return deliver(world.services, office.settings() if office else None, selection, **options)
 
 
 def states(world: PaymentWorld, kind: str = "connector_statement") -> list[str]:

@@ -1,4 +1,4 @@
-"""Sends what waits in the outbox: each message at most once, whoever is killed, and none because of another."""
+"""Sends the waiting messages of the outbox: each at most once, even if a run is killed, and each on its own."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import psycopg
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.mail import outbox
-from evbilling.mail.outbox import EVERYTHING, Reserved, Wanted
-from evbilling.mail.preparation import Prepared, Preparer, preparing
-from evbilling.mail.recipients import read_directory
-from evbilling.mail.smtp import Answer, Conversation, Fate, SmtpSettings
+from evbilling.mail.outbox import EVERYTHING, MailSelection, ReservedMail
+from evbilling.mail.preparation import PreparedMail, Preparer, open_preparer
+from evbilling.mail.recipients import read_recipients
+from evbilling.mail.smtp import Answer, MailOutcome, SmtpSession, SmtpSettings
 from evbilling.payments.gateway.lease import Lease
 from evbilling.services import Services
 from evbilling.warehouse.connect import connected
 
 log = logging.getLogger(__name__)
 
-# What was reserved, or begun, longer ago is nobody's any more. Far longer than any message takes.
+# How long a reservation lasts: far longer than any message takes.
 LEASE_SECONDS = 900.0
-# So many messages are prepared ahead, each with its PDF: some megabytes.
+# Messages prepared ahead, each with its PDF: some megabytes.
 _AHEAD = 32
-# So many messages in a row refused for now, and it is the server, not they.
-_REFUSED_IN_A_ROW = 8
+# After this many temporary refusals in a row, the server is the problem.
+_MAX_REFUSALS_IN_A_ROW = 8
 
 NO_SERVER = "no mail server is defined"
 
@@ -36,23 +36,24 @@ NO_SERVER = "no mail server is defined"
 def deliver(
     services: Services,
     settings: SmtpSettings | None,
-    wanted: Wanted = EVERYTHING,
+    selection: MailSelection = EVERYTHING,
     *,
     lease_seconds: float = LEASE_SECONDS,
 ) -> dict[str, int]:
-    """Send the messages that wait and are due; returns {"sent", "failed", "unknown", "later", "waiting"}.
+    """Send the waiting messages that are due; returns {"sent", "failed", "unknown", "later", "waiting"}.
 
-    `later` were refused for now, `waiting` is what waits afterwards, whatever for. Without `settings` nothing is sent,
-    and the log says how many wait. Safe to run again, and at once with others. Raises `TransientError` if the mail
-    server can't be had now, `BadInput` if it refuses us: what was not sent waits on.
+    `later` were refused for now; `waiting` wait afterwards for any reason. Without `settings` nothing is sent, and the
+    log has the number that wait. Safe to repeat, and beside other runs. Raises `TransientError` if the mail server
+    isn't available now, `BadInput` if it refuses us: what was not sent stays in the outbox.
     """
     with connected(services.warehouse_url, what="warehouse", autocommit=True) as connection:
         given_up = outbox.give_up_lapsed(connection, lease_seconds)
         if given_up:
             log.warning(
-                "%s messages were being sent by a run that was cut off: nobody knows whether they went", given_up
+                "%s messages were being sent by a run that was interrupted: they may or may not have been sent",
+                given_up,
             )
-        waiting, due = outbox.waiting(connection, wanted)
+        waiting, due = outbox.waiting(connection, selection)
         counts: Counter[str] = Counter()
         if not settings:
             if waiting:
@@ -62,15 +63,15 @@ def deliver(
                     NO_SERVER,
                 )
         elif due:
-            directory = read_directory(services.platform_url, *outbox.concerned(connection, wanted))
+            recipients = read_recipients(services.platform_url, *outbox.recipient_ids(connection, selection))
             row = connection.execute("select installation_id from billing.installation").fetchone()
             with (
-                preparing(services, directory, settings.sender, str(row[0]) if row else "", due) as preparer,
-                Conversation(settings) as conversation,
+                open_preparer(services, recipients, settings.sender, str(row[0]) if row else "", due) as preparer,
+                SmtpSession(settings) as session,
             ):
-                conversation.open()
-                _Sending(connection, conversation, preparer, wanted, lease_seconds, counts).run()
-        waiting, _ = outbox.waiting(connection, wanted)
+                session.open()
+                _Sending(connection, session, preparer, selection, lease_seconds, counts).run()
+        waiting, _ = outbox.waiting(connection, selection)
     log.info(
         "%s sent, %s failed, %s unknown, %s refused for now; %s wait",
         *(counts[name] for name in ("sent", "failed", "unknown", "later")),
@@ -82,13 +83,13 @@ def deliver(
 @dataclass
 class _Sending:
     connection: psycopg.Connection[Any]
-    conversation: Conversation
+    session: SmtpSession
     preparer: Preparer
-    wanted: Wanted
+    selection: MailSelection
     lease_seconds: float
     counts: Counter[str]
     sender: str = field(default_factory=lambda: uuid.uuid4().hex)
-    _ready: deque[Future[Prepared]] = field(default_factory=deque)
+    _ready: deque[Future[PreparedMail]] = field(default_factory=deque)
     _refused_in_a_row: int = 0
 
     def run(self) -> None:
@@ -96,7 +97,7 @@ class _Sending:
             while self._fill():
                 self._send(self._ready.popleft().result())
         finally:
-            # Whoever comes next needn't wait for the lease. If the warehouse is what fails, the lease runs out.
+            # So that the next run needn't wait for the lease to end. If the warehouse fails, the lease ends by time.
             for future in self._ready:
                 future.cancel()
             if not self.connection.closed:
@@ -104,52 +105,52 @@ class _Sending:
 
     def _fill(self) -> bool:
         if len(self._ready) <= _AHEAD // 2:
-            rows = outbox.reserve(self.connection, self.sender, _AHEAD // 2, self.lease_seconds, self.wanted)
+            rows = outbox.reserve(self.connection, self.sender, _AHEAD // 2, self.lease_seconds, self.selection)
             self._ready.extend(self.preparer.submit(rows))
         return bool(self._ready)
 
-    def _send(self, prepared: Prepared) -> None:
+    def _send(self, prepared: PreparedMail) -> None:
         row = prepared.row
         if prepared.recipient is None:
-            self._settle(row, Answer(Fate.FAILED, prepared.refused))
+            self._record(row, Answer(MailOutcome.FAILED, prepared.refused))
             return
-        # Before it begins: should the server be gone, nothing was tried.
-        self.conversation.open()
+        # Connect before the message begins: if the server is gone, no try is counted.
+        self.session.open()
         lease = Lease(self.lease_seconds)
         recipient = prepared.recipient.text
         if not outbox.begin(self.connection, row.mail_id, self.sender, recipient, prepared.message_id):
-            log.info("mail %s is no longer this run's to send", row.mail_id)
+            log.info("mail %s was taken over by another run", row.mail_id)
             return
         try:
-            answer = self.conversation.send(prepared.recipient, prepared.content, lease)
-            if answer.fate is Fate.PENDING and not answer.is_open:
-                # Servers close a connection after so many messages, or so long: a new one may do at once.
-                self.conversation.open()
-                answer = self.conversation.send(prepared.recipient, prepared.content, lease)
+            answer = self.session.send(prepared.recipient, prepared.content, lease)
+            if answer.outcome is MailOutcome.PENDING and not answer.is_open:
+                # Servers end a session after some messages or some time: a new one may work at once.
+                self.session.open()
+                answer = self.session.send(prepared.recipient, prepared.content, lease)
         except (BadInput, TransientError) as error:
-            # The server has taken nothing: neither of the two is said of a message.
-            self._settle(row, Answer(Fate.PENDING, error.what))
+            # The server has accepted nothing: neither error is about a message.
+            self._record(row, Answer(MailOutcome.PENDING, error.what))
             raise
-        self._settle(row, answer)
+        self._record(row, answer)
         self._stop_if_refused(answer)
 
-    def _settle(self, row: Reserved, answer: Answer) -> None:
-        fate, says, tries = answer.fate, answer.says, row.tries + 1
-        if fate is Fate.PENDING and tries >= outbox.MOST_TRIES:
-            fate, says = Fate.FAILED, f"given up after {tries} tries; {says}"
-        wait = outbox.wait_after(tries) if fate is Fate.PENDING else None
-        if not outbox.settle(self.connection, row.mail_id, self.sender, str(fate), says, wait):
-            log.warning("mail %s: %s, which came too late to be recorded: %s", row.mail_id, fate, says)
+    def _record(self, row: ReservedMail, answer: Answer) -> None:
+        outcome, detail, tries = answer.outcome, answer.detail, row.tries + 1
+        if outcome is MailOutcome.PENDING and tries >= outbox.MAX_TRIES:
+            outcome, detail = MailOutcome.FAILED, f"given up after {tries} tries; {detail}"
+        wait = outbox.wait_after(tries) if outcome is MailOutcome.PENDING else None
+        if not outbox.record_outcome(self.connection, row.mail_id, self.sender, str(outcome), detail, wait):
+            log.warning("mail %s: %s, too late to be recorded: %s", row.mail_id, outcome, detail)
             return
-        self.counts["later" if fate is Fate.PENDING else str(fate)] += 1
-        if fate is not Fate.SENT:
-            log.warning("mail %s (%s of %s): %s: %s", row.mail_id, row.kind, row.statement_id, fate, says)
+        self.counts["later" if outcome is MailOutcome.PENDING else str(outcome)] += 1
+        if outcome is not MailOutcome.SENT:
+            log.warning("mail %s (%s of %s): %s: %s", row.mail_id, row.kind, row.statement_id, outcome, detail)
 
     def _stop_if_refused(self, answer: Answer) -> None:
-        self._refused_in_a_row = self._refused_in_a_row + 1 if answer.fate is Fate.PENDING else 0
-        if self._refused_in_a_row >= _REFUSED_IN_A_ROW:
+        self._refused_in_a_row = self._refused_in_a_row + 1 if answer.outcome is MailOutcome.PENDING else 0
+        if self._refused_in_a_row >= _MAX_REFUSALS_IN_A_ROW:
             raise TransientError(
-                f"the mail server refused the last {self._refused_in_a_row} messages for now: {answer.says}",
+                f"the mail server refused the last {self._refused_in_a_row} messages for now: {answer.detail}",
                 where="deliver",
-                fix="what waits is sent later; if it stays so, ask whoever runs the mail server",
+                fix="waiting messages are sent later; if this persists, ask the mail server's operator",
             )

@@ -1,4 +1,4 @@
-"""What a letter says: subject, plain text and HTML, made from what the statement says. Pure but for the templates."""
+"""Letters about statements: subject, plain text and HTML. Pure but for the templates."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ KIND_LABELS = {
     FAILED_CHARGE: "Notice of a failed charge",
 }
 
-_LONGEST_NAME = 60
-# They would turn the text around them, and a name needs none of them to be read.
-_TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_NOT_CHARGED = "The charge is made to the payment method that is stored for you; there is nothing to do."
+_MAX_NAME = 60
+# These change the direction of the text around them, and no name needs them.
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_NOT_CHARGED = "The charge is made to your stored payment method; there is nothing to do."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the templates set. `account` and `addressee` are as others wrote them, all else is ours."""
+    """What the templates render. `account` and `addressee` come from outside, the rest is ours."""
 
     title: str
     account: str
@@ -56,20 +56,20 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter that is ready to be sent."""
+    """A letter as rendered."""
 
     subject: str
     text: str
     html: str
 
 
-def one_line(text: str, most: int = _LONGEST_NAME) -> str:
-    """`text` as a header can take it: one line, no control characters, nothing that turns the text, not too long."""
+def one_line(text: str, max_length: int = _MAX_NAME) -> str:
+    """`text` as a header can take it: one line, no control characters, no direction marks, not too long."""
     kept = "".join(
-        " " if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char for char in text if char not in _TURNS_TEXT
+        " " if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char for char in text if char not in _BIDI_CONTROLS
     )
     line = " ".join(kept.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    return line if len(line) <= max_length else f"{line[: max_length - 1].rstrip()}…"
 
 
 def write_letter(
@@ -138,7 +138,7 @@ def _account(view: StatementView, locale: str, issuer: Issuer, addressee: str, _
             if owed == 0
             else "The balance is in your favour."
             if owed < 0
-            else "The balance is collected by the payment method that is stored for you, statement by statement.",
+            else "The balance is collected through your stored payment method, statement by statement.",
         ),
         issuer=issuer,
     )
@@ -181,7 +181,7 @@ def _failed_charge(view: StatementView, locale: str, issuer: Issuer, addressee: 
         lead=f"We could not collect your connector statement {header.statement_id} for {month(header.period, locale)}.",
         rows=(
             Row("Statement", header.statement_id),
-            Row("Tried on", day_of(tried_at, header.time_zone, locale)),
+            Row("Attempted on", day_of(tried_at, header.time_zone, locale)),
             Row("Amount", money(attempt.amount, header.currency, locale)),
             Row("Still due", money(header.balance or header.total * 0, header.currency, locale), is_sum=True),
         ),
@@ -209,7 +209,7 @@ def _templates() -> jinja2.Environment:
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        # The plain text is no HTML, and needs nothing escaped.
+        # Plain text isn't escaped.
         autoescape=jinja2.select_autoescape(["html"], default_for_string=True),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -221,5 +221,5 @@ def _templates() -> jinja2.Environment:
 
 
 def _as_name(text: str) -> str:
-    """A name in plain text: on one line, and kept from turning what stands around it."""
+    """A name in plain text: on one line, isolated so that it can't change the direction of the text around it."""
     return f"\u2068{one_line(text, 200)}\u2069"

@@ -1,4 +1,4 @@
-"""The outbox in the warehouse: messages reserved, begun, settled, each by an owner's function (migration 0014)."""
+"""The outbox in the warehouse: messages are reserved, begun and recorded, each by an owner's function."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 
 import psycopg
 
-# After so many refusals for now a message counts as failed: a day has passed by then.
-MOST_TRIES = 10
+# After this many temporary refusals, about a day, a message counts as failed.
+MAX_TRIES = 10
 _FIRST_WAIT = timedelta(minutes=5)
-_LONGEST_WAIT = timedelta(hours=6)
+_MAX_WAIT = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which of the waiting messages to send; None: whatever it is."""
+class MailSelection:
+    """Which of the waiting messages to send; None: any."""
 
     kinds: tuple[str, ...] | None = None
     period: str | None = None
 
     def as_parameters(self) -> tuple[list[str] | None, str | None]:
-        """The kinds and the period as the warehouse takes them."""
+        """The kinds and the period, as the warehouse's functions take them."""
         return list(self.kinds) if self.kinds else None, self.period
 
 
-EVERYTHING = Wanted()
+EVERYTHING = MailSelection()
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved:
-    """A message that is the caller's to prepare and send for a while. `tries` were made before."""
+class ReservedMail:
+    """A message that the caller may prepare and send until the lease ends, after `tries` before."""
 
     mail_id: int
     kind: str
@@ -44,67 +44,72 @@ class Reserved:
 
 
 def give_up_lapsed(connection: psycopg.Connection[Any], lease_seconds: float) -> int:
-    """Mark as unknown what was begun longer ago and never settled; returns how many."""
+    """Mark as unknown the messages begun longer ago whose outcome was never recorded; returns their number."""
     return int(_one(connection, "select billing.give_up_mail(%s)", timedelta(seconds=lease_seconds)))
 
 
-def waiting(connection: psycopg.Connection[Any], wanted: Wanted) -> tuple[int, int]:
-    """How many messages wait, and how many of them are due now."""
+def waiting(connection: psycopg.Connection[Any], selection: MailSelection) -> tuple[int, int]:
+    """The number of waiting messages, and of those that are due now."""
     row = connection.execute(
         """select count(*), count(*) filter (where not_before <= clock_timestamp()) from billing.mail
            where state = 'pending' and (%s::text[] is null or kind = any(%s)) and (%s::text is null or period = %s)""",
-        _twice(wanted),
+        _twice(selection),
     ).fetchone()
     return row or (0, 0)
 
 
-def concerned(connection: psycopg.Connection[Any], wanted: Wanted) -> tuple[set[str], set[str]]:
+def recipient_ids(connection: psycopg.Connection[Any], selection: MailSelection) -> tuple[set[str], set[str]]:
     """The financial admins and the accounts of all messages that wait."""
     rows = connection.execute(
         """select distinct financial_admin_id, account_id from billing.mail
            where state = 'pending' and (%s::text[] is null or kind = any(%s)) and (%s::text is null or period = %s)""",
-        _twice(wanted),
+        _twice(selection),
     ).fetchall()
     return {user for user, _ in rows}, {account for _, account in rows}
 
 
 def reserve(
-    connection: psycopg.Connection[Any], sender: str, most: int, lease_seconds: float, wanted: Wanted
-) -> list[Reserved]:
-    """Up to `most` messages that are due, in order, and nobody else's until the lease is over."""
+    connection: psycopg.Connection[Any], sender: str, most: int, lease_seconds: float, selection: MailSelection
+) -> list[ReservedMail]:
+    """Up to `most` messages that are due, in order, reserved for this sender until the lease ends."""
     rows = connection.execute(
         "select * from billing.reserve_mail(%s, %s, %s, %s, %s)",
-        (sender, most, timedelta(seconds=lease_seconds), *wanted.as_parameters()),
+        (sender, most, timedelta(seconds=lease_seconds), *selection.as_parameters()),
     )
-    return list(starmap(Reserved, rows.fetchall()))
+    return list(starmap(ReservedMail, rows.fetchall()))
 
 
 def release(connection: psycopg.Connection[Any], sender: str) -> None:
-    """Let go of what the sender reserved and did not begin."""
+    """Release what the sender reserved and did not begin."""
     connection.execute("select billing.release_mail(%s)", (sender,))
 
 
 def begin(connection: psycopg.Connection[Any], mail_id: int, sender: str, recipient: str, message_id: str) -> bool:
-    """Mark a message as being sent; False if it isn't the sender's any more."""
+    """Mark a message as being sent; False if the sender no longer has it."""
     return bool(_one(connection, "select billing.begin_mail(%s, %s, %s, %s)", mail_id, sender, recipient, message_id))
 
 
-def settle(
-    connection: psycopg.Connection[Any], mail_id: int, sender: str, state: str, says: str | None, wait: timedelta | None
+def record_outcome(
+    connection: psycopg.Connection[Any],
+    mail_id: int,
+    sender: str,
+    state: str,
+    detail: str | None,
+    wait: timedelta | None,
 ) -> bool:
-    """Record what became of a message; False if it isn't the sender's any more, and nothing was written."""
+    """Record the outcome of a message; False, with nothing written, if the sender no longer has it."""
     query = "select billing.settle_mail(%s, %s, %s, %s, %s)"
-    return bool(_one(connection, query, mail_id, sender, state, says or None, wait))
+    return bool(_one(connection, query, mail_id, sender, state, detail or None, wait))
 
 
 def wait_after(tries: int) -> timedelta:
-    """How long a message waits that was refused for now, at the end of so many tries: 5 minutes, 10, … 6 hours."""
+    """The wait after a temporary refusal, by the number of tries: 5 minutes, 10, … 6 hours."""
     doubled: int = 2 ** min(max(tries, 1) - 1, 10)
-    return min(_LONGEST_WAIT, _FIRST_WAIT * doubled)
+    return min(_MAX_WAIT, _FIRST_WAIT * doubled)
 
 
-def _twice(wanted: Wanted) -> tuple[Any, ...]:
-    kinds, period = wanted.as_parameters()
+def _twice(selection: MailSelection) -> tuple[Any, ...]:
+    kinds, period = selection.as_parameters()
     return kinds, kinds, period, period
 
 

@@ -1,4 +1,4 @@
-"""The outbox as people look at it: what waits, what went, what didn't and why."""
+"""The outbox as people see it: messages by state, with reasons."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ STATE_LABELS = {
     "unknown": "Unknown",
     "pending": "Waiting",
     "sending": "Being sent",
-    "held": "Held",
+    "held": "On hold",
     "sent": "Sent",
 }
 STATE_HINTS = {
-    "failed": "can't be sent: see why, mend it, send it again",
-    "unknown": "its sender was cut off, so it may have arrived or not; it isn't sent again by itself",
+    "failed": "couldn't be sent: see the reason, fix it and send it again",
+    "unknown": "sending was interrupted, so it may or may not have arrived; it isn't sent again automatically",
     "pending": "waits to be sent",
-    "sending": "the mail server is being told",
+    "sending": "it is being handed to the mail server",
     "held": "not sent unless somebody asks for it",
-    "sent": "the mail server took it",
+    "sent": "the mail server accepted it",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class MailFilter:
-    """Which messages to look at; None or empty: any."""
+    """Which messages to list; None or empty: any."""
 
     period: Period | None = None
     kinds: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class MailFilter:
 
 @dataclass(frozen=True, slots=True)
 class MailRow:
-    """One message. `recipient` is masked, `reason` says in plain words why it isn't sent, or not yet."""
+    """One message. `recipient` is masked; `reason` is why it isn't sent, or not yet."""
 
     mail_id: int
     kind: str
@@ -65,14 +65,14 @@ class MailRow:
 
     @property
     def can_be_sent(self) -> bool:
-        """True if a person may ask for it now; what waits or is being sent needs nobody's word."""
+        """True if a person may send it now; waiting messages are sent without being asked for."""
         return self.state not in {"pending", "sending"} and self.sent_again_as is None
 
 
 def mail_page(
     connection: psycopg.Connection[Any], wanted: MailFilter, *, before: int | None = None, most: int = PAGE_SIZE
 ) -> tuple[list[MailRow], int | None]:
-    """A page of messages, the newest first, below the message `before`; and below which one the next page begins."""
+    """A page of messages, newest first, from below the message `before`, and the `before` of the next page."""
     values = _of_period(wanted.period) | {
         "kinds": list(wanted.kinds) or None,
         "states": list(wanted.states) or None,
@@ -85,7 +85,7 @@ def mail_page(
 
 
 def counts_by_state(connection: psycopg.Connection[Any], wanted: MailFilter) -> dict[str, int]:
-    """How many messages of the period, account and kinds are in each state; states without any are left out."""
+    """The number of messages of the period, account and kinds, by state; states without any are left out."""
     values = _of_period(wanted.period) | {"account": wanted.account or None}
     counts: dict[str, int] = {}
     for kind, state, count in fetch_all(connection, "mail/counts", **values):

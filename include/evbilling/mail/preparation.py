@@ -1,4 +1,4 @@
-"""Makes messages ready while others are sent: letter, PDF and envelope, on all cores, a few ahead and no more."""
+"""Prepares messages while others are sent: letter, PDF and envelope, on all cores, a few ahead."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ import psycopg
 
 from evbilling.documents import Issuer, Renderer, locale_of, statement_pdf
 from evbilling.errors import EvbillingError, TransientError
-from evbilling.mail.addresses import Address
 from evbilling.mail.letters import FAILED_CHARGE, write_letter
 from evbilling.mail.messages import Sender, compose, message_id
-from evbilling.mail.outbox import Reserved
-from evbilling.mail.recipients import Directory
+from evbilling.mail.outbox import ReservedMail
+from evbilling.mail.recipients import Address, Recipients
 from evbilling.read_models.statement.reading import show_statement
 from evbilling.read_models.statement.view import StatementView
 from evbilling.services import Services
@@ -28,15 +27,15 @@ from evbilling.warehouse.connect import connected
 
 log = logging.getLogger(__name__)
 
-# From so many messages on, PDFs are made in processes of their own: a second of start each.
-_MANY = 200
+# From this many messages on, PDFs are made in helper processes, which take a second each to start.
+_HELPERS_FROM = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A message ready to be sent. `refused`: why it can't be, and then there is none."""
+class PreparedMail:
+    """A message ready to be sent, or in `refused` the reason why it can't be."""
 
-    row: Reserved
+    row: ReservedMail
     recipient: Address | None = None
     message_id: str = ""
     content: bytes = b""
@@ -45,62 +44,61 @@ class Prepared:
 
 @dataclass
 class Preparer:
-    """Prepares messages in threads, each with a connection to the warehouse of its own."""
+    """Prepares messages in threads, each with its own connection to the warehouse."""
 
     services: Services
-    directory: Directory
+    recipients: Recipients
     sender: Sender
     installation_id: str
     issuer: Issuer
-    # With as many messages as pay for the processes' start.
-    has_helpers: bool
+    uses_helpers: bool
     _pool: ThreadPoolExecutor
     _local: threading.local = field(default_factory=threading.local)
     _closing: ExitStack = field(default_factory=ExitStack)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
-    def submit(self, rows: Sequence[Reserved]) -> list[Future[Prepared]]:
-        """Begin to prepare the messages."""
+    def submit(self, rows: Sequence[ReservedMail]) -> list[Future[PreparedMail]]:
+        """Start to prepare the messages."""
         return [self._pool.submit(self._prepare, row) for row in rows]
 
-    def _prepare(self, row: Reserved) -> Prepared:
-        address = self.directory.address_of(row.financial_admin_id)
+    def _prepare(self, row: ReservedMail) -> PreparedMail:
+        address = self.recipients.address_of(row.financial_admin_id)
         if isinstance(address, str):
-            return Prepared(row, refused=address)
+            return PreparedMail(row, refused=address)
         try:
-            return self._written(row, address)
+            return self._write(row, address)
         except (psycopg.Error, TransientError):
             raise
         except Exception as error:
-            # One statement that can't be set must not keep all others from being sent.
+            # One statement that can't be rendered must not keep the others from being sent.
             log.exception("mail %s (%s of %s) can't be written", row.mail_id, row.kind, row.statement_id)
             what = error.what if isinstance(error, EvbillingError) else type(error).__name__
-            return Prepared(row, refused=f"it can't be written: {what}; see the log of the run")
+            return PreparedMail(row, refused=f"it can't be written: {what}; see the log of the run")
 
-    def _written(self, row: Reserved, address: Address) -> Prepared:
+    def _write(self, row: ReservedMail, address: Address) -> PreparedMail:
         is_notice = row.kind == FAILED_CHARGE
-        # A notice brings no document, so nobody looks up its lines.
+        # A notice has no document, so its lines aren't read.
         view = show_statement(
             self._connection(), row.statement_id, **({"chargers": 0, "items": 0} if is_notice else {})
         )
-        locale = locale_of(self.directory.countries.get(row.account_id))
-        name = self.directory.name_of(row.financial_admin_id)
+        locale = locale_of(self.recipients.countries.get(row.account_id))
+        name = self.recipients.name_of(row.financial_admin_id)
         letter = write_letter(row.kind, view, locale, self.issuer, name, row.attempt_no)
         pdf = None if is_notice else self._pdf(view, locale, name or "")
-        its_id = message_id(self.installation_id, row.mail_id, self.sender)
+        own_id = message_id(self.installation_id, row.mail_id, self.sender)
         content = compose(
             letter,
             self.sender,
             address,
             recipient_name=name,
-            message_id=its_id,
+            message_id=own_id,
             date=datetime.now(UTC),
             attachment=(f"{row.statement_id}.pdf", pdf) if pdf else None,
         )
-        return Prepared(row, address, its_id, content)
+        return PreparedMail(row, address, own_id, content)
 
     def _pdf(self, view: StatementView, locale: str, addressee: str) -> bytes:
-        if not self.has_helpers:
+        if not self.uses_helpers:
             return statement_pdf(view, locale=locale, issuer=self.issuer, addressee=addressee)
         if not hasattr(self._local, "renderer"):
             self._local.renderer = Renderer()
@@ -120,19 +118,25 @@ class Preparer:
         return found
 
     def close(self) -> None:
-        """Let go of all that is under way and of the connections."""
+        """Cancel what is waiting and close the connections."""
         self._pool.shutdown(cancel_futures=True)
         self._closing.close()
 
 
 @contextmanager
-def preparing(
-    services: Services, directory: Directory, sender: Sender, installation_id: str, messages: int
+def open_preparer(
+    services: Services, recipients: Recipients, sender: Sender, installation_id: str, messages: int
 ) -> Generator[Preparer]:
-    """A preparer for about so many messages, with a thread for each core."""
+    """A preparer for about this many messages, with a thread for each core."""
     pool = ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="letter")
     preparer = Preparer(
-        services, directory, sender, installation_id, Issuer.from_environment(os.environ), messages >= _MANY, pool
+        services,
+        recipients,
+        sender,
+        installation_id,
+        Issuer.from_environment(os.environ),
+        messages >= _HELPERS_FROM,
+        pool,
     )
     try:
         yield preparer

@@ -1,47 +1,92 @@
-"""To whom the mail goes: the financial admins' addresses and the accounts' countries, as the platform has them now."""
+"""Who gets the mail: the financial admins and their addresses, as the platform has them now."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from evbilling.mail.addresses import Address, parse_address
 from evbilling.platform import AppUser
 from evbilling.platform.access import read_accounts, read_users
 
+# The standard allows a quoted local part ("a b"@…), but nobody uses one: it is refused.
+_LOCAL = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]{1,64}")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_MAX_BYTES = 254
+
 
 @dataclass(frozen=True, slots=True)
-class Directory:
-    """Users and the countries of accounts by id; who or what the platform doesn't know is missing."""
+class Address:
+    """An address as the mail server takes it, with its domain in ASCII."""
 
-    people: dict[str, AppUser]
+    text: str
+
+    @property
+    def needs_utf8(self) -> bool:
+        """True if its local part isn't ASCII: only a server that supports SMTPUTF8 takes it."""
+        return not self.text.isascii()
+
+
+def parse_address(text: str | None) -> Address | None:
+    """The address in `text`, or None if no mail could reach it."""
+    local, at, domain = (text or "").strip().rpartition("@")
+    if not at or not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:
+        return None
+    try:
+        # Domain names in other scripts have an ASCII form, which mail servers use.
+        ascii_domain = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return None
+    labels = ascii_domain.split(".")
+    if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+        return None
+    address = f"{local}@{ascii_domain}"
+    return Address(address) if len(address.encode()) <= _MAX_BYTES else None
+
+
+def masked(address: str) -> str:
+    """The address without its local part: `j***@example.org`."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}"
+
+
+def mask_in(text: str, address: str) -> str:
+    """`text` with the address masked wherever it occurs: servers often repeat it in their answers."""
+    return re.sub(re.escape(address), masked(address).replace("\\", r"\\"), text, flags=re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Users and the countries of accounts, by id. Those that the platform doesn't have are missing."""
+
+    users: dict[str, AppUser]
     countries: dict[str, str | None]
 
     def address_of(self, user_id: str) -> Address | str:
-        """The user's address, or in plain words why there is none."""
-        person = self.people.get(user_id)
-        if person is None:
-            return f"the platform has no user {user_id} any more; choose another financial admin"
-        if not person.active:
+        """The user's address, or the reason why there is none."""
+        user = self.users.get(user_id)
+        if user is None:
+            return f"the platform no longer has the user {user_id}; choose another financial admin"
+        if not user.active:
             return f"the user {user_id} is inactive; choose another financial admin or activate the user"
-        if not (person.email or "").strip():
-            return f"the platform has no e-mail address of {user_id}; enter one there"
-        return parse_address(person.email) or (
-            f"what the platform has as e-mail address of {user_id} isn't one; correct it there"
+        if not (user.email or "").strip():
+            return f"the platform has no e-mail address for {user_id}; enter one there"
+        return parse_address(user.email) or (
+            f"the platform's e-mail address for {user_id} isn't valid; correct it there"
         )
 
     def name_of(self, user_id: str) -> str | None:
         """The user's name, if the platform has one."""
-        person = self.people.get(user_id)
-        return person.full_name if person else None
+        user = self.users.get(user_id)
+        return user.full_name if user else None
 
 
-def read_directory(platform_url: str, user_ids: Collection[str], account_ids: Collection[str]) -> Directory:
-    """The users and accounts named, read at once.
+def read_recipients(platform_url: str, user_ids: Collection[str], account_ids: Collection[str]) -> Recipients:
+    """These users and accounts as they are now.
 
     Raises `BadInput` if the platform breaks the contract, `TransientError` if it doesn't answer.
     """
-    return Directory(
+    return Recipients(
         {user.user_id: user for user in read_users(platform_url, set(user_ids))},
         {account.account_id: account.country for account in read_accounts(platform_url, set(account_ids))},
     )

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evbilling.errors import BadInput
-from evbilling.mail.addresses import masked
 from evbilling.mail.letters import KINDS
-from evbilling.mail.recipients import read_directory
+from evbilling.mail.recipients import masked, read_recipients
 from evbilling.payments.actions.paid_outside import require_reason
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.wording import line
@@ -99,10 +98,10 @@ def _check(request: SendRequest) -> None:
 
 def _results(services: Services, rows: Sequence[tuple[Any, ...]]) -> list[ActionResult]:
     admins = {row[5] for row in rows if row[5]}
-    directory = read_directory(services.platform_url, admins, set()) if admins else None
+    recipients = read_recipients(services.platform_url, admins, set()) if admins else None
     results = []
     for statement_id, kind, _, _, _, admin, does in rows:
-        address = directory.address_of(admin) if directory and admin else None
+        address = recipients.address_of(admin) if recipients and admin else None
         result = ActionResult(Action.SEND_MAIL, statement_id, _CODES[does], mail_kind=kind)
         if isinstance(address, str):
             if result.is_done:

@@ -1,4 +1,4 @@
-"""One conversation with the mail server for many messages, and what its answers mean for each of them."""
+"""An SMTP session for many messages, and the outcome of each by the server's answers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.mail.addresses import Address, without
 from evbilling.mail.messages import Sender
+from evbilling.mail.recipients import Address, mask_in
 from evbilling.payments.gateway.lease import Lease
 
-LONGEST_TIMEOUT = 120.0
+MAX_TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SmtpSettings:
     where: str = "mail server"
 
     def __repr__(self) -> str:
-        # The password has no business in a log.
+        # Without the password, as this goes into logs.
         return f"SmtpSettings({self.host}:{self.port}, {self.security}, login {self.login or 'none'})"
 
     @property
@@ -41,8 +41,8 @@ class SmtpSettings:
         return f"{self.where} ({self.host}:{self.port})"
 
 
-class Fate(StrEnum):
-    """What became of a message: taken, refused for good, refused for now, or nobody knows."""
+class MailOutcome(StrEnum):
+    """The outcome of sending: accepted, refused for good, refused for now, or not known."""
 
     SENT = "sent"
     FAILED = "failed"
@@ -52,15 +52,15 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said of one message, in words, and whether it is still to be talked to."""
+    """The server's answer to one message, in words, and whether the session is still open."""
 
-    fate: Fate
-    says: str = ""
+    outcome: MailOutcome
+    detail: str = ""
     is_open: bool = True
 
 
-class Conversation:
-    """A connection to the mail server, opened when it is first needed and again after it broke off."""
+class SmtpSession:
+    """A session with the mail server, opened when it is first needed and again after it ended."""
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
@@ -75,9 +75,9 @@ class Conversation:
         self.close()
 
     def open(self) -> None:
-        """Connect, if there is no connection; nothing is said of any message yet.
+        """Connect, if there is no connection.
 
-        Raises `TransientError` if the server can't be had now, `BadInput` if it refuses us for good.
+        Raises `TransientError` if the server isn't available now, `BadInput` if it refuses us for good.
         """
         if self._smtp is not None:
             return
@@ -88,13 +88,13 @@ class Conversation:
             if error.smtp_code < 500:
                 raise self._transient(error) from None
             raise BadInput(
-                f"refuses the login {settings.login}: {_words(error.smtp_code, error.smtp_error)}",
+                f"refuses the login {settings.login}: {_reply_text(error.smtp_code, error.smtp_error)}",
                 where=settings.address,
                 fix="correct login and password of the Airflow connection",
             ) from None
         except (smtplib.SMTPNotSupportedError, ssl.SSLError) as error:
             raise BadInput(
-                f"can't be talked to as the connection says ({settings.security}): {error}",
+                f"doesn't accept the connection's security setting ({settings.security}): {error}",
                 where=settings.address,
                 fix="see disable_ssl and disable_tls in the extra of the connection, and the server's certificate",
             ) from None
@@ -102,7 +102,7 @@ class Conversation:
             raise self._transient(error) from None
 
     def close(self) -> None:
-        """Say good-bye, if the server still listens."""
+        """End the session, politely if the server still listens."""
         smtp, self._smtp = self._smtp, None
         if smtp is not None:
             try:
@@ -111,9 +111,9 @@ class Conversation:
                 smtp.close()
 
     def send(self, recipient: Address, message: bytes, lease: Lease) -> Answer:
-        """Send one message over the open connection, unless the lease is over by then.
+        """Send one message in the open session, unless the lease has ended by then.
 
-        Never raises for what the server says of the message. Raises `BadInput` if the server refuses us as sender,
+        Never raises for the server's answer to the message. Raises `BadInput` if the server refuses us as sender,
         whatever the message: it wasn't sent then.
         """
         assert self._smtp is not None, "open() comes first"  # ruff: ignore[assert]
@@ -128,59 +128,59 @@ class Conversation:
         options = []
         if sender.needs_utf8 or recipient.needs_utf8:
             if not smtp.has_extn("smtputf8"):
-                return Answer(Fate.FAILED, "the mail server can't take an address that isn't written in ASCII")
+                return Answer(MailOutcome.FAILED, "the mail server can't take an address that isn't written in ASCII")
             options = ["SMTPUTF8", "BODY=8BITMIME"]
         try:
             if smtp.has_extn("size"):
                 options.append(f"SIZE={len(message)}")
-            code, said = smtp.mail(sender.text, options)
+            code, reply = smtp.mail(sender.text, options)
             if code != 250:
-                return self._mail_refused(code, said, recipient)
-            code, said = smtp.rcpt(recipient.text)
+                return self._mail_refused(code, reply, recipient)
+            code, reply = smtp.rcpt(recipient.text)
             if code not in {250, 251}:
-                return self._refused(smtp, code, said, recipient)
-            code, said = smtp.docmd("DATA")
+                return self._refused(smtp, code, reply, recipient)
+            code, reply = smtp.docmd("DATA")
             if code != 354:
-                return self._refused(smtp, code, said, recipient)
+                return self._refused(smtp, code, reply, recipient)
             if lease.is_over:
-                return Answer(Fate.PENDING, "it took too long to be sent by this run", is_open=False)
-            # What breaks off up to here, or while the message is handed over, the server can't have taken: it lacks
-            # the end of the message.
+                return Answer(MailOutcome.PENDING, "it took this run too long to send", is_open=False)
+            # If the connection breaks up to here, or during the message, the server can't have accepted it: it
+            # lacks the end of the message.
             smtp.send(_as_data(message))
         except (OSError, smtplib.SMTPException) as error:
-            return Answer(Fate.PENDING, f"the connection broke off: {_of(error, recipient)}", is_open=False)
+            return Answer(MailOutcome.PENDING, f"the connection broke: {_error_text(error, recipient)}", is_open=False)
         try:
-            code, said = smtp.getreply()
+            code, reply = smtp.getreply()
         except (OSError, smtplib.SMTPException) as error:
-            says = f"the mail server got the message and didn't say whether it took it: {_of(error, recipient)}"
-            return Answer(Fate.UNKNOWN, says, is_open=False)
+            detail = f"the mail server got the message and didn't confirm it: {_error_text(error, recipient)}"
+            return Answer(MailOutcome.UNKNOWN, detail, is_open=False)
         if code == 250:
-            return Answer(Fate.SENT)
-        return self._refused(smtp, code, said, recipient)
+            return Answer(MailOutcome.SENT)
+        return self._refused(smtp, code, reply, recipient)
 
-    def _mail_refused(self, code: int, said: bytes, recipient: Address) -> Answer:
+    def _mail_refused(self, code: int, reply: bytes, recipient: Address) -> Answer:
         if 500 <= code < 600 and code != 552:
             self.close()
             raise BadInput(
-                f"refuses mail from {self._settings.sender.address.text}: {_words(code, said)}",
+                f"refuses mail from {self._settings.sender.address.text}: {_reply_text(code, reply)}",
                 where=self._settings.address,
-                fix="correct from_email of the Airflow connection, or log in as somebody who may send from it",
+                fix="correct from_email of the Airflow connection, or log in as a user who may send from it",
             )
         assert self._smtp is not None  # ruff: ignore[assert]
-        return self._refused(self._smtp, code, said, recipient)
+        return self._refused(self._smtp, code, reply, recipient)
 
-    def _refused(self, smtp: smtplib.SMTP, code: int, said: bytes, recipient: Address) -> Answer:
-        says = without(_words(code, said), recipient.text)
+    def _refused(self, smtp: smtplib.SMTP, code: int, reply: bytes, recipient: Address) -> Answer:
+        detail = mask_in(_reply_text(code, reply), recipient.text)
         if code == 421 or not 400 <= code < 600:
-            return Answer(Fate.PENDING, f"the mail server ended the conversation: {says}", is_open=False)
+            return Answer(MailOutcome.PENDING, f"the mail server ended the session: {detail}", is_open=False)
         try:
             smtp.rset()
             is_open = True
         except (OSError, smtplib.SMTPException):
             is_open = False
         if code >= 500:
-            return Answer(Fate.FAILED, f"the mail server refuses it: {says}", is_open)
-        return Answer(Fate.PENDING, f"the mail server refuses it for now: {says}", is_open)
+            return Answer(MailOutcome.FAILED, f"the mail server refuses it: {detail}", is_open)
+        return Answer(MailOutcome.PENDING, f"the mail server refuses it for now: {detail}", is_open)
 
     def _connected(self) -> smtplib.SMTP:
         settings = self._settings
@@ -210,7 +210,7 @@ class Conversation:
         return TransientError(
             f"can't be reached: {error}",
             where=self._settings.address,
-            fix="check that it runs, and host and port of the Airflow connection; what waits is sent later",
+            fix="check that it runs, and host and port of the Airflow connection; waiting messages are sent later",
         )
 
 
@@ -222,11 +222,11 @@ def _as_data(message: bytes) -> bytes:
     return lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
 
-def _words(code: int, said: bytes | str) -> str:
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    # It may be of several lines, or of anything at all.
+def _reply_text(code: int, reply: bytes | str) -> str:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    # A reply may have several lines and any bytes.
     return " ".join(f"{code} {text}".split()).encode("utf-8", "replace").decode()[:300].replace("\x00", "")
 
 
-def _of(error: Exception, recipient: Address) -> str:
-    return without(" ".join(str(error).split())[:300], recipient.text) or type(error).__name__
+def _error_text(error: Exception, recipient: Address) -> str:
+    return mask_in(" ".join(str(error).split())[:300], recipient.text) or type(error).__name__

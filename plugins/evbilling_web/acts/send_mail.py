@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evbilling.errors import BadInput
-from evbilling.mail.letters import KIND_LABELS, KINDS
-from evbilling.mail.requests import SendRequest, preview_send
+from evbilling.mail import KIND_LABELS, KINDS, SendRequest, preview_send
 from evbilling.payments.actions.results import ActionResult, Code
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow import actions

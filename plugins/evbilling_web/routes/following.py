@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from evbilling.mail.request_results import requested
+from evbilling.mail import requested
 from evbilling.payments.actions.foreseen import FAILED
 from evbilling.payments.actions.results import ActionResult
 from evbilling.payments.actions.wording import describe

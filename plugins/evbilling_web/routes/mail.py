@@ -9,9 +9,18 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import BadInput
-from evbilling.mail import outbox_list
-from evbilling.mail.letters import FAILED_CHARGE, KIND_LABELS
-from evbilling.mail.outbox_list import MailFilter, MailRow
+from evbilling.mail import (
+    FAILED_CHARGE,
+    KIND_LABELS,
+    STATE_HINTS,
+    STATE_LABELS,
+    STATES,
+    MailFilter,
+    MailRow,
+    counts_by_state,
+    mail_page,
+    periods,
+)
 from evbilling.period import Period
 from evbilling_airflow.connections import smtp_settings
 from evbilling_web import warehouse
@@ -37,18 +46,18 @@ def mail(
     """Messages of a month, or of all, by kind, state and account, the newest first."""
     if kind and kind not in KIND_LABELS:
         raise HTTPException(404, f"There is no kind of message called {kind}.")
-    if state and state not in outbox_list.STATES:
+    if state and state not in STATES:
         raise HTTPException(404, f"There is no state of a message called {state}.")
     with warehouse.reading() as connection:
-        months = outbox_list.periods(connection)
+        months = periods(connection)
         wanted = MailFilter(
             period=_period(period, months),
             kinds=(kind,) if kind else (),
             states=(state,) if state else (),
             account=account.strip() or None,
         )
-        counts = outbox_list.counts_by_state(connection, wanted)
-        rows, next_before = outbox_list.mail_page(connection, wanted, before=before)
+        counts = counts_by_state(connection, wanted)
+        rows, next_before = mail_page(connection, wanted, before=before)
     given = {
         "rows": rows,
         "counts": counts,
@@ -63,8 +72,8 @@ def mail(
             "account": wanted.account or "",
         },
         "kinds": KIND_LABELS,
-        "labels": outbox_list.STATE_LABELS,
-        "hints": outbox_list.STATE_HINTS,
+        "labels": STATE_LABELS,
+        "hints": STATE_HINTS,
         "badges": _BADGES,
         "no_server": _server_trouble(),
         "may_not_send": why_not(user, Right.SEND_MAIL),

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from evbilling.documents import Issuer
 from evbilling.documents.formats import locale_of
-from evbilling.mail.addresses import Address, masked, parse_address, without
 from evbilling.mail.letters import (
     ACCOUNT_STATEMENT,
     CONNECTOR_STATEMENT,
@@ -26,6 +25,7 @@ from evbilling.mail.letters import (
     write_letter,
 )
 from evbilling.mail.messages import Sender, compose, message_id
+from evbilling.mail.recipients import Address, mask_in, masked, parse_address
 from tests.support.statement_views import account_view, connector_view, correction_view, failed_view
 
 ISSUER = Issuer("Volt & Söhne GmbH", ("Hauptstr. 1", "10115 Berlin"), "DE123", "billing@volt.example")
@@ -269,4 +269,4 @@ def test_what_is_no_address_is_refused(text: str | None) -> None:
 def test_an_address_is_masked_wherever_it_stands() -> None:
     """Finance sees that it is the same domain, not whose."""
     assert masked("jane.doe@example.org") == "j***@example.org"
-    assert without("550 <Jane.Doe@example.org> unknown", "jane.doe@example.org") == "550 <j***@example.org> unknown"
+    assert mask_in("550 <Jane.Doe@example.org> unknown", "jane.doe@example.org") == "550 <j***@example.org> unknown"
