@@ -290,7 +290,7 @@ def _send_mail(context: Mapping[str, Any]) -> list[ActionResult]:
 
     Without statements or a period nothing is asked for: the run sends what waits anyway.
     """
-    from evbilling.mail.requests import SendRequest, preview_send, request_send
+    from evbilling.mail import SendRequest, preview_send, request_send
     from evbilling.period import Period
     from evbilling_airflow.connections import services
 
