@@ -25,11 +25,12 @@ down: $(INSTALLED) ## stop the local stack; its data stays
 status: $(INSTALLED) ## what of the local stack runs, and where
 	@$(VENV)/bin/evbilling status
 
-check: $(INSTALLED) ## lint, format, types, import rules
+check: $(INSTALLED) ## lint, format, types, import rules, SQL
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/sqlfluff lint sql
 
 # Hundreds of short processes of Python: where a shell forbids to keep compiled code, each would compile ours anew.
 test test-all: export PYTHONDONTWRITEBYTECODE :=

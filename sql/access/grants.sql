@@ -1,6 +1,7 @@
--- Who may do what: run at the end of every `evbilling migrate`, as the owner. The writer (the DAGs) reads the record and
--- inserts into the few tables named here; everything else it does through functions of the owner. It never deletes in
--- schema billing. finance_reader has schema finance alone. A right that is taken away needs a `revoke` in a revision.
+-- Who may do what: run at the end of every `evbilling migrate`, as the owner. The writer (the DAGs) reads the record
+-- and inserts into the few tables named here; everything else it does through functions of the owner. It never
+-- deletes in schema billing. finance_reader has schema finance alone. A right that is taken away needs a `revoke` in
+-- a revision.
 grant usage on schema billing, finance to evbilling_writer;
 grant usage, create on schema staging to evbilling_writer;
 grant usage on schema finance to finance_reader;

@@ -62,8 +62,8 @@ comment on column billing.run_shard.profile is 'What the stored inventory of the
 comment on column billing.run_shard.orphans is
     'Connectors without a charger that the source knows, found with the part whose first shard this is';
 
--- A step raises the epoch of its scope when it starts and must still hold it when it writes, so an attempt that was paused
--- or cut off writes nothing.
+-- A step raises the epoch of its scope when it starts and must still hold it when it writes, so an attempt that was
+-- paused or cut off writes nothing.
 create table billing.fence (
     scope text primary key,
     epoch bigint not null

@@ -18,10 +18,10 @@ create table billing.statement (
     account_id text not null,
     revision smallint not null default 0 check (revision >= 0),
     number integer not null check (number > 0),
-    -- No foreign keys to the run, the setting and the statement that is corrected: each would look up every one of a hundred
-    -- thousand rows. The trigger statement_names_run_and_setting looks all of them up at once; a correction's posting looks
-    -- at what it corrects. None of the rows referred to ever goes: settings and statements are append-only, and
-    -- run_with_statements_stays keeps the runs.
+    -- No foreign keys to the run, the setting and the statement that is corrected: each would look up every one of a
+    -- hundred thousand rows. The trigger statement_names_run_and_setting looks all of them up at once; a correction's
+    -- posting looks at what it corrects. None of the rows referred to ever goes: settings and statements are
+    -- append-only, and run_with_statements_stays keeps the runs.
     run_id bigint not null,
     account_name text,
     financial_admin_id text not null,
@@ -60,8 +60,9 @@ create table billing.statement (
 comment on table billing.statement is 'One row per issued statement; a partition per period of connector statements';
 create index statement_corrections on billing.statement (corrects_statement_id) where corrects_statement_id is not null;
 
--- Account statements and corrections: S and C come after the A of connector statements, in every collation. What must be
--- unique is unique in each partition, and since a partition has one kind and period, or all of the others, in the table.
+-- Account statements and corrections: S and C come after the A of connector statements, in every collation. What must
+-- be unique is unique in each partition, and since a partition has one kind and period, or all of the others, in the
+-- table.
 create table billing.statement_other partition of billing.statement (
     constraint statement_of_other_kind check (kind <> 'connector'),
     constraint one_statement_per_kind_account_period_revision unique (account_id, period, kind, revision),
@@ -87,8 +88,8 @@ referencing new table as issued for each statement execute function billing.refu
 create trigger statement_is_listed after insert on billing.statement
 referencing new table as issued for each statement execute function billing.list_issued();
 
--- Partitions don't inherit statement triggers: these guard writes that name the partition. billing.guard_part creates those
--- of a period's partition.
+-- Partitions don't inherit statement triggers: these guard writes that name the partition. billing.guard_part creates
+-- those of a period's partition.
 create trigger statement_is_not_emptied before truncate on billing.statement_other
 for each statement execute function billing.refuse_change();
 create trigger statement_names_run_and_setting after insert on billing.statement_other

@@ -3,9 +3,10 @@
 -- requires: functions/connector_statements/refuse_change_of_issued_decision.sql
 
 -- One row per connector of a billed account: its rule (none = billed) and price. The statement is found by period and
--- account, so issuing touches accounts and never connectors. A period's partition is built in staging, split by the hash of
--- charger_id so that one large account splits too, and attached whole. The keys end with the period: it is the same
--- throughout a partition, and a key that began with it would compare it first a billion times while it is built.
+-- account, so issuing touches accounts and never connectors. A period's partition is built in staging, split by the
+-- hash of charger_id so that one large account splits too, and attached whole. The keys end with the period: it is
+-- the same throughout a partition, and a key that began with it would compare it first a billion times while it is
+-- built.
 create table billing.connector_decision (
     period text not null,
     account_id text not null,

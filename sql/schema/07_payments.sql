@@ -1,7 +1,7 @@
 -- How statements are collected: attempts at the gateway, payments made by other ways and their undoing, the plan of
--- retries, the shared pace. The writer changes none of these tables directly but the plan: it opens, claims and settles
--- attempts through functions that lock the statements concerned first, so that of several who collect one statement only
--- one does.
+-- retries, the shared pace. The writer changes none of these tables directly but the plan: it opens, claims and
+-- settles attempts through functions that lock the statements concerned first, so that of several who collect one
+-- statement only one does.
 -- requires: functions/audit/refuse_change.sql
 -- requires: functions/payments/refuse_change_of_attempt.sql
 -- requires: functions/standings/fail_standing.sql
@@ -117,9 +117,9 @@ for each row execute function billing.refuse_change();
 create trigger reversal_is_not_emptied before truncate on billing.paid_outside_reversal
 for each statement execute function billing.refuse_change();
 
--- When a statement whose collection failed is tried next, and why then or not at all; reason PAID once nothing is due. A
--- statement gets its row in the transaction in which it fails (TO-BE-PLANNED), so none is forgotten if the planning is cut
--- off. Advice only: no money follows from it.
+-- When a statement whose collection failed is tried next, and why then or not at all; reason PAID once nothing is
+-- due. A statement gets its row in the transaction in which it fails (TO-BE-PLANNED), so none is forgotten if the
+-- planning is cut off. Advice only: no money follows from it.
 create table billing.payment_plan (
     statement_id text primary key references billing.statement,
     planned_at timestamptz,

@@ -1,6 +1,6 @@
--- The double-entry ledger of what statements come to and how it is settled. One row moves one amount from one account to
--- another, so the books can't be out of balance; every balance is derived from the rows. Only the owner's functions insert
--- here: a statement posts itself when it is issued, a payment when its outcome is recorded.
+-- The double-entry ledger of what statements come to and how it is settled. One row moves one amount from one account
+-- to another, so the books can't be out of balance; every balance is derived from the rows. Only the owner's
+-- functions insert here: a statement posts itself when it is issued, a payment when its outcome is recorded.
 -- requires: functions/audit/refuse_change.sql
 -- requires: functions/ledger/refuse_overpayment.sql
 -- requires: functions/ledger/refuse_other_reversal.sql

@@ -1,14 +1,14 @@
--- What each statement stands at, kept beside the ledger so that a page can list, sort and sum a million of them at once.
--- For the page Driver Statements and the month's page; finance's views are derived from the ledger. Triggers keep standings
--- in the transaction that moves the money. See docs/decisions/0020 for the measurements.
+-- What each statement stands at, kept beside the ledger so that a page can list, sort and sum a million of them at
+-- once. For the page Driver Statements and the month's page; finance's views are derived from the ledger. Triggers
+-- keep standings in the transaction that moves the money. See docs/decisions/0020 for the measurements.
 -- requires: functions/audit/refuse_change.sql
 -- requires: functions/standings/status_of.sql
 -- requires: functions/standings/major.sql
 -- requires: functions/standings/sum_standing.sql
 -- requires: functions/standings/fold_when_many.sql
 
--- A row per connector statement, built in staging and attached with it. Account statements and corrections have none: they
--- owe nothing themselves and stay `Issued`.
+-- A row per connector statement, built in staging and attached with it. Account statements and corrections have none:
+-- they owe nothing themselves and stay `Issued`.
 create table billing.standing (
     statement_id text not null,
     account_key text collate "C" not null,
@@ -43,9 +43,9 @@ for each row execute function billing.refuse_change();
 create trigger standing_is_not_emptied before truncate on billing.standing
 for each statement execute function billing.refuse_change();
 
--- What the statements come to, by everything that the list is filtered by except account and id: the sum of all rows with
--- the same period, kind, currency and status. Each transaction adds its change as rows of its own, so that none waits for
--- another; from time to time they are folded into one.
+-- What the statements come to, by everything that the list is filtered by except account and id: the sum of all rows
+-- with the same period, kind, currency and status. Each transaction adds its change as rows of its own, so that none
+-- waits for another; from time to time they are folded into one.
 create table billing.statement_sum (
     sum_id bigint generated always as identity primary key,
     period text not null,

@@ -1,6 +1,6 @@
--- Corrections: linked credit and debit notes for issued connector statements whose truth has changed since. A correction
--- names its original, lists connector by connector what changed, and moves the original's balance in the ledger. What was
--- issued stays as it is.
+-- Corrections: linked credit and debit notes for issued connector statements whose truth has changed since. A
+-- correction names its original, lists connector by connector what changed, and moves the original's balance in the
+-- ledger. What was issued stays as it is.
 -- requires: functions/audit/refuse_change.sql
 
 create table billing.correction_line (

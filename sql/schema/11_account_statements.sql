@@ -1,5 +1,5 @@
--- Account statements: what each sums up, item by item. Every item is on exactly one of them, by an explicit list and not by
--- timing: what arrives late isn't listed yet, and goes on the next one.
+-- Account statements: what each sums up, item by item. Every item is on exactly one of them, by an explicit list and
+-- not by timing: what arrives late isn't listed yet, and goes on the next one.
 -- requires: functions/audit/refuse_change.sql
 
 create table billing.account_statement_item (

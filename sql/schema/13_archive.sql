@@ -1,5 +1,5 @@
--- Old periods: their decisions go to Parquet files and out of the warehouse, and what went is on record. For the owner, who
--- runs `evbilling archive`; no DAG may do it. Statements, ledger, corrections and account statements stay.
+-- Old periods: their decisions go to Parquet files and out of the warehouse, and what went is on record. For the
+-- owner, who runs `evbilling archive`; no DAG may do it. Statements, ledger, corrections and account statements stay.
 -- requires: functions/archive/refuse_change_of_dropped.sql
 
 -- One row per period whose decisions were copied to files. As long as `dropped_at` is null they are in the table, too.

@@ -10,8 +10,8 @@ create table billing.mail (
     kind text not null constraint mail_kind check (
         kind in ('connector_statement', 'account_statement', 'correction', 'failed_charge')
     ),
-    -- What it is about. No foreign keys, as in billing.transfer: the rows come from the statements and attempts themselves,
-    -- and a hundred thousand look-ups would be for nothing.
+    -- What it is about. No foreign keys, as in billing.transfer: the rows come from the statements and attempts
+    -- themselves, and a hundred thousand look-ups would be for nothing.
     statement_id text not null,
     attempt_id bigint,
     account_id text not null,

@@ -1,8 +1,8 @@
 -- Issues the account statements that a run has staged (account_run_N: one row per account; account_run_N_item;
--- account_run_N_withheld), in the caller's one transaction: numbers, totals as the items give them, the items. Refuses
--- what doesn't agree with the record: an item that differs from it, an opening balance that isn't the last closing
--- balance, a connector statement of the period or an earlier one left out. Returns how many statements, items and withheld
--- accounts were written.
+-- account_run_N_withheld), in the caller's one transaction: numbers, totals as the items give them, the items.
+-- Refuses what doesn't agree with the record: an item that differs from it, an opening balance that isn't the last
+-- closing balance, a connector statement of the period or an earlier one left out. Returns how many statements, items
+-- and withheld accounts were written.
 create or replace function billing.publish_account_statements(
     p_run_id bigint, p_epoch bigint, p_actor text, p_reason text,
     out statements integer, out items bigint, out withheld integer)
@@ -22,9 +22,9 @@ begin
     select period, code_version into strict v_period, v_version from billing.run where run_id = p_run_id;
     perform billing.hold_fence('account statements', p_epoch);
 
-    -- What follows takes the first five of all that is wrong instead of a LIMIT, by which it would be looked for row by
-    -- row: hours instead of seconds, as there is nothing wrong as a rule. First what is staged of our own record beside
-    -- the record as it stands now, from both sides.
+    -- Each check takes the first five faults of all instead of a LIMIT: as a rule there are none, and with a LIMIT
+    -- the planner would look for the first ones row by row, which takes hours instead of seconds. First, the staged
+    -- items of our own record against the record, in both directions.
     execute format($q$
         select array_to_string((array_agg(format('%%s %%s', i.item_kind, i.item_id)) filter (where i.item_id is not null))[1:5],
                                ', '),
@@ -48,10 +48,10 @@ begin
             v_item, v_account) into v_fault;
     end if;
     if v_fault is not null then
-        raise exception 'items that the record doesn''t have so: %', v_fault
+        raise exception 'staged items differ from the record: %', v_fault
             using errcode = 'EV003', hint = 'clear the task assemble to look again';
     end if;
-    -- Charges are the platform's: of them the record only knows which it lists, and what of those it has settled.
+    -- Charges are the platform's: the record only knows which of them it lists, and what of those is settled.
     execute format($q$
         select array_to_string((array_agg(format('%%s %%s', item_kind, item_id)))[1:5], ', ') from (
             select i.item_kind, i.item_id from staging.%1$I i
@@ -68,7 +68,7 @@ begin
                    where b.account_id = i.account_id and b.item_kind = 'paid_outside'
                      and substring(b.item_id from '^settled/(.*)/-?[0-9]+$') = i.charge_id)) wrong $q$, v_item) into v_fault;
     if v_fault is not null then
-        raise exception 'charges that earlier statements list, or settle, otherwise: %', v_fault
+        raise exception 'charges that earlier statements list or settle differently: %', v_fault
             using errcode = 'EV003', hint = 'clear the task assemble to look again';
     end if;
     execute format($q$
@@ -95,8 +95,8 @@ begin
         select 'account', %L, 0 where exists (select from staging.%I) on conflict do nothing $q$, v_period, v_account);
     select last_number into v_last from billing.statement_counter
     where kind = 'account' and period = v_period for update;
-    -- Whom each number goes to, once for the statements and their items. In the order of account and number, which is
-    -- that of the keys that both are entered into.
+    -- The number of each account, once for the statements and their items. In the order of account and number, as in
+    -- the keys of both.
     drop table if exists pg_temp.numbered;
     execute format($q$
         create temporary table numbered on commit drop as
@@ -145,7 +145,7 @@ begin
     withheld := withheld + v_resolved;
 
     if statements > 0 then
-        -- The tie-out and the next month's assembly follow at once; by the sizes of before they would take hours.
+        -- The tie-out and the next month's assembly follow at once; with outdated statistics they would take hours.
         analyze billing.statement (statement_id, kind, period, account_id, currency),
                 billing.account_statement_item (item_kind, item_id, statement_id, account_id);
     end if;

@@ -1,4 +1,4 @@
--- What a period's decisions come to. Two copies with the same four figures are the same: the digest is of whole rows.
+-- The totals of a period's decisions. Two copies with the same four figures are equal: the digest covers whole rows.
 create or replace function billing.decision_sums(
     p_period text, out decisions bigint, out billed bigint, out unit_price_minor numeric, out digest numeric)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$

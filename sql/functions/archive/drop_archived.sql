@@ -1,8 +1,9 @@
--- Takes a period's decisions out of the warehouse, in the caller's one transaction; returns how many. The caller has read
--- `p_files` and found them whole. Fails with EV004 unless they are on record, the period has settled, no run of it is
--- under way, and the table still holds what was copied. Whoever reads finance for long lets it fail after 10 seconds
--- rather than have all others wait behind it.
-create or replace function billing.drop_archived(p_period text, p_files jsonb, p_actor text, p_reason text) returns bigint
+-- Drops a period's decisions from the warehouse, in the caller's one transaction; returns how many. The caller has
+-- read `p_files` and found them complete. Fails with EV004 unless they are on record, a run of the period has ended
+-- and none is under way, and the table still holds what was copied. Gives up after 10 seconds if a long query of
+-- finance holds the table, so that others don't queue behind it.
+create or replace function billing.drop_archived(p_period text, p_files jsonb, p_actor text, p_reason text)
+returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
 declare
     v_record billing.archived_period;
@@ -10,7 +11,7 @@ declare
     v_run billing.run;
     v_sums record;
 begin
-    -- A run that is about to publish has lost its turn.
+    -- A run that is about to publish loses its fence.
     perform billing.raise_fence('issue ' || p_period);
     select * into v_record from billing.archived_period where period = p_period for update;
     if v_record.period is null or v_record.files <> p_files then
@@ -26,7 +27,7 @@ begin
     order by run_id desc limit 1;
     if v_run.run_id is not null then
         raise exception 'run % of % (%) hasn''t ended', v_run.run_id, p_period, v_run.dag_id
-            using errcode = 'EV004', hint = 'let it end; if it never will, run the period again';
+            using errcode = 'EV004', hint = 'wait for it to end; if it never will, run the period again';
     elsif not exists (select from billing.run where period = p_period and dag_id = 'connector_statements'
                         and state in ('issued', 'unchanged')) then
         raise exception 'no run has settled %', p_period using errcode = 'EV004', hint = 'run the period to its end';

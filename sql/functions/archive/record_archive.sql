@@ -1,5 +1,5 @@
--- Records where a period's decisions were copied to; true if that wasn't on record already. Fails with EV004 once they
--- are dropped, or if the files hold another number of rows.
+-- Records where a period's decisions were copied to; false if that is on record already. Fails with EV004 once they are
+-- dropped, or if the files hold another number of rows.
 create or replace function billing.record_archive(
     p_period text, p_store text, p_files jsonb, p_decisions bigint, p_billed bigint, p_unit_price_minor numeric,
     p_digest numeric, p_actor text)

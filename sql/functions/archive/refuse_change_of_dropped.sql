@@ -1,3 +1,4 @@
+-- The record of where dropped decisions were copied to is final; before they are dropped it may be replaced.
 create or replace function billing.refuse_change_of_dropped() returns trigger language plpgsql as $$
 begin
     if tg_op = 'TRUNCATE' or old.dropped_at is not null then

@@ -1,5 +1,5 @@
--- Adds the keys to a filled shard table and attaches it, in place of an earlier attempt's. The writer can't change it any
--- more.
+-- Adds the keys to a filled shard table and attaches it, in place of an earlier attempt's. The writer can't change it
+-- any more.
 create or replace function billing.close_shard(
     p_run_id bigint, p_shard integer, p_epoch bigint, p_rows bigint, p_summary_uri text, p_summary_sha256 text)
 returns void

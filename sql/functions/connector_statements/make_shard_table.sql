@@ -1,5 +1,6 @@
--- Makes the empty table of a try that open_shard() gave this epoch; fails if it is there. Autovacuum stays away from it
--- until it is published. No fence is held: whoever is paused here holds up nobody, and close_shard() refuses the late.
+-- Creates the empty table of an attempt that open_shard() gave this epoch; fails if it exists. Autovacuum stays away
+-- from it until it is published. No fence is held: an attempt that is paused here blocks nobody, and close_shard()
+-- refuses a late one.
 create or replace function billing.make_shard_table(p_run_id bigint, p_shard integer, p_epoch bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

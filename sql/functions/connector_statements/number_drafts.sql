@@ -1,6 +1,6 @@
--- Turns a run's drafts into the tables that publishing attaches: numbered statements, their postings, standings, sums and
--- mail, with all constraints and keys. Only for a period without statements; otherwise its drafts are published one by
--- one. The caller holds the fence, and must still hold it when it publishes.
+-- Turns a run's drafts into the tables that publishing attaches: numbered statements, their postings, standings, sums
+-- and mail, with all constraints and keys. Only for a period without statements; otherwise its drafts are published
+-- one by one. The caller holds the fence, and must still hold it when it publishes.
 create or replace function billing.number_drafts(p_run_id bigint, p_epoch bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

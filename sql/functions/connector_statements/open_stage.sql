@@ -1,5 +1,6 @@
--- Creates the empty staging tables of a run: run_12 (decisions, split by the hash of charger_id), run_12_statement and
--- run_12_unbilled for run 12. Drops those of earlier runs of the same period that have ended or were abandoned a week ago.
+-- Creates the empty staging tables of a run: run_12 (decisions, split by the hash of charger_id), run_12_statement
+-- and run_12_unbilled for run 12. Drops those of earlier runs of the same period that have ended or were abandoned a
+-- week ago.
 create or replace function billing.open_stage(p_run_id bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

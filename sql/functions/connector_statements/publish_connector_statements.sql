@@ -1,101 +1,100 @@
 -- Publishes what a run has staged for accounts without a statement, in the caller's one short transaction: decisions,
--- numbered statements with their postings, standings and mail, unbilled accounts, audit. Returns the rows written of each;
--- all 0 means that nothing changed.
+-- numbered statements, unbilled accounts, audit. Returns the rows written of each; all 0 means that nothing changed.
 --
--- A period's first issue attaches tables that number_drafts() has prepared; nothing is copied. A later run of the period
--- inserts what is missing.
+-- A period's first issue attaches tables that number_drafts() has completed in staging: statements, postings,
+-- standings and mail. Nothing is copied. A later run of the period inserts what is missing; triggers post and list
+-- it, and its mail is queued when the run is marked as issued.
 create or replace function billing.publish_connector_statements(
     p_run_id bigint, p_epoch bigint, p_actor text, p_reason text,
-    out statements integer, out decisions bigint, out unbilled integer)
+    out statements integer, out decisions bigint, out unbilled integer
+)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_stage text := 'run_' || p_run_id;
     v_period text;
     v_suffix text;
     v_version text;
-    v_last integer;
+    v_table text;
     v_leaf record;
+    v_last integer;
     v_resolved integer;
 begin
     select period, code_version into strict v_period, v_version from billing.run where run_id = p_run_id;
     v_suffix := replace(v_period, '-', '_');
     perform billing.hold_fence('issue ' || v_period, p_epoch);
 
+    -- Decisions.
     if not exists (select from billing.connector_decision where period = v_period) then
         select coalesce(sum(staged_rows), 0) into decisions from billing.run_shard where run_id = p_run_id;
+        v_table := 'connector_decision_' || v_suffix;
         execute format('select count(*) from (select from staging.%I limit 1) any_row', v_stage) into v_last;
         if v_last > 0 then
-            if to_regclass('billing.connector_decision_' || v_suffix) is not null then
-                execute format('drop table billing.%I', 'connector_decision_' || v_suffix);
+            if to_regclass('billing.' || v_table) is not null then
+                execute format('drop table billing.%I', v_table);
             end if;
             for v_leaf in
-                select c.relname, rs.shard from billing.run_shard rs
+                select c.relname as staged, format('%s_%s', v_table, rs.shard) as issued from billing.run_shard rs
                 join pg_class c on c.relname = rs.stage_table and c.relnamespace = 'staging'::regnamespace
                 where rs.run_id = p_run_id
             loop
-                execute format('revoke all on staging.%I from evbilling_writer', v_leaf.relname);
-                execute format('grant select on staging.%I to evbilling_writer', v_leaf.relname);
-                execute format('alter table staging.%I rename to %I', v_leaf.relname,
-                               format('connector_decision_%s_%s', v_suffix, v_leaf.shard));
-                execute format('alter table staging.%I set schema billing',
-                               format('connector_decision_%s_%s', v_suffix, v_leaf.shard));
-                execute format('alter table billing.%I reset (autovacuum_enabled)',
-                               format('connector_decision_%s_%s', v_suffix, v_leaf.shard));
-                -- Statement triggers aren't inherited: emptying a partition by its own name must be refused there.
+                execute format('revoke all on staging.%I from evbilling_writer', v_leaf.staged);
+                execute format('grant select on staging.%I to evbilling_writer', v_leaf.staged);
+                execute format('alter table staging.%I rename to %I', v_leaf.staged, v_leaf.issued);
+                execute format('alter table staging.%I set schema billing', v_leaf.issued);
+                execute format('alter table billing.%I reset (autovacuum_enabled)', v_leaf.issued);
+                -- Partitions don't inherit statement triggers: a truncate that names the partition must be refused
+                -- there.
                 execute format('create trigger decision_is_not_emptied before truncate on billing.%I
-                                for each statement execute function billing.refuse_change()',
-                               format('connector_decision_%s_%s', v_suffix, v_leaf.shard));
+                                for each statement execute function billing.refuse_change()', v_leaf.issued);
             end loop;
-            execute format('alter table staging.%I rename to %I', v_stage,
-                           'connector_decision_' || v_suffix);
-            execute format('alter table staging.%I set schema billing',
-                           'connector_decision_' || v_suffix);
+            execute format('alter table staging.%I rename to %I', v_stage, v_table);
+            execute format('alter table staging.%I set schema billing', v_table);
             execute format('alter table billing.connector_decision attach partition billing.%I for values in (%L)',
-                           'connector_decision_' || v_suffix, v_period);
+                           v_table, v_period);
             execute format('create trigger decision_is_not_emptied before truncate on billing.%I
-                            for each statement execute function billing.refuse_change()',
-                           'connector_decision_' || v_suffix);
+                            for each statement execute function billing.refuse_change()', v_table);
         else
             decisions := 0;
         end if;
     else
-        -- A re-run: only accounts without a statement, and of these only what differs, so the same truth writes nothing.
-        -- Those found unbilled before are among them: one whose billing was switched off since has no decisions any more.
-        execute format(
-            'with open_account as (
-                 select account_id from staging.%1$I union select account_id from staging.%2$I
-                 union select account_id from billing.unbilled_account where period = %3$L
-                 except select account_id from billing.statement where kind = ''connector'' and period = %3$L),
-             gone as (
-                 delete from billing.connector_decision p using open_account o
-                 where p.period = %3$L and p.account_id = o.account_id
-                   and not exists (
-                       select from staging.%4$I s where s.period = p.period and s.account_id = p.account_id
-                         and s.charger_id = p.charger_id and s.connector_id = p.connector_id
-                         and (s.power_type, s.rule_id, s.unit_price_minor)
-                             is not distinct from (p.power_type, p.rule_id, p.unit_price_minor))
-                 returning 1)
-             select count(*) from gone',
+        -- Only accounts without a statement, and of these only what differs, so the same truth writes nothing. Accounts
+        -- found unbilled before are among them: one whose billing was switched off since has no decisions any more.
+        execute format($q$
+            with open_account as (
+                select account_id from staging.%1$I union select account_id from staging.%2$I
+                union select account_id from billing.unbilled_account where period = %3$L
+                except select account_id from billing.statement where kind = 'connector' and period = %3$L),
+            gone as (
+                delete from billing.connector_decision p using open_account o
+                where p.period = %3$L and p.account_id = o.account_id
+                  and not exists (
+                      select from staging.%4$I s where s.period = p.period and s.account_id = p.account_id
+                        and s.charger_id = p.charger_id and s.connector_id = p.connector_id
+                        and (s.power_type, s.rule_id, s.unit_price_minor)
+                            is not distinct from (p.power_type, p.rule_id, p.unit_price_minor))
+                returning 1)
+            select count(*) from gone $q$,
             v_stage || '_statement', v_stage || '_unbilled', v_period, v_stage) into decisions;
-        execute format(
-            'with open_account as (
-                 select account_id from staging.%1$I union select account_id from staging.%2$I
-                 union select account_id from billing.unbilled_account where period = %3$L
-                 except select account_id from billing.statement where kind = ''connector'' and period = %3$L),
-             added as (
-                 insert into billing.connector_decision
-                     (period, account_id, charger_id, connector_id, power_type, rule_id, unit_price_minor)
-                 select s.period, s.account_id, s.charger_id, s.connector_id, s.power_type, s.rule_id, s.unit_price_minor
-                 from staging.%4$I s join open_account o on o.account_id = s.account_id
-                 where not exists (
-                     select from billing.connector_decision p
-                     where p.period = s.period and p.account_id = s.account_id and p.charger_id = s.charger_id
-                       and p.connector_id = s.connector_id)
-                 returning 1)
-             select count(*) + $1 from added',
+        execute format($q$
+            with open_account as (
+                select account_id from staging.%1$I union select account_id from staging.%2$I
+                union select account_id from billing.unbilled_account where period = %3$L
+                except select account_id from billing.statement where kind = 'connector' and period = %3$L),
+            added as (
+                insert into billing.connector_decision
+                    (period, account_id, charger_id, connector_id, power_type, rule_id, unit_price_minor)
+                select s.period, s.account_id, s.charger_id, s.connector_id, s.power_type, s.rule_id, s.unit_price_minor
+                from staging.%4$I s join open_account o on o.account_id = s.account_id
+                where not exists (
+                    select from billing.connector_decision p
+                    where p.period = s.period and p.account_id = s.account_id and p.charger_id = s.charger_id
+                      and p.connector_id = s.connector_id)
+                returning 1)
+            select count(*) + $1 from added $q$,
             v_stage || '_statement', v_stage || '_unbilled', v_period, v_stage) into decisions using decisions;
     end if;
 
+    -- Statements.
     insert into billing.statement_counter (kind, period, last_number) values ('connector', v_period, 0)
     on conflict do nothing;
     select last_number into v_last from billing.statement_counter
@@ -113,65 +112,67 @@ begin
                 execute format('alter table staging.%I set schema billing', v_leaf.issued);
                 execute format('alter table billing.%I reset (autovacuum_enabled)', v_leaf.issued);
             end loop;
+            v_table := 'statement_' || v_suffix;
             for v_leaf in
-                select c.conname, regexp_replace(c.conname, 'run_[0-9]+_issue$', 'statement_' || v_suffix) as issued
+                select c.conname as staged, regexp_replace(c.conname, 'run_[0-9]+_issue$', v_table) as issued
                 from pg_constraint c
-                where c.conrelid = ('billing.statement_' || v_suffix)::regclass and c.conname ~ 'run_[0-9]+_issue$'
+                where c.conrelid = ('billing.' || v_table)::regclass and c.conname ~ 'run_[0-9]+_issue$'
             loop
-                execute format('alter table billing.%I rename constraint %I to %I', 'statement_' || v_suffix,
-                               v_leaf.conname, v_leaf.issued);
+                execute format('alter table billing.%I rename constraint %I to %I', v_table, v_leaf.staged, v_leaf.issued);
             end loop;
             perform billing.attach_issue_tables(v_period);
-            execute format(
-                'insert into billing.statement_sum (
-                     period, kind, currency, minor_unit, status, statements, connectors, total_minor, balance_minor)
-                 select %L, ''connector'', currency, minor_unit, status, statements, connectors, total_minor, balance_minor
-                 from staging.%I order by 2, 4', v_period, v_stage || '_sum');
+            execute format($q$
+                insert into billing.statement_sum (
+                    period, kind, currency, minor_unit, status, statements, connectors, total_minor, balance_minor)
+                select %L, 'connector', currency, minor_unit, status, statements, connectors, total_minor, balance_minor
+                from staging.%I order by 2, 4 $q$, v_period, v_stage || '_sum');
         end if;
     else
         execute format('select billing.open_period(%L) where exists (select from staging.%I)', v_period,
                        v_stage || '_statement');
-        execute format(
-            'insert into billing.statement (
-                 statement_id, kind, period, account_id, number, run_id, account_name, financial_admin_id, time_zone,
-                 count_instant, statement_date, currency, minor_unit, setting_id, fee_minor, dc_fee_minor,
-                 exclude_closed, exclude_private, tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, code_version)
-             select ''A-'' || replace(%2$L, ''-'', '''') || ''-'' || lpad(n::text, greatest(6, length(n::text)), ''0''),
-                    ''connector'', %2$L, account_id, n, %3$s, account_name, financial_admin_id, time_zone,
-                    count_instant, (%2$L || ''-01'')::date, currency, minor_unit, setting_id, fee_minor, dc_fee_minor,
-                    exclude_closed, exclude_private, tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, %4$L
-             from (select d.*, $1 + row_number() over (order by d.account_id collate "C") as n
-                   from staging.%1$I d
-                   where not exists (select from billing.statement s where s.kind = ''connector'' and s.period = %2$L
-                                       and s.account_id = d.account_id)) numbered',
+        execute format($q$
+            insert into billing.statement (
+                statement_id, kind, period, account_id, number, run_id, account_name, financial_admin_id, time_zone,
+                count_instant, statement_date, currency, minor_unit, setting_id, fee_minor, dc_fee_minor, exclude_closed,
+                exclude_private, tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, code_version)
+            select 'A-' || replace(%2$L, '-', '') || '-' || lpad(n::text, greatest(6, length(n::text)), '0'),
+                   'connector', %2$L, account_id, n, %3$s, account_name, financial_admin_id, time_zone, count_instant,
+                   (%2$L || '-01')::date, currency, minor_unit, setting_id, fee_minor, dc_fee_minor, exclude_closed,
+                   exclude_private, tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, %4$L
+            from (select d.*, $1 + row_number() over (order by d.account_id collate "C") as n
+                  from staging.%1$I d
+                  where not exists (select from billing.statement s where s.kind = 'connector' and s.period = %2$L
+                                      and s.account_id = d.account_id)) numbered $q$,
             v_stage || '_statement', v_period, p_run_id, v_version) using v_last;
         get diagnostics statements = row_count;
     end if;
     update billing.statement_counter set last_number = v_last + statements
     where kind = 'connector' and period = v_period and statements > 0;
 
-    execute format(
-        'insert into billing.unbilled_account as u (period, account_id, reason_id, detail, is_quarantined,
-             expected_connector_count, expected_amount, currency, run_id)
-         select %2$L, account_id, reason_id, detail, is_quarantined, expected_connector_count, expected_amount,
-                currency, %3$s
-         from staging.%1$I d
-         where not exists (select from billing.statement s where s.kind = ''connector'' and s.period = %2$L
-                             and s.account_id = d.account_id)
-         on conflict (period, account_id, reason_id) do update
-         set detail = excluded.detail, is_quarantined = excluded.is_quarantined,
-             expected_connector_count = excluded.expected_connector_count,
-             expected_amount = excluded.expected_amount, currency = excluded.currency, run_id = excluded.run_id,
-             resolved_by_run_id = null
-         where (u.detail, u.expected_connector_count, u.expected_amount, u.currency, u.resolved_by_run_id)
-               is distinct from (excluded.detail, excluded.expected_connector_count, excluded.expected_amount,
-                                 excluded.currency, null)',
+    -- Unbilled accounts: what is new or otherwise, and what is resolved.
+    execute format($q$
+        insert into billing.unbilled_account as u (period, account_id, reason_id, detail, is_quarantined,
+            expected_connector_count, expected_amount, currency, run_id)
+        select %2$L, account_id, reason_id, detail, is_quarantined, expected_connector_count, expected_amount,
+               currency, %3$s
+        from staging.%1$I d
+        where not exists (select from billing.statement s where s.kind = 'connector' and s.period = %2$L
+                            and s.account_id = d.account_id)
+        on conflict (period, account_id, reason_id) do update
+        set detail = excluded.detail, is_quarantined = excluded.is_quarantined,
+            expected_connector_count = excluded.expected_connector_count,
+            expected_amount = excluded.expected_amount, currency = excluded.currency, run_id = excluded.run_id,
+            resolved_by_run_id = null
+        where (u.detail, u.expected_connector_count, u.expected_amount, u.currency, u.resolved_by_run_id)
+              is distinct from (excluded.detail, excluded.expected_connector_count, excluded.expected_amount,
+                                excluded.currency, null) $q$,
         v_stage || '_unbilled', v_period, p_run_id);
     get diagnostics unbilled = row_count;
-    execute format(
-        'update billing.unbilled_account u set resolved_by_run_id = %3$s
-         where u.period = %2$L and u.resolved_by_run_id is null
-           and not exists (select from staging.%1$I d where d.account_id = u.account_id and d.reason_id = u.reason_id)',
+    execute format($q$
+        update billing.unbilled_account u set resolved_by_run_id = %3$s
+        where u.period = %2$L and u.resolved_by_run_id is null
+          and not exists (select from staging.%1$I d
+                          where d.account_id = u.account_id and d.reason_id = u.reason_id) $q$,
         v_stage || '_unbilled', v_period, p_run_id);
     get diagnostics v_resolved = row_count;
     unbilled := unbilled + v_resolved;

@@ -1,4 +1,5 @@
--- A decision may be replaced only as long as its account has no statement for the period (nothing to bill, say).
+-- A decision may be replaced only as long as its account has no statement for the period, as when there is nothing to
+-- bill.
 create or replace function billing.refuse_change_of_issued_decision() returns trigger language plpgsql as $$
 begin
     if exists (select from billing.statement s

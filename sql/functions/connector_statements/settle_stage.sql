@@ -1,6 +1,9 @@
--- Removes the staged decisions of accounts that turn out to be quarantined (their fault is in another shard), and marks
--- those of accounts that owe nothing. The shards' recorded row counts are kept in step, so publishing needn't count.
-create or replace function billing.settle_stage(p_run_id bigint, p_quarantined text[], p_nothing_owed text[], p_rule_id text)
+-- Removes the staged decisions of accounts that turn out to be quarantined (their fault is in another shard), and
+-- gives those of accounts that owe nothing the rule `p_rule_id`. The shards' recorded row counts follow, so
+-- publishing needn't count.
+create or replace function billing.settle_stage(
+    p_run_id bigint, p_quarantined text[], p_nothing_owed text[], p_rule_id text
+)
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,5 +1,5 @@
--- Before a re-run of a published period is settled: a connector that another account was already billed for stays
--- there. Returns the accounts whose staged decisions changed.
+-- Before the amounts of a re-run are worked out: a connector that another account was already billed for stays there.
+-- Returns the accounts whose staged decisions changed.
 create or replace function billing.yield_to_published(p_run_id bigint) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,9 +1,11 @@
--- What a run would correct: statements whose amounts aren't those that the run has staged, accounts at fault left out.
--- A statement that the run has nothing for is worth nothing now. `is_waiting`: a charge of it is under way, so it can't be
--- corrected yet. Amounts are by how much the statement would change.
+-- What a run would correct: statements whose amounts differ from those that the run has staged, without the accounts
+-- in `p_held`. A statement for which the run has staged nothing is now worth nothing. `is_waiting`: a charge of it is
+-- under way, so it can't be corrected yet. The amounts are the change to the statement.
 create or replace function billing.corrections_due(p_run_id bigint, p_held text[])
-returns table (statement_id text, account_id text, currency text, minor_unit smallint, net_minor bigint, tax_minor bigint,
-               total_minor bigint, is_waiting boolean)
+returns table (
+    statement_id text, account_id text, currency text, minor_unit smallint, net_minor bigint, tax_minor bigint,
+    total_minor bigint, is_waiting boolean
+)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return query execute format($q$

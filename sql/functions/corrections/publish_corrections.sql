@@ -1,6 +1,9 @@
--- Issues the corrections that are due and not waiting, in the caller's one transaction. Returns how many.
+-- Issues the corrections that are due and not waiting, in the caller's one transaction. Returns how many corrections
+-- and lines.
 create or replace function billing.publish_corrections(
-    p_run_id bigint, p_epoch bigint, p_held text[], p_actor text, p_reason text, out corrections integer, out lines bigint)
+    p_run_id bigint, p_epoch bigint, p_held text[], p_actor text, p_reason text,
+    out corrections integer, out lines bigint
+)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_stage text := 'run_' || p_run_id;
@@ -18,7 +21,7 @@ begin
     on conflict do nothing;
     select last_number into v_last from billing.statement_counter
     where kind = 'correction' and period = v_period for update;
-    -- Looked up anew: whoever charged or corrected meanwhile has committed by now.
+    -- Read again: charges and corrections that were being written have committed by now.
     insert into billing.statement (
         statement_id, kind, period, account_id, revision, number, run_id, account_name, financial_admin_id, time_zone,
         statement_date, currency, minor_unit, tax_rate, net_minor, tax_minor, total_minor, corrects_statement_id,
@@ -35,7 +38,7 @@ begin
     update billing.statement_counter set last_number = v_last + corrections
     where kind = 'correction' and period = v_period and corrections > 0;
 
-    -- The new corrections have no lines yet, so the effective decisions are still those of before.
+    -- The new corrections have no lines yet, so the effective decisions are still the previous ones.
     execute format($q$
         insert into billing.correction_line (correction_id, period, account_id, charger_id, connector_id, power_type,
                                              before_minor, after_minor, rule_id, is_there)

@@ -1,5 +1,5 @@
--- What is still due on a connector statement, in minor units; below zero where a correction left a credit. Null if there
--- is no such statement.
+-- What is still due on a connector statement, in minor units; below zero where a correction left a credit. Null if
+-- there is no such statement.
 create or replace function billing.balance_minor(p_statement_id text) returns bigint
 language sql stable
 return (

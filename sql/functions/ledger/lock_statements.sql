@@ -1,6 +1,6 @@
--- Whoever moves the balance of statements locks them first, all in one order, and looks at it afterwards. That holds only
--- where each command sees what was committed before it began: a transaction with a snapshot of its own would go by a
--- balance of the past.
+-- A transaction that moves the balance of statements locks them first, all in one order, and reads the balance
+-- afterwards. That works only where each command sees what was committed before it began: with a snapshot of its own,
+-- the transaction would go by an outdated balance.
 create or replace function billing.lock_statements(p_statements text[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

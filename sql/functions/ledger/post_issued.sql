@@ -1,6 +1,6 @@
--- Posts statements to the ledger as they are issued. A correction moves the balance of the connector statement that it
--- corrects; an account statement sums up what is posted elsewhere and posts nothing itself. The transfers of a statement
--- are inserted one after the other, in the order of the index that they go into.
+-- Posts statements to the ledger as they are issued. A correction moves the balance of the connector statement that
+-- it corrects; an account statement sums up what is posted elsewhere and posts nothing itself. The transfers of a
+-- statement are inserted one after the other, in the order of the index that they go into.
 create or replace function billing.post_issued() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

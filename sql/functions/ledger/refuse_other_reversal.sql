@@ -1,4 +1,4 @@
--- A reversal takes back all of a payment that is on record as undone, whoever posts it.
+-- A reversal takes back the whole of a payment that is on record as undone, whoever posts it.
 create or replace function billing.refuse_other_reversal() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
--- No payment takes a statement below zero, whoever posts it. Those who collect the same statement at once take turns:
--- each locks it first.
+-- No payment takes a statement below zero, whoever posts it. Concurrent payments of a statement take turns: each
+-- locks it first.
 create or replace function billing.refuse_overpayment() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,4 +1,4 @@
--- Makes the table of a period's messages, which lies keyed in schema billing, a partition.
+-- Attaches a period's table of messages, which is in schema billing with its keys, as a partition.
 create or replace function billing.attach_mail_table(p_period text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

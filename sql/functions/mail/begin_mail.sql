@@ -1,6 +1,7 @@
--- Marks a message as being sent; to be committed before the mail server hears of it. False if it isn't the sender's any
--- more, whose reservation is over or was taken.
-create or replace function billing.begin_mail(p_mail_id bigint, p_sender text, p_recipient text, p_message_id text) returns boolean
+-- Marks a message as being sent; the caller commits this before it contacts the mail server. False if the message
+-- isn't the sender's any more: its reservation has ended or was taken over.
+create or replace function billing.begin_mail(p_mail_id bigint, p_sender text, p_recipient text, p_message_id text)
+returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     update billing.mail

@@ -1,4 +1,4 @@
--- The table of the messages about a period's connector statements, empty and without keys.
+-- Creates the table of messages about a period's connector statements, without keys.
 create or replace function billing.create_mail_table(p_schema text, p_table text, p_period text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
--- Gives up, as unknown, what was begun longer than `p_lease` ago and never settled: whoever began it is gone, and nobody
--- knows whether the mail server took it. Returns how many.
+-- Gives up, as unknown, messages that were begun longer than `p_lease` ago and have no outcome: their sender is gone,
+-- and nobody knows whether the mail server took them. Returns how many.
 create or replace function billing.give_up_mail(p_lease interval) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

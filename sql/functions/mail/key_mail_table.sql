@@ -1,3 +1,4 @@
+-- Adds the keys and indexes of billing.mail to a period's table.
 create or replace function billing.key_mail_table(p_schema text, p_table text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,9 +1,12 @@
--- What asking for messages comes to: for each statement named (null: every one of the period) the newest message of the
--- kind, or the one to be made where there is none. `does`: 'send' (held or failed: it waits again), 'copy' (sent, or
--- unknown: another one beside it), 'waits', 'busy', 'repeated' (this very request has seen to it) or 'unknown'.
-create or replace function billing.mail_to_send(p_request_id text, p_statements text[], p_kind text, p_period text, p_states text[])
-returns table (statement_id text, kind text, mail_id bigint, state text, account_id text, financial_admin_id text,
-               does text)
+-- What a request for mail comes to: for each statement named (null: every one of the period) the newest message of
+-- the kind, or the one to be made where there is none. `does`: 'send' (held or failed: it waits again), 'copy' (sent
+-- or unknown: a copy is added), 'waits', 'busy', 'repeated' (this same request has done it) or 'unknown'.
+create or replace function billing.mail_to_send(
+    p_request_id text, p_statements text[], p_kind text, p_period text, p_states text[]
+)
+returns table (
+    statement_id text, kind text, mail_id bigint, state text, account_id text, financial_admin_id text, does text
+)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
@@ -29,7 +32,7 @@ begin
     )
     select n.statement_id, n.kind, n.mail_id, n.state, n.account_id, n.financial_admin_id, case
                when n.statement_kind is null then 'unknown'
-               -- A notice needs a decline, and no other kind can be had of a statement than its own.
+               -- A notice needs a decline, and a statement has no other kind of mail than its own.
                when n.mail_id is null and n.kind is distinct from case n.statement_kind
                     when 'connector' then 'connector_statement' when 'account' then 'account_statement'
                     else 'correction' end then 'unknown'

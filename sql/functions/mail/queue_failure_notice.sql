@@ -1,5 +1,5 @@
--- One notice for each reason with each payment method: a retry that fails as before tells nothing new, another card or
--- another reason does. What never took place at the gateway is no news for the financial admin at all.
+-- Queues one notice for each reason with each payment method: a retry that fails as before is no news, another card or
+-- another reason is. A charge that never reached the gateway is no news for the financial admin at all.
 create or replace function billing.queue_failure_notice() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,9 +1,9 @@
--- A run that publishes settles in the same transaction: that is where its statements get their mail, all of them or, if they
--- have it, none, as a month's first connector statements do.
+-- Queues the mail of the statements that a run has issued, all of them or, if they have it, none: a month's first
+-- connector statements bring theirs.
 create or replace function billing.queue_statement_mail() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-    -- With the values in the text, only the partition of the period is looked at.
+    -- With the values in the text, the planner reads only the partition of the period.
     execute format($q$
         insert into billing.mail (kind, statement_id, account_id, financial_admin_id, period, occasion, state, last_error,
                                   requested_by)

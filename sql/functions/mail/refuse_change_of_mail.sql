@@ -1,4 +1,4 @@
--- What was sent stays so, and what a message is about never changes.
+-- What was sent stays sent, and what a message is about never changes.
 create or replace function billing.refuse_change_of_mail() returns trigger language plpgsql as $$
 begin
     if tg_op <> 'DELETE' and old.state <> 'sent'
@@ -10,6 +10,6 @@ begin
         return new;
     end if;
     raise exception '% of mail % refused: what it is about never changes, nor that it was sent', tg_op, old.mail_id
-        using errcode = 'EV002', hint = 'ask for it to be sent again, which makes a row beside it';
+        using errcode = 'EV002', hint = 'request it again, which adds a row';
 end
 $$;

@@ -1,4 +1,4 @@
--- Lets go of what `p_sender` reserved and did not begin.
+-- Releases what `p_sender` reserved and did not begin; returns how many.
 create or replace function billing.release_mail(p_sender text) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,5 +1,5 @@
--- Asks for messages of statements, as mail_to_send says; each is audited. Returns the same rows, with the message that now
--- waits. Once for a request: the same again does nothing.
+-- Requests mail of statements, as mail_to_send() lists it; each is audited. Returns the same rows, with the message
+-- that now waits. A repeated request does nothing.
 create or replace function billing.request_mail(
     p_request_id text, p_statements text[], p_kind text, p_actor text, p_reason text)
 returns table (statement_id text, kind text, mail_id bigint, state text, account_id text, financial_admin_id text,
@@ -11,7 +11,7 @@ declare
     v_mail_id bigint;
 begin
     if coalesce(p_request_id, '') = '' or coalesce(p_reason, '') = '' or p_statements is null then
-        raise exception 'mail is asked for by statements, with a request''s id and a reason' using errcode = 'EV004';
+        raise exception 'a request for mail needs statements, an id and a reason' using errcode = 'EV004';
     end if;
     -- One request at a time: two that name the same statement would both find it unsent.
     perform pg_advisory_xact_lock(hashtext('evbilling mail request'));

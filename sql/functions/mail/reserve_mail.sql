@@ -1,9 +1,13 @@
--- Messages that wait and are due, as many as asked for, reserved for `p_sender` until the lease is over: nobody else
--- prepares or sends them meanwhile. Null kinds or period: any. A notice of a charge that is paid by now tells nothing
--- true any more and is held.
-create or replace function billing.reserve_mail(p_sender text, p_most integer, p_lease interval, p_kinds text[], p_period text)
-returns table (mail_id bigint, kind text, statement_id text, attempt_no integer, account_id text, financial_admin_id text,
-               tries integer)
+-- Reserves up to `p_most` messages that wait and are due for `p_sender`, until the lease ends: nobody else prepares
+-- or sends them meanwhile. Null kinds or period: any. A notice of a charge that is paid by now is no longer true and
+-- is held.
+create or replace function billing.reserve_mail(
+    p_sender text, p_most integer, p_lease interval, p_kinds text[], p_period text
+)
+returns table (
+    mail_id bigint, kind text, statement_id text, attempt_no integer, account_id text, financial_admin_id text,
+    tries integer
+)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin

@@ -1,7 +1,7 @@
--- Takes up to `p_most` of a batch's attempts that wait to be sent, or whose sender was cut off before recording an
--- answer, and marks them as sent: from the commit on, only the gateway knows what became of them. Attempts claimed
--- less than `p_lease` ago belong to another sender; those first sent before the gateway forgets a key (24 hours) are not
--- sent again but left to be asked about.
+-- Claims up to `p_most` of a batch's attempts that wait to be sent, or whose sender was cut off before it recorded an
+-- answer, and marks them as sent: from the commit on, only the gateway knows their outcome. Attempts claimed less
+-- than `p_lease` ago belong to another sender. Attempts first sent 23 hours ago or more are left to reconciliation:
+-- the gateway forgets an idempotency key after 24 hours.
 create or replace function billing.claim_attempts(p_batch text, p_most integer, p_lease interval)
 returns table (attempt_id bigint, statement_id text, idempotency_key text, amount_minor bigint, currency text,
                customer text, payment_method text, attempt_no integer)

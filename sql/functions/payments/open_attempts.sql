@@ -1,8 +1,8 @@
--- Opens one attempt for each of `p_statements` that may be tried, committed by the caller before any call is made.
--- Arrays are parallel: the payer's customer and payment method at the gateway (null: none known), and the step in minor
--- units in which the gateway charges. Returns for each statement the attempt, or why there is none:
--- unknown, not_collectable, paid, too_small, open_attempt, repeated, capped, hard_decline.
--- Without a payment method the attempt is a decline at once.
+-- Opens one attempt for each of `p_statements` that may be tried; the caller commits before it makes a call. The
+-- arrays are parallel: the payer's customer and payment method at the gateway (null: none known), and the step in
+-- minor units in which the gateway charges. Returns for each statement its attempt, or why there is none: unknown,
+-- not_collectable, paid, too_small, open_attempt, repeated, capped, hard_decline. Without a payment method the
+-- attempt is declined at once.
 create or replace function billing.open_attempts(
     p_trigger text, p_occasion text, p_batch text, p_actor text, p_reason text, p_cap integer,
     p_statements text[], p_customers text[], p_methods text[], p_steps integer[])

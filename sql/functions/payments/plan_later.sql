@@ -1,4 +1,4 @@
--- Puts statements among those to be planned, unless they are there already. Ids in order: who plans takes the rows so too.
+-- Marks statements as to be planned, unless they are already. In the order of their ids, as the planner takes them.
 create or replace function billing.plan_later(p_statements text[], p_detail text) returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
     insert into billing.payment_plan as p (statement_id, reason_id, detail)

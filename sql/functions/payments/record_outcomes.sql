@@ -1,5 +1,5 @@
--- Records what became of attempts; parallel arrays. A success posts its payment in the same transaction. What is settled
--- already stays as it is, so recording the same answer twice changes nothing. Returns the attempts that were changed.
+-- Records the outcomes of attempts; the arrays are parallel. A success posts its payment in the same transaction. A
+-- settled outcome stays, so recording the same answer twice changes nothing. Returns the attempts that were changed.
 create or replace function billing.record_outcomes(
     p_attempts bigint[], p_outcomes text[], p_gateway_ids text[], p_decline_codes text[], p_advice_codes text[],
     p_decline_classes text[], p_messages text[])

@@ -1,5 +1,5 @@
--- Records a payment made outside the gateway; amount null: all that is due. Returns its id, the amount, and whether it is
--- new (the same request again is not). Refuses with EV004 what can't be right.
+-- Records a payment made outside the gateway; amount null: all that is due. Returns its id, the amount, and whether
+-- it is new (the same request again is not). Refuses with EV004 what can't be right.
 create or replace function billing.record_paid_outside(
     p_request_id text, p_statement_id text, p_amount_minor bigint, p_currency text, p_paid_on date, p_reference text,
     p_actor text, p_reason text, out paid_outside_id bigint, out amount_minor bigint, out is_new boolean)
@@ -14,13 +14,14 @@ begin
     perform billing.lock_statements(array[p_statement_id]);
     select * into v_statement from billing.statement s where s.statement_id = p_statement_id;
     if v_statement.statement_id is null then
-        raise exception 'there is no statement %', p_statement_id using errcode = 'EV004', hint = 'look up its id in finance.statements';
+        raise exception 'there is no statement %', p_statement_id
+            using errcode = 'EV004', hint = 'look up its id in finance.statements';
     end if;
     select * into v_recorded from billing.paid_outside o where o.request_id = p_request_id;
     if v_recorded.paid_outside_id is null then
         if v_statement.kind <> 'connector' then
             raise exception '% is no connector statement', p_statement_id
-                using errcode = 'EV004', hint = 'mark the connector statements paid that it lists';
+                using errcode = 'EV004', hint = 'mark the connector statements that it lists as paid';
         end if;
         if v_statement.currency is distinct from p_currency then
             raise exception '% is in %, not in %', p_statement_id, v_statement.currency, p_currency

@@ -1,4 +1,4 @@
--- Immutability: an attempt's outcome is settled once and never otherwise; all else of it never changes.
+-- The outcome of an attempt is settled once, and what was asked for never changes.
 create or replace function billing.refuse_change_of_attempt() returns trigger language plpgsql as $$
 begin
     if tg_op <> 'DELETE' and old.outcome in ('pending', 'unknown')

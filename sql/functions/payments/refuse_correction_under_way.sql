@@ -1,6 +1,6 @@
--- A correction waits for a charge that is under way: the charge is of the balance as it was, and a credit meanwhile would
--- make it too much. What a correction adds to a statement that was tried already is collected with what failed.
--- Named so that it comes after statement_posts_itself, which locks what is corrected.
+-- A correction waits for a charge that is under way: the charge is of the previous balance, and a credit in the
+-- meantime would make it too high. What a correction adds to a statement that was tried before is collected with what
+-- failed. The trigger's name sorts after statement_posts_itself, which locks what is corrected.
 create or replace function billing.refuse_correction_under_way() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -14,7 +14,7 @@ begin
     where a.outcome in ('pending', 'unknown')
       and a.statement_id in (select corrects_statement_id from issued where kind = 'correction');
     if v_under_way is not null then
-        raise exception 'a charge is under way, and its outcome isn''t known yet, of %', v_under_way
+        raise exception 'charges are under way whose outcome isn''t known yet: %', v_under_way
             using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
     end if;
     perform billing.plan_later(

@@ -1,6 +1,6 @@
--- Takes back a payment that was marked as paid by mistake: all of it, once. p_paid_outside_id null: the statement's only
--- one that isn't undone yet. Returns which it was, its amount, and whether the undo is new (the same request again is
--- not). What is due again is among what is to be planned. Refuses with EV004 what can't be right.
+-- Takes back a payment that was marked as paid by mistake: the whole of it, once. p_paid_outside_id null: the
+-- statement's only one that isn't undone yet. Returns its id, its amount, and whether the undo is new (the same
+-- request again is not). What is due again is marked as to be planned. Refuses with EV004 what can't be right.
 create or replace function billing.reverse_paid_outside(
     p_request_id text, p_statement_id text, p_paid_outside_id bigint, p_actor text, p_reason text,
     out paid_outside_id bigint, out amount_minor bigint, out is_new boolean)
@@ -17,7 +17,8 @@ begin
     perform billing.lock_statements(array[p_statement_id]);
     select s.kind into v_kind from billing.statement s where s.statement_id = p_statement_id;
     if v_kind is null then
-        raise exception 'there is no statement %', p_statement_id using errcode = 'EV004', hint = 'look up its id in finance.statements';
+        raise exception 'there is no statement %', p_statement_id
+            using errcode = 'EV004', hint = 'look up its id in finance.statements';
     end if;
     select * into v_reversal from billing.paid_outside_reversal r where r.request_id = p_request_id;
     is_new := v_reversal.reversal_id is null;
@@ -49,10 +50,10 @@ begin
             end if;
         elsif v_standing is null then
             raise exception 'no payment of % is marked as paid, or all are undone', p_statement_id
-                using errcode = 'EV004', hint = 'see its payments in finance.payments; what the gateway collected is refunded there';
+                using errcode = 'EV004', hint = 'see its payments in finance.payments; refund there what the gateway collected';
         elsif cardinality(v_standing) > 1 then
             raise exception '% was marked as paid % times: %', p_statement_id, cardinality(v_standing), v_listed
-                using errcode = 'EV004', hint = 'name the payment that is to be undone';
+                using errcode = 'EV004', hint = 'name the payment to undo';
         else
             select * into v_payment from billing.paid_outside o where o.paid_outside_id = v_standing[1];
         end if;
@@ -62,20 +63,20 @@ begin
             raise exception 'a charge of % is under way (attempt %), and its outcome isn''t known yet', p_statement_id, v_open
                 using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
         end if;
-        -- Money that the gateway took for this very statement and we booked by hand: it would be charged a second time.
+        -- The gateway collected this payment for the statement and we booked it by hand: it would be charged twice.
         if exists (select from billing.gateway_payment g
                    where g.gateway_payment_id = v_payment.reference and g.statement_id = p_statement_id
                      and g.currency = v_payment.currency and g.outcome = 'succeeded' and g.gone_at is null
                      and g.amount_minor > g.refunded_minor) then
             raise exception 'the gateway has collected paid-outside-% of %: it is its payment %', v_payment.paid_outside_id,
                 p_statement_id, v_payment.reference
-                using errcode = 'EV004', hint = 'refund it there first, and let payment_reconciliation see that';
+                using errcode = 'EV004', hint = 'refund it there first, and run payment_reconciliation';
         end if;
         insert into billing.paid_outside_reversal (request_id, paid_outside_id, statement_id, actor, reason)
         values (p_request_id, v_payment.paid_outside_id, p_statement_id, p_actor, p_reason)
         on conflict (request_id) do nothing returning * into v_reversal;
         if v_reversal.reversal_id is null then
-            -- The same request for another statement was faster.
+            -- The same request for another statement came first.
             select * into v_reversal from billing.paid_outside_reversal r where r.request_id = p_request_id;
             is_new := false;
         end if;

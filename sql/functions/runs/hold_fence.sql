@@ -1,4 +1,4 @@
--- Fails with EV001 if a newer try or run holds `scope`; otherwise keeps others out until the transaction ends.
+-- Fails with EV001 if a newer attempt or run holds `scope`; otherwise keeps others out until the transaction ends.
 create or replace function billing.hold_fence(p_scope text, p_epoch bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

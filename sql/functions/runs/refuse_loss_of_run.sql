@@ -1,3 +1,4 @@
+-- Keeps a run that has issued statements: they name it without a foreign key.
 create or replace function billing.refuse_loss_of_run() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

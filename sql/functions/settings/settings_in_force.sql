@@ -1,4 +1,4 @@
--- The setting in force of each account in a period: of those effective by then the latest, and of several for one
+-- The setting in force of each account in a period: the latest that is effective by then, and of several with the same
 -- effective_from the last recorded.
 create or replace function billing.settings_in_force(p_period text) returns setof billing.account_setting
 language sql stable as $$

@@ -1,3 +1,4 @@
+-- Refreshes the standings of statements of which an attempt was declined.
 create or replace function billing.fail_standing() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

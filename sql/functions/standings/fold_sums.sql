@@ -1,4 +1,4 @@
--- Folds sums. Rows that somebody else is folding are left to them.
+-- Folds the rows of billing.statement_sum into one for each key. Rows that another transaction is folding are skipped.
 create or replace function billing.fold_sums() returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
     with gone as (

@@ -1,4 +1,4 @@
--- Some hundred rows at most are there to be added up: about every five hundredth folds them.
+-- Keeps the rows to be added up at some hundred: about every five hundredth folds them.
 create or replace function billing.fold_when_many() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,3 +1,4 @@
+-- Adds the keys and indexes of billing.standing to a period's table.
 create or replace function billing.key_standings(p_schema text, p_standing text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

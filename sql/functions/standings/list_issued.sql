@@ -1,4 +1,5 @@
--- What statements that are inserted bring to the list. Those of a period that is attached bring it themselves.
+-- Enters statements that are inserted into standings, sums and names. Those of a period that is attached have them
+-- already.
 create or replace function billing.list_issued() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

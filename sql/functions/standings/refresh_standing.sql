@@ -1,9 +1,9 @@
--- Brings standings up to what ledger and attempts say. Those who move a statement have locked it, and each command here
--- sees what was committed before it began. Returns how many rows changed. Looked up one by one, in the partition of each,
--- however many they are: a million would be read for a thousand otherwise.
+-- Brings standings up to what ledger and attempts say. The caller has locked the statements, and each command here
+-- sees what was committed before it began. Returns how many rows changed. Rows are looked up one by one, each in its
+-- partition: for a thousand statements the planner would otherwise read a million.
 create or replace function billing.refresh_standing(p_statements text[]) returns integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off
-as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
     v_changed integer;
 begin

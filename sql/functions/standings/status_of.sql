@@ -1,6 +1,9 @@
--- The status of a connector statement: the only place that says so, for finance.statements and the standings. Each word is
--- cast by itself: with one cast around all, Postgres would call this as a function a hundred thousand times a month.
-create or replace function billing.status_of(p_balance_minor bigint, p_paid_minor bigint, p_last_way text, p_has_failed boolean)
+-- The status of a connector statement: the only place that defines it, for finance.statements and the standings. Each
+-- word is cast on its own: with one cast around the expression, Postgres would not inline this function but call it
+-- for every row.
+create or replace function billing.status_of(
+    p_balance_minor bigint, p_paid_minor bigint, p_last_way text, p_has_failed boolean
+)
 returns billing.statement_status
 language sql immutable parallel safe
 return case when p_balance_minor <= 0 and p_last_way = 'paid_outside' then 'Paid manually'::billing.statement_status

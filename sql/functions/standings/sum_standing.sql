@@ -1,3 +1,4 @@
+-- Adds the changes of standings to billing.statement_sum, as rows of their own.
 create or replace function billing.sum_standing() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
--- Creates the statement triggers of a partition. Partitions don't inherit them from the partitioned table, so a write that
--- names the partition would go unguarded.
+-- Creates the statement triggers of a partition. Partitions don't inherit them from the partitioned table, so a write
+-- that names the partition would go unguarded.
 create or replace function billing.guard_part(p_parent text, p_part text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,3 +1,5 @@
+-- A statement names a run and a setting that exist: looked up for all rows at once, where a foreign key would look up
+-- each of a hundred thousand.
 create or replace function billing.require_run_and_setting() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

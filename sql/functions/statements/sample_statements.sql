@@ -1,4 +1,4 @@
--- What plans go by for statements and ledger as a whole: autovacuum only ever looks at single partitions.
+-- Refreshes the planner's statistics of statements and ledger as a whole: autovacuum only analyzes single partitions.
 create or replace function billing.sample_statements() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
--- requires: views/billing/last_correction_line.sql
 -- The decisions of issued statements with their corrections: what is billed for each connector in the end.
+-- requires: views/billing/last_correction_line.sql
 create or replace view billing.effective_decision as
 select d.period, d.account_id, d.charger_id, d.connector_id,
        case when c.correction_id is null then d.power_type else c.power_type end as power_type,

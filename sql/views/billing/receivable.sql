@@ -1,7 +1,8 @@
--- The balance of each connector statement: due, paid so far, and how the last payment was made. A payment that was undone
--- counts neither as paid nor as the last one.
+-- The balance of each connector statement: due, paid so far, and how the last payment was made. A payment that was
+-- undone counts neither as paid nor as the last one.
 create or replace view billing.receivable as
-select s.statement_id, s.account_id, s.currency, s.minor_unit, s.statement_date, m.balance_minor, m.paid_minor, m.last_way
+select s.statement_id, s.account_id, s.currency, s.minor_unit, s.statement_date, m.balance_minor, m.paid_minor,
+       m.last_way
 from billing.statement s
 cross join lateral (
     select coalesce(sum(case t.debit_account when 'receivable' then t.amount_minor else -t.amount_minor end), 0)::bigint

@@ -1,4 +1,4 @@
--- Sums that aren't what the statements come to: none, ever.
+-- Sums that differ from the statements: there should be none.
 create or replace view billing.statement_sum_difference as
 select period, kind, currency, minor_unit, status, k.statements as kept_statements, c.statements,
        k.balance_minor as kept_balance_minor, c.balance_minor

@@ -6,7 +6,8 @@ select 'connector_statement' as item_kind, s.statement_id as item_id, s.period::
        s.net_minor, s.tax_minor, s.total_minor
 from billing.statement s
 where s.kind = 'connector' and not exists (
-    select from billing.account_statement_item i where i.item_kind = 'connector_statement' and i.item_id = s.statement_id)
+    select from billing.account_statement_item i
+    where i.item_kind = 'connector_statement' and i.item_id = s.statement_id)
 union all
 select 'correction', s.statement_id, s.period, s.account_id, s.issued_at,
        'Correction of ' || s.corrects_statement_id, s.currency, s.minor_unit, s.net_minor, s.tax_minor, s.total_minor

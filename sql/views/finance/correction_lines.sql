@@ -8,7 +8,8 @@ select l.correction_id as statement_id,
        round(l.before_minor / power(10::numeric, s.minor_unit), s.minor_unit) as unit_price_before,
        round(l.after_minor / power(10::numeric, s.minor_unit), s.minor_unit) as unit_price,
        l.rule_id,
-       round((coalesce(l.after_minor, 0) - coalesce(l.before_minor, 0)) / power(10::numeric, s.minor_unit), s.minor_unit)
+       round((coalesce(l.after_minor, 0) - coalesce(l.before_minor, 0)) / power(10::numeric, s.minor_unit),
+             s.minor_unit)
            as net_amount
 from billing.correction_line l join billing.statement s on s.statement_id = l.correction_id;
 
