@@ -535,7 +535,7 @@ def test_a_correction_waits_for_a_charge_under_way(five: PaymentWorld, outcome: 
     (attempt,) = five.rows("select max(attempt_id) from billing.payment_attempt")[0]
     if outcome == "unknown":
         five.write(_record(f"array[{attempt}]", "'{unknown}'", "'{null}'"))
-    with pytest.raises(psycopg.Error, match="a charge is under way"):
+    with pytest.raises(psycopg.Error, match="charges are under way"):
         _correct(five, failed, -100, 1)
     five.write(_record(f"array[{attempt}]", "'{succeeded}'", "'{pi_x}'"))
     _correct(five, failed, -100, 1)

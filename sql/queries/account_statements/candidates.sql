@@ -1,6 +1,6 @@
--- Accounts that may get an account statement for a period: those with billing on, with items on no statement yet, or with
--- a balance; a row each, with its last account statement, its first, and its newest of any kind to fall back on. An
--- account already stated for the period or a later one is left out: months are issued in order. For the assembly.
+-- Accounts that may get an account statement for a period: those with billing on, with items on no statement yet, or
+-- with a balance; a row each, with its last account statement, its first, and its newest of any kind to fall back on.
+-- An account already stated for the period or a later one is left out: months are issued in order. For the assembly.
 with last_stated as materialized (
     select * from billing.last_account_statement
 ), billed as (
@@ -13,7 +13,8 @@ with last_stated as materialized (
 select c.account_id, b.account_id is not null as is_on, l.statement_id as last_statement_id,
        coalesce(l.total_minor, 0) as opening_minor, l.currency as opening_currency, f.period as first_period,
        f.time_zone as first_zone, n.account_name as newest_account_name,
-       n.financial_admin_id as newest_financial_admin_id, n.time_zone as newest_time_zone, n.currency as newest_currency,
+       n.financial_admin_id as newest_financial_admin_id, n.time_zone as newest_time_zone,
+       n.currency as newest_currency,
        n.minor_unit as newest_minor_unit
 from candidate c
 left join billed b using (account_id)

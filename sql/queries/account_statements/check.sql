@@ -3,7 +3,8 @@
 with item as (
     select i.account_id, sum(i.total_minor - i.settled_minor) as closing,
            sum(i.total_minor) filter (where i.item_kind = 'opening_balance') as opening,
-           coalesce(sum(i.total_minor) filter (where i.item_kind in ('connector_statement', 'correction')), 0) as issued,
+           coalesce(sum(i.total_minor) filter (where i.item_kind in ('connector_statement', 'correction')), 0)
+               as issued,
            count(*) filter (where i.item_kind = 'charge') as charges,
            coalesce(sum(i.total_minor) filter (where i.item_kind = 'charge'), 0) as charged,
            coalesce(sum(i.settled_minor) filter (where i.item_kind = 'charge'), 0) as settled,
@@ -11,13 +12,15 @@ with item as (
                or i.item_kind = 'paid_outside' and i.item_id like 'paid-outside-%%'), 0) as paid,
            coalesce(sum(i.total_minor) filter (
                where i.item_kind = 'paid_outside' and i.item_id like 'settled/%%'), 0) as since,
-           count(*) filter (where (i.currency, i.minor_unit) is distinct from (a.currency, a.minor_unit)) as foreign_items
+           count(*) filter (where (i.currency, i.minor_unit) is distinct from (a.currency, a.minor_unit))
+               as foreign_items
     from {item} i
     left join {account} a on a.account_id = i.account_id
     group by i.account_id
 ), last_stated as (
     select s.account_id, s.total_minor from billing.statement s
-    join (select account_id, max(period::text) as period from billing.statement where kind = 'account' group by 1) newest
+    join (select account_id, max(period::text) as period from billing.statement where kind = 'account'
+          group by 1) newest
       on newest.account_id = s.account_id and newest.period = s.period
     where s.kind = 'account'
 ), listed as (
@@ -27,7 +30,8 @@ with item as (
     from {charge} c join billing.account_statement_item l on l.item_kind = 'charge' and l.item_id = c.charge_id
     group by c.account_id
 ), altered as (
-    select account_id, min(altered) || case when count(*) > 1 then format(' (and %%s more)', count(*) - 1) else '' end as says
+    select account_id,
+           min(altered) || case when count(*) > 1 then format(' (and %%s more)', count(*) - 1) else '' end as says
     from {judged} where altered is not null group by account_id
 )
 select c.account_id,

@@ -23,7 +23,8 @@ with stated as (
     where item_kind = 'charge' or item_kind = 'paid_outside' and item_id like 'settled/%%' group by 1
 )
 select 'account-statements-numbers' as check_id,
-       'Highest account statement number' as left_label, (select coalesce(max(number), 0) from stated)::numeric as left_value,
+       'Highest account statement number' as left_label,
+       (select coalesce(max(number), 0) from stated)::numeric as left_value,
        'Account statements' as right_label, (select count(*) from stated)::numeric as right_value
 union all
 select 'account-statements-listed',

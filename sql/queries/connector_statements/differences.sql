@@ -19,7 +19,8 @@ with issued as (
        or p.account_id is null or s.account_id is null
     group by 1
 )
-select i.statement_id, i.account_id, coalesce(c.connectors, 0) as issued_connectors, coalesce(n.connectors, 0) as connectors,
+select i.statement_id, i.account_id, coalesce(c.connectors, 0) as issued_connectors,
+       coalesce(n.connectors, 0) as connectors,
        i.total_minor as issued_total_minor, coalesce(n.total_minor, 0) as total_minor,
        coalesce(l.lines_added, 0) as lines_added, coalesce(l.lines_gone, 0) as lines_gone,
        coalesce(l.lines_changed, 0) as lines_changed

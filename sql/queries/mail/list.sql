@@ -1,7 +1,8 @@
--- A page of the outbox, the newest messages first, for the Mail page; addresses are masked as in finance.mail. Parameters,
--- each null for "any": kinds, states, period, and of its statements the first and the first of the next period, by kind
--- (a, s, c); account, before (mail_id below which the page begins); most: how many.
-select m.mail_id, m.kind, m.statement_id, m.account_id, s.account_name, m.period, m.state, m.last_error as reason, m.tries,
+-- A page of the outbox, the newest messages first, for the Mail page; addresses are masked as in finance.mail.
+-- Parameters, each null for "any": kinds, states, period, and of its statements the first and the first of the next
+-- period, by kind (a, s, c); account, before (mail_id below which the page begins); most: how many.
+select m.mail_id, m.kind, m.statement_id, m.account_id, s.account_name, m.period, m.state, m.last_error as reason,
+       m.tries,
        case when m.recipient is not null
             then left(m.recipient, 1) || '***@' || substring(m.recipient from '@([^@]*)$') end as recipient,
        m.requested_by, m.created_at, m.not_before as due_at, m.claimed_at as begun_at, m.sent_at,

@@ -1,8 +1,8 @@
--- Where the gateway's list and our record disagree, both ways. What was charged for an attempt whose outcome isn't known
--- yet is no break: it is still being asked about, but for an hour at most. What somebody booked by hand (Mark as Paid with
--- the payment's id as reference) and didn't undo counts as recorded, what was refunded as not charged; a refund of a payment that we have
--- recorded is a break until a correction has credited the statement with as much. Parameters: since (payments and attempts
--- from then on), listed_at (when the list was begun).
+-- Where the gateway's list and our record disagree, both ways. What was charged for an attempt whose outcome isn't
+-- known yet is no break: it is still being asked about, but for an hour at most. What somebody booked by hand (Mark
+-- as Paid with the payment's id as reference) and didn't undo counts as recorded, what was refunded as not charged; a
+-- refund of a payment that we have recorded is a break until a correction has credited the statement with as much.
+-- Parameters: since (payments and attempts from then on), listed_at (when the list was begun).
 with listed as (
     select g.gateway_payment_id, g.attempt_id, coalesce(a.statement_id, g.statement_id) as statement_id, g.currency,
            g.amount_minor - g.refunded_minor as kept_minor, g.refunded_minor, a.outcome as recorded_outcome,
@@ -32,7 +32,8 @@ with listed as (
     from listed l
 )
 select kind, gateway_payment_id, attempt_id, statement_id, currency, recorded_minor, kept_minor as gateway_minor
-from (select j.*, sum(recorded_minor - kept_minor) over (partition by statement_id, kind) as missing_minor from judged j) j
+from (select j.*, sum(recorded_minor - kept_minor) over (partition by statement_id, kind) as missing_minor
+      from judged j) j
 where kind is not null
   and not (kind = 'refunded' and missing_minor <= -coalesce(billing.balance_minor(statement_id), 0))
 union all

@@ -1,7 +1,8 @@
 -- How many connectors around the count, of one part, have a charger that the source doesn't know at all, and a few of
 -- them to name. Only asked where connectors of the part stand under no charger around the count.
 select count(*), (array_agg(name order by name))[1:5]
-from (select coalesce(co.charger_id, '(no charger_id)') || '/' || coalesce(co.connector_id::text, '(no connector_id)') as name
+from (select coalesce(co.charger_id, '(no charger_id)') || '/'
+             || coalesce(co.connector_id::text, '(no connector_id)') as name
       from (select * from {connector}
             where (valid_from is null or valid_from <= %(last)s) and (valid_to is null or valid_to > %(first)s)
               and {in_part}) co

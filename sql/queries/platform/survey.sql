@@ -1,5 +1,6 @@
--- The facts of an inventory as a set, before any of it is read: for sharding, and to refuse a set that can't be right.
--- {connector} and {charger} are the source's relations, each read once; the window is first to last count of the period.
+-- The facts of an inventory as a set, before any of it is read: for sharding, and to refuse a set that can't be
+-- right. {connector} and {charger} are the source's relations, each read once; the window is first to last count of
+-- the period.
 with charger as (
     -- A row without a beginning was always so.
     select min(greatest(coalesce(ch.valid_from, '-infinity'), '0001-01-01 00:00+00')) as history_begins,

@@ -1,6 +1,6 @@
--- Everything ever recorded about an account's billing, oldest first, for `evbilling settings show ACCOUNT` and the Account
--- Billing page: finance sees who changed what, when and why, also what a later record of the same period has replaced.
--- The reason stands in the audit event that was written in the same transaction, so at the very same time.
+-- Everything ever recorded about an account's billing, oldest first, for `evbilling settings show ACCOUNT` and the
+-- Account Billing page: finance sees who changed what, when and why, also what a later record of the same period has
+-- replaced. The reason stands in the audit event that was written in the same transaction, so at the very same time.
 -- Parameters: account_ids (null = all accounts).
 select
     s.account_id, s.effective_from, s.charge_connectors, s.financial_admin_id, s.fee_per_connector,

@@ -1,8 +1,9 @@
--- What each charge of the platform means for this month's statements. A new one in good order is an item of its account's
--- statement at once; kept beside are those that call for more: `fault`: why its account can't be stated; `altered`: how it
--- differs from what a statement lists, in words; `increase_minor`: by how much it was settled further since; or new, of
--- an account whose currency is unknown. Those that an earlier statement lists and that are as they were are passed over.
--- For the assembly. Made by CREATE TABLE AS, which Postgres works out on all cores, as it never does an INSERT.
+-- What each charge of the platform means for this month's statements. A new one in good order is an item of its
+-- account's statement at once; kept beside are those that call for more: `fault`: why its account can't be stated;
+-- `altered`: how it differs from what a statement lists, in words; `increase_minor`: by how much it was settled
+-- further since; or new, of an account whose currency is unknown. Those that an earlier statement lists and that are
+-- as they were are passed over. For the assembly. Made by CREATE TABLE AS, which Postgres works out on all cores, as
+-- it never does an INSERT.
 analyze {candidate} (account_id), {charge} (account_id, charge_id), {counted} (account_id);
 create unlogged table {repeated} as select charge_id from {charge} group by charge_id having count(*) > 1;
 -- An item's id is settled/<charge>/<settled so far>, and a charge's id may hold anything.
@@ -12,7 +13,8 @@ from billing.account_statement_item where item_kind = 'paid_outside' and item_id
 analyze {repeated}, {since};
 create unlogged table {item} as
 with compared as (
-    select c.*, a.currency as account_currency, a.minor_unit, l.statement_id as listed_on, l.account_id as listed_account,
+    select c.*, a.currency as account_currency, a.minor_unit, l.statement_id as listed_on,
+           l.account_id as listed_account,
            l.currency as listed_currency, l.description as listed_description, l.net_minor as listed_net,
            l.tax_minor as listed_tax, l.settled_minor + coalesce(s.settled_minor, 0) as booked_minor,
            l.minor_unit as listed_unit, r.charge_id is not null as is_repeated,
@@ -24,9 +26,10 @@ with compared as (
     left join {repeated} r on r.charge_id = c.charge_id
     -- Looked up, as power() would take longer than all the rest.
     cross join lateral (
-        select ('{{1,10,100,1000,10000}}'::numeric[])[1 + greatest(coalesce(l.minor_unit, a.minor_unit), 0)] as factor) m
-    -- Fences: without them, each figure and reason would be worked out as often as it is named. Quoted, as behind a number,
-    -- which is cast, the planner sees a limit, and works on one core.
+        select ('{{1,10,100,1000,10000}}'::numeric[])[1 + greatest(coalesce(l.minor_unit, a.minor_unit), 0)]
+                   as factor) m
+    -- Fences: without them, each figure and reason would be worked out as often as it is named. Quoted, as behind a
+    -- number, which is cast, the planner sees a limit, and works on one core.
     offset '0'
 ), judged as (
     select k.*,
@@ -39,20 +42,23 @@ with compared as (
                when greatest(abs(k.net), abs(k.tax), abs(k.settled)) >= 1e15 then 'CHARGE-TOO-LARGE'
                when k.minor_unit >= 0 and k.currency <> k.account_currency then 'CHARGE-CURRENCY'
                when k.minor_unit >= 0 and k.minor_unit < greatest(
-                       min_scale(k.net_amount), min_scale(k.tax_amount), min_scale(k.settled_amount)) then 'CHARGE-DECIMALS'
+                       min_scale(k.net_amount), min_scale(k.tax_amount), min_scale(k.settled_amount))
+                   then 'CHARGE-DECIMALS'
            end as fault,
            case
                when k.listed_on is null then null
                when k.listed_account <> k.account_id then
-                   format('charge %%s of %%s is on statement %%s of %%s already', k.charge_id, k.account_id, k.listed_on,
-                          k.listed_account)
-               when (k.currency, k.net, k.tax) is distinct from (k.listed_currency, k.listed_net, k.listed_tax) then
-                   format('charge %%s of %%s is %%s + %%s %%s now, on statement %%s it is %%s + %%s %%s', k.charge_id, k.account_id,
+                   format('charge %%s of %%s is on statement %%s of %%s already', k.charge_id, k.account_id,
+                          k.listed_on, k.listed_account)
+               when ((k.currency, k.net, k.tax) is distinct from (k.listed_currency, k.listed_net, k.listed_tax)) then
+                   format('charge %%s of %%s is %%s + %%s %%s now, on statement %%s it is %%s + %%s %%s',
+                          k.charge_id, k.account_id,
                           trim_scale(k.net_amount), trim_scale(k.tax_amount), k.currency, k.listed_on,
                           round(k.listed_net / power(10::numeric, k.listed_unit), k.listed_unit),
                           round(k.listed_tax / power(10::numeric, k.listed_unit), k.listed_unit), k.listed_currency)
-               when k.settled is null or k.settled < k.booked_minor or k.settled >= 1e15 or k.settled <> trunc(k.settled)
-                   then format('of charge %%s of %%s, %%s %%s are settled now, by its statements %%s were', k.charge_id,
+               when k.settled is null or k.settled < k.booked_minor or k.settled >= 1e15
+                 or k.settled <> trunc(k.settled) then
+                   format('of charge %%s of %%s, %%s %%s are settled now, by its statements %%s were', k.charge_id,
                                k.account_id, coalesce(trim_scale(k.settled_amount)::text, 'none'), k.listed_currency,
                                round(k.booked_minor / power(10::numeric, k.listed_unit), k.listed_unit))
            end as altered

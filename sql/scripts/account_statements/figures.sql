@@ -1,6 +1,6 @@
 -- What the statements must come to by other ways than their items: by statements and ledger as they stand, less what
--- earlier account statements list. Taken in the moment of the items, so that a payment that comes in later can't make the
--- two differ. A row per candidate. For the validation.
+-- earlier account statements list. Taken in the moment of the items, so that a payment that comes in later can't make
+-- the two differ. A row per candidate. For the validation.
 create unlogged table {figure} as
 with issued as (
     select s.account_id, sum(s.total_minor) as minor from billing.statement s
@@ -14,9 +14,11 @@ with issued as (
     where s.period <= %(period)s group by 1
 ), listed as (
     select account_id,
-           coalesce(sum(total_minor) filter (where item_kind in ('connector_statement', 'correction')), 0) as issued_minor,
+           coalesce(sum(total_minor) filter (where item_kind in ('connector_statement', 'correction')), 0)
+               as issued_minor,
            coalesce(sum(total_minor) filter (
-               where item_kind = 'payment' or item_kind = 'paid_outside' and item_id like 'paid-outside-%%'), 0) as paid_minor,
+               where item_kind = 'payment' or item_kind = 'paid_outside' and item_id like 'paid-outside-%%'), 0)
+               as paid_minor,
            coalesce(sum(total_minor - settled_minor) filter (where item_kind = 'charge'), 0) as charges_minor,
            coalesce(sum(total_minor) filter (where item_kind = 'paid_outside' and item_id like 'settled/%%'), 0)
                as since_minor
@@ -25,7 +27,8 @@ with issued as (
 select a.account_id,
        (coalesce(i.minor, 0) - coalesce(l.issued_minor, 0))::bigint as issued_minor,
        (-coalesce(g.paid_minor, 0) - coalesce(l.paid_minor, 0))::bigint as paid_minor,
-       (coalesce(g.balance_minor, 0) + coalesce(l.charges_minor, 0) + coalesce(l.since_minor, 0))::bigint as balance_minor
+       (coalesce(g.balance_minor, 0) + coalesce(l.charges_minor, 0) + coalesce(l.since_minor, 0))::bigint
+           as balance_minor
 from {candidate} a
 left join issued i using (account_id)
 left join ledger g using (account_id)

@@ -1,5 +1,5 @@
--- Keeps what was planned for statements; a plan that says the same as before is left alone, and so is one of a statement
--- on which something is due again by now. After plan_claim. Parameters: parallel arrays.
+-- Keeps what was planned for statements; a plan that says the same as before is left alone, and so is one of a
+-- statement on which something is due again by now. After plan_claim. Parameters: parallel arrays.
 insert into billing.payment_plan as p (statement_id, planned_at, reason_id, detail)
 select * from unnest(%(statements)s::text[], %(planned)s::timestamptz[], %(reasons)s::text[], %(details)s::text[])
 on conflict (statement_id) do update

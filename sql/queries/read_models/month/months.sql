@@ -1,13 +1,14 @@
--- Every month that was begun, the newest first: its connector statements and the connectors on them, account statements,
--- quarantined accounts, tie-out checks that aren't ok, and how its newest run of connector statements went. For the list of
--- months. Few rows of each table belong to a month.
+-- Every month that was begun, the newest first: its connector statements and the connectors on them, account
+-- statements, quarantined accounts, tie-out checks that aren't ok, and how its newest run of connector statements
+-- went. For the list of months. Few rows of each table belong to a month.
 with summed as (
     select period, sum(statements) filter (where kind = 'connector') as statements,
            sum(connectors) filter (where kind = 'connector') as connectors,
            sum(statements) filter (where kind = 'account') as account_statements
       from billing.statement_sum group by period
 ), held as (
-    select period, count(distinct account_id) as accounts from finance.unbilled_accounts where is_quarantined group by period
+    select period, count(distinct account_id) as accounts from finance.unbilled_accounts where is_quarantined
+    group by period
 ), checked as (
     select period, count(*) as checks, count(*) filter (where not is_ok) as not_ok from finance.tie_out group by period
 ), run as (

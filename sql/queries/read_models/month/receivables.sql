@@ -1,5 +1,5 @@
--- What is owed on connector statements by month and currency, and what of it is credit, for the Month page: the sums that
--- are kept of all statements, and each credit there is, by an index. A statement of a month is dated its 1st.
+-- What is owed on connector statements by month and currency, and what of it is credit, for the Month page: the sums
+-- that are kept of all statements, and each credit there is, by an index. A statement of a month is dated its 1st.
 -- `statements` are those on which something is due.
 with owed as (
     select period, currency, minor_unit,

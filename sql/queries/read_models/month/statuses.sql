@@ -1,5 +1,5 @@
--- What a month's statements come to by kind, currency and status, by the sums that are kept of them. For the Month page.
--- Parameter: period.
+-- What a month's statements come to by kind, currency and status, by the sums that are kept of them. For the Month
+-- page. Parameter: period.
 select kind, currency, status::text, sum(statements)::bigint,
        round(sum(total_minor) / power(10::numeric, minor_unit), minor_unit),
        round(sum(balance_minor) / power(10::numeric, minor_unit), minor_unit)

@@ -1,7 +1,8 @@
--- The first of a month's accounts whose account statement is withheld, with all their reasons, the name by which they were
--- stated or billed last, and how many accounts there are in all. For the Month page. Parameters: period, limit.
+-- The first of a month's accounts whose account statement is withheld, with all their reasons, the name by which they
+-- were stated or billed last, and how many accounts there are in all. For the Month page. Parameters: period, limit.
 with account as (
-    select account_id, array_agg(reason_id order by reason_id) as reasons, array_agg(detail order by reason_id) as details,
+    select account_id, array_agg(reason_id order by reason_id) as reasons,
+           array_agg(detail order by reason_id) as details,
            count(*) over () as accounts
       from finance.withheld_account_statements where period = %(period)s
      group by account_id order by account_id limit %(limit)s

@@ -1,6 +1,7 @@
--- One statement with what it stands at, for its page and its PDF. Status and balance are those of finance's view, so that
--- all say the same. Parameter: statement (id).
-select s.statement_id, s.kind, f.type_label, s.account_id, s.account_name, s.financial_admin_id, s.period::text as period,
+-- One statement with what it stands at, for its page and its PDF. Status and balance are those of finance's view, so
+-- that all say the same. Parameter: statement (id).
+select s.statement_id, s.kind, f.type_label, s.account_id, s.account_name, s.financial_admin_id,
+       s.period::text as period,
        s.revision, s.statement_date, s.time_zone, s.count_instant, s.issued_at, s.currency, s.minor_unit,
        s.fee_minor, s.dc_fee_minor, s.exclude_closed, s.exclude_private, s.tax_rate, s.ac_count, s.dc_count,
        s.net_minor, s.tax_minor, s.total_minor, f.paid_amount, f.balance_due, f.status, s.corrects_statement_id,

@@ -6,4 +6,5 @@ from billing.account_statement_item
 where statement_id = %(statement)s
 group by item_kind
 order by array_position(
-             array['opening_balance', 'connector_statement', 'correction', 'charge', 'payment', 'paid_outside'], item_kind);
+             array['opening_balance', 'connector_statement', 'correction', 'charge', 'payment', 'paid_outside'],
+             item_kind);

@@ -1,5 +1,5 @@
--- The accounts that a typed text means: the one whose id it is, or all whose id or a name contains it, whatever the case.
--- One more than `most`, so that too many are noticed. For the page Driver Statements.
+-- The accounts that a typed text means: the one whose id it is, or all whose id or a name contains it, whatever the
+-- case. One more than `most`, so that too many are noticed. For the page Driver Statements.
 with exact as (
     select account_id from billing.account_name where account_id = %(text)s limit 1
 )
