@@ -8,10 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements import close_run, correct_statements, validate
 from evbilling.errors import BadInput
-from evbilling.services import Services
-from tests.support.month import PERIOD, Billed, Platform, bill, one, published, rows, settle_terms, stage, terms
+from tests.support.corrections import CorrectedMonth
+from tests.support.month import PERIOD, bill, one, published, rows
 
 pytestmark = pytest.mark.postgres
 
@@ -20,45 +19,19 @@ CORRECTIONS = """select statement_id, corrects_statement_id, account_id, net_amo
 BALANCE = "select balance_due from finance.statements where account_id = %s and kind = 'connector'"
 
 
-class World:
-    """Three accounts with an issued month: `a` has three connectors, `b` two, `c` one; 5.00 EUR each, 19 % tax."""
-
-    def __init__(self, platform_url: str, warehouse: Any, evidence: str) -> None:
-        self.platform = Platform(platform_url)
-        for account, connectors in (("a", 3), ("b", 2), ("c", 1)):
-            self.platform.plain_account(account, connectors=connectors)
-        self.platform.save()
-        self.url = warehouse.writer_url
-        self.finance_url = warehouse.finance_url
-        self.admin_url = warehouse.admin_url
-        settle_terms(self.url, terms("a"), terms("b"), terms("c"))
-        self.services = Services(platform_url, self.url, evidence)
-        self.issued: Billed = bill(self.services)
-
-    def correct(self, **options: Any) -> dict[str, Any]:
-        """A run of correct_statements."""
-        run_id, _, _ = stage(self.services, max_count_change_percent=90)
-        validate(self.services, run_id)
-        with psycopg.connect(self.admin_url) as connection:
-            connection.execute("update billing.run set dag_id = 'correct_statements' where run_id = %s", (run_id,))
-        corrected = correct_statements(self.services, run_id, **({"reason": "reported late"} | options))
-        close_run(self.services, run_id)
-        return corrected
-
-
 @pytest.fixture
-def world(platform_db: str, warehouse_db: Any, tmp_path: Any) -> World:
-    return World(platform_db, warehouse_db, str(tmp_path / "evidence"))
+def world(platform_db: str, warehouse_db: Any, tmp_path: Any) -> CorrectedMonth:
+    return CorrectedMonth(platform_db, warehouse_db, str(tmp_path / "evidence"))
 
 
-def test_the_same_truth_corrects_nothing(world: World) -> None:
+def test_the_same_truth_corrects_nothing(world: CorrectedMonth) -> None:
     """Without a difference there is no correction, no line, no event."""
     before = published(world.url)
     assert world.correct() == {"outcome": "unchanged", "corrections": 0, "lines": 0, "waiting": 0}
     assert published(world.url) == before
 
 
-def test_a_credit_and_a_debit_each_once(world: World) -> None:
+def test_a_credit_and_a_debit_each_once(world: CorrectedMonth) -> None:
     """A connector gone and one more give a credit and a debit, linked, with their lines; done again, nothing."""
     world.platform.execute("delete from platform.connector where charger_id = 'a-1' and connector_id = 3")
     world.platform.connector("b-1", 3)
@@ -87,7 +60,7 @@ def test_a_credit_and_a_debit_each_once(world: World) -> None:
     ]
 
 
-def test_a_correction_of_a_correction(world: World) -> None:
+def test_a_correction_of_a_correction(world: CorrectedMonth) -> None:
     """What turns out to have been right after all is corrected back, to the cent, as a further revision."""
     world.platform.execute("update platform.connector set status = 'removed' where charger_id = 'a-1'")
     assert world.correct()["corrections"] == 1
@@ -101,7 +74,7 @@ def test_a_correction_of_a_correction(world: World) -> None:
     assert rows(world.url, revisions) == [(1,), (2,)]
 
 
-def test_a_dry_run_writes_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dry_run_writes_nothing(world: CorrectedMonth, caplog: pytest.LogCaptureFixture) -> None:
     """A dry run says each correction, in the currency, and leaves no trace but its own run."""
     world.platform.execute("delete from platform.connector where charger_id = 'c-1'")
     world.platform.connector("a-1", 4)
@@ -115,7 +88,7 @@ def test_a_dry_run_writes_nothing(world: World, caplog: pytest.LogCaptureFixture
     assert published(world.url) == before
 
 
-def test_a_statement_under_charge_waits(world: World) -> None:
+def test_a_statement_under_charge_waits(world: CorrectedMonth) -> None:
     """While the outcome of a charge is open its statement isn't corrected; the others are."""
     opened = """select refused from billing.open_attempts('issue', 'o', 'o', 'ann', 'r', 15, array['A-202611-000001'],
                                                           array['cus_1'], array['pm_1'], array[1])"""
@@ -131,7 +104,7 @@ def test_a_statement_under_charge_waits(world: World) -> None:
     assert one(world.finance_url, BALANCE, "a") == Decimal("-5.95")
 
 
-def test_a_debit_on_a_paid_statement_is_collected_later(world: World) -> None:
+def test_a_debit_on_a_paid_statement_is_collected_later(world: CorrectedMonth) -> None:
     """What a debit note leaves due is planned, and the statement is no longer paid."""
     opened = """select attempt_id from billing.open_attempts('issue', 'o', 'o', 'ann', 'r', 15,
                     array['A-202611-000002'], array['cus_1'], array['pm_1'], array[1])"""
@@ -146,7 +119,7 @@ def test_a_debit_on_a_paid_statement_is_collected_later(world: World) -> None:
     assert rows(world.finance_url, "select statement_id from finance.payment_plans") == [("A-202611-000002",)]
 
 
-def test_an_account_at_fault_is_left_alone(world: World) -> None:
+def test_an_account_at_fault_is_left_alone(world: CorrectedMonth) -> None:
     """An account that would be quarantined now keeps its statement until the fault is mended."""
     world.platform.execute("update platform.app_user set active = false where account_id = 'a'")
     world.platform.execute("delete from platform.connector where charger_id in ('a-1', 'b-1') and connector_id = 1")
@@ -154,13 +127,13 @@ def test_an_account_at_fault_is_left_alone(world: World) -> None:
     assert [row[2] for row in rows(world.finance_url, CORRECTIONS)] == ["b"]
 
 
-def test_no_reason_is_refused(world: World) -> None:
+def test_no_reason_is_refused(world: CorrectedMonth) -> None:
     """Without a reason nothing is corrected."""
     with pytest.raises(BadInput, match="no reason is given"):
         world.correct(reason="  ")
 
 
-def test_corrections_are_immutable(world: World) -> None:
+def test_corrections_are_immutable(world: CorrectedMonth) -> None:
     """Lines and amounts of a correction never change, not even for the owner."""
     world.platform.connector("a-1", 4)
     world.platform.save()
@@ -177,7 +150,7 @@ def test_corrections_are_immutable(world: World) -> None:
         connection.execute("insert into billing.correction_line select * from billing.correction_line")
 
 
-def test_the_period_is_the_runs_own(world: World) -> None:
+def test_the_period_is_the_runs_own(world: CorrectedMonth) -> None:
     """Another month's statements stay as they are."""
     bill(world.services, PERIOD.shifted(-1))
     world.platform.execute(

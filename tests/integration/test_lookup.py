@@ -12,8 +12,8 @@ from evbilling.errors import TransientError
 from evbilling.platform import AccountRow, AppUser, PlatformLookup
 from evbilling.platform.access import open_lookup
 from evbilling.platform.files import lookup as file_lookup
-from tests.integration.test_preview import as_files
 from tests.support.month import Platform
+from tests.support.platform_files import as_files
 
 pytestmark = pytest.mark.postgres
 

@@ -17,7 +17,7 @@ import pytest
 from evbilling.connector_statements import draft_run
 from evbilling.errors import TransientError
 from evbilling.period import Period
-from evbilling.platform import TABLES, PlatformLookup
+from evbilling.platform import PlatformLookup
 from evbilling.platform.access import open_lookup
 from evbilling.platform.files import lookup as file_lookup
 from evbilling.platform.files.lookup import FileLookup
@@ -27,6 +27,7 @@ from evbilling.services import Services
 from evbilling.settings import BillingState, BillingTerms, billing_state, next_period
 from evbilling.warehouse import runs
 from tests.support.month import LONG_AGO, NOW, PERIOD, Platform, bill, rows, settle_terms, stage, terms
+from tests.support.platform_files import as_files
 
 pytestmark = pytest.mark.postgres
 
@@ -57,20 +58,6 @@ def ask(
     with psycopg.connect(warehouse_db.writer_url) as connection:
         connection.read_only = True
         return preview_terms(platform, connection, account_id, period, proposed, now=now)
-
-
-def as_files(platform_url: str, folder: Path) -> str:
-    """The platform's five tables as CSV files; returns their folder."""
-    folder.mkdir()
-    with psycopg.connect(platform_url) as connection:
-        connection.execute("set time zone 'UTC'")
-        for table in TABLES:
-            columns = ", ".join(table.column_names)
-            query = f"copy (select {columns} from platform.{table.name}) to stdout (format csv, header)"
-            with connection.cursor().copy(query.encode()) as copy, (folder / f"{table.name}.csv").open("wb") as file:
-                for block in copy:
-                    file.write(block)
-    return str(folder)
 
 
 def strange_world(platform_url: str, seed: int, *, fits_files: bool) -> list[BillingTerms]:

@@ -20,8 +20,8 @@ from evbilling.read_models.statement.reading import show_statement
 from evbilling.read_models.statement.view import StatementView
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres
-from tests.integration.test_account_statements import Books
-from tests.integration.test_corrections import World
+from tests.support.books import Books
+from tests.support.corrections import CorrectedMonth
 from tests.support.month import PERIOD, Platform, bill, settle_terms, terms
 from tests.support.payments import ASKS_CUSTOMER, SOFT, VISA, payment_world
 
@@ -161,7 +161,7 @@ def test_what_was_tried_and_paid(postgres: EmbeddedPostgres, tmp_path: Path) -> 
         assert soft.plan is not None, "it is to be collected again"
 
 
-def test_a_correction_and_what_it_corrects(world: World) -> None:
+def test_a_correction_and_what_it_corrects(world: CorrectedMonth) -> None:
     """The original lists its corrections with their lines; the correction says what it corrects, and by how much."""
     world.platform.execute(
         "update platform.connector set status = 'removed' where charger_id = 'a-1' and connector_id = 3"
@@ -233,7 +233,7 @@ def test_an_unknown_id_is_said(warehouse_db: Any) -> None:
         assert len(str(raised.value)) < 400
 
 
-def test_an_archived_period_has_no_lines_and_says_so(world: World, tmp_path: Path) -> None:
+def test_an_archived_period_has_no_lines_and_says_so(world: CorrectedMonth, tmp_path: Path) -> None:
     """Lines and exclusions are gone; amounts, payments and the rest stay."""
     with psycopg.connect(world.admin_url) as connection:
         connection.execute(
@@ -250,8 +250,8 @@ def test_an_archived_period_has_no_lines_and_says_so(world: World, tmp_path: Pat
 
 
 @pytest.fixture
-def world(platform_db: str, warehouse_db: Any, tmp_path: Path) -> World:
-    return World(platform_db, warehouse_db, str(tmp_path / "evidence"))
+def world(platform_db: str, warehouse_db: Any, tmp_path: Path) -> CorrectedMonth:
+    return CorrectedMonth(platform_db, warehouse_db, str(tmp_path / "evidence"))
 
 
 @pytest.fixture

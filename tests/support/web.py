@@ -7,3 +7,30 @@ PREFIX = "/evbilling"
 HTML = {"accept": "text/html,application/xhtml+xml"}
 # Of SimpleAuthManager, each with all rights of those before it.
 ROLES = ("viewer", "user", "op", "admin")
+
+# A new page has to be written down here, with the least role that gets it.
+TABLE = [
+    ("GET", "/static/app.css", "viewer"),
+    ("GET", "/statements", "viewer"),
+    ("GET", "/statements.csv", "viewer"),
+    ("GET", "/statements/A-202611-000001", "viewer"),
+    ("GET", "/statements/A-202611-000001.pdf", "viewer"),
+    ("GET", "/statements/A-202611-000001/lines.csv", "viewer"),
+    ("GET", "/validation/7", "viewer"),
+    ("GET", "/months", "viewer"),
+    ("GET", "/months/2026-11", "viewer"),
+    ("GET", "/accounts", "viewer"),
+    ("GET", "/accounts/a", "viewer"),
+    ("GET", "/accounts/a/preview", "viewer"),
+    ("POST", "/accounts/a", "op"),
+    ("GET", "/actions/rebill", "viewer"),
+    ("POST", "/actions/rebill", "user"),
+    ("GET", "/actions/mark-as-paid", "viewer"),
+    ("POST", "/actions/mark-as-paid", "user"),
+    ("GET", "/actions/undo-mark-as-paid", "viewer"),
+    ("POST", "/actions/undo-mark-as-paid", "user"),
+    ("GET", "/actions/send-mail", "viewer"),
+    ("POST", "/actions/send-mail", "user"),
+    ("GET", "/runs/nothing/7", "viewer"),
+    ("GET", "/mail", "viewer"),
+]

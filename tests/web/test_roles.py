@@ -12,8 +12,7 @@ from airflow.api_fastapi.app import get_auth_manager
 
 from evbilling_web.rights import Right, is_allowed
 from tests.support.airflow_server import BASE_URL, PASSWORD, Airflow, FabAirflow, running_airflow
-from tests.support.web import PREFIX, ROLES
-from tests.web.test_guard import TABLE
+from tests.support.web import PREFIX, ROLES, TABLE
 
 pytestmark = pytest.mark.airflow
 

@@ -19,8 +19,8 @@ from fastapi.testclient import TestClient
 
 from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
 from evbilling.services import Services
-from tests.integration.test_account_statements import Books
-from tests.integration.test_corrections import World
+from tests.support.books import Books
+from tests.support.corrections import CorrectedMonth
 from tests.support.month import Platform, bill, settle_terms, terms
 from tests.support.pdf import words
 from tests.support.web import PREFIX
@@ -251,7 +251,7 @@ def test_a_correction_and_what_it_corrects(
     browser: Callable[..., TestClient], warehouse_url: Any, platform_db: str, tmp_path: Path
 ) -> None:
     """Each leads to the other; connectors before and now, and by how much the balance moves."""
-    world = World(platform_db, warehouse_url, str(tmp_path / "evidence"))
+    world = CorrectedMonth(platform_db, warehouse_url, str(tmp_path / "evidence"))
     world.platform.execute(
         "update platform.connector set status = 'removed' where charger_id = 'a-1' and connector_id = 3"
     )
