@@ -14,27 +14,11 @@ _THREE_DECIMALS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _TWO_EMPTY_DECIMALS = frozenset({"isk", "ugx"})
 
 # About half a US dollar, where the smallest charge isn't 50 of the smallest unit.
-_SMALLEST = {
-    "aed": 200,
-    "bgn": 100,
-    "czk": 1500,
-    "dkk": 250,
-    "gbp": 30,
-    "hkd": 400,
-    "huf": 17500,
-    "mxn": 1000,
-    "myr": 200,
-    "nok": 300,
-    "pln": 200,
-    "ron": 200,
-    "sek": 300,
-    "thb": 1000,
-    "bhd": 190,
-    "jod": 360,
-    "kwd": 160,
-    "omr": 200,
-    "tnd": 1500,
-}
+_SMALLEST_TEXT = """
+aed 200  bgn 100  czk 1500  dkk 250  gbp 30  hkd 400  huf 17500  mxn 1000  myr 200  nok 300  pln 200  ron 200  sek 300
+thb 1000  bhd 190  jod 360  kwd 160  omr 200  tnd 1500
+"""
+_SMALLEST = {pair[:3]: int(pair[4:]) for pair in _SMALLEST_TEXT.strip().replace("\n", "  ").split("  ")}
 _SMALLEST_ELSEWHERE = 50
 
 

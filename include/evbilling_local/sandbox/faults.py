@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evbilling.errors import BadInput
@@ -68,14 +68,7 @@ class FaultPlan:
 
     def as_json(self) -> dict[str, Any]:
         """The plan as the control API writes it."""
-        return {
-            "seed": self.seed,
-            "rates": dict(self.rates),
-            "sequence": list(self.sequence),
-            "hold_seconds": self.hold_seconds,
-            "slow_seconds": self.slow_seconds,
-            "on": self.on,
-        }
+        return {**asdict(self), "sequence": list(self.sequence)}
 
 
 _FIELDS = frozenset(FaultPlan().as_json())

@@ -4,76 +4,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DO_NOT_TRY_AGAIN = "do_not_try_again"
-TRY_AGAIN_LATER = "try_again_later"
-CONFIRM_CARD_DATA = "confirm_card_data"
-
 AUTHENTICATION_REQUIRED = "authentication_required"
 
 # Reasons that are an error code of their own and come without a decline code.
 _CODES_OF_THEIR_OWN = frozenset({"expired_card", "incorrect_cvc", "incorrect_number", "processing_error"})
 
-_ADVICE = {
-    "generic_decline": TRY_AGAIN_LATER,
-    "insufficient_funds": TRY_AGAIN_LATER,
-    "processing_error": TRY_AGAIN_LATER,
-    "lost_card": DO_NOT_TRY_AGAIN,
-    "stolen_card": DO_NOT_TRY_AGAIN,
-    "fraudulent": DO_NOT_TRY_AGAIN,
-    "expired_card": CONFIRM_CARD_DATA,
-    "incorrect_cvc": CONFIRM_CARD_DATA,
-    "incorrect_number": CONFIRM_CARD_DATA,
+_ADVISED = {
+    "try_again_later": ("generic_decline", "insufficient_funds", "processing_error"),
+    "do_not_try_again": ("lost_card", "stolen_card", "fraudulent"),
+    "confirm_card_data": ("expired_card", "incorrect_cvc", "incorrect_number"),
 }
+_ADVICE = {reason: advice for advice, reasons in _ADVISED.items() for reason in reasons}
 
-_BRANDS = {
-    "visa": "visa",
-    "visa_debit": "visa",
-    "mastercard": "mastercard",
-    "mastercard_debit": "mastercard",
-    "mastercard_prepaid": "mastercard",
-    "amex": "amex",
-    "discover": "discover",
-    "diners": "diners",
-    "jcb": "jcb",
-    "unionpay": "unionpay",
-    "us": "visa",
-}
+_VISA = ("visa", "visa_debit", "us")
+_OTHERS = ("mastercard", "mastercard_debit", "mastercard_prepaid", "amex", "discover", "diners", "jcb", "unionpay")
+_BRANDS = {name: "visa" for name in _VISA} | {name: name.partition("_")[0] for name in _OTHERS}
 
-_ENDINGS = {
-    "chargeDeclined": "generic_decline",
-    "chargeDeclinedInsufficientFunds": "insufficient_funds",
-    "chargeDeclinedLostCard": "lost_card",
-    "chargeDeclinedStolenCard": "stolen_card",
-    "chargeDeclinedExpiredCard": "expired_card",
-    "chargeDeclinedProcessingError": "processing_error",
-    "chargeDeclinedIncorrectCvc": "incorrect_cvc",
-    "chargeDeclinedFraudulent": "fraudulent",
-    "radarBlock": "fraudulent",
-    "chargeCustomerFail": "generic_decline",
-    "authenticationRequired": AUTHENTICATION_REQUIRED,
-    "authenticationRequiredOnSetup": AUTHENTICATION_REQUIRED,
-    "authenticationRequiredSetupForOffSession": None,
-}
-
-# These can be attached to a customer, and fail only when they are charged.
-_ATTACHABLE = frozenset(name for name in _ENDINGS if not name.startswith(("chargeDeclined", "radar")))
-
-_NUMBERS = {
+# Stripe's names for methods with a special outcome: the reason of the decline, and the number of the test card.
+_SPECIAL = """
+chargeDeclined                           generic_decline          4000000000000002
+chargeDeclinedInsufficientFunds          insufficient_funds       4000000000009995
+chargeDeclinedLostCard                   lost_card                4000000000009987
+chargeDeclinedStolenCard                 stolen_card              4000000000009979
+chargeDeclinedExpiredCard                expired_card             4000000000000069
+chargeDeclinedProcessingError            processing_error         4000000000000119
+chargeDeclinedIncorrectCvc               incorrect_cvc            4000000000000127
+chargeDeclinedFraudulent                 fraudulent               4100000000000019
+radarBlock                               fraudulent               -
+chargeCustomerFail                       generic_decline          4000000000000341
+authenticationRequired                   authentication_required  4000002760003184
+authenticationRequiredOnSetup            authentication_required  -
+authenticationRequiredSetupForOffSession -                        4000003800000446
+"""
+_ROWS = [line.split() for line in _SPECIAL.strip().splitlines()]
+_REASONS = {name: None if reason == "-" else reason for name, reason, _ in _ROWS}
+_NUMBERS = {number: name for name, _, number in _ROWS if number != "-"} | {
     "4242424242424242": "visa",
     "5555555555554444": "mastercard",
     "378282246310005": "amex",
     "6011111111111117": "discover",
-    "4000000000000002": "chargeDeclined",
-    "4000000000009995": "chargeDeclinedInsufficientFunds",
-    "4000000000009987": "chargeDeclinedLostCard",
-    "4000000000009979": "chargeDeclinedStolenCard",
-    "4000000000000069": "chargeDeclinedExpiredCard",
-    "4000000000000119": "chargeDeclinedProcessingError",
-    "4000000000000127": "chargeDeclinedIncorrectCvc",
-    "4100000000000019": "chargeDeclinedFraudulent",
-    "4000000000000341": "chargeCustomerFail",
-    "4000002760003184": "authenticationRequired",
-    "4000003800000446": "authenticationRequiredSetupForOffSession",
 }
 
 
@@ -127,7 +96,9 @@ def _of_name(name: str) -> Behaviour | None:
     if name in _BRANDS:
         return Behaviour(brand=_BRANDS[name])
     ending = name.removeprefix("visa_")
-    if ending not in _ENDINGS:
+    if ending not in _REASONS:
         return None
-    reason = _ENDINGS[ending]
-    return Behaviour(reason, _ADVICE.get(reason or ""), is_attachable=ending in _ATTACHABLE)
+    reason = _REASONS[ending]
+    # Methods of the other names can be attached to a customer, and fail only when they are charged.
+    is_attachable = not ending.startswith(("chargeDeclined", "radar"))
+    return Behaviour(reason, _ADVICE.get(reason or ""), is_attachable=is_attachable)
