@@ -53,7 +53,7 @@ def _sandbox() -> Generator[str]:
             [
                 sys.executable,
                 "-m",
-                "evbilling.cli.main",
+                "evbilling.cli",
                 "sandbox",
                 "--quiet",
                 "--port",

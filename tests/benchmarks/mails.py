@@ -49,7 +49,7 @@ def _sink() -> Generator[int]:
             [
                 sys.executable,
                 "-m",
-                "evbilling.cli.main",
+                "evbilling.cli",
                 "mail-sink",
                 "--smtp-port",
                 str(smtp_port),

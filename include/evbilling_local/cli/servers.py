@@ -43,7 +43,10 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     option("--strict-customers", action="store_true", help="refuse customers that were never created")
     option("--limit", type=_positive, metavar="N", help="answer 429 beyond N requests a second")
     option("--seed", type=int, default=1, metavar="S", help="of the faults (default: 1)")
-    help_of_fault = "the share of charges that meet a fault, like drop_after=0.05; a name that isn't known lists all"
+    help_of_fault = (
+        "the share of charges that meet a fault: timeout_before, timeout_after, drop_before, drop_after, "
+        "error_500_before, error_500_after, rate_limit, nonsense, slow"
+    )
     option("--fault", action="append", default=[], metavar="NAME=RATE", help=help_of_fault)
     help_of_hold = "how long a timeout holds a connection (default: 1)"
     option("--hold", type=_positive, default=1.0, metavar="SECONDS", help=help_of_hold)

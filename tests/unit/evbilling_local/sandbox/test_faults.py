@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evbilling.cli.main import main
 from evbilling.errors import BadInput
 from evbilling_local.sandbox.faults import FAULTS, Dice, FaultPlan, draw, plan_from_json
 
@@ -97,3 +98,11 @@ def test_a_plan_comes_back_as_it_was_sent() -> None:
     plan = FaultPlan(7, RATES, ("drop_after", None), 0.5, 0.25, "all")
     assert plan_from_json(plan.as_json()) == plan
     assert plan_from_json({}) == FaultPlan()
+
+
+def test_the_command_s_help_names_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list is written out there, so that the command line needn't load the sandbox."""
+    with pytest.raises(SystemExit):
+        main(["sandbox", "--help"])
+    shown = capsys.readouterr().out.partition("meet a fault:")[2].partition("--hold")[0]
+    assert shown.replace(",", " ").split() == list(FAULTS)
