@@ -1,6 +1,7 @@
--- Accounts that may get an account statement for a period: those with billing on, with items on no statement yet, or
--- with a balance; a row each, with its last account statement, its first, and its newest of any kind to fall back on.
--- An account already stated for the period or a later one is left out: months are issued in order. For the assembly.
+-- Accounts that may get an account statement for a period: with billing on, with items on no statement yet, or with a
+-- balance. A row each, with its last and first account statement, and its newest statement of any kind to fall back on.
+-- An account that already has a statement of this or a later period is left out, because months are issued in order.
+-- For the assembly.
 with last_stated as materialized (
     select * from billing.last_account_statement
 ), billed as (

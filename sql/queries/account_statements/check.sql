@@ -1,5 +1,5 @@
--- The staged account statements beside what they must come to, in minor units; a row per candidate, all 0 where it gets
--- no statement. Columns of a pair: found in the items, and `due_...` by another way. For the validation.
+-- The staged account statements beside what they must come to, in minor units, for the validation. A row per candidate,
+-- all 0 if it gets no statement. In each pair, one column is added up from the items, `due_...` comes another way.
 with item as (
     select i.account_id, sum(i.total_minor - i.settled_minor) as closing,
            sum(i.total_minor) filter (where i.item_kind = 'opening_balance') as opening,
@@ -24,7 +24,7 @@ with item as (
       on newest.account_id = s.account_id and newest.period = s.period
     where s.kind = 'account'
 ), listed as (
-    -- Charges as the platform gives them now that an earlier statement lists.
+    -- Charges that an earlier statement lists, as the platform has them now.
     select c.account_id, count(*) as charges, sum(c.net_amount + c.tax_amount) as total_amount,
            sum(c.settled_amount) as settled_amount
     from {charge} c join billing.account_statement_item l on l.item_kind = 'charge' and l.item_id = c.charge_id
@@ -64,6 +64,6 @@ left join last_stated s using (account_id)
 left join {counted} n using (account_id)
 left join listed l using (account_id)
 left join altered d using (account_id)
--- Looked up, as power() would take longer than all the rest.
+-- A look-up, because power() would take longer than all the rest.
 cross join lateral (select ('{{1,10,100,1000,10000}}'::numeric[])[1 + greatest(c.minor_unit, 0)] as factor) m
 order by c.account_id collate "C";

@@ -1,4 +1,4 @@
--- Why candidates can't be stated in spite of a good address: faults of their charges, and amounts in a currency that is
+-- Why candidates with a good address still get no statement: faults of their charges, and amounts in a currency that is
 -- no longer theirs. A row per account and reason: how many, the first by id, and what it shows. For the assembly.
 select account_id, fault as reason_id, count(*) as hits, min(coalesce(charge_id, '(no id)') collate "C") as first_id,
        (array_agg(coalesce(shown, 'no amount') order by coalesce(charge_id, '(no id)') collate "C", shown))[1] as shown

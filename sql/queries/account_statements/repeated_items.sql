@@ -1,5 +1,5 @@
--- Staged items on two statements, or twice on one: here, or with those issued. A row per account: how many. For the
--- validation. By their hashes first: whole numbers are grouped in half the time.
+-- Staged items that are on two statements or twice on one, among those staged and those issued. A row per account: how
+-- many. For the validation. Hashes are compared first: integers are grouped in half the time.
 select account_id, count(*) as items
 from (select account_id, count(*) over (partition by item_kind, item_id) as times from {item}
       where hashtextextended(item_id, hashtextextended(item_kind, 0)) in (

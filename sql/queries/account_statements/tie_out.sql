@@ -1,4 +1,4 @@
--- The figures of a period's account statements that must agree, each counted in two ways. Stored for finance.tie_out.
+-- The figures of a period's account statements that must agree, each counted in two ways, for finance.tie_out.
 with stated as (
     select * from billing.statement where kind = 'account' and period = %(period)s
 ), closing as (

@@ -1,5 +1,5 @@
--- Where a re-run's truth differs from the statements already issued for its period, with their corrections, a row per
--- account. lines_* compare decision by decision, so equal sums of different connectors are found too.
+-- Where a run's statements differ from those already issued for its period with their corrections, a row per account.
+-- lines_* compare decision by decision, so that equal sums of different connectors are found too.
 with issued as (
     select account_id, statement_id, net_minor, tax_minor, total_minor
     from billing.effective_statement where period = %(period)s

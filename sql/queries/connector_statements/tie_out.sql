@@ -1,4 +1,4 @@
--- The figures that must agree once a run has closed, each pair counted in two ways. Stored for finance.tie_out.
+-- The figures that must agree once a run has closed, each counted in two ways, for finance.tie_out.
 with decision as (
     select d.account_id, d.rule_id is null as is_billed, count(*) as connectors, sum(unit_price_minor) as net_minor
     from billing.connector_decision d where d.period = %(period)s group by 1, 2

@@ -1,4 +1,4 @@
--- A month's account statements by currency, with what their items come to. Parameter: period.
+-- A month's account statements by currency, with what their items come to.
 select s.currency, count(distinct s.statement_id) as statements,
        sum(i.total_amount) filter (where i.item_kind = 'opening_balance') as opening,
        sum(i.total_amount) filter (where i.item_kind in ('connector_statement', 'correction')) as connector_statements,

@@ -1,4 +1,4 @@
--- The attempts at a month's connector statements by what triggered them, with their outcomes. Parameter: period.
+-- The attempts at a month's connector statements by trigger, with their outcomes.
 select case a.trigger when 'issue' then 'charged on the 1st' when 'month_end' then 'retried at the month''s end'
                       when 'planned' then 'retried as planned' else 're-billed' end,
        count(*) as attempts,

@@ -1,4 +1,4 @@
--- Connectors that a month excludes, by rule, the most first. Parameter: period.
+-- Connectors that a month excludes by rule, the most first.
 select rule_id, count(*)
 from finance.connector_decisions
 where period = %(period)s and not is_billed

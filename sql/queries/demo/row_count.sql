@@ -1,4 +1,4 @@
--- How many rows the finance views have of a period: 0 more after a second run. Parameter: period.
+-- How many rows the finance views have of a period. A second run adds 0.
 select (select count(*) from finance.statements where period = %(period)s)
      + (select count(*) from finance.connector_decisions where period = %(period)s)
      + (select count(*) from finance.unbilled_accounts where period = %(period)s)

@@ -1,5 +1,5 @@
--- How many messages there are by kind and state, for the Mail page. Parameters, each null for "any": period, and of its
--- statements the first and the first of the next period, by kind (a, s, c); account.
+-- How many messages there are by kind and state, for the Mail page. Null means any period or account; a to next_c are
+-- the ranges of the period's statement ids, by kind.
 select m.kind, m.state, count(*)
 from billing.mail m
 where (%(period)s::text is null or m.period = %(period)s and (

@@ -1,6 +1,6 @@
--- A page of the outbox, the newest messages first, for the Mail page; addresses are masked as in finance.mail.
--- Parameters, each null for "any": kinds, states, period, and of its statements the first and the first of the next
--- period, by kind (a, s, c); account, before (mail_id below which the page begins); most: how many.
+-- A page of the outbox, the newest messages first, for the Mail page. Addresses are masked as in finance.mail. Null
+-- means any kind, state, period or account; a to next_c are the ranges of the period's statement ids, by kind; the page
+-- starts below the message `before`.
 select m.mail_id, m.kind, m.statement_id, m.account_id, s.account_name, m.period, m.state, m.last_error as reason,
        m.tries,
        case when m.recipient is not null

@@ -1,5 +1,4 @@
--- What decides on the actions of statements, for the pages that offer them: as the actions themselves would find it
--- now. Parameter: statements (ids).
+-- What decides which actions a statement allows, as the actions would find it now, for the pages that offer them.
 select s.statement_id, s.kind, s.currency,
        case s.kind when 'connector' then coalesce(billing.balance_minor(s.statement_id), 0) end as balance_minor,
        s.minor_unit,

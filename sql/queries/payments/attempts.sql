@@ -1,5 +1,4 @@
--- The attempts at statements that count for planning the next: those declined, and those that reached the gateway.
--- Parameter: statements (ids).
+-- The attempts at statements that count when the next is planned: those declined and those that reached the gateway.
 select statement_id, coalesce(sent_at, requested_at) as attempted_at, outcome, decline_class, decline_code,
        payment_method, sent_at is not null as reached_gateway
 from billing.payment_attempt

@@ -1,8 +1,8 @@
--- Where the gateway's list and our record disagree, both ways. What was charged for an attempt whose outcome isn't
--- known yet is no break: it is still being asked about, but for an hour at most. What somebody booked by hand (Mark
--- as Paid with the payment's id as reference) and didn't undo counts as recorded, what was refunded as not charged; a
--- refund of a payment that we have recorded is a break until a correction has credited the statement with as much.
--- Parameters: since (payments and attempts from then on), listed_at (when the list was begun).
+-- Where the gateway's list and our record disagree, both ways. A charge for an attempt without a known outcome is no
+-- break for the first hour, while it is still being resolved. What was booked by hand (Mark as Paid with the payment's
+-- id as reference) and not undone counts as recorded; what was refunded counts as not charged. A refund of a recorded
+-- payment is a break until a correction has credited the statement with as much. since: payments and attempts from then
+-- on; listed_at: when the list was begun.
 with listed as (
     select g.gateway_payment_id, g.attempt_id, coalesce(a.statement_id, g.statement_id) as statement_id, g.currency,
            g.amount_minor - g.refunded_minor as kept_minor, g.refunded_minor, a.outcome as recorded_outcome,

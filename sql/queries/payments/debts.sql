@@ -1,6 +1,6 @@
--- Connector statements to look at for collecting, with what is due on each. Parameters, each null for "any":
--- statements (ids), account, period, occasion (only those not tried on it yet), failed (true: only those whose
--- collection failed and that were not paid since, and those of `period` never tried at all).
+-- Connector statements that may be collected, with what is due on each. Null means any statement, account, period or
+-- occasion; with an occasion, only statements not tried on it yet. failed: only statements whose collection failed and
+-- that weren't paid since, and those of `period` that were never tried.
 select s.statement_id, s.account_id, s.financial_admin_id, s.currency, s.minor_unit,
        billing.balance_minor(s.statement_id) as balance_minor
 from billing.statement s

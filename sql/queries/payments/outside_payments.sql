@@ -1,5 +1,5 @@
--- What of a statement was marked as paid, and what of that was undone, by whom and why. For the choice of what to undo.
--- Parameter: statement.
+-- The payments of a statement that were marked as paid, undone ones too, with who did it and why, for the choice of
+-- what to undo.
 select 'paid-outside-' || p.paid_outside_id as payment_id, p.amount_minor, p.minor_unit, p.currency, p.paid_on,
        p.reference,
        p.actor, p.recorded_at, p.reason, r.actor as undone_by, r.recorded_at as undone_at, r.reason as undone_because

@@ -1,5 +1,5 @@
--- The money of a period that must agree between statements, ledger, attempts and gateway, each currency in its major
--- units. Stored for finance.tie_out beside the counts. Part: period.
+-- The money of a period that must agree between statements, ledger, attempts and gateway, by currency in major units,
+-- for finance.tie_out.
 with statement as (
     select s.*, r.balance_minor, r.paid_minor from billing.statement s join billing.receivable r using (statement_id)
     where s.kind = 'connector' and s.period = %(period)s
@@ -24,7 +24,7 @@ with statement as (
         select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)
     group by 1
 ), listed as (
-    -- A payment that we have recorded counts whole; another one as far as it was neither refunded nor booked by hand.
+    -- A recorded payment counts in full; any other one less what was refunded or booked by hand.
     select s.statement_id, sum(
                case when exists (select from billing.payment_attempt a
                                  where a.gateway_payment_id = g.gateway_payment_id and a.outcome = 'succeeded')

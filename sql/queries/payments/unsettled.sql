@@ -1,6 +1,6 @@
--- Attempts without a known outcome, each with what the gateway lists for it (the payment's columns are null:
--- nothing). `is_overdue`: so old when the list was made that a payment would be on it, and done. An attempt that was
--- never sent is overdue after a day: whoever was to send it is gone. Parameters: listed_at, min_age (seconds).
+-- Attempts without a known outcome, each with the payment that the gateway lists for it, if any. `is_overdue`: old
+-- enough that the list would have its payment, and finished. An attempt that was never sent is overdue after a day: its
+-- sender is gone. min_age is in seconds.
 select a.attempt_id, a.statement_id, a.sent_at is not null as was_sent,
        coalesce(a.claimed_at + %(min_age)s * interval '1 second', a.requested_at + interval '1 day') < %(listed_at)s
            as is_overdue,

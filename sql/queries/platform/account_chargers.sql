@@ -1,6 +1,5 @@
--- The chargers of one account around a count, with their rows at other accounts: a charger may have moved, or two
--- accounts may claim it. For the preview of an account's billing. Rows without a charger_id come last: they are to be
--- told, too.
+-- The chargers of one account around a count, for the preview of its billing. Includes their rows at other accounts,
+-- since a charger may have moved or be claimed twice. Rows without a charger_id come last, so that they are reported.
 select charger_id, account_id, scope_status,
        nullif(valid_from, '-infinity') as valid_from, nullif(valid_to, 'infinity') as valid_to
 from {charger}

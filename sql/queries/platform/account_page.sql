@@ -1,6 +1,6 @@
--- One page of the platform's accounts, in order of their ids, for the Account Billing page: by keyset, so that the
--- last page costs what the first does. {beyond} and {direction} turn the order around for the page before.
--- Parameters: pattern (a LIKE pattern, null = all), edge (the id to go on from, null = from the start), size.
+-- One page of the platform's accounts in order of their ids, for the Account Billing page. Keyset paging: the last page
+-- costs as much as the first. {beyond} and {direction} reverse the order for the page before. pattern: a LIKE pattern,
+-- null for all; edge: the id to continue from, null for the start.
 select distinct on (account_id collate "C") account_id, name, country, time_zone, currency
 from {account}
 where account_id is not null

@@ -1,5 +1,5 @@
--- How many charges the platform has of the given accounts, each account's within its own window, and their exact sums;
--- beside extract_charges.sql, so that what arrived can be compared with it.
+-- How many charges the platform has of the given accounts, each within its own window, with their exact sums: the check
+-- that charges.sql brought all of them.
 select c.account_id, count(*) as charges, sum(c.net_amount + c.tax_amount)::text as total_amount,
        sum(c.settled_amount)::text as settled_amount
 from {account_charge} c

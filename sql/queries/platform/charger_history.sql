@@ -1,5 +1,5 @@
--- History rows, around the count, of chargers that have several then: either the charger moved, or rows overlap.
--- Also for accounts without billing: a charger claimed by two accounts at once is a fault, whoever the other is.
+-- History rows around the count of chargers that have several: the charger has moved, or its rows overlap. Accounts
+-- without billing are included: a charger that two accounts claim at once is a fault whatever the other account is.
 select charger_id, account_id, nullif(valid_from, '-infinity') as valid_from, nullif(valid_to, 'infinity') as valid_to
 from {charger}
 where charger_id = any(%(chargers)s)

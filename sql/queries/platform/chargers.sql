@@ -1,7 +1,6 @@
--- Chargers around the count, one part of them, as they lie in the source's table; for the extraction. `began` and
--- `ended` are told only where they lie between the first and the last count: nearly everything holds throughout.
--- {in_part} and {shard} go by the very hash that Postgres uses for hash partitions, so that a shard is staged
--- straight into its partition.
+-- One part of the chargers around the count, for the extraction. `began` and `ended` are set only between the first and
+-- the last count: almost every row holds throughout. {in_part} and {shard} use the hash that Postgres uses for hash
+-- partitions, so that a shard is staged straight into its partition.
 select charger_id, account_id, scope_status, ({shard})::smallint as shard,
        (case when valid_from > %(first)s then valid_from end)::timestamptz as began,
        (case when valid_to <= %(last)s then valid_to end)::timestamptz as ended

@@ -1,6 +1,5 @@
--- The platform's charges of the given accounts, each account's within its own window; for the month end. Those
--- without a time come too: they are a fault to be told, not to be passed over. Amounts as text: decimals must arrive
--- exactly.
+-- The platform's charges of the given accounts, each within its own window, for the account statements. Charges without
+-- a time are included, so that they are reported as a fault. Amounts are text: decimals must arrive exactly.
 select c.account_id, c.charge_id, c.kind, c.description, c.occurred_at, c.net_amount::text as net_amount,
        c.tax_amount::text as tax_amount, c.currency, c.settled_amount::text as settled_amount
 from unnest(%(accounts)s::text[], %(window)s::integer[]) as a (account_id, number)

@@ -1,4 +1,4 @@
--- History rows, around the count, of connectors that an extraction met twice.
+-- History rows around the count of connectors that an extraction found twice.
 select co.charger_id, co.connector_id,
        nullif(co.valid_from, '-infinity') as valid_from, nullif(co.valid_to, 'infinity') as valid_to
 from {connector} co

@@ -1,4 +1,4 @@
--- Connectors around the count, one part of them; for the extraction. As read_chargers.
+-- One part of the connectors around the count, for the extraction. See chargers.sql.
 select charger_id, connector_id, power_type, status, ({shard})::smallint as shard,
        (case when valid_from > %(first)s then valid_from end)::timestamptz as began,
        (case when valid_to <= %(last)s then valid_to end)::timestamptz as ended

@@ -1,4 +1,4 @@
--- Accounts that have chargers without an id at the count: such a charger's connectors can't be found.
+-- Accounts that have chargers without an id at the count: the connectors of such a charger can't be found.
 select account_id, count(*) as chargers from {charger}
 where charger_id is null and account_id is not null
   and (valid_from is null or valid_from <= %(last)s) and (valid_to is null or valid_to > %(first)s)

@@ -1,5 +1,5 @@
--- How many connectors around the count, of one part, have a charger that the source doesn't know at all, and a few of
--- them to name. Only asked where connectors of the part stand under no charger around the count.
+-- How many connectors of one part have a charger that the source doesn't know at all, with up to five examples. Asked
+-- only if the part has connectors without a charger around the count.
 select count(*), (array_agg(name order by name))[1:5]
 from (select coalesce(co.charger_id, '(no charger_id)') || '/'
              || coalesce(co.connector_id::text, '(no connector_id)') as name

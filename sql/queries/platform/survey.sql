@@ -1,8 +1,7 @@
--- The facts of an inventory as a set, before any of it is read: for sharding, and to refuse a set that can't be
--- right. {connector} and {charger} are the source's relations, each read once; the window is first to last count of
--- the period.
+-- Facts about a whole inventory before any of it is read: to size the shards, and to refuse an inventory that can't be
+-- right. {connector} and {charger} are read once each; the window is from the first to the last count of the period.
 with charger as (
-    -- A row without a beginning was always so.
+    -- A row without valid_from always held.
     select min(greatest(coalesce(ch.valid_from, '-infinity'), '0001-01-01 00:00+00')) as history_begins,
            count(*) filter (where w.is_counted and a.account_id is null) as homeless_chargers,
            count(*) filter (where w.is_counted and ch.charger_id is null and ch.account_id is not null)

@@ -1,5 +1,5 @@
--- How far an account is billed, for the Account Billing page: the newest period billed at all, the account's own latest
--- connector statements, and the faults that have kept it from one, with their periods. Parameter: account_id.
+-- How far an account is billed, for the Account Billing page: the newest period billed at all, the account's latest
+-- connector statements, and the faults that keep it from one, with their periods.
 select
     (select period::text from billing.run
      where dag_id = 'connector_statements' and state in ('issued', 'unchanged')

@@ -1,7 +1,6 @@
--- Everything ever recorded about an account's billing, oldest first, for `evbilling settings show ACCOUNT` and the
--- Account Billing page: finance sees who changed what, when and why, also what a later record of the same period has
--- replaced. The reason stands in the audit event that was written in the same transaction, so at the very same time.
--- Parameters: account_ids (null = all accounts).
+-- Everything ever recorded about an account's billing, the oldest first, for `evbilling settings show ACCOUNT` and the
+-- Account Billing page: who changed what, when and why, with records that a later one of the same period has replaced.
+-- The reason is in the audit event of the same transaction, which has the same time. account_ids null: all accounts.
 select
     s.account_id, s.effective_from, s.charge_connectors, s.financial_admin_id, s.fee_per_connector,
     s.fee_per_dc_connector, s.exclude_closed, s.exclude_private, s.tax_rate, s.actor, s.recorded_at, s.setting_id,

@@ -1,5 +1,5 @@
--- The billing terms of each account that is billed per connector in a period, for the month's run: fees in 1/10000 and
--- tax in 1/1000000 as whole numbers, so that 100,000 accounts are computed with exactly and at once.
+-- The billing terms of each account that is billed per connector in a period, for the month's run. Fees in 1/10000 and
+-- tax in 1/1000000 are whole numbers, so that 100,000 accounts are computed exactly and at once.
 select account_id, setting_id, financial_admin_id,
        (fee_per_connector * 10000)::bigint as fee_e4,
        (coalesce(fee_per_dc_connector, fee_per_connector) * 10000)::bigint as dc_fee_e4,

@@ -1,9 +1,8 @@
--- What each charge of the platform means for this month's statements. A new one in good order is an item of its
--- account's statement at once; kept beside are those that call for more: `fault`: why its account can't be stated;
--- `altered`: how it differs from what a statement lists, in words; `increase_minor`: by how much it was settled
--- further since; or new, of an account whose currency is unknown. Those that an earlier statement lists and that are
--- as they were are passed over. For the assembly. Made by CREATE TABLE AS, which Postgres works out on all cores, as
--- it never does an INSERT.
+-- Sorts the platform's charges for this month's statements. A new charge in good order becomes an item of its account's
+-- statement. Other charges that need attention go to {judged}: `fault` is why the account can't be stated; `altered` is
+-- how the charge differs from what a statement lists, in words; `increase_minor` is how much more was settled since; or
+-- it is new, of an account with an unknown currency. Unchanged charges on earlier statements are skipped. CREATE TABLE
+-- AS uses all cores, which INSERT never does.
 analyze {candidate} (account_id), {charge} (account_id, charge_id), {counted} (account_id);
 create unlogged table {repeated} as select charge_id from {charge} group by charge_id having count(*) > 1;
 -- An item's id is settled/<charge>/<settled so far>, and a charge's id may hold anything.
@@ -24,12 +23,12 @@ with compared as (
     left join billing.account_statement_item l on l.item_kind = 'charge' and l.item_id = c.charge_id
     left join {since} s on s.charge_id = l.item_id
     left join {repeated} r on r.charge_id = c.charge_id
-    -- Looked up, as power() would take longer than all the rest.
+    -- A look-up, because power() would take longer than all the rest.
     cross join lateral (
         select ('{{1,10,100,1000,10000}}'::numeric[])[1 + greatest(coalesce(l.minor_unit, a.minor_unit), 0)]
                    as factor) m
-    -- Fences: without them, each figure and reason would be worked out as often as it is named. Quoted, as behind a
-    -- number, which is cast, the planner sees a limit, and works on one core.
+    -- `offset` keeps the planner from merging the subqueries, which would compute each figure and reason wherever it is
+    -- used. It is quoted because after a number, which is cast, the planner sees a limit and uses one core.
     offset '0'
 ), judged as (
     select k.*,

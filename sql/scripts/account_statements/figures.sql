@@ -1,6 +1,6 @@
--- What the statements must come to by other ways than their items: by statements and ledger as they stand, less what
--- earlier account statements list. Taken in the moment of the items, so that a payment that comes in later can't make
--- the two differ. A row per candidate. For the validation.
+-- What the statements must come to by other ways than their items: by statements and ledger, less what earlier account
+-- statements list. Read in the snapshot of the items, so that a later payment can't make the two differ. A row per
+-- candidate. For the validation.
 create unlogged table {figure} as
 with issued as (
     select s.account_id, sum(s.total_minor) as minor from billing.statement s

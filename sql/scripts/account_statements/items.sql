@@ -1,5 +1,5 @@
--- The items of all candidates besides their new charges and opening balances: what of our own record is on no account
--- statement yet, and what was settled of charges since they were listed. For the assembly.
+-- The candidates' items other than new charges and opening balances: our own records that are on no account statement
+-- yet, and what was settled of charges since they were listed. For the assembly.
 insert into {item} (item_kind, item_id, account_id, occurred_at, description, currency, minor_unit, net_minor,
                     tax_minor, total_minor, settled_minor)
 select u.item_kind, u.item_id, u.account_id, u.occurred_at, u.description, u.currency, u.minor_unit, u.net_minor,

@@ -1,7 +1,7 @@
--- The staging tables of one run of account statements, empty; those of items and figures are made by what fills them,
--- as Postgres then works on all cores. account, item and withheld are what the owner's function publishes, so it may
--- read them; the others lead there. Unlogged, as all of it can be assembled again: a database crash empties them all
--- at once, which the steps after the assembly notice by the candidates that the run has on record.
+-- The empty staging tables of one run of account statements. The tables of items and figures are created by the queries
+-- that fill them, because Postgres then uses all cores. The owner's function publishes account, item and withheld, so
+-- it may read them. All are unlogged, since they can be assembled again: a database crash empties all of them, and
+-- later steps notice it by the number of candidates on record.
 create unlogged table {candidate} (
     account_id text primary key, account_name text, financial_admin_id text, time_zone text, currency text,
     minor_unit smallint not null, last_statement_id text, opening_minor bigint not null, opening_currency text,

@@ -1,5 +1,5 @@
--- What is left to state: withheld accounts that have something to state, the accounts stated, their items only, and
--- their opening balances. For the assembly, after the withheld accounts were filled in.
+-- What remains to be issued, after the withheld accounts were filled in: withheld accounts with something to state,
+-- accounts to state, their items only, and their opening balances. For the assembly.
 delete from {withheld} w using {candidate} a
 where a.account_id = w.account_id and a.opening_minor = 0
   and not exists (select from {item} i where i.account_id = w.account_id)

@@ -1,5 +1,5 @@
--- Before a run publishes: accounts that another run has stated for the period or a later one since it was assembled are
--- taken out with their items, so that their statements stand.
+-- Before a run publishes: removes the accounts, with their items, that another run has stated for this or a later
+-- period since the assembly. Those statements remain as they are.
 with gone as (
     delete from {account} a using billing.last_account_statement l
     where l.account_id = a.account_id and l.period >= %(period)s returning a.account_id

@@ -1,6 +1,6 @@
 -- The demo's stand-in for a charging platform's database: the five tables of the input contract
--- (include/evbilling/platform/contract.py). No keys or foreign keys on purpose: a real platform isn't ours, and what
--- can be wrong there must be possible here. Read by the pipeline as `platform_reader`; filled by `evbilling platform`.
+-- (include/evbilling/platform/contract.py). Without keys on purpose: a real platform isn't ours, and whatever can be
+-- wrong there must be possible here. The pipeline reads it as `platform_reader`; `evbilling platform` fills it.
 create schema if not exists platform;
 
 create table if not exists platform.account (
@@ -27,6 +27,6 @@ create index if not exists charger_account on platform.charger (account_id);
 create index if not exists connector_charger on platform.connector (charger_id);
 create index if not exists account_charge_account on platform.account_charge (account_id, occurred_at);
 
--- What the pages look up; a month reads its tables whole and needs none of these.
+-- For the pages. A month reads whole tables and needs none of these indexes.
 create index if not exists app_user_account on platform.app_user (account_id);
 create index if not exists charger_charger on platform.charger (charger_id);

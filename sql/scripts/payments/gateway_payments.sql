@@ -1,4 +1,4 @@
--- Keeps the gateway's list of payments as it is now. Parameters: parallel arrays.
+-- Stores the gateway's list of payments as it is now. The columns are arrays of equal length.
 insert into billing.gateway_payment as g (
     gateway_payment_id, outcome, amount_minor, refunded_minor, currency, created_at, customer, attempt_id, statement_id,
     decline_code, advice_code, seen_at)

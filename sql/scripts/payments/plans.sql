@@ -1,5 +1,5 @@
--- Keeps what was planned for statements; a plan that says the same as before is left alone, and so is one of a
--- statement on which something is due again by now. After plan_claim. Parameters: parallel arrays.
+-- Stores the plans of statements after lock_plans.sql. An equal plan is left alone, and so is the plan of a statement
+-- on which something has become due meanwhile. The columns are arrays of equal length.
 insert into billing.payment_plan as p (statement_id, planned_at, reason_id, detail)
 select * from unnest(%(statements)s::text[], %(planned)s::timestamptz[], %(reasons)s::text[], %(details)s::text[])
 on conflict (statement_id) do update

@@ -1,7 +1,7 @@
--- Adds billing settings, for `evbilling settings` and the Account Billing page. Append-only, so that a past month can
--- always be explained: a setting is changed by recording a newer one. Rows equal to the latest recorded one of the
--- same account and period are left out, so loading a file twice adds nothing. One audit event for each added row.
--- Parameters: an array for each column, all of the same length; actor; reason. Returns how many were added.
+-- Adds billing settings, for `evbilling settings` and the Account Billing page. A setting is changed by recording a
+-- newer one, so that a past month can always be explained. Rows equal to the latest of the same account and period are
+-- left out, so that loading a file twice adds nothing. Each added row gets one audit event. The columns are arrays of
+-- equal length; returns the number of rows added.
 with given as (
     select *
     from unnest(

@@ -1,8 +1,8 @@
--- A month's declined attempts by class and code. Each statement that ever failed counts once, by its last decline;
--- `unpaid` are those of them on which something is still due. For the Month page. Parameters: first_id, next_id (the
--- range of the month's statement ids).
+-- A month's declined attempts by class and code, for the Month page. A statement that ever failed counts once, by its
+-- last decline; `unpaid` counts those on which something is still due. first_id and next_id are the range of the
+-- month's statement ids.
 with failed as (
-    -- By the index on statuses: what never failed, nearly all, isn't looked at.
+    -- By the index on statuses, which leaves out the many that never failed.
     select statement_id, balance_minor from billing.standing
      where statement_id >= %(first_id)s and statement_id < %(next_id)s and has_failed
        and status in ('Billing failure', 'Billing failure (resolved)', 'Partly paid', 'Paid manually')

@@ -1,5 +1,5 @@
--- Connector statements of each month of a span and the connectors billed on them, by the sums that are kept of them:
--- a few rows instead of a million statements. For the Month page. Parameters: first, last.
+-- Connector statements and the connectors on them in each month of a span, from the stored sums, for the Month page: a
+-- few rows instead of a million statements.
 select period, sum(statements)::bigint, sum(connectors)::bigint
   from billing.statement_sum where kind = 'connector' and period between %(first)s and %(last)s
  group by period having sum(statements) <> 0;

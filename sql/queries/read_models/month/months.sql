@@ -1,6 +1,6 @@
--- Every month that was begun, the newest first: its connector statements and the connectors on them, account
--- statements, quarantined accounts, tie-out checks that aren't ok, and how its newest run of connector statements
--- went. For the list of months. Few rows of each table belong to a month.
+-- Every month that was begun, the newest first, for the list of months: connector statements and their connectors,
+-- account statements, quarantined accounts, tie-out checks and those that differ, and the state of the newest run of
+-- connector statements. Each table has few rows of a month.
 with summed as (
     select period, sum(statements) filter (where kind = 'connector') as statements,
            sum(connectors) filter (where kind = 'connector') as connectors,

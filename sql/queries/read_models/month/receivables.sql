@@ -1,6 +1,6 @@
--- What is owed on connector statements by month and currency, and what of it is credit, for the Month page: the sums
--- that are kept of all statements, and each credit there is, by an index. A statement of a month is dated its 1st.
--- `statements` are those on which something is due.
+-- What is owed on connector statements by month and currency, and what of it is credit, for the Month page. Reads the
+-- stored sums of all statements and, by an index, each credit. A statement of a month is dated its 1st. `statements`
+-- counts those on which something is due.
 with owed as (
     select period, currency, minor_unit,
            coalesce(sum(statements) filter (where status in ('Issued', 'Billing failure', 'Partly paid')), 0)::bigint
@@ -11,7 +11,7 @@ with owed as (
     select billing.period_of(s.statement_id) as period, c.currency, count(*) as statements,
            sum(s.balance_minor) as credit_minor
       from (select distinct currency from billing.statement_sum where kind = 'connector') c
-      -- In the index's own words: credits are few among all that is paid.
+      -- Worded as in the index: few of the paid statements have a credit.
       join billing.standing s on s.currency = c.currency and billing.major(s.balance_minor, s.minor_unit) < 0
                              and s.status in ('Paid', 'Billing failure (resolved)', 'Paid manually')
      group by 1, 2

@@ -1,5 +1,4 @@
--- What a month's statements come to by kind, currency and status, by the sums that are kept of them. For the Month
--- page. Parameter: period.
+-- A month's statements by kind, currency and status, from the stored sums, for the Month page.
 select kind, currency, status::text, sum(statements)::bigint,
        round(sum(total_minor) / power(10::numeric, minor_unit), minor_unit),
        round(sum(balance_minor) / power(10::numeric, minor_unit), minor_unit)

@@ -1,7 +1,7 @@
--- A month's accounts with billing on but no connector statement: how many, and what was expected of them, by currency.
--- Quarantined ones and those with nothing to bill are told apart. For the Month page. Parameter: period.
+-- A month's accounts with billing on but without a connector statement, for the Month page: how many, and the money
+-- expected of them by currency. Quarantined accounts are counted apart from those with nothing to bill.
 with account as (
-    -- What is expected of an account is the same on each of its rows; without a currency it is no amount of money.
+    -- All rows of an account have the same expectation. Without a currency it is no amount of money.
     select account_id, bool_or(is_quarantined) as is_quarantined, max(currency) as currency,
            case when max(currency) is not null then max(expected_amount) end as amount
       from finance.unbilled_accounts where period = %(period)s group by account_id

@@ -1,5 +1,5 @@
--- The first of a month's accounts without a connector statement, the most money first, with all their reasons and the
--- name by which they were billed last. For the Month page. Parameters: period, is_quarantined, limit.
+-- The first of a month's accounts without a connector statement, the most money first, for the Month page: with all
+-- their reasons and the name under which they were last billed.
 with account as (
     select account_id, max(expected_connector_count) as connectors, max(expected_amount) as amount,
            max(currency) as currency, array_agg(reason_id order by reason_id) as reasons,

@@ -1,5 +1,5 @@
--- The first of a month's accounts whose account statement is withheld, with all their reasons, the name by which they
--- were stated or billed last, and how many accounts there are in all. For the Month page. Parameters: period, limit.
+-- The first of a month's accounts whose account statement is withheld, for the Month page: with all their reasons, the
+-- name under which they were last billed, and how many accounts there are in all.
 with account as (
     select account_id, array_agg(reason_id order by reason_id) as reasons,
            array_agg(detail order by reason_id) as details,

@@ -1,5 +1,5 @@
--- How many chargers a connector statement bills, up to `most`: in the order of the key, so that it stops there. For its
--- page and PDF. Parameters: period, account, most.
+-- How many chargers a connector statement bills, up to `most`, for its page and PDF. In key order, so that it can stop
+-- there.
 select count(*) as chargers
 from (select charger_id from billing.connector_decision
       where period = %(period)s and account_id = %(account)s and rule_id is null

@@ -1,7 +1,6 @@
 -- A page of a connector statement's chargers with their billed connectors, in order of charger, for its page and PDF.
--- In the order of the key of connector_decision, so that a page costs the same wherever it is among millions.
--- Parameters: period, account, after (charger id, null: from the first), chargers (how many), connectors (of one
--- charger at most; its sums are of all).
+-- In the key order of connector_decision, so that a page among millions costs the same. Starts after a charger, null
+-- for the beginning; at most `connectors` of a charger are listed, its sums are of all.
 select charger_id,
        (array_agg(connector_id order by connector_id))[1:%(connectors)s] as connectors,
        (array_agg(power_type order by connector_id))[1:%(connectors)s] as power_types,

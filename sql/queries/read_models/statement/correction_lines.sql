@@ -1,5 +1,5 @@
--- A page of the connectors that a correction changes, in order of its key, for the pages and PDFs of the correction and
--- of what it corrects. Parameters: correction (id), charger and connector (after these; null: from the first), most.
+-- A page of the connectors that a correction changes, in key order, for the pages and PDFs of the correction and of the
+-- corrected statement. Starts after the given charger and connector, null for the beginning.
 select charger_id, connector_id, power_type, before_minor, after_minor, rule_id, is_there
 from billing.correction_line
 where correction_id = %(correction)s

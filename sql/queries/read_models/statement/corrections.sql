@@ -1,5 +1,5 @@
--- The corrections of a connector statement with why they were issued and how many connectors they change, in order, for
--- its page and PDF. Parameter: statement (id).
+-- The corrections of a connector statement in order, with their reason and the number of connectors that they change,
+-- for its page and PDF.
 select c.statement_id, c.statement_date, c.issued_at, c.minor_unit, c.net_minor, c.tax_minor, c.total_minor,
        (select e.reason from billing.audit_event e
         where e.subject_id = c.statement_id and e.action = 'issue_correction' order by e.event_id limit 1) as reason,

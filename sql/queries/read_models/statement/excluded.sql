@@ -1,5 +1,5 @@
--- A page of the connectors that a statement's account didn't have to pay for, with their rule, in order of the key; for
--- the statement's page. Parameters: period, account, charger and connector (after these; null: from the first), most.
+-- A page of an account's connectors that aren't billed, with their rule, in key order, for the statement's page. Starts
+-- after the given charger and connector, null for the beginning.
 select charger_id, connector_id, power_type, rule_id
 from billing.connector_decision
 where period = %(period)s and account_id = %(account)s and rule_id is not null

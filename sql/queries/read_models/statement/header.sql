@@ -1,5 +1,5 @@
--- One statement with what it stands at, for its page and its PDF. Status and balance are those of finance's view, so
--- that all say the same. Parameter: statement (id).
+-- One statement with its current status and balance, for its page and PDF. Both come from finance's view, so that all
+-- readers see the same.
 select s.statement_id, s.kind, f.type_label, s.account_id, s.account_name, s.financial_admin_id,
        s.period::text as period,
        s.revision, s.statement_date, s.time_zone, s.count_instant, s.issued_at, s.currency, s.minor_unit,

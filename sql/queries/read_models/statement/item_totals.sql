@@ -1,5 +1,4 @@
--- What an account statement's items come to, by kind, in the order of the statement; for its page and PDF.
--- Parameter: statement (id).
+-- The items of an account statement summed by kind, in the order of the statement, for its page and PDF.
 select item_kind, count(*) as items, sum(net_minor)::bigint as net_minor, sum(tax_minor)::bigint as tax_minor,
        sum(total_minor)::bigint as total_minor, sum(settled_minor)::bigint as settled_minor
 from billing.account_statement_item

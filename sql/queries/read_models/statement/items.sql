@@ -1,5 +1,5 @@
--- A page of an account statement's items, in the order of the statement (opening balance, statements, corrections,
--- charges, payments; each in time), for its page and PDF. Parameters: statement (id), offset, most.
+-- A page of an account statement's items in the order of the statement (opening balance, statements, corrections,
+-- charges, payments; each by time), for its page and PDF.
 select item_kind, item_id, occurred_at, description, currency, minor_unit, net_minor, tax_minor, total_minor,
        settled_minor
 from billing.account_statement_item

@@ -1,5 +1,5 @@
--- A page of a connector statement's lines, in order of the key, for its CSV. Parameters: period, account, charger and
--- connector (after these; null: from the first), most.
+-- A page of a connector statement's lines in key order, for its CSV. Starts after the given charger and connector, null
+-- for the beginning.
 select charger_id, connector_id, power_type, unit_price_minor
 from billing.connector_decision
 where period = %(period)s and account_id = %(account)s and rule_id is null

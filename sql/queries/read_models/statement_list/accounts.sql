@@ -1,5 +1,5 @@
--- The accounts that a typed text means: the one whose id it is, or all whose id or a name contains it, whatever the
--- case. One more than `most`, so that too many are noticed. For the page Driver Statements.
+-- The accounts that a typed text can mean, for the page Driver Statements: the account with that id, or all whose id or
+-- name contains the text in any case. One more than `most`, so that too many are noticed.
 with exact as (
     select account_id from billing.account_name where account_id = %(text)s limit 1
 )

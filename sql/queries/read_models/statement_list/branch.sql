@@ -1,3 +1,2 @@
--- The first rows of one branch of the list of statements, in its order: those of one status, or of one kind, as an
--- index has them. For statements_page.sql. Parts: rank, keys, source, conditions, order, limit.
+-- The first rows of one branch of page.sql in its order, statements of one status or one kind, as an index has them.
 select %(rank)s as rank, {keys}s.statement_id from {source} s where {conditions} order by {order} limit %(limit)s

@@ -1,6 +1,5 @@
--- The first rows of the list of statements of some accounts, whatever their kind and status. All are fetched and
--- sorted, as in statements_branch_few.sql. For statements_page.sql. Parts: rank, keys, standings, conditions, order,
--- limit.
+-- The first rows of page.sql for some accounts, of every kind and status. All are fetched and sorted, as in
+-- branch_of_few.sql.
 select rank, {keys}statement_id from (
     select {rank} as rank, {values}s.statement_id
     from billing.statement s

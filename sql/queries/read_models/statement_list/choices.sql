@@ -1,3 +1,3 @@
--- The periods and currencies in which there are statements, newest first. For the page's filter.
+-- The periods and currencies that have statements, the newest first, for the filter of the page Driver Statements.
 select array_agg(distinct period order by period desc), array_agg(distinct currency order by currency)
 from (select period, currency from billing.statement_sum group by period, currency having sum(statements) > 0) s

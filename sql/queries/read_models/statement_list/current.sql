@@ -1,5 +1,5 @@
--- What named statements stand at now, for the pages that act on them and say what came of it. Parameter: statements
--- (ids). One look-up for each: asked for all at once, the view would add up the whole ledger.
+-- The current state of the given statements, for the pages that act on them. One look-up for each: asked for all at
+-- once, the view would add up the whole ledger.
 select s.statement_id, s.kind, s.account_id, s.account_name, s.financial_admin_id, s.period, s.currency,
        s.total_amount, s.paid_amount, s.balance_due, s.status,
        coalesce(tried.has_failed, false) as has_failed, tried.decline_code

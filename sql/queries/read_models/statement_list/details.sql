@@ -1,5 +1,5 @@
--- All that a page says of its statements, and what tells which actions can work. For the page Driver Statements.
--- Part: ids, as a literal, so that no other period is looked at.
+-- What a page shows of its statements, and what decides which actions are offered, for the page Driver Statements. The
+-- ids are literals, so that the planner looks at no other period.
 select s.statement_id, s.kind, s.account_id, s.account_name, s.financial_admin_id, s.period::text as period,
        s.statement_date, s.issued_at, l.connectors, s.currency, s.minor_unit, s.total_minor, l.paid_minor,
        l.balance_minor, coalesce(l.status::text, 'Issued') as status, s.corrects_statement_id,

@@ -1,5 +1,4 @@
--- Every statement that is filtered, as the list has it, read through a cursor. For the CSV of the page Driver
--- Statements. Parts: standings, conditions, order.
+-- Every filtered statement in the order of the list, read through a cursor, for the CSV of the page Driver Statements.
 select s.statement_id, s.kind, s.account_id, s.account_name, s.financial_admin_id, s.period::text as period,
        s.statement_date, s.issued_at, l.connectors, s.currency, s.minor_unit, s.total_minor, l.paid_minor,
        l.balance_minor, coalesce(l.status::text, 'Issued') as status, s.corrects_statement_id

@@ -1,5 +1,4 @@
--- The ids of one page of the list of statements, in order, with what they are sorted by. For the page Driver
--- Statements. Parts: branches, order, limit.
+-- The ids of one page of statements, in order, with their sort keys, for the page Driver Statements.
 select * from (
 {branches}
 ) branch order by {order} limit %(limit)s

@@ -1,5 +1,4 @@
--- What filtered statements come to, by kind and currency, from the sums that are kept. For the page Driver Statements.
--- Part: conditions.
+-- Filtered statements by kind and currency, from the stored sums, for the page Driver Statements.
 select s.kind, s.currency, s.minor_unit, sum(s.statements)::bigint, sum(s.connectors)::bigint,
        sum(s.total_minor)::numeric, sum(s.balance_minor)::numeric
 from billing.statement_sum s

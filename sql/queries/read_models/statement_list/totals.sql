@@ -1,5 +1,5 @@
--- What filtered statements come to, by kind and currency, counted one by one: those of some accounts, or whose id
--- begins with what was typed. For the page Driver Statements. Parts: standings, conditions.
+-- Filtered statements by kind and currency, counted one by one, for the page Driver Statements: where the filter has
+-- accounts, or the beginning of an id, by which no sums are stored.
 select s.kind, s.currency, s.minor_unit, count(*), coalesce(sum(l.connectors), 0)::bigint,
        sum(s.total_minor)::numeric, coalesce(sum(l.balance_minor), 0)::numeric
 from billing.statement s
