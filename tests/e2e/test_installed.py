@@ -19,7 +19,7 @@ from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.sandbox import running_sandbox
 from evbilling_local.stack import EmbeddedPostgres
 
-pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
+pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.full]
 
 REPO = Path(__file__).resolve().parents[2]
 PERIOD = "2026-10"
