@@ -1,5 +1,5 @@
 -- The three roles and who may enter the database. Run first at every `evbilling migrate`, by a login that may create
--- roles; safe to repeat. Logins get their passwords from whoever runs the server, never from here.
+-- roles; safe to repeat. Logins get their passwords from the server's administrator, never from here.
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'evbilling_owner') then

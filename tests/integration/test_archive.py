@@ -222,7 +222,7 @@ def test_a_run_that_was_not_closed_keeps_the_period(world: World) -> None:
 def test_a_period_that_no_run_has_settled_stays(world: World) -> None:
     """Differences that nobody has looked at are no end."""
     world.do("update billing.run set state = 'differs' where period = '2025-09'")
-    assert "no run has settled 2025-09" in world.refusal()
+    assert "no run of 2025-09 has issued its statements" in world.refusal()
 
 
 @pytest.mark.parametrize(("today", "keep"), [(date(2026, 9, 30), 13), (date(2025, 10, 31), 2), (LATER, 14)])

@@ -393,7 +393,7 @@ def test_a_notice_of_what_is_paid_by_then_is_held(postgres: EmbeddedPostgres, tm
         assert world.status(world.ids[0]) == "Billing failure (resolved)"
         assert send(world, office, MailSelection((FAILED_CHARGE,))) == NOBODY
         assert world.rows("select state, last_error from billing.mail where kind = 'failed_charge'") == [
-            ("held", "nothing is due any more, so there is nothing to tell")
+            ("held", "nothing is due any more, so no notice is needed")
         ]
         assert office.kept == []
 

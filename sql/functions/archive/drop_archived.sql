@@ -30,7 +30,8 @@ begin
             using errcode = 'EV004', hint = 'wait for it to end; if it never will, run the period again';
     elsif not exists (select from billing.run where period = p_period and dag_id = 'connector_statements'
                         and state in ('issued', 'unchanged')) then
-        raise exception 'no run has settled %', p_period using errcode = 'EV004', hint = 'run the period to its end';
+        raise exception 'no run of % has issued its statements', p_period
+            using errcode = 'EV004', hint = 'run the period to its end';
     end if;
     execute format('lock table billing.%I in share mode', v_table);
     select * into v_sums from billing.decision_sums(p_period);

@@ -11,7 +11,7 @@ begin
     )
     update billing.mail m
     set state = 'unknown',
-        last_error = 'whoever sent it was cut off, so it may have arrived or not; ask, or send it again'
+        last_error = 'its sender was cut off, so it may or may not have arrived; ask the recipient, or send it again'
     from lapsed l where m.mail_id = l.mail_id;
     get diagnostics v_given_up = row_count;
     return v_given_up;

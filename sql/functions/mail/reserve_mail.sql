@@ -24,7 +24,7 @@ begin
         update billing.mail m
         set sender = p_sender, reserved_until = clock_timestamp() + p_lease,
             state = case when j.is_paid then 'held' else m.state end,
-            last_error = case when j.is_paid then 'nothing is due any more, so there is nothing to tell'
+            last_error = case when j.is_paid then 'nothing is due any more, so no notice is needed'
                               else m.last_error end
         from judged j where m.mail_id = j.mail_id
         returning m.mail_id, m.kind, m.statement_id, m.attempt_id, m.account_id, m.financial_admin_id, m.tries, m.state

@@ -1,6 +1,6 @@
 -- Attaches a period's tables of standings, statements, transfers and mail, which are in schema billing with their
--- keys, as partitions. Standings come first, so that whoever sees a statement sees its standing. The mail is what
--- number_drafts() has staged, or an empty table for messages to come.
+-- keys, as partitions. Standings come first, so that a statement is never visible without its standing. The mail is
+-- what number_drafts() has staged, or an empty table for messages to come.
 create or replace function billing.attach_issue_tables(p_period text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

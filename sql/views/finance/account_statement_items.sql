@@ -16,11 +16,11 @@ comment on view finance.account_statement_items is 'One row per item of an accou
 comment on column finance.account_statement_items.statement_id is 'Account statement that lists the item';
 comment on column finance.account_statement_items.item_kind is 'opening_balance, connector_statement, correction, charge, payment or paid_outside';
 comment on column finance.account_statement_items.item_id is 'What it is: a statement, a charge of the platform, a payment (one that ends in -undone takes that payment back); for an opening balance the account statement before';
-comment on column finance.account_statement_items.occurred_at is 'When it came about, in UTC';
+comment on column finance.account_statement_items.occurred_at is 'When it occurred, in UTC';
 comment on column finance.account_statement_items.description is 'The item in words';
 comment on column finance.account_statement_items.currency is 'ISO 4217 code of every amount in the row';
 comment on column finance.account_statement_items.net_amount is 'Amount before tax, in major units';
 comment on column finance.account_statement_items.tax_amount is 'Tax';
 comment on column finance.account_statement_items.total_amount is 'By how much the item raises the balance; below zero for payments, above for a paid_outside that was undone';
-comment on column finance.account_statement_items.settled_amount is 'What of a charge was settled elsewhere before it was listed: the balance rises by the total less this';
+comment on column finance.account_statement_items.settled_amount is 'Part of a charge that was settled elsewhere before it was listed: the balance rises by the total less this';
 comment on column finance.account_statement_items.account_id is 'Account stated';

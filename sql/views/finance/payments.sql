@@ -30,7 +30,7 @@ from billing.paid_outside_reversal r
 join billing.paid_outside p using (paid_outside_id)
 join billing.statement s on s.statement_id = p.statement_id;
 
-comment on view finance.payments is 'One row per payment of a connector statement, by whatever way, and one, below zero, per payment marked by mistake that was undone: what they sum up to is what is paid';
+comment on view finance.payments is 'One row per payment of a connector statement, however it was made, and one, below zero, per payment marked by mistake and undone; their sum is what is paid';
 comment on column finance.payments.paid_by is 'gateway, or outside: marked as paid';
 comment on column finance.payments.payment_id is 'The payment''s id at the gateway, or of the record; that of an undo ends in -undone';
 comment on column finance.payments.statement_id is 'Connector statement paid';
@@ -41,6 +41,6 @@ comment on column finance.payments.amount is 'Amount in major units; below zero 
 comment on column finance.payments.recorded_by is 'Who asked for the charge, marked it as paid, or undid that';
 comment on column finance.payments.recorded_at is 'When it was recorded';
 comment on column finance.payments.reference is 'Reference of a payment made outside';
-comment on column finance.payments.reversed_at is 'When a payment marked by mistake was undone; null: it stands';
+comment on column finance.payments.reversed_at is 'When a payment marked by mistake was undone; null if it wasn''t';
 comment on column finance.payments.reversed_by is 'Who undid it';
-comment on column finance.payments.reverses_payment_id is 'Of an undo: the payment that it takes back, whole; null for payments';
+comment on column finance.payments.reverses_payment_id is 'For an undo: the payment that it takes back in full; null for payments';

@@ -14,8 +14,8 @@ comment on view finance.unbilled_accounts is 'One row per reason why an account 
 comment on column finance.unbilled_accounts.period is 'Billing month, YYYY-MM';
 comment on column finance.unbilled_accounts.account_id is 'Account without a connector statement';
 comment on column finance.unbilled_accounts.reason_id is 'Stable id of the reason (see docs/rules.md)';
-comment on column finance.unbilled_accounts.detail is 'The reason in plain words, with what to mend';
-comment on column finance.unbilled_accounts.expected_connector_count is 'Connectors that would have been billed but for the reason';
-comment on column finance.unbilled_accounts.expected_amount is 'Money they were expected to bring, tax included, in major units; the same on each of an account''s rows';
+comment on column finance.unbilled_accounts.detail is 'The reason in plain words, with what to fix';
+comment on column finance.unbilled_accounts.expected_connector_count is 'Connectors that would have been billed without this reason';
+comment on column finance.unbilled_accounts.expected_amount is 'Amount that was expected to be billed, tax included, in major units; the same on each of an account''s rows';
 comment on column finance.unbilled_accounts.currency is 'Currency of the expected amount, as the platform has it; null if it has none';
-comment on column finance.unbilled_accounts.is_quarantined is 'True: a fault to mend, then re-run the period; false: there is nothing to bill';
+comment on column finance.unbilled_accounts.is_quarantined is 'True: fix the fault, then re-run the period; false: there is nothing to bill';

@@ -7,4 +7,4 @@ comment on view finance.withheld_account_statements is 'One row per reason why a
 comment on column finance.withheld_account_statements.period is 'Billing month, YYYY-MM';
 comment on column finance.withheld_account_statements.account_id is 'Account without an account statement';
 comment on column finance.withheld_account_statements.reason_id is 'Stable id of the reason (see docs/rules.md)';
-comment on column finance.withheld_account_statements.detail is 'The reason in plain words, with what to mend';
+comment on column finance.withheld_account_statements.detail is 'The reason in plain words, with what to fix';
