@@ -11,7 +11,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-import evbilling.warehouse.migrate
+import evbilling.warehouse.schema
 from evbilling.errors import TransientError
 from evbilling.services import Services
 from evbilling.warehouse import migrate
@@ -86,7 +86,7 @@ def test_a_second_migration_does_nothing(fresh: Fresh) -> None:
 def test_there_is_one_newest_schema() -> None:
     """Two heads would leave open which schema is the newest."""
     config = Config()
-    config.set_main_option("script_location", str(Path(evbilling.warehouse.migrate.__file__).parent / "alembic"))
+    config.set_main_option("script_location", str(Path(evbilling.warehouse.schema.__file__).parent / "alembic"))
     assert len(ScriptDirectory.from_config(config).get_heads()) == 1
 
 

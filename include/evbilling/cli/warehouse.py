@@ -23,7 +23,7 @@ def register(subcommands: Subcommands) -> None:
 
 def _migrate(args: argparse.Namespace) -> int:
     from evbilling.cli.environment import resolve_url
-    from evbilling.warehouse.migrate import migrate
+    from evbilling.warehouse import migrate
 
     applied = migrate(args.url or resolve_url("warehouse_admin"))
     print("\n".join(f"applied {name}" for name in applied) or "the warehouse is up to date")

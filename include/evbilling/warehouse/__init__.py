@@ -1,7 +1,6 @@
 """The Postgres warehouse: connections, named SQL files, the run record, migrations."""
 
 from evbilling.warehouse.connect import connected, shown
-from evbilling.warehouse.migrate import migrate
 from evbilling.warehouse.pool import ReadingPool
 from evbilling.warehouse.query import (
     compose,
@@ -18,7 +17,7 @@ from evbilling.warehouse.query import (
     load_sql,
     run_script,
 )
-from evbilling.warehouse.schema import require_newest_schema
+from evbilling.warehouse.schema import migrate, require_newest_schema
 
 __all__ = [
     "ReadingPool",

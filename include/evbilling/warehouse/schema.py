@@ -1,18 +1,74 @@
-"""Is the warehouse at the schema that this code was written for?"""
+"""The warehouse's schema: bringing it to the newest revision, and requiring it."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from evbilling.errors import NotReady
+from evbilling.errors import NotReady, TransientError
+from evbilling.warehouse.query import SQL_ROOT, load_sql
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import Connection
+
+_ALEMBIC = Path(__file__).parent / "alembic"
+
+# The oldest revision that a warehouse can be upgraded from.
+BASELINE = "0015"
+
+_REQUIRES = re.compile(r"^-- requires: (\S+)$", re.MULTILINE)
+
+
+def migrate(admin_url: str) -> list[str]:
+    """Apply what is missing and return the names of the revisions applied, oldest first; [] if there were none.
+
+    Roles come first, then Alembic's revisions (tables), then all functions, views and grants, which are always brought
+    to what their files say. `admin_url` is a libpq URL of a login that may create roles and schemas. All in one
+    transaction: if anything fails, the warehouse stays as it was.
+    Raises `TransientError` if the server can't be reached, `NotReady` if the warehouse is at a revision that this
+    version can't upgrade.
+    """
+    import sqlalchemy
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    url = sqlalchemy.make_url(admin_url).set(drivername="postgresql+psycopg")
+    where = f"warehouse ({url.host}:{url.port}/{url.database})"
+    engine = sqlalchemy.create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(_ALEMBIC))
+    script = ScriptDirectory.from_config(config)
+    try:
+        with engine.begin() as connection:
+            # Two migrations at once take turns; the lock is released with the transaction.
+            connection.exec_driver_sql("select pg_advisory_xact_lock(hashtext('evbilling migrate'))")
+            apply_files(connection, "access/roles.sql")
+            connection.exec_driver_sql("set local role evbilling_owner")
+            before = _current(connection)
+            _require_known(before, script, where)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            apply_files(connection, *_repeatable("functions"), *_repeatable("views"), "access/grants.sql")
+    except sqlalchemy.exc.OperationalError as error:
+        raise TransientError(
+            f"can't migrate: {str(error.orig).strip()}",
+            where=where,
+            fix="check that the server runs, and the host, user and password",
+        ) from error
+    finally:
+        engine.dispose()
+    applied = list(script.iterate_revisions("head", before or "base"))
+    return [Path(revision.module.__file__ or revision.revision).stem for revision in reversed(applied)]
 
 
 def newest_revision() -> str:
     """The number of the newest revision that this code brings, for example `0016`."""
-    return max(path.name[:4] for path in (Path(__file__).parent / "alembic" / "versions").glob("[0-9]*_*.py"))
+    return max(path.name[:4] for path in (_ALEMBIC / "versions").glob("[0-9]*_*.py"))
 
 
 def require_newest_schema(connection: psycopg.Connection[Any]) -> None:
@@ -29,3 +85,52 @@ def require_newest_schema(connection: psycopg.Connection[Any]) -> None:
             where="warehouse",
             fix="run `evbilling migrate`",
         )
+
+
+def apply_files(connection: Connection, *names: str) -> None:
+    """Execute files below `sql/`, each once, after the files that it names in lines `-- requires: folder/name.sql`."""
+    driver_connection = connection.connection.driver_connection
+    if driver_connection is None:
+        raise RuntimeError("the connection is closed")
+    done: set[str] = set()
+
+    def apply(name: str) -> None:
+        if name in done:
+            return
+        done.add(name)
+        text = load_sql(name)
+        for required in _REQUIRES.findall(text):
+            apply(required)
+        driver_connection.execute(text.encode())
+
+    for name in names:
+        apply(name)
+
+
+def _repeatable(folder: str) -> list[str]:
+    return sorted(path.relative_to(SQL_ROOT).as_posix() for path in (SQL_ROOT / folder).rglob("*.sql"))
+
+
+def _current(connection: Connection) -> str | None:
+    from alembic.runtime.migration import MigrationContext
+
+    context = MigrationContext.configure(
+        connection, opts={"version_table": "schema_version", "version_table_schema": "public"}
+    )
+    return context.get_current_revision()
+
+
+def _require_known(revision: str | None, script: ScriptDirectory, where: str) -> None:
+    if revision is None or revision in {known.revision for known in script.walk_revisions()}:
+        return
+    if revision < BASELINE:
+        raise NotReady(
+            f"its schema is at revision {revision}; this version upgrades from {BASELINE} on",
+            where=where,
+            fix=f"migrate it with the last version that has sql/migrations/{BASELINE}_*.sql first",
+        )
+    raise NotReady(
+        f"its schema is at revision {revision}, which this version doesn't know",
+        where=where,
+        fix="install the version of evbilling that migrated it, or a later one",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from evbilling.warehouse.migrate import apply_files
+from evbilling.warehouse.schema import apply_files
 
 revision = "0015"
 down_revision = None
