@@ -1,6 +1,6 @@
 """The pages inside Airflow: one guarded FastAPI app.
 
-A page is a module in `routes/` with a `router`, listed in `app.ROUTERS`, and a template in `templates/` that extends
-`base.html`. It reads through `warehouse.reading()`, renders with `rendering.page`, asks for rights with
-`rights.requires`, and starts a DAG with `runs.start`. SQL and rules stay in `include/evbilling`.
+Each page is a folder: `routes.py` with a `router` (listed in `app.ROUTERS`), its view model, its templates (which
+extend `shared/base.html`), style sheets and scripts. A page reads through `warehouse.reading()`, renders with
+`rendering.page`, and asks for rights with `rights.requires`. SQL and rules stay in `include/evbilling`.
 """

@@ -13,21 +13,27 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import EvbillingError
-from evbilling_web import failures, rendering, warehouse
+from evbilling_web import failures, rendering, static_files, warehouse
+from evbilling_web.account_billing import routes as account_billing
 from evbilling_web.guard import may_see, same_origin
-from evbilling_web.routes import accounts, actions, following, mail, months, statement, statements, static, validation
+from evbilling_web.mail import routes as mail
+from evbilling_web.month import routes as month
+from evbilling_web.routes import actions, following
+from evbilling_web.statement import routes as statement
+from evbilling_web.statement_list import routes as statement_list
+from evbilling_web.validation import routes as validation
 
 log = logging.getLogger(__name__)
 
 ROUTERS: tuple[APIRouter, ...] = (
-    accounts.router,
+    account_billing.router,
     actions.router,
     following.router,
     mail.router,
-    months.router,
+    month.router,
     statement.router,
-    statements.router,
-    static.router,
+    statement_list.router,
+    static_files.router,
     validation.router,
 )
 
@@ -42,7 +48,7 @@ _HEADERS = {
 
 
 def create_app() -> FastAPI:
-    """The guarded app, with no documentation routes: those would be open."""
+    """The guarded app, without FastAPI's documentation routes: those would be open."""
     app = FastAPI(
         title="evbilling",
         docs_url=None,
@@ -70,7 +76,7 @@ async def _lifespan(_app: FastAPI) -> AsyncGenerator[None]:
 
 
 def _warm_up() -> None:
-    """Do what the first page would have to wait for; a connection that is missing is for the pages to tell."""
+    """Do what the first page would otherwise wait for; a missing connection is reported by the pages themselves."""
     rendering.compile_templates()
     try:
         warehouse.services()
@@ -81,6 +87,6 @@ def _warm_up() -> None:
 async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await call_next(request)
     for name, value in _HEADERS.items():
-        # A page that needs another policy, or may be kept, has said so itself.
+        # A page that needs another policy, or may be cached, has set its own header.
         response.headers.setdefault(name, value)
     return response

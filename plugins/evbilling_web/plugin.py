@@ -1,4 +1,4 @@
-"""The only Airflow plugin of evbilling: mounts its guarded pages and puts them into Airflow's navigation."""
+"""The only Airflow plugin of evbilling: mounts its guarded pages and adds them to Airflow's navigation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from evbilling_web.navigation import NAVIGATION
+# The pages of the navigation, Airflow's and our own: path below the app, and name.
+NAVIGATION = (
+    ("/statements", "Driver Statements"),
+    ("/months", "Months"),
+    ("/accounts", "Account Billing"),
+    ("/mail", "Mail"),
+)
 
 
 class EvbillingPlugin(AirflowPlugin):
@@ -16,17 +22,17 @@ class EvbillingPlugin(AirflowPlugin):
     name = "evbilling"
     external_views: ClassVar[list[dict[str, Any]]] = [
         {
-            "name": words,
-            # Without a slash at its beginning an address also works where Airflow is below a path of its own.
-            "href": f"evbilling{place}",
-            "url_route": f"ev-{place.strip('/')}",
+            "name": name,
+            # Without a leading slash the address also works where Airflow is served below a path of its own.
+            "href": f"evbilling{path}",
+            "url_route": f"ev-{path.strip('/')}",
             "destination": "nav",
             "category": "EV Billing",
         }
-        for place, words in NAVIGATION
+        for path, name in NAVIGATION
     ]
 
-    # Every process of Airflow loads plugins, but only the API server asks for their apps: others needn't import them.
+    # Every process of Airflow loads plugins, but only the API server asks for their apps.
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
         """The app with all pages."""

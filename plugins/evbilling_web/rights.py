@@ -1,4 +1,4 @@
-"""Who may do what, in Airflow's own terms: an action's right is the right to run its DAG."""
+"""Who may do what, in Airflow's terms: the right to an action is the right to trigger its DAG."""
 
 from __future__ import annotations
 
@@ -26,29 +26,28 @@ _WORDS = {action.dag_id: action.permission for action in ACTIONS} | {"settings":
 
 
 def is_allowed(user: BaseUser, right: Right) -> bool:
-    """True if Airflow's auth manager gives `user` this right."""
+    """True if Airflow's auth manager grants `user` this right."""
     manager = get_auth_manager()
     if right is Right.CHANGE_SETTINGS:
-        # Of all that both of Airflow's auth managers tell apart, changing variables is what changing settings is like.
+        # Editing variables is the closest to changing settings that both of Airflow's auth managers know.
         return manager.is_authorized_variable(method="PUT", user=user)
     details = DagDetails(id=right.value, team_name=DagModel.get_team_name(right.value))
     return manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user)
 
 
 def why_not(user: BaseUser, right: Right) -> str | None:
-    """None if `user` has the right, else a sentence that says what is missing."""
+    """None if `user` has the right, otherwise a sentence that says what is missing."""
     return None if is_allowed(user, right) else refusal(right)
 
 
 def refusal(right: Right) -> str:
-    """What is said to somebody without the right."""
-    if right is Right.CHANGE_SETTINGS:
-        return f"Your role may not {_WORDS[right]}: in Airflow that takes the right to edit variables."
-    return f"Your role may not {_WORDS[right]}: in Airflow that takes the right to trigger the DAG {right.value}."
+    """The sentence for a user without the right."""
+    needed = "edit variables" if right is Right.CHANGE_SETTINGS else f"trigger the DAG {right.value}"
+    return f"Your role may not {_WORDS[right]}. In Airflow this needs permission to {needed}."
 
 
 def requires(right: Right) -> Callable[[BaseUser], BaseUser]:
-    """A dependency that gives back the signed-in user, or refuses with 403 whoever lacks the right."""
+    """A dependency that returns the signed-in user, or answers 403 if the user lacks the right."""
 
     def allowed(user: SignedIn) -> BaseUser:
         if not is_allowed(user, right):

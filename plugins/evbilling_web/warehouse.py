@@ -1,4 +1,4 @@
-"""The warehouse as pages read it: a pool of connections, each page one read-only snapshot."""
+"""The warehouse for the pages: a pool of connections, and one read-only snapshot per page."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _lock = threading.Lock()
 
 
 def services(*, with_platform: bool = False) -> Services:
-    """Where warehouse and evidence lie, and on demand the platform, from Airflow's connections."""
+    """Where the warehouse and evidence are, and on request the platform, from Airflow's connections."""
     return connections.services(with_platform=with_platform)
 
 
 @contextmanager
 def reading() -> Generator[psycopg.Connection[Any]]:
-    """A read-only transaction on the warehouse: all that one page reads is of one moment.
+    """A read-only transaction on the warehouse: everything that a page reads is from one moment.
 
-    Raises `TransientError` if the warehouse doesn't answer, or takes longer than a page may.
+    Raises `TransientError` if the warehouse doesn't answer or exceeds the time limit of a page.
     """
     with _pool(services().warehouse_url).connection() as connection:
         yield connection
@@ -43,7 +43,7 @@ def close() -> None:
 def _pool(url: str) -> ReadingPool:
     with _lock:
         if url not in _pools:
-            # A connection that was changed (another password, say) leaves a pool that nobody asks for any more.
+            # After the connection was changed (a new password, say), the old pool is never used again.
             for outdated in _pools.values():
                 outdated.close()
             _pools.clear()

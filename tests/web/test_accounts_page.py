@@ -16,8 +16,8 @@ from fastapi.testclient import TestClient
 
 from evbilling.period import Period
 from evbilling.services import Services
-from evbilling_web.account_ids import account_place
-from evbilling_web.routes import accounts
+from evbilling_web.account_billing import routes as account_billing
+from evbilling_web.links import account_path
 from tests.support.month import PERIOD, Platform, bill, rows, settle_terms, terms
 from tests.support.web import PREFIX
 
@@ -31,7 +31,7 @@ AT_A = f"{PREFIX}/accounts/a"
 def today(monkeypatch: pytest.MonkeyPatch) -> datetime:
     """It is the 26th of November; the month of November can still be billed."""
     moment = datetime(2026, 11, 26, 12, tzinfo=UTC)
-    monkeypatch.setattr(accounts, "now", lambda: moment)
+    monkeypatch.setattr(account_billing, "now", lambda: moment)
     return moment
 
 
@@ -86,15 +86,15 @@ def test_accounts_are_picked_from_a_list(world: Platform, browser: Callable[...,
     assert "fa-a · fa-a@example.org 5.00 EUR same 19 % 2020-01" in text_of(page.text)
     assert "<script>alert" not in page.text
     links = {html.unescape(link) for link in re.findall(r'<th scope="row"><a href="([^"]+)"', page.text)}
-    assert links == {PREFIX + account_place(account) for account in ("a", *HOSTILE)}
+    assert links == {PREFIX + account_path(account) for account in ("a", *HOSTILE)}
     for account in HOSTILE:
-        answer = visitor.get(PREFIX + account_place(account))
+        answer = visitor.get(PREFIX + account_path(account))
         assert answer.status_code == 200, account
         assert f"Account {account} ·" in text_of(answer.text), account
         assert "It isn't billed per connector".lower() in text_of(answer.text).lower()
     found = text_of(visitor.get(f"{PREFIX}/accounts", params={"q": "NAME OF A"}).text)
     assert ("Name of a" in found, "Name of =cmd()" in found) == (True, False)
-    assert "No account has “ nobody ” in its id or name" in text_of(visitor.get(f"{PREFIX}/accounts?q=nobody").text)
+    assert "No accounts match “ nobody ”" in text_of(visitor.get(f"{PREFIX}/accounts?q=nobody").text)
 
 
 def test_a_long_list_has_pages(world: Platform, browser: Callable[..., TestClient]) -> None:
@@ -135,8 +135,8 @@ def test_a_change_is_seen_before_it_is_made(
     assert "<html" not in fragment.text
     for page in (fragment.text, browser("op").get(AT_A, params=sent).text):
         said = text_of(page)
-        assert "2026-12, with the connectors counted now: 3 connectors" in said
-        assert "13.91 EUR with tax, 3.94 EUR less than as things stand" in said
+        assert "2026-12: 3 connectors as of now." in said
+        assert "13.91 EUR including tax, 3.94 EUR less than under the current setting" in said
         assert "SCOPE-CLOSED 1 0" in said
         assert "Net EUR 13.00 15.00 Tax EUR 0.91 2.85 Total EUR 13.91 17.85" in said
     assert len(recorded(warehouse_url)) == 1
@@ -152,7 +152,7 @@ def test_a_preview_tells_what_is_wrong(world: Platform, browser: Callable[..., T
     assert "Total EUR 17.85" in text_of(answer.text)
     world.execute("update platform.charger set scope_status = 'Secret' where charger_id = 'a-closed'")
     said = text_of(visitor.get(f"{AT_A}/preview", params=form()).text)
-    assert "Under this setting the account is held back and gets no statement; 20.87 EUR would be missing" in said
+    assert "Under this setting, the account is on hold and no statement is issued; 20.87 EUR would be missing" in said
     assert "1 connector with an unknown scope status ('Secret'), first a-closed/1" in said
 
 
@@ -166,9 +166,9 @@ def test_a_setting_is_saved_once(world: Platform, browser: Callable[..., TestCli
     done = {answer.headers["location"] for answer in answers}
     assert done == {f"{AT_A}?saved=2", f"{AT_A}?saved=0"}
     saved = text_of(visitor.get(f"{AT_A}?saved=2").text)
-    assert "Saved: this holds from 2026-12 on, recorded by op at" in saved
+    assert "Saved. The setting is in force from 2026-12; recorded by op on" in saved
     assert "new contract" in saved
-    assert "Nothing had to be saved" in text_of(visitor.get(f"{AT_A}?saved=0").text)
+    assert "Nothing was saved: these settings are already in force" in text_of(visitor.get(f"{AT_A}?saved=0").text)
     events = rows(warehouse_url.admin_url, "select actor, action, subject_id, reason from billing.audit_event")
     assert events[1:] == [("op", "set_account_billing", "a", "new contract")]
 
@@ -229,8 +229,8 @@ def test_nobody_overwrites_what_he_has_not_seen(
     answer = browser("op").post(AT_A, data=form(reason="mine"))
     assert answer.status_code == 409
     said = text_of(answer.text)
-    assert "admin has recorded another one at" in said
-    assert "because: “ new contract ”" in said
+    assert "admin recorded another setting on" in said
+    assert "reason: “ new contract ”" in said
     assert "9.00 EUR , in your form 6.50 EUR" in said
     assert 'value="6.50"' in answer.text
     assert ">mine</textarea>" in answer.text
@@ -256,7 +256,7 @@ def test_who_may_not_change_settings_only_sees_them(
     """Also whoever may trigger DAGs: the form is shown, switched off, with the reason; a post all the same is 403."""
     page = browser(role).get(AT_A).text
     assert '<fieldset class="bare" disabled aria-describedby="refusal">' in page
-    assert "Your role may not change billing settings: in Airflow that takes the right to edit variables." in page
+    assert "Your role may not change billing settings. In Airflow this needs permission to edit variables." in page
     assert ">Save</button>" not in page
     answer = browser(role).post(AT_A, data=form())
     assert answer.status_code == 403
@@ -280,7 +280,7 @@ def test_an_account_that_nobody_knows(world: Platform, browser: Callable[..., Te
     world.execute("delete from platform.account")
     page = browser("op").get(AT_A)
     assert page.status_code == 200
-    assert "the charging platform has no account with this id" in text_of(page.text)
+    assert "the charging platform has no account with this ID" in text_of(page.text)
 
 
 def test_a_platform_that_does_not_answer(
@@ -290,9 +290,9 @@ def test_a_platform_that_does_not_answer(
     monkeypatch.setenv("AIRFLOW_CONN_CHARGING_PLATFORM", "postgresql://127.0.0.1:9/x")
     page = browser("op").get(AT_A)
     assert page.status_code == 200
-    assert "The charging platform doesn't answer" in text_of(page.text)
+    assert "The charging platform isn't available" in text_of(page.text)
     assert "5 19 %" in text_of(page.text).replace("same no no ", "")
-    assert "There is no preview: can't connect" in text_of(browser("op").get(f"{AT_A}/preview").text)
+    assert "No preview is available: can't connect" in text_of(browser("op").get(f"{AT_A}/preview").text)
     answer = browser("op").post(AT_A, data=form())
     assert answer.status_code == 503
     assert 'value="6.50"' in answer.text
@@ -316,4 +316,4 @@ def test_a_month_that_held_the_account_back(
     assert f'<option value="{PERIOD.shifted(1)}" selected>' in issued
     said = text_of(browser("op").get(f"{AT_A}/preview", params=form(effective_from=str(Period(2026, 9)))).text)
     assert f"Connector statements of {PERIOD} are issued, and saving doesn't change them" in said
-    assert "2026-12, with the connectors counted now" in said
+    assert "2026-12: 1 connector as of now." in said

@@ -334,7 +334,7 @@ def test_a_viewer_sees_the_dry_run_and_why_they_may_not(shared_pages: ActionPage
         assert answer.status_code == 200
         assert "9.52 EUR" in words(answer.text)
         assert '<button class="primary" type="submit" disabled aria-describedby="may-not">' in answer.text
-        assert f"the right to trigger the DAG {dag_id}." in words(answer.text)
+        assert f"permission to trigger the DAG {dag_id}." in words(answer.text)
         assert "disabled" not in shared_pages.ask(name, shared_pages.world.ids[SOFTLY]).text
 
 

@@ -92,7 +92,7 @@ def test_a_rebill_by_keyboard_in_a_dialog(
     with signed_in(chromium, address, token) as person:
         page = person.page
         page.goto("/evbilling/statements")
-        page.get_by_label(f"Actions of {failed}").press("Enter")
+        page.get_by_label(f"Actions for {failed}").press("Enter")
         page.locator("details[open]").get_by_role("link", name="Re-Bill").press("Enter")
         dialog = page.get_by_role("dialog", name=f"Re-Bill: {failed}")
         expect(dialog).to_contain_text("5.95 EUR")
@@ -100,7 +100,7 @@ def test_a_rebill_by_keyboard_in_a_dialog(
         expect_accessible(page)
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
-        expect(page.get_by_label(f"Actions of {failed}")).to_be_focused()
+        expect(page.get_by_label(f"Actions for {failed}")).to_be_focused()
 
         page.keyboard.press("Enter")
         page.locator("details[open]").get_by_role("link", name="Re-Bill").press("Enter")
@@ -154,7 +154,7 @@ def test_a_refused_form_keeps_what_was_typed(
     with signed_in(chromium, address, token) as person:
         page = person.page
         page.goto("/evbilling/statements")
-        page.get_by_label(f"Actions of {pages.world.ids[0]}").click()
+        page.get_by_label(f"Actions for {pages.world.ids[0]}").click()
         page.locator("details[open]").get_by_role("link", name="Mark as Paid", exact=True).click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Reference").fill("bank 1")
@@ -182,7 +182,7 @@ def test_without_scripts_it_is_a_page_after_the_other(
     with signed_in(chromium, address, token, java_script_enabled=False) as person:
         page = person.page
         page.goto("/evbilling/statements")
-        page.get_by_label(f"Actions of {failed}").click()
+        page.get_by_label(f"Actions for {failed}").click()
         page.locator("details[open]").get_by_role("link", name="Mark as Paid", exact=True).click()
         page.get_by_label("Reference").fill("bank 1")
         page.get_by_label("Reason").fill("transfer")
@@ -199,7 +199,7 @@ def test_in_airflows_frame(
     with signed_in(chromium, address, token) as person:
         person.page.goto("/frame")
         frame = person.page.frame_locator("iframe")
-        frame.get_by_label(f"Actions of {failed}").click()
+        frame.get_by_label(f"Actions for {failed}").click()
         frame.locator("details[open]").get_by_role("link", name="Mark as Paid", exact=True).click()
         dialog = frame.get_by_role("dialog")
         dialog.get_by_label("Reference").fill("bank 1")

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 
-from evbilling_web.returning import way_back
+from evbilling_web.links import return_path
 from tests.support.action_pages import ActionPages, words
 from tests.support.fake_airflow import FakeAirflow, long_ago
 from tests.support.payments import KEY, VISA
@@ -181,10 +181,10 @@ def request(referer: str = "", root: str = PREFIX) -> Request:
 )
 def test_the_way_back_is_a_page_of_ours(given: str) -> None:
     """Given as path below the app, or as a browser sees it; else the page that led here."""
-    assert way_back(request(), given) == given
-    assert way_back(request(), PREFIX + given) == given
-    assert way_back(request(root=f"/af{PREFIX}"), f"/af{PREFIX}{given}") == given
-    assert way_back(request(f"http://airflow.test{PREFIX}{given}"), None) == given
+    assert return_path(request(), given) == given
+    assert return_path(request(), PREFIX + given) == given
+    assert return_path(request(root=f"/af{PREFIX}"), f"/af{PREFIX}{given}") == given
+    assert return_path(request(f"http://airflow.test{PREFIX}{given}"), None) == given
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ def test_the_way_back_is_a_page_of_ours(given: str) -> None:
         "/statements?" + "a" * 3_000,
     ],
 )
-def test_nothing_else_is_a_way_back(given: str) -> None:
+def test_nothing_else_is_a_return_path(given: str) -> None:
     """No other site, no other part of this one, nothing that a browser could read as such."""
-    assert way_back(request(), given) is None
+    assert return_path(request(), given) is None
 
 
 def test_a_way_back_that_leads_elsewhere_is_left_out(pages: ActionPages) -> None:

@@ -121,8 +121,8 @@ def test_send_again_is_offered_where_it_can_work(read: Any, world: PaymentWorld)
 
 def test_without_a_mail_server_the_page_says_so(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is missing, and how many messages wait for it; nothing of it once there is a server."""
-    assert "No mail server is defined" in read()
-    assert "1 message waits here" in read()
+    assert "No mail server is configured" in read()
+    assert "1 message is waiting" in read()
     monkeypatch.setenv("AIRFLOW_CONN_SMTP", '{"conn_type": "smtp", "host": "h", "extra": {"from_email": "nonsense"}}')
     assert "no e-mail address" in read()
     monkeypatch.setenv("AIRFLOW_CONN_SMTP", '{"conn_type": "smtp", "host": "h", "extra": {"from_email": "a@b.org"}}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evbilling_web.rendering import airflow_run
+from evbilling_web.links import airflow_run
 
 pytestmark = pytest.mark.airflow
 

@@ -105,8 +105,8 @@ def test_a_connector_statement_says_all_it_has(site: Site) -> None:
         "2 DC 7.50 EUR",
         "NOT-IN-SERVICE The connector is planned or removed 2",
         "z-planned-000 1 AC NOT-IN-SERVICE",
-        "Nothing was charged or paid yet",
-        "the next one lists it",
+        "Nothing has been charged or paid yet",
+        "The next one will list it",
         "Issue connector statements",
         "all met",
     ):
@@ -138,7 +138,7 @@ def test_long_lists_come_in_pages(site: Site) -> None:
 
 def test_what_takes_long_to_count_is_counted_on_demand(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement of very many connectors is shown at once; a link counts what isn't billed."""
-    monkeypatch.setattr("evbilling_web.routes.statement._COUNTED_AT_ONCE", 3)
+    monkeypatch.setattr("evbilling_web.statement.routes._COUNTED_AT_ONCE", 3)
     billed(site, ["b-1", "b-2"], excluded=2)
     assert "NOT-IN-SERVICE" not in site.page()
     assert "Count them" in site.page()
@@ -268,10 +268,10 @@ def test_a_correction_and_what_it_corrects(
         "Correction",
         f"Net {MINUS}5.00 EUR",
         f"Credit {MINUS}5.95 EUR",
-        "1 connector changes",
+        "1 connector changed",
         "a-1 3 AC 5.00 EUR",
         f"{MINUS}5.00 EUR The connector is planned or removed NOT-IN-SERVICE",
-        "a correction isn't paid by itself",
+        "a correction isn't paid separately",
     ):
         assert said in text
     assert "Credit note C-202611-000001" in words(site.get("/statements/C-202611-000001.pdf").content)
@@ -301,12 +301,12 @@ def test_an_account_statement(
         "Other charges 8.50 EUR",
         "Closing balance 14.45 EUR",
         "c1 Charge c1 10.00 0.00 10.00 4.00",
-        "2 items in all, EUR 12.50 0.00 12.50 4.00",
+        "2 items, EUR 12.50 0.00 12.50 4.00",
     ):
         assert said in text
     assert f'href="/evbilling/statements/{STATEMENT}"' in site.page("/statements/S-202611-000001")
     assert 'href="/evbilling/statements/S-202611-000001"' in site.page()
-    monkeypatch.setattr("evbilling_web.routes.statement._ROWS", 2)
+    monkeypatch.setattr("evbilling_web.statement.routes._ROWS", 2)
     first = site.page("/statements/S-202611-000001")
     assert "1 to 2 of 4 items" in plain(first)
     assert "3 to 4 of 4 items" in plain(site.page("/statements/S-202611-000001", start=2))

@@ -207,15 +207,15 @@ def test_a_bad_value_is_refused_beside_its_field(read: Any, query: str, field: s
 def test_a_place_that_is_none_leads_to_the_first_page(read: Any, query: str) -> None:
     """An address that was cut off isn't a dead end."""
     page = read(query, 422)
-    assert len(shown(read(page.links["The first page"]))) == 40
+    assert len(shown(read(page.links["Go to the first page"]))) == 40
 
 
 def test_where_nothing_is_like_that_it_says_how_to_go_on(read: Any) -> None:
     """In this period, and at all."""
     page = read("account=nobody-is-called-so")
-    assert "No statement is like that." in page.text
+    assert "No statements match these filters." in page.text
     assert shown(page) == [] == page.totals
-    assert "Look in all periods" in page.links
+    assert "Search all periods" in page.links
     assert "clear the filter" in read("account=nobody-is-called-so&period=all").links
 
 
@@ -273,7 +273,7 @@ def test_who_may_not_act_sees_why(
         offs = {words for off in page.off for words in off}
         assert ({"Re-Bill", "Mark as Paid"} <= offs) == (role == "viewer")
     assert (
-        "takes the right to trigger the DAG mark_as_paid"
+        "needs permission to trigger the DAG mark_as_paid"
         in Page(browser("viewer").get(f"{PREFIX}/statements?status=billing-failure&period=all").text).text
     )
     assert browser("viewer").get(f"{PREFIX}/statements.csv").status_code == 200

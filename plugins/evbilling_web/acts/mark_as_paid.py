@@ -53,7 +53,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     return conf
 
 
-MARK_AS_PAID = Act(actions.MARK_AS_PAID, "mark_as_paid.html", propose, read, defaults)
+MARK_AS_PAID = Act(actions.MARK_AS_PAID, "templates/mark_as_paid.html", propose, read, defaults)
 
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:

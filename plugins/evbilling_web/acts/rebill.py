@@ -39,7 +39,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     }
 
 
-REBILL = Act(actions.REBILL, "rebill.html", propose, read)
+REBILL = Act(actions.REBILL, "templates/rebill.html", propose, read)
 
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:

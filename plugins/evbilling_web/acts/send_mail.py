@@ -39,7 +39,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     }
 
 
-SEND_MAIL = Act(actions.SEND_MAIL, "send_mail.html", propose, read)
+SEND_MAIL = Act(actions.SEND_MAIL, "templates/send_mail.html", propose, read)
 
 
 def _preview(ids: tuple[str, ...], kind: str | None) -> list[ActionResult]:

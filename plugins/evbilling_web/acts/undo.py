@@ -46,7 +46,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     return {"statement_id": proposal.rows[0].statement_id, "payment_id": chosen, "reason": reason(form)}
 
 
-UNDO_MARK_AS_PAID = Act(actions.UNDO_MARK_AS_PAID, "undo_mark_as_paid.html", propose, read, defaults)
+UNDO_MARK_AS_PAID = Act(actions.UNDO_MARK_AS_PAID, "templates/undo_mark_as_paid.html", propose, read, defaults)
 
 
 def _preview(statement_id: str, payment_id: str) -> ActionResult:

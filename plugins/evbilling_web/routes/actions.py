@@ -16,8 +16,8 @@ from evbilling.payments.actions.expected import said
 from evbilling_web import runs
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, asked
 from evbilling_web.acts.every import ACTS
-from evbilling_web.rendering import address, page
-from evbilling_web.returning import way_back
+from evbilling_web.links import address, return_path
+from evbilling_web.rendering import page
 from evbilling_web.rights import requires, why_not
 
 router = APIRouter()
@@ -36,7 +36,9 @@ def _shown(act: Act) -> Callable[..., Awaitable[HTMLResponse]]:
     ) -> HTMLResponse:
         question = asked(act, statement or (), payment, kind)
         proposal = await run_in_threadpool(act.propose, question)
-        return await _page(request, act, question, proposal, Form(act.defaults(proposal)), back=way_back(request, back))
+        return await _page(
+            request, act, question, proposal, Form(act.defaults(proposal)), back=return_path(request, back)
+        )
 
     return show
 
@@ -45,7 +47,7 @@ def _done(act: Act) -> Callable[..., Awaitable[Response]]:
     async def do(request: Request) -> Response:
         fields = await _fields(request)
         form = Form({name: value for name, value in fields.items() if isinstance(value, str)})
-        nonce, back = form.get("nonce"), way_back(request, form.get("back"))
+        nonce, back = form.get("nonce"), return_path(request, form.get("back"))
         if not runs.is_nonce(nonce):
             raise BadInput("This form is incomplete, so nothing was done.", fix="Open it anew.")
         if await runs.is_started(request, act.right.value, nonce):

@@ -21,8 +21,8 @@ from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow.actions import ACTIONS, SEND_MAIL
 from evbilling_airflow.reporting import REFUSAL
 from evbilling_web import runs, warehouse
+from evbilling_web.links import return_path
 from evbilling_web.rendering import page
-from evbilling_web.returning import way_back
 
 router = APIRouter()
 
@@ -71,8 +71,8 @@ async def follow(request: Request, dag_id: str, run_id: str, back: str | None = 
     if dag_id not in _LABELS:
         raise HTTPException(404, "That is no action of these pages.")
     progress = await _progress(request, dag_id, run_id)
-    context = {"words": _LABELS[dag_id], "progress": progress, "run": progress.run, "back": way_back(request, back)}
-    return page(request, "run.html", context)
+    context = {"words": _LABELS[dag_id], "progress": progress, "run": progress.run, "back": return_path(request, back)}
+    return page(request, "templates/run.html", context)
 
 
 async def _progress(request: Request, dag_id: str, run_id: str) -> Progress:

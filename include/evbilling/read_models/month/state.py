@@ -1,4 +1,4 @@
-"""How a month stands, in a sentence or two. Pure."""
+"""The state of a month, in a sentence or two. Pure."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from evbilling.read_models.month.figures import MonthOverview, MonthRun
 
 @dataclass(frozen=True, slots=True)
 class MonthState:
-    """How a month stands; `kind` is good, warn (something to mend), bad (something is wrong) or plain (nothing yet)."""
+    """A month's state; `kind` is good, warn (something to fix), bad (something is wrong) or plain (nothing yet)."""
 
     kind: str
     sentence: str
 
 
 def month_state(month: MonthOverview) -> MonthState:
-    """The state of a month: whether it is issued, who is held, what differs, and what stopped."""
-    said = [_issued(month)]
+    """The state of a month: what is issued, which accounts are on hold, what differs, and which run stopped."""
+    sentences = [_issued(month)]
     kind = "good" if month.issued_at or month.this_month.statements else "plain"
     newest = next((run for run in month.runs if run.dag_id == "connector_statements"), None)
     if newest and newest.state == "open":
-        said.append(f"Run {newest.run_id} is under way since {_instant(newest.opened_at)}.")
+        sentences.append(f"Run {newest.run_id} has been running since {_instant(newest.opened_at)}.")
     if month.of_kind("account"):
-        said.append(_stated(month))
+        sentences.append(_stated(month))
     for dag_id in ("connector_statements", "account_statements", "correct_statements"):
         if stopped := _stopped(month, dag_id):
-            said.append(stopped)
+            sentences.append(stopped)
             kind = "bad"
     if month.not_ok:
-        said.append(f"{_count(len(month.not_ok), 'pair')} of figures that must agree {_verb(len(month.not_ok))} not.")
+        verb = _verb(len(month.not_ok), "differs", "differ")
+        sentences.append(f"{_count(len(month.not_ok), 'pair')} of figures that must agree {verb}.")
         kind = "bad"
     if held := _held(month):
-        said.append(held)
+        sentences.append(held)
         kind = "warn" if kind == "good" else kind
     if newest and newest.state == "differs" and newest.differing:
-        said.append(
-            f"By run {newest.run_id}, {_count(newest.differing, 'issued statement')} would be issued otherwise now;"
-            " correct_statements notes by how much."
+        sentences.append(
+            f"According to run {newest.run_id}, {_count(newest.differing, 'issued statement')} would now be different;"
+            " correct_statements issues the differences as corrections."
         )
         kind = "warn" if kind == "good" else kind
-    return MonthState(kind, " ".join(said))
+    return MonthState(kind, " ".join(sentences))
 
 
 def _issued(month: MonthOverview) -> str:
@@ -61,24 +62,27 @@ def _stopped(month: MonthOverview, dag_id: str) -> str | None:
     newest: MonthRun | None = next((run for run in month.runs if run.dag_id == dag_id), None)
     if newest is None or newest.state != "failed":
         return None
-    return f"The last run of {dag_id} ({newest.run_id}) stopped on {_day(newest.opened_at)}; see below why."
+    return f"The last run of {dag_id} ({newest.run_id}) stopped on {_day(newest.opened_at)}; the reason is below."
 
 
 def _held(month: MonthOverview) -> str | None:
+    on_hold, withheld = month.quarantined.accounts, month.withheld.accounts
     parts = []
-    if month.quarantined.accounts:
-        parts.append(f"{_count(month.quarantined.accounts, 'account')} held")
-    if month.withheld.accounts:
-        parts.append(f"{_count(month.withheld.accounts, 'account statement')} withheld")
-    return f"{', '.join(parts)}: mend what is named below, then run the month again." if parts else None
+    if on_hold:
+        parts.append(f"{_count(on_hold, 'account')} {_verb(on_hold, 'is', 'are')} on hold")
+    if withheld:
+        parts.append(f"{_count(withheld, 'account statement')} {_verb(withheld, 'is', 'are')} withheld")
+    if not parts:
+        return None
+    return f"{' and '.join(parts)}. Fix the problems below, then issue the missing statements."
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _verb(number: int) -> str:
-    return "does" if number == 1 else "do"
+def _verb(number: int, singular: str, plural: str) -> str:
+    return singular if number == 1 else plural
 
 
 def _day(instant: datetime) -> str:

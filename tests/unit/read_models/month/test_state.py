@@ -1,4 +1,4 @@
-"""How a month stands, in a sentence."""
+"""The state of a month, in a sentence."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ CASES: list[tuple[MonthOverview, str, str]] = [
     (
         month(runs=(run("open"),)),
         "plain",
-        "Not billed yet. Run 7 is under way since 1 November 2026, 02:00 UTC.",
+        "Not billed yet. Run 7 has been running since 1 November 2026, 02:00 UTC.",
     ),
     (
         month(runs=(run("failed"),)),
         "bad",
-        "Not billed yet. The last run of connector_statements (7) stopped on 1 November 2026; see below why.",
+        "Not billed yet. The last run of connector_statements (7) stopped on 1 November 2026; the reason is below.",
     ),
     (month(runs=(run("superseded"), run("failed"))), "plain", "Not billed yet."),
     (month(1), "good", "Issued on 1 November 2026: 1 connector statement for 3 connectors."),
@@ -61,7 +61,8 @@ CASES: list[tuple[MonthOverview, str, str]] = [
         month(2000, quarantined=LeftOutFigure(1), withheld=LeftOutFigure(2)),
         "warn",
         "Issued on 1 November 2026: 2,000 connector statements for 6,000 connectors."
-        " 1 account held, 2 account statements withheld: mend what is named below, then run the month again.",
+        " 1 account is on hold and 2 account statements are withheld."
+        " Fix the problems below, then issue the missing statements.",
     ),
     (
         month(2, others=(OtherFigure("account", "EUR", 2, Decimal(1)),), stated_at=NOON + timedelta(days=29)),
@@ -72,28 +73,28 @@ CASES: list[tuple[MonthOverview, str, str]] = [
     (
         month(2, runs=(run("differs", differing=1),)),
         "warn",
-        "Issued on 1 November 2026: 2 connector statements for 6 connectors. By run 7, 1 issued statement would be"
-        " issued otherwise now; correct_statements notes by how much.",
+        "Issued on 1 November 2026: 2 connector statements for 6 connectors. According to run 7, 1 issued"
+        " statement would now be different; correct_statements issues the differences as corrections.",
     ),
     (
         month(2, checks=(Check("a", "l", Decimal(1), "r", Decimal(2)), Check("b", "l", Decimal(1), "r", Decimal(1)))),
         "bad",
         "Issued on 1 November 2026: 2 connector statements for 6 connectors."
-        " 1 pair of figures that must agree does not.",
+        " 1 pair of figures that must agree differs.",
     ),
     (
         month(2, runs=(run("failed", "account_statements"), run("issued")), quarantined=LeftOutFigure(1)),
         "bad",
         "Issued on 1 November 2026: 2 connector statements for 6 connectors."
-        " The last run of account_statements (7) stopped on 1 November 2026; see below why."
-        " 1 account held: mend what is named below, then run the month again.",
+        " The last run of account_statements (7) stopped on 1 November 2026; the reason is below."
+        " 1 account is on hold. Fix the problems below, then issue the missing statements.",
     ),
 ]
 
 
 @pytest.mark.parametrize(("given", "kind", "sentence"), CASES, ids=[case[2][-40:] for case in CASES])
 def test_the_sentence(given: MonthOverview, kind: str, sentence: str) -> None:
-    """What is issued, what runs, what stopped, what is to be mended; the worst of it gives the kind."""
+    """What is issued, what runs, what stopped, what has to be fixed; the worst of it gives the kind."""
     state = month_state(given)
     assert (state.kind, state.sentence) == (kind, sentence)
 

@@ -1,0 +1,162 @@
+"""The view model of one account's billing: its settings, its data on the platform, and the preview of a form."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from evbilling.errors import EvbillingError, NotReady
+from evbilling.money import as_price, minor_unit
+from evbilling.period import Period
+from evbilling.platform import MOST_USERS, AccountRow, AppUser, PlatformLookup
+from evbilling.platform.access import open_lookup
+from evbilling.read_models.preview.preview import Preview
+from evbilling.read_models.preview.reading import preview_terms
+from evbilling.settings import (
+    BillingState,
+    BillingTerms,
+    CheckedSetting,
+    HistoryEntry,
+    PeriodChoice,
+    RecordedTerms,
+    TypedSetting,
+    billing_state,
+    check_setting,
+    history_of,
+    notes_on_saving,
+    period_choices,
+    preview_period,
+    recorded_settings,
+)
+from evbilling_web import warehouse
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBilling:
+    """One account as of `now`. With `platform_error` set the platform didn't answer, and its data is empty.
+
+    `users` are the account's active users; `named`, by id, are the users named in settings or in the form.
+    """
+
+    account_id: str
+    now: datetime
+    state: BillingState
+    recorded: Sequence[RecordedTerms]
+    rows: Sequence[AccountRow] = ()
+    users: Sequence[AppUser] = ()
+    named: Mapping[str, AppUser] = field(default_factory=dict)
+    platform_error: EvbillingError | None = None
+
+    @property
+    def account(self) -> AccountRow:
+        """The account on the platform; only its id if it isn't there."""
+        return self.rows[0] if self.rows else AccountRow(self.account_id, None, None, None, None)
+
+    @property
+    def currency(self) -> str | None:
+        """The account's currency; None if it is invalid."""
+        return self.account.currency if minor_unit(self.account.currency) is not None else None
+
+    def price(self, amount: Decimal) -> Decimal:
+        """A fee with its currency's decimals."""
+        return as_price(amount, self.currency)
+
+    @property
+    def next_period(self) -> Period:
+        """The next period to be billed."""
+        return self.state.next_period(self.now)
+
+    @property
+    def history(self) -> list[HistoryEntry]:
+        """All settings, newest first."""
+        return history_of(self.recorded, self.next_period)
+
+    @property
+    def in_force(self) -> BillingTerms | None:
+        """The terms in force for the next period."""
+        return next((entry.recorded.terms for entry in self.history if entry.is_in_force), None)
+
+    @property
+    def last_setting_id(self) -> int:
+        """The id of the last recorded setting; 0 if there is none."""
+        return max((row.setting_id for row in self.recorded), default=0)
+
+    @property
+    def has_more_users(self) -> bool:
+        """True if there are too many users for a list."""
+        return len(self.users) > MOST_USERS
+
+    def periods(self, form: TypedSetting) -> list[PeriodChoice]:
+        """The periods to choose from, including the one chosen in the form."""
+        try:
+            chosen = [Period.parse(form.effective_from)]
+        except EvbillingError:
+            chosen = []
+        return period_choices(self.state, self.now, also=chosen)
+
+    def check(self, form: TypedSetting) -> CheckedSetting:
+        """Check the form against the account's currency and the chosen admin."""
+        return check_setting(form, self.account_id, self.currency, self.named.get(form.financial_admin_id))
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewPanel:
+    """The panel beside the form: the preview or the reason for its absence, and `notes` on saving the form."""
+
+    preview: Preview | None
+    errors: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    error: EvbillingError | None = None
+
+
+def lookup() -> PlatformLookup:
+    """The platform's look-ups, by its Airflow connection."""
+    return open_lookup(warehouse.services(with_platform=True).platform_url)
+
+
+def load_account(account_id: str, now: datetime, *, chosen: str = "") -> AccountBilling:
+    """The account; `chosen` is the admin in the form. Raises `NotReady` if neither platform nor settings know it."""
+    if not account_id or "\x00" in account_id:
+        raise NotReady("There is no such account.", fix="Choose one from the list.")
+    with warehouse.reading() as connection:
+        state = billing_state(connection, account_id)
+        recorded = recorded_settings(connection, None, account_id)
+    found: dict[str, Any] = {}
+    try:
+        platform = lookup()
+        found["rows"] = platform.account_rows([account_id])
+        found["users"] = platform.active_users(account_id, MOST_USERS + 1)
+        ids = {row.terms.financial_admin_id for row in recorded} | {chosen}
+        found["named"] = {user.user_id: user for user in platform.users(sorted(id_ for id_ in ids if id_))}
+    except EvbillingError as error:
+        log.warning("an account's page is shown without platform data: %s", error)
+        return AccountBilling(account_id, now, state, recorded, platform_error=error)
+    if not found["rows"] and not recorded:
+        raise NotReady(
+            f"There is no account {account_id} on the platform or in the settings.", fix="Choose one from the list."
+        )
+    return AccountBilling(account_id, now, state, recorded, **found)
+
+
+def preview_panel(billing: AccountBilling, form: TypedSetting | None) -> PreviewPanel:
+    """The preview of the form; without a form, or with errors in it, of the current setting."""
+    if billing.platform_error:
+        return PreviewPanel(None, error=billing.platform_error)
+    checked = billing.check(form) if form else CheckedSetting(None, {})
+    terms = checked.terms
+    period = preview_period(terms, billing.state, billing.recorded, billing.now) if terms else billing.next_period
+    try:
+        with warehouse.reading() as connection:
+            preview = preview_terms(lookup(), connection, billing.account_id, period, terms, now=billing.now)
+    except EvbillingError as error:
+        log.warning("no preview of an account's billing: %s", error)
+        return PreviewPanel(None, checked.errors, error=error)
+    return PreviewPanel(
+        preview, checked.errors, notes_on_saving(terms, billing.state, billing.recorded) if terms else []
+    )

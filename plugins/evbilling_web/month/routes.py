@@ -1,0 +1,61 @@
+"""The Month page: one period at a glance, and the list of all months."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from evbilling.errors import BadInput
+from evbilling.period import Period
+from evbilling.read_models.month.reading import month_overview, months
+from evbilling.read_models.month.state import month_state
+from evbilling.read_models.statement_list.filters import StatementFilter
+from evbilling_web import warehouse
+from evbilling_web.links import period_of
+from evbilling_web.month.bars import bar_tables
+from evbilling_web.rendering import page
+
+router = APIRouter()
+
+
+@router.get("/months")
+def list_of_months(request: Request) -> HTMLResponse:
+    """Every month that was started, newest first."""
+    with warehouse.reading() as connection:
+        lines = months(connection)
+    return page(request, "month/months.html", {"lines": lines})
+
+
+@router.get("/months/{period}")
+def one_month(request: Request, period: str) -> HTMLResponse:
+    """A month at a glance; 404 for an invalid period."""
+    wanted = period_of(period)
+    with warehouse.reading() as connection:
+        month = month_overview(connection, wanted, day=datetime.now(UTC).date())
+    root = request.scope.get("root_path", "")
+
+    def list_address(statuses: Sequence[str], currency: str | None = None, *, every_period: bool = False) -> str:
+        period = None if every_period else wanted
+        chosen = StatementFilter(("connector",), tuple(statuses), period, currency=currency)
+        return f"{root}/statements?{chosen.query()}"
+
+    context = {
+        "month": month,
+        "state": month_state(month),
+        "charts": bar_tables(month, list_address) if month.is_begun or month.receivables else [],
+        "list_address": list_address,
+        "name": f"{month.period.first_day:%B %Y}",
+        "before": _neighbour(wanted, -1),
+        "after": _neighbour(wanted, 1),
+    }
+    return page(request, "month/month.html", context)
+
+
+def _neighbour(period: Period, months: int) -> Period | None:
+    try:
+        return Period.parse(str(period.shifted(months)))
+    except BadInput:
+        return None

@@ -1,0 +1,144 @@
+"""One statement: its page, its PDF, and its lines as CSV."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+
+from evbilling.errors import EvbillingError
+from evbilling.payments.actions.facts import load_action_facts
+from evbilling.read_models.statement import lines
+from evbilling.read_models.statement.lines_csv import lines_csv
+from evbilling.read_models.statement.reading import show_statement
+from evbilling.read_models.statement.view import CONNECTOR, CORRECTION, ExcludedConnector, Header, StatementView
+from evbilling_web import warehouse
+from evbilling_web.offers import offers
+from evbilling_web.rendering import page
+
+router = APIRouter()
+log = logging.getLogger(__name__)
+
+# Rows per page of lists that may have millions.
+_CHARGERS = 50
+_ROWS = 100
+# With more connectors than this, counting those that aren't billed takes longer than a page should.
+_COUNTED_AT_ONCE = 200_000
+# Rows in the print view; the PDF and the CSV have more.
+_PRINTED = 1_000
+
+_TEMPLATES = {CONNECTOR: "statement/connector.html", CORRECTION: "statement/correction.html"}
+
+
+@router.get("/statements/{statement_id}.pdf")
+def statement_pdf_file(statement_id: str) -> Response:
+    """The statement as PDF, as mailed to its financial admin; 404 for an unknown id."""
+    with warehouse.reading() as connection:
+        view = show_statement(connection, statement_id)
+    from evbilling.documents import Issuer, locale_of, statement_pdf
+
+    country, addressee = _addressee(view.header)
+    pdf = statement_pdf(
+        view, locale=locale_of(country), issuer=Issuer.from_environment(os.environ), addressee=addressee
+    )
+    return Response(pdf, media_type="application/pdf", headers=_attached(f"{view.header.statement_id}.pdf"))
+
+
+@router.get("/statements/{statement_id}/lines.csv")
+def statement_lines_file(statement_id: str, what: Literal["billed", "excluded"] = "billed") -> StreamingResponse:
+    """All lines of the statement: connectors billed or not billed, items, or connectors that a correction changes."""
+    with warehouse.reading() as connection:
+        view = show_statement(connection, statement_id, chargers=1, items=1, count_excluded_up_to=0)
+    chunks = lines_csv(warehouse.reading, view.header, is_archived=view.is_archived, what=what)
+    name = view.header.statement_id + ("-not-billed" if what == "excluded" else "")
+    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=_attached(f"{name}.csv"))
+
+
+@router.get("/statements/{statement_id}")
+def statement_page(
+    request: Request,
+    statement_id: str,
+    after: Annotated[str | None, Query(max_length=1000)] = None,
+    connector: Annotated[int, Query(ge=-(2**31), lt=2**31)] = 0,
+    start: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+    count: bool = False,
+    view: Literal["print"] | None = None,
+) -> HTMLResponse:
+    """The statement's page; `after` (and `connector`) or `start` is where its list continues."""
+    most = _PRINTED if view else _CHARGERS
+    with warehouse.reading() as connection:
+        shown = show_statement(
+            connection,
+            statement_id,
+            chargers=most,
+            items=_PRINTED if view else _ROWS,
+            count_excluded_up_to=None if count else _COUNTED_AT_ONCE,
+        )
+        facts = load_action_facts(connection, [shown.header.statement_id])
+        shown = _from(connection, shown, after, connector, start, most)
+        excluded = _some_excluded(connection, shown)
+    context = {
+        "view": shown,
+        "header": shown.header,
+        "offers": offers(request.state.reader, facts[shown.header.statement_id]),
+        "excluded": excluded,
+        "more_excluded": shown.excluded_count > len(excluded),
+        "is_print": view == "print",
+        "page_chargers": most,
+        "page_rows": _ROWS,
+        "after": after,
+        "start": start,
+        "local": _local,
+    }
+    return page(request, _TEMPLATES.get(shown.header.kind, "statement/account.html"), context)
+
+
+def _from(
+    connection: Any, view: StatementView, after: str | None, connector: int, start: int, most: int
+) -> StatementView:
+    """The view with the requested page of its list."""
+    header = view.header
+    if header.kind == CONNECTOR and after is not None and view.charger_count:
+        return replace(view, chargers=lines.charger_page(connection, header, after=after, most=most))
+    if header.kind == CORRECTION and after is not None:
+        rows = lines.corrected_page(connection, header, header.statement_id, after=(after, connector), most=_ROWS)
+        return replace(view, corrected=rows)
+    if start and view.item_totals:
+        return replace(view, items=lines.item_page(connection, header, offset=start, most=_ROWS))
+    return view
+
+
+def _some_excluded(connection: Any, view: StatementView) -> tuple[ExcludedConnector, ...]:
+    if not view.excluded:
+        return ()
+    return lines.excluded_page(connection, view.header, most=_ROWS)
+
+
+def _local(header: Header, at: Any) -> str:
+    """An instant in the account's time zone."""
+    from evbilling.documents import instant
+
+    return instant(at, header.time_zone, "en_GB")
+
+
+def _addressee(header: Header) -> tuple[str | None, str]:
+    """The account's country and the financial admin's name from the platform; None and "" if it doesn't answer."""
+    from evbilling.platform.access import open_lookup
+
+    try:
+        platform = open_lookup(warehouse.services(with_platform=True).platform_url)
+        accounts = platform.account_rows([header.account_id])
+        users = platform.users([header.financial_admin_id])
+    except EvbillingError as error:
+        log.warning("the PDF of %s has no country and name from the platform: %s", header.statement_id, error)
+        return None, ""
+    return (accounts[0].country if accounts else None), (users[0].full_name or "" if users else "")
+
+
+def _attached(name: str) -> dict[str, str]:
+    # Airflow's frame can't show a PDF, so files are always downloads. Ids consist of letters, digits and dashes.
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

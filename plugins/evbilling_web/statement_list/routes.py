@@ -1,0 +1,105 @@
+"""Driver Statements: the list of statements with filters, sorting and totals, and the same list as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import psycopg
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+
+from evbilling.errors import BadInput
+from evbilling.read_models.statement_list.csv_export import statements_csv
+from evbilling.read_models.statement_list.filters import STATUSES, TYPE_LABELS, Sort, StatementFilter
+from evbilling.read_models.statement_list.listing import (
+    StatementPage,
+    choices,
+    export_rows,
+    find_accounts,
+    list_statements,
+    totals,
+)
+from evbilling_web import warehouse
+from evbilling_web.offers import Offers
+from evbilling_web.rendering import page
+from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, action_facts, totals_by_currency
+
+router = APIRouter()
+
+
+@router.get("/statements")
+def statements(request: Request) -> HTMLResponse:
+    """The page of the list that the address describes; an invalid filter is reported beside its field, with 422."""
+    with warehouse.reading() as connection:
+        available = choices(connection)
+        chosen = ListAddress.read(request.query_params.multi_items(), available.latest)
+        found = _find(connection, chosen) if not chosen.errors else None
+    listed, sums = found or (StatementPage([], None, None), [])
+    offers = Offers.to(request.state.reader)
+    context: dict[str, Any] = {
+        "chosen": chosen,
+        "choices": available,
+        "types": TYPE_LABELS,
+        "statuses": STATUSES,
+        "listed": listed,
+        "totals": totals_by_currency(sums),
+        "count": sum(one.statements for one in sums),
+        "rows": [(row, offers.on(action_facts(row))) for row in listed.rows],
+        "on_many": offers.on_many,
+        "columns": _COLUMNS,
+        "page_sizes": PAGE_SIZES,
+        "back": f"/statements?{chosen.query()}",
+    }
+    return page(request, "statement_list/statement_list.html", context, status=422 if chosen.errors else 200)
+
+
+@router.get("/statements.csv")
+def statements_as_csv(request: Request) -> Response:
+    """All statements that the same address lists, in the same order, streamed from the warehouse."""
+    pairs = request.query_params.multi_items()
+    period = next((value for name, value in reversed(pairs) if name == "period"), "latest")
+    pieces = _pieces(pairs)
+    # The first piece is read here, so that an error is reported before the file starts.
+    content = chain([next(pieces)], pieces)
+    # The filter has been parsed by now: the period is valid, or "all".
+    disposition = {"Content-Disposition": f'attachment; filename="statements-{period or "latest"}.csv"'}
+    return StreamingResponse(content, media_type="text/csv; charset=utf-8", headers=disposition)
+
+
+def _pieces(pairs: list[tuple[str, str]]) -> Iterator[bytes]:
+    """The file in pieces; the connection stays open until the last one has been sent."""
+    with warehouse.reading() as connection:
+        wanted = StatementFilter.parse(pairs, choices(connection).latest)
+        sort = Sort.parse(next((value for name, value in reversed(pairs) if name == "sort"), ""))
+        # Sorting a million rows takes longer than the time limit of a page.
+        connection.execute("set local statement_timeout = '5min'")
+        yield from statements_csv(export_rows(connection, wanted, sort))
+
+
+# Column, head, how its head sorts (None: it doesn't; - for descending), alignment.
+_COLUMNS = (
+    ("statement", "Statement", "statement", ""),
+    ("account", "Account", "account", ""),
+    ("admin", "Financial admin", None, ""),
+    ("type", "Type", None, ""),
+    ("period", "Period", "-period", ""),
+    ("issued", "Issued", None, ""),
+    ("connectors", "Connectors", "-connectors", "right"),
+    ("total", "Total", "-total", "right"),
+    ("balance", "Balance due", "-balance", "right"),
+    ("status", "Status", None, ""),
+)
+
+
+def _find(connection: psycopg.Connection[Any], chosen: ListAddress) -> tuple[StatementPage, list[Any]] | None:
+    """The page and the totals; None if the filter turns out to be invalid, with the error noted beside its field."""
+    try:
+        accounts = find_accounts(connection, chosen.wanted)
+        place = {"after": chosen.after, "before": chosen.before}
+        listed = list_statements(connection, chosen.wanted, chosen.sort, **place, limit=chosen.rows, accounts=accounts)
+        return listed, totals(connection, chosen.wanted, accounts=accounts)
+    except BadInput as wrong:
+        chosen.note(wrong)
+        return None
