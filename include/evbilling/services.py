@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evbilling.evidence import EvidenceStore
 from evbilling.platform import INVENTORY_TABLES
 from evbilling.platform.access import open_source
-from evbilling.warehouse.connect import connected
+from evbilling.warehouse import connected
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -21,8 +21,7 @@ from evbilling.platform import CHARGE_TABLES, InventorySource
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling.settings import terms_in_force
-from evbilling.warehouse import runs
-from evbilling.warehouse.query import copy_frame, fetch_frame
+from evbilling.warehouse import copy_frame, fetch_frame, runs
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from evbilling import run_steps
 from evbilling.account_statements import stage
 from evbilling.expectations import Validator
 from evbilling.services import Services
-from evbilling.warehouse.query import fetch_frame
+from evbilling.warehouse import fetch_frame
 from evbilling.warehouse.runs import Run
 
 log = logging.getLogger(__name__)

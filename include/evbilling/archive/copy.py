@@ -14,8 +14,7 @@ from psycopg import sql
 from evbilling.archive.record import ArchivedFile, Sums
 from evbilling.errors import BadInput, TransientError
 from evbilling.evidence import EvidenceStore
-from evbilling.warehouse.connect import shown
-from evbilling.warehouse.query import compose
+from evbilling.warehouse import compose, shown
 
 log = logging.getLogger(__name__)
 

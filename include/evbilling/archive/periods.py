@@ -16,8 +16,7 @@ from evbilling.archive.record import ArchivedFile, Sums, as_json, is_dropped, re
 from evbilling.errors import BadInput, Mismatch
 from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
-from evbilling.warehouse.connect import connected
-from evbilling.warehouse.schema import require_newest_schema
+from evbilling.warehouse import connected, require_newest_schema
 
 # The months that stay in the warehouse by default, the current one among them: a year, and the month to compare with.
 KEEP_MONTHS = 13

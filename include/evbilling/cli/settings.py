@@ -102,7 +102,7 @@ def run_set(args: argparse.Namespace) -> int | None:
     """Record one account's setting; prints it, and names later settings that end it."""
     from evbilling.settings import carry_over, effective_settings, record_settings, recorded_settings
     from evbilling.settings.fields import parse_account_id
-    from evbilling.warehouse.connect import connected
+    from evbilling.warehouse import connected
 
     effective_from = Period.parse(args.effective_from)
     try:
@@ -162,7 +162,7 @@ def run_show(args: argparse.Namespace) -> int | None:
     from datetime import UTC, datetime
 
     from evbilling.settings import recorded_settings
-    from evbilling.warehouse.connect import connected
+    from evbilling.warehouse import connected
 
     period = Period.parse(args.period) if args.period else None
     if period is None and args.account is None:

@@ -7,8 +7,7 @@ from typing import Any
 from evbilling import run_steps
 from evbilling.archive import is_dropped
 from evbilling.services import Services
-from evbilling.warehouse import runs
-from evbilling.warehouse.query import fetch_all
+from evbilling.warehouse import fetch_all, runs
 
 
 def close_run(services: Services, run_id: int) -> dict[str, Any]:

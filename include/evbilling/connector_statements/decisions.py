@@ -15,8 +15,7 @@ from evbilling.platform import Part, parts_for
 from evbilling.platform.inventory import profile_of
 from evbilling.scope import decide
 from evbilling.services import Services
-from evbilling.warehouse import runs
-from evbilling.warehouse.query import copy_frame
+from evbilling.warehouse import copy_frame, runs
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,7 @@ from evbilling.period import Period
 from evbilling.settings.file import COLUMNS
 from evbilling.settings.periods import BillingState
 from evbilling.settings.terms import BillingTerms, RecordedTerms
-from evbilling.warehouse.connect import connected
-from evbilling.warehouse.query import execute, fetch_all, fetch_frame, fetch_one, fetch_value
+from evbilling.warehouse import connected, execute, fetch_all, fetch_frame, fetch_one, fetch_value
 
 # Two sessions at once would both find a setting missing and both add it.
 _LOCK = "evbilling.record_settings"

@@ -1,4 +1,4 @@
-"""The Postgres warehouse: connections, named SQL files, the run record, migrations."""
+"""The Postgres warehouse: connections, named SQL files, migrations; the module `runs` has the run record."""
 
 from evbilling.warehouse.connect import connected, shown
 from evbilling.warehouse.pool import ReadingPool
