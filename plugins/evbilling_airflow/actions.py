@@ -22,7 +22,7 @@ from evbilling_airflow.defaults import DRY_RUN_PARAM, PERIOD_FORM, REASON_PARAM
 from evbilling_airflow.reporting import reports
 
 if TYPE_CHECKING:
-    from evbilling.payments.actions.results import ActionResult
+    from evbilling.payments.actions import ActionResult
 
 Context = Mapping[str, Any]
 
@@ -91,10 +91,9 @@ _REBILL_PARAMS: dict[str, Param] = {
 @reports
 def _rebill(context: Mapping[str, Any]) -> list[ActionResult]:
     """Charge statements again, or say what would be charged; returns a row for each statement."""
-    from evbilling.payments.actions.expected import parse_totals
-    from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill
+    from evbilling.payments.actions import RebillRequest, charge_again, parse_totals, preview_rebill
     from evbilling.period import Period
-    from evbilling_airflow.connections import desk
+    from evbilling_airflow.connections import payment_services
 
     params = context["params"]
     request = RebillRequest(
@@ -106,9 +105,9 @@ def _rebill(context: Mapping[str, Any]) -> list[ActionResult]:
         period=Period.parse(params["period"]) if params["period"] else None,
         expected_total=parse_totals(params["expected_total"], "rebill"),
     )
-    with desk() as open_desk:
-        now = datetime.now(UTC)
-        return preview_rebill(open_desk, request, now) if params["dry_run"] else rebill(open_desk, request, now)
+    with payment_services() as open_services:
+        act = preview_rebill if params["dry_run"] else charge_again
+        return act(open_services, request, datetime.now(UTC))
 
 
 _MARK_AS_PAID_PARAMS: dict[str, Param] = {
@@ -156,9 +155,13 @@ _MARK_AS_PAID_PARAMS: dict[str, Param] = {
 @reports
 def _mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
     """Record payments made by other means, or say what would be recorded; returns a row for each statement."""
-    from evbilling.payments.actions.expected import parse_totals
-    from evbilling.payments.actions.mark_as_paid import MarkRequest, mark_statements, preview_mark_statements
-    from evbilling.payments.actions.paid_outside import latest_today
+    from evbilling.payments.actions import (
+        MarkRequest,
+        latest_today,
+        mark_statements,
+        parse_totals,
+        preview_mark_statements,
+    )
     from evbilling_airflow.connections import services
 
     params = context["params"]
@@ -223,7 +226,7 @@ _UNDO_MARK_AS_PAID_PARAMS: dict[str, Param] = {
 @reports
 def _undo_mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
     """Take back a payment marked by mistake, or say what would be taken back; returns its row."""
-    from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
+    from evbilling.payments.actions import UndoRequest, preview_reverse_payment, reverse_payment
     from evbilling_airflow.connections import services
 
     params = context["params"]
@@ -236,8 +239,8 @@ def _undo_mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
     )
     warehouse = services(with_platform=False)
     if params["dry_run"]:
-        return preview_undo_mark_as_paid(warehouse, request)
-    return [undo_mark_as_paid(warehouse, request)]
+        return preview_reverse_payment(warehouse, request)
+    return [reverse_payment(warehouse, request)]
 
 
 _MAIL_PARAMS: dict[str, Param] = {

@@ -15,9 +15,9 @@ from evbilling_airflow.object_store import with_access
 
 if TYPE_CHECKING:
     from evbilling.mail import SmtpSettings
-    from evbilling.payments.desk import Desk
-    from evbilling.payments.gateway.stripe_gateway import GatewaySettings
-    from evbilling.payments.retries.planner import Policy
+    from evbilling.payments import PaymentServices
+    from evbilling.payments.gateway import GatewaySettings
+    from evbilling.payments.retries import Policy
 
 CHARGING_PLATFORM = "charging_platform"
 WAREHOUSE = "warehouse"
@@ -41,38 +41,37 @@ def services(*, with_platform: bool = True) -> Services:
 
 
 @contextmanager
-def desk() -> Generator[Desk, None, None]:
-    """The collector's desk, its gateway paced together with all others; from the connections.
+def payment_services() -> Generator[PaymentServices, None, None]:
+    """The payment services, with a gateway that is paced together with all others; from the connections.
 
     Raises `BadInput` if the connection payment_gateway is missing or makes no sense.
     """
-    from evbilling.payments.desk import open_desk
+    from evbilling.payments import open_payment_services
 
     connection = _connection(PAYMENT_GATEWAY)
-    with open_desk(services(), gateway_settings(connection), _policy(connection)) as opened:
+    with open_payment_services(services(), gateway_settings(connection), _policy(connection)) as opened:
         yield opened
 
 
-def looking_desk() -> Desk:
-    """A desk for who only looks at what would be charged: it has no gateway, and needs no client of one.
+def preview_services() -> PaymentServices:
+    """Payment services for previews: without a gateway or a client of one.
 
     Raises `BadInput` if the connection payment_gateway is missing or makes no sense.
     """
-    from evbilling.payments.desk import Desk
-    from evbilling.payments.gateway.interface import ClosedGateway
+    from evbilling.payments import PaymentServices
 
-    return Desk(services(), ClosedGateway(), _policy(_connection(PAYMENT_GATEWAY)))
+    return PaymentServices(services(), policy=_policy(_connection(PAYMENT_GATEWAY)))
 
 
 def _policy(connection: Connection) -> Policy:
-    from evbilling.payments.retries.planner import Policy
+    from evbilling.payments.retries import Policy
 
     return Policy(most_in_30_days=_number(connection.extra_dejson, "most_in_30_days", int, Policy().most_in_30_days))
 
 
 def gateway_settings(connection: Connection) -> GatewaySettings:
     """Key, address and pace from the connection payment_gateway: the key is its password, all else has defaults."""
-    from evbilling.payments.gateway.stripe_gateway import GatewaySettings
+    from evbilling.payments.gateway import GatewaySettings
 
     key = (connection.password or "").strip()
     if not key:

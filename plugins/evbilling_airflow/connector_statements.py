@@ -76,11 +76,11 @@ def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
 
 def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, Any]:
     """Charge the period's statements; returns how many were collected, declined by class, unknown."""
-    from evbilling.payments.charge import charge_period
-    from evbilling_airflow.connections import desk
+    from evbilling.payments import charge_period
+    from evbilling_airflow.connections import payment_services
 
-    with desk() as open_desk:
-        charged = charge_period(open_desk, billing_period(context), actor=actor(context), now=datetime.now(UTC))
+    with payment_services() as services:
+        charged = charge_period(services, billing_period(context), actor=actor(context), now=datetime.now(UTC))
     return {"run_id": closed["run_id"], **charged}
 
 

@@ -10,41 +10,41 @@ from typing import TYPE_CHECKING, Any
 from evbilling_airflow.context import actor, billing_period
 
 if TYPE_CHECKING:
-    from evbilling.payments.retries.runs import Retry
+    from evbilling.payments import Retry
 
 log = logging.getLogger(__name__)
 
 
 def plan_month_end(context: Mapping[str, Any]) -> list[str]:
     """Open an attempt at whatever failed and may still succeed; returns the batches to be sent."""
-    from evbilling.payments.retries.runs import month_end_retries, open_retries
-    from evbilling_airflow.connections import desk
+    from evbilling.payments import month_end_retries, open_retries
+    from evbilling_airflow.connections import payment_services
 
     period = billing_period(context)
-    with desk() as open_desk:
-        retries = month_end_retries(open_desk, period, datetime.now(UTC))
-        return open_retries(open_desk, retries, "month_end", _month_end(context), actor(context))
+    with payment_services() as services:
+        retries = month_end_retries(services, period, datetime.now(UTC))
+        return open_retries(services, retries, "month_end", _month_end(context), actor(context))
 
 
 def plan_due(context: Mapping[str, Any]) -> list[str]:
     """Plan anew, and open the attempts that are due; returns the batches to be sent. A dry run only says them."""
-    from evbilling.payments.retries.runs import due_retries, open_retries
-    from evbilling_airflow.connections import desk
+    from evbilling.payments import due_retries, open_retries
+    from evbilling_airflow.connections import payment_services
 
-    with desk() as open_desk:
-        retries = due_retries(open_desk, datetime.now(UTC))
+    with payment_services() as services:
+        retries = due_retries(services, datetime.now(UTC))
         if context["params"]["dry_run"]:
             _say_all(retries)
             return ["dry run"]
-        return open_retries(open_desk, retries, "planned", _planned(context), actor(context))
+        return open_retries(services, retries, "planned", _planned(context), actor(context))
 
 
 def send(batch: str) -> dict[str, Any]:
     """Make a batch's calls; returns how many were collected, declined by class, unknown."""
-    from evbilling_airflow.connections import desk
+    from evbilling_airflow.connections import payment_services
 
-    with desk() as open_desk:
-        return {"batch": batch, **open_desk.collect(batch).as_dict()}
+    with payment_services() as services:
+        return {"batch": batch, **services.collect(batch).as_dict()}
 
 
 def close_month_end(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,28 +58,27 @@ def close_due(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
-    from evbilling.payments.reconciliation import periods_with_payments, settle_unknown, tie_out_payments
-    from evbilling.payments.retries.runs import close_retries
-    from evbilling_airflow.connections import desk
+    from evbilling.payments import close_retries, periods_with_payments, settle_unknown, tie_out_payments
+    from evbilling_airflow.connections import payment_services
 
     now = datetime.now(UTC)
-    with desk() as open_desk:
-        outcomes = close_retries(open_desk, occasion, now)
+    with payment_services() as services:
+        outcomes = close_retries(services, occasion, now)
         since = now - timedelta(days=35)
-        settled = settle_unknown(open_desk, since, now)
-        not_ok = tie_out_payments(open_desk, {*periods, *periods_with_payments(open_desk, since)})
+        settled = settle_unknown(services, since, now)
+        not_ok = tie_out_payments(services, {*periods, *periods_with_payments(services, since)})
     return {"outcomes": outcomes, "asked": settled, "not_ok": not_ok}
 
 
 def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
     """Find out what became of charges without an outcome; returns how many turned out how."""
-    from evbilling.payments.reconciliation import settle_unknown
-    from evbilling_airflow.connections import desk
+    from evbilling.payments import settle_unknown
+    from evbilling_airflow.connections import payment_services
 
     params, now = context["params"], datetime.now(UTC)
-    with desk() as open_desk:
+    with payment_services() as services:
         return settle_unknown(
-            open_desk,
+            services,
             now - timedelta(days=params["days"]),
             now,
             min_age=timedelta(minutes=params["min_age_minutes"]),
@@ -88,13 +87,13 @@ def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
 
 def compare(context: Mapping[str, Any]) -> dict[str, Any]:
     """Compare gateway and warehouse both ways; fails, after keeping them, if there are breaks."""
-    from evbilling.payments.reconciliation import compare, periods_with_payments, require_no_breaks, tie_out_payments
-    from evbilling_airflow.connections import desk
+    from evbilling.payments import compare, periods_with_payments, require_no_breaks, tie_out_payments
+    from evbilling_airflow.connections import payment_services
 
     since = datetime.now(UTC) - timedelta(days=context["params"]["days"])
-    with desk() as open_desk:
-        breaks = compare(open_desk, since)
-        not_ok = tie_out_payments(open_desk, periods_with_payments(open_desk, since))
+    with payment_services() as services:
+        breaks = compare(services, since)
+        not_ok = tie_out_payments(services, periods_with_payments(services, since))
     require_no_breaks(breaks)
     return {"breaks": 0, "not_ok": not_ok}
 

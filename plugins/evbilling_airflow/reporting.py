@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from evbilling.errors import EvbillingError, TransientError
 
 if TYPE_CHECKING:
-    from evbilling.payments.actions.results import ActionResult
+    from evbilling.payments.actions import ActionResult
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def reports(
     @says_why
     @wraps(act)
     def reported(context: Mapping[str, Any]) -> list[dict[str, str]]:
-        from evbilling.payments.actions.wording import line
+        from evbilling.payments.actions import line
 
         results = act(context)
         for result in results:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-from evbilling.payments.actions.allowed import ActionFacts, refused_actions
-from evbilling.payments.actions.wording import refusal
+from evbilling.payments.actions import ActionFacts, refusal, refused_actions
 from evbilling_airflow.actions import ACTIONS
 from evbilling_web.rights import Right, why_not
 

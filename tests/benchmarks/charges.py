@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
+from evbilling.payments import open_payment_services
 from evbilling.payments.charge import charge_period
-from evbilling.payments.desk import open_desk
-from evbilling.payments.gateway.stripe_gateway import GatewaySettings
+from evbilling.payments.gateway import GatewaySettings
 from evbilling.period import Period
 from evbilling_local.ports import LOOPBACK, free_port
 from evbilling_local.stack import EmbeddedPostgres
@@ -35,9 +35,12 @@ def charges_per_second(server: EmbeddedPostgres) -> dict[str, Any]:
         world = prepare(server, _STATEMENTS[rate], 3)
         empty_warehouse(world.admin_url)
         product_month(world)
-        with _sandbox() as url, open_desk(world.services, GatewaySettings(_KEY, url, 20.0, 2, rate)) as desk:
+        with (
+            _sandbox() as url,
+            open_payment_services(world.services, GatewaySettings(_KEY, url, 20.0, 2, rate)) as payments,
+        ):
             start = time.monotonic()
-            done = charge_period(desk, Period.parse(PERIOD), actor="bench", now=datetime.now(UTC))
+            done = charge_period(payments, Period.parse(PERIOD), actor="bench", now=datetime.now(UTC))
             seconds = time.monotonic() - start
         found.append({"limit_per_s": rate, "charges": done["opened"], "per_s": done["opened"] / seconds})
     said = ", ".join(f"{f['per_s']:.1f} at a limit of {f['limit_per_s']:,.0f}" for f in found)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evbilling.payments.actions.results import Action
+from evbilling.payments.actions import Action
 from evbilling_airflow.actions import ACTIONS, OperatorAction
 from evbilling_airflow.defaults import Tag
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.results import ActionResult
-from evbilling.payments.actions.wording import line
-from evbilling.payments.desk import Desk
+from evbilling.payments import PaymentServices
+from evbilling.payments.actions import ActionResult, line
 from evbilling_airflow import actions
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.payments import SOFT, VISA, PaymentWorld, payment_world
@@ -49,12 +48,12 @@ def world(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.Monkey
         world.charge()
 
         @contextmanager
-        def desk() -> Generator[Desk]:
-            with world.desk() as opened:
+        def payment_services() -> Generator[PaymentServices]:
+            with world.payment_services() as opened:
                 yield opened
 
         monkeypatch.setattr("evbilling_airflow.connections.services", lambda **_: world.services)
-        monkeypatch.setattr("evbilling_airflow.connections.desk", desk)
+        monkeypatch.setattr("evbilling_airflow.connections.payment_services", payment_services)
         yield world
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -13,17 +14,21 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.payments.actions.paid_outside import (
-    MarkedAsPaid,
-    PaidOutside,
+from evbilling.payments import PaymentServices
+from evbilling.payments.actions import (
+    CHARGE_REFUSALS,
+    Action,
+    ActionResult,
+    Code,
+    MarkRequest,
+    RebillRequest,
+    charge_again,
     latest_today,
-    mark_as_paid,
-    preview_mark_as_paid,
+    line,
+    mark_statements,
+    preview_mark_statements,
+    preview_rebill,
 )
-from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill
-from evbilling.payments.actions.results import Code
-from evbilling.payments.actions.wording import CHARGE_REFUSALS, line
-from evbilling.payments.desk import Desk
 from evbilling.payments.retries.planner import Policy
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling.period import Period
@@ -69,9 +74,9 @@ def asked(*ids: str, **changes: Any) -> RebillRequest:
     return replace(RebillRequest("r1", "ann", "the customer called", ids), **changes)
 
 
-def under_way(desk: Desk, *, trigger: str = "month_end") -> None:
+def under_way(payments: PaymentServices, *, trigger: str = "month_end") -> None:
     """Open attempts of what may be tried, and send none."""
-    open_retries(desk, month_end_retries(desk, PERIOD, NOW), trigger, "under way", "ann")
+    open_retries(payments, month_end_retries(payments, PERIOD, NOW), trigger, "under way", "ann")
 
 
 @pytest.fixture
@@ -87,8 +92,8 @@ def kept(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
     """The same with a sixth statement; for what is refused, so that it stays as it is."""
     with payment_world(postgres, tmp_path_factory.mktemp("kept"), 6, methods=[*CARDS, VISA]) as world:
         world.charge()
-        mark_as_paid(
-            world.services, PaidOutside("before", "ann", "x", world.ids[SOFTLY], TODAY, "x", Decimal(1)), TODAY
+        mark_statements(
+            world.services, MarkRequest("before", "ann", "x", (world.ids[SOFTLY],), TODAY, "x", Decimal(1)), TODAY
         )
         yield world
 
@@ -113,13 +118,13 @@ def test_a_statement_that_may_not_be_charged_again(
     """The preview says why, the deed raises with the same reason, and neither writes nor calls the gateway."""
     statement_id = statement if place is None else kept.ids[place]
     before = everything(kept)
-    with kept.desk(url=NOWHERE, policy=policy) as desk:
-        (row,) = preview_rebill(desk, asked(str(statement_id)), NOW)
+    with kept.payment_services(url=NOWHERE, policy=policy) as payments:
+        (row,) = preview_rebill(payments, asked(str(statement_id)), NOW)
         assert row.code is code
         assert line(row).startswith(f"{statement_id}: not charged: ")
         assert why in line(row)
         with pytest.raises(BadInput, match="no statement is charged") as caught:
-            rebill(desk, asked(str(statement_id)), NOW)
+            charge_again(payments, asked(str(statement_id)), NOW)
     assert line(row) in str(caught.value)
     assert everything(kept) == before
 
@@ -143,22 +148,22 @@ def test_a_statement_that_may_not_be_charged_again(
 def test_a_request_that_is_none(kept: PaymentWorld, changes: dict[str, Any], says: str) -> None:
     """What is wrong with it is said, by the preview too, which asks for no reason yet; and nothing happens."""
     before = everything(kept)
-    with kept.desk(url=NOWHERE) as desk:
-        for deed in (preview_rebill, rebill) if "reason" not in changes else (rebill,):
+    with kept.payment_services(url=NOWHERE) as payments:
+        for deed in (preview_rebill, charge_again) if "reason" not in changes else (charge_again,):
             with pytest.raises(BadInput, match=says):
-                deed(desk, asked(kept.ids[SOFTLY], **changes), NOW)
+                deed(payments, asked(kept.ids[SOFTLY], **changes), NOW)
     assert everything(kept) == before
 
 
 def test_a_charge_under_way_refuses(month: PaymentWorld) -> None:
     """While an attempt is open nobody knows what is due."""
-    with month.desk() as desk:
-        under_way(desk)
+    with month.payment_services() as payments:
+        under_way(payments)
         before = everything(month)
-        (row,) = preview_rebill(desk, asked(month.ids[SOFTLY]), NOW)
+        (row,) = preview_rebill(payments, asked(month.ids[SOFTLY]), NOW)
         assert row.code is Code.OPEN_ATTEMPT
         with pytest.raises(BadInput, match="a charge is under way"):
-            rebill(desk, asked(month.ids[SOFTLY]), NOW)
+            charge_again(payments, asked(month.ids[SOFTLY]), NOW)
     assert everything(month) == before
 
 
@@ -166,9 +171,9 @@ def test_a_preview_says_what_would_be_charged(kept: PaymentWorld) -> None:
     """In the order asked for, each once, with what is due; without writing and without asking the gateway."""
     before = everything(kept)
     ids = [kept.ids[n] for n in (ASKING, SOFTLY, ASKING, PAID)]
-    with kept.desk(url=NOWHERE) as desk:
-        rows = preview_rebill(desk, asked(*ids), NOW)
-        by_account = preview_rebill(desk, asked(account_id="a00003", period=PERIOD), NOW)
+    with kept.payment_services(url=NOWHERE) as payments:
+        rows = preview_rebill(payments, asked(*ids), NOW)
+        by_account = preview_rebill(payments, asked(account_id="a00003", period=PERIOD), NOW)
     assert [line(row) for row in rows] == [
         f"{ids[0]}: charge 9.52 EUR to {rows[0].payer} by {ASKS_CUSTOMER}",
         f"{ids[1]}: charge 6.14 EUR to {rows[1].payer} by {SOFT}",
@@ -183,8 +188,8 @@ def test_after_a_change_of_the_payment_method_it_is_resolved(month: PaymentWorld
     for n in range(1, 5):
         month.set_method(f"a{n:05d}", VISA)
     request = asked(*month.ids[1:])
-    with month.desk() as desk:
-        done = rebill(desk, request, NOW)
+    with month.payment_services() as payments:
+        done = charge_again(payments, request, NOW)
         assert [(row.code, row.amount) for row in done] == [
             (Code.CHARGED, Decimal(amount)) for amount in ("7.14", "8.33", "9.52", "10.71")
         ]
@@ -195,9 +200,9 @@ def test_after_a_change_of_the_payment_method_it_is_resolved(month: PaymentWorld
         assert month.rows(AUDIT, "rebill") == events
         before = everything(month)
         month.set_method("a00001", HARD)
-        assert rebill(desk, request, NOW) == done
+        assert charge_again(payments, request, NOW) == done
         with pytest.raises(BadInput, match="it is paid"):
-            rebill(desk, replace(request, request_id="r2"), NOW)
+            charge_again(payments, replace(request, request_id="r2"), NOW)
     assert everything(month) == before
     check_collected_once(month)
 
@@ -205,8 +210,8 @@ def test_after_a_change_of_the_payment_method_it_is_resolved(month: PaymentWorld
 def test_some_are_charged_and_some_refused(month: PaymentWorld) -> None:
     """One request: each with what became of it; by hand a soft decline needs no waiting, nor one for the customer."""
     month.set_method("a00003", VISA)
-    with month.desk() as desk:
-        rows = rebill(desk, asked(*month.ids, NO_STATEMENT), NOW)
+    with month.payment_services() as payments:
+        rows = charge_again(payments, asked(*month.ids, NO_STATEMENT), NOW)
         codes = [row.code for row in rows]
         assert [codes[n] for n in (PAID, SOFTLY, ASKING)] == [Code.PAID, Code.DECLINED, Code.CHARGED]
         assert [codes[n] for n in (HARDLY, NONE, 5)] == [Code.HARD_DECLINE, Code.NO_METHOD, Code.UNKNOWN]
@@ -214,7 +219,7 @@ def test_some_are_charged_and_some_refused(month: PaymentWorld) -> None:
         assert "only another payment method helps" in line(rows[HARDLY])
         assert [row[2] for row in month.rows(AUDIT, "rebill")] == [month.ids[SOFTLY], month.ids[ASKING]]
         # A decline is an answer: the same request again reports it and tries nothing.
-        assert [row.code for row in rebill(desk, asked(*month.ids, NO_STATEMENT), NOW)] == codes
+        assert [row.code for row in charge_again(payments, asked(*month.ids, NO_STATEMENT), NOW)] == codes
     assert (month.attempts(month.ids[SOFTLY]), month.status(month.ids[SOFTLY])) == (["declined"] * 2, "Billing failure")
     check_collected_once(month)
 
@@ -222,11 +227,11 @@ def test_some_are_charged_and_some_refused(month: PaymentWorld) -> None:
 def test_by_account_and_period(month: PaymentWorld) -> None:
     """All connector statements that the account has for the period."""
     month.set_method("a00002", VISA)
-    with month.desk() as desk:
+    with month.payment_services() as payments:
         request = RebillRequest("r1", "bob", "new card", account_id="a00002", period=PERIOD)
-        (row,) = rebill(desk, request, NOW)
+        (row,) = charge_again(payments, request, NOW)
         assert (row.statement_id, row.code) == (month.ids[HARDLY], Code.CHARGED)
-        assert rebill(desk, request, NOW) == [row]
+        assert charge_again(payments, request, NOW) == [row]
     assert month.rows(AUDIT, "rebill") == [("bob", "rebill", month.ids[HARDLY], "new card")]
     check_collected_once(month)
 
@@ -235,46 +240,56 @@ def test_a_rebill_that_is_cut_off_goes_on_with_the_same_request(month: PaymentWo
     """Without a gateway nothing is opened; without its answer it is unknown, and the repeat charges nothing more."""
     month.set_method("a00002", VISA)
     request = asked(month.ids[HARDLY])
-    with month.desk() as desk:
+    with month.payment_services() as payments:
         month.sandbox.set_faults(FaultPlan(rates={ERROR_500_BEFORE: 1.0}, on=ALL))
         with pytest.raises(TransientError):
-            rebill(desk, request, NOW)
+            charge_again(payments, request, NOW)
         assert len(month.attempts(month.ids[HARDLY])) == 1
         month.sandbox.set_faults(FaultPlan(rates={DROP_AFTER: 1.0}))
         for _ in range(2):
-            (row,) = rebill(desk, request, NOW)
+            (row,) = charge_again(payments, request, NOW)
             assert (row.code, row.amount) == (Code.OUTCOME_UNKNOWN, Decimal("8.33"))
         month.sandbox.set_faults()
         assert month.settle()["succeeded"] == 1
-        (row,) = rebill(desk, request, NOW)
+        (row,) = charge_again(payments, request, NOW)
         assert (row.code, row.amount) == (Code.CHARGED, Decimal("8.33"))
     check_collected_once(month)
 
 
 def test_a_rebill_charges_and_shows_what_the_gateway_can_take(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Of three decimals two: the last digit isn't charged, and that digit alone is refused, in the preview too."""
-    with payment_world(postgres, tmp_path, 1, methods=[SOFT], kinds=[("KWD", "5.100")]) as world, world.desk() as desk:
+    with (
+        payment_world(postgres, tmp_path, 1, methods=[SOFT], kinds=[("KWD", "5.100")]) as world,
+        world.payment_services() as payments,
+    ):
         world.charge()
         world.set_method("a00000", VISA)
         request = asked(*world.ids)
-        assert [row.amount for row in preview_rebill(desk, request, NOW)] == [Decimal("6.060")]
-        assert [(row.code, row.amount) for row in rebill(desk, request, NOW)] == [(Code.CHARGED, Decimal("6.060"))]
-        (row,) = preview_rebill(desk, replace(request, request_id="r2"), NOW)
+        assert [row.amount for row in preview_rebill(payments, request, NOW)] == [Decimal("6.060")]
+        assert [(row.code, row.amount) for row in charge_again(payments, request, NOW)] == [
+            (Code.CHARGED, Decimal("6.060"))
+        ]
+        (row,) = preview_rebill(payments, replace(request, request_id="r2"), NOW)
         assert row.code is Code.TOO_SMALL
         with pytest.raises(BadInput, match="less than the gateway can charge"):
-            rebill(desk, replace(request, request_id="r2"), NOW)
+            charge_again(payments, replace(request, request_id="r2"), NOW)
         assert world.status(world.ids[0]) == "Partly paid"
 
 
 # ---- Mark as Paid
 
 
-def paid(statement: str, amount: str | None = None, **changes: Any) -> PaidOutside:
+def paid(statement: str, amount: str | None = None, **changes: Any) -> MarkRequest:
     """A payment by bank."""
-    payment = PaidOutside("m1", "ann", "came by bank", statement, TODAY, "bank 4711", amount and Decimal(amount))
+    payment = MarkRequest("m1", "ann", "came by bank", (statement,), TODAY, "bank 4711", amount and Decimal(amount))
     return replace(payment, **changes)
 
 
+WRONG_REQUESTS = [
+    ({"paid_on": TODAY + timedelta(days=1)}, "which is still to come"),
+    ({"reason": " "}, "no reason is given"),
+    ({"reference": " "}, "no reference is given"),
+]
 REFUSED_PAYMENTS = [
     ({"amount": Decimal("9.53")}, "9.53 EUR is more than the 9.52 EUR due"),
     ({"amount": Decimal(-1)}, "the amount is -1"),
@@ -284,10 +299,7 @@ REFUSED_PAYMENTS = [
     ({"amount": Decimal("Infinity")}, "the amount is Infinity"),
     ({"amount": Decimal("1e30")}, "more than any statement comes to"),
     ({"currency": "USD"}, "the statement is in EUR, not in USD"),
-    ({"statement_id": NO_STATEMENT}, "there is no such statement"),
-    ({"paid_on": TODAY + timedelta(days=1)}, "which is still to come"),
-    ({"reason": " "}, "no reason is given"),
-    ({"reference": " "}, "no reference is given"),
+    ({"statement_ids": (NO_STATEMENT,)}, "there is no such connector statement"),
     ({"request_id": "before"}, "the request before was for another payment already"),
 ]
 
@@ -296,7 +308,20 @@ REFUSED_PAYMENTS = [
 def test_a_payment_that_cannot_be_right_is_refused(kept: PaymentWorld, changes: dict[str, Any], says: str) -> None:
     """With what is wrong, in the preview too; nothing is written."""
     before = everything(kept)
-    for deed in (preview_mark_as_paid, mark_as_paid):
+    request = paid(kept.ids[ASKING], **changes)
+    (row,) = preview_mark_statements(kept.services, request, TODAY)
+    assert row.is_refused
+    assert re.search(says, line(row))
+    with pytest.raises(BadInput, match=says):
+        mark_statements(kept.services, request, TODAY)
+    assert everything(kept) == before
+
+
+@pytest.mark.parametrize(("changes", "says"), WRONG_REQUESTS)
+def test_a_request_that_makes_no_sense_is_refused(kept: PaymentWorld, changes: dict[str, Any], says: str) -> None:
+    """As a whole; the preview asks for no reason or reference yet, but one of blanks is none."""
+    before = everything(kept)
+    for deed in (preview_mark_statements, mark_statements):
         with pytest.raises(BadInput, match=says):
             deed(kept.services, paid(kept.ids[ASKING], **changes), TODAY)
     assert everything(kept) == before
@@ -304,8 +329,8 @@ def test_a_payment_that_cannot_be_right_is_refused(kept: PaymentWorld, changes: 
 
 def test_what_is_paid_or_under_way_is_refused(month: PaymentWorld) -> None:
     """Nothing is due, or nobody knows what is; an account statement or correction is never paid itself."""
-    with month.desk() as desk:
-        under_way(desk)
+    with month.payment_services() as payments:
+        under_way(payments)
     month_statement = "S-202611-000001"
     columns = (
         "period, account_id, account_name, run_id, financial_admin_id, time_zone, statement_date, currency, minor_unit"
@@ -325,9 +350,11 @@ def test_what_is_paid_or_under_way_is_refused(month: PaymentWorld) -> None:
         month_statement: "is no connector statement",
     }
     for statement, says in refused.items():
-        for deed in (preview_mark_as_paid, mark_as_paid):
-            with pytest.raises(BadInput, match=says):
-                deed(month.services, paid(statement), TODAY)
+        (row,) = preview_mark_statements(month.services, paid(statement), TODAY)
+        assert row.code is Code.NOT_POSSIBLE
+        assert re.search(says, line(row))
+        with pytest.raises(BadInput, match=says):
+            mark_statements(month.services, paid(statement), TODAY)
     assert everything(month) == before
 
 
@@ -335,11 +362,11 @@ def test_what_is_paid_or_under_way_is_refused(month: PaymentWorld) -> None:
 def test_a_preview_writes_nothing(kept: PaymentWorld, amount: str | None) -> None:
     """It says what would be recorded and what would stay due."""
     before = everything(kept)
-    marked = preview_mark_as_paid(kept.services, paid(kept.ids[ASKING], amount), TODAY)
+    (marked,) = preview_mark_statements(kept.services, paid(kept.ids[ASKING], amount), TODAY)
     given = Decimal(amount or "9.52")
     left = Decimal("9.52") - given
-    assert marked == MarkedAsPaid(kept.ids[ASKING], given, "EUR", left, is_new=True)
-    assert f"{kept.ids[ASKING]}: {given:.2f} EUR paid by other means; {left:.2f} EUR stay due" == marked.sentence()
+    assert marked == ActionResult(Action.MARK_AS_PAID, kept.ids[ASKING], Code.MARKED, given, "EUR", left)
+    assert f"{kept.ids[ASKING]}: {given:.2f} EUR paid by other means; {left:.2f} EUR stay due" == line(marked)
     assert everything(kept) == before
 
 
@@ -347,9 +374,10 @@ def test_paid_in_full_and_the_same_request_again(month: PaymentWorld) -> None:
     """All that is due is paid once; the plan ends; who marked it and why is kept; again it is only reported."""
     statement = month.ids[HARDLY]
     payment = paid(statement, reason=" came by bank ", reference=" bank 4711 ", currency="EUR")
-    for deed in (preview_mark_as_paid, mark_as_paid):
-        marked = deed(month.services, payment, TODAY)
-        assert marked == MarkedAsPaid(statement, Decimal("8.33"), "EUR", Decimal("0.00"), is_new=True)
+    for deed in (preview_mark_statements, mark_statements):
+        (marked,) = deed(month.services, payment, TODAY)
+        due = Decimal("0.00")
+        assert marked == ActionResult(Action.MARK_AS_PAID, statement, Code.MARKED, Decimal("8.33"), "EUR", due)
     assert month.status(statement) == "Paid manually"
     assert month.rows("select * from finance.payment_plans where statement_id = %s", statement) == []
     recorded = "select paid_by, paid_on, amount, recorded_by, reference from finance.payments where statement_id = %s"
@@ -358,15 +386,15 @@ def test_paid_in_full_and_the_same_request_again(month: PaymentWorld) -> None:
     before = everything(month)
     for amount in (None, "8.33"):
         again = paid(statement, amount)
-        for deed in (preview_mark_as_paid, mark_as_paid):
-            marked = deed(month.services, again, TODAY)
-            assert (marked.amount, marked.balance_due, marked.is_new) == (Decimal("8.33"), 0, False)
-            assert "recorded before" in marked.sentence()
+        for deed in (preview_mark_statements, mark_statements):
+            (marked,) = deed(month.services, again, TODAY)
+            assert (marked.amount, marked.balance_due, marked.code) == (Decimal("8.33"), 0, Code.MARKED_BEFORE)
+            assert "recorded before" in line(marked)
     for other in (paid(statement, "8.32"), paid(month.ids[SOFTLY]), paid(month.ids[SOFTLY], "8.33")):
         with pytest.raises(BadInput, match=r"was for another payment already|is more than"):
-            mark_as_paid(month.services, other, TODAY)
-    with month.desk() as desk, pytest.raises(BadInput, match="it is paid"):
-        rebill(desk, asked(statement), NOW)
+            mark_statements(month.services, other, TODAY)
+    with month.payment_services() as payments, pytest.raises(BadInput, match="it is paid"):
+        charge_again(payments, asked(statement), NOW)
     assert everything(month) == before
     check_books(month)
 
@@ -379,14 +407,14 @@ def test_paid_in_parts(month: PaymentWorld) -> None:
         ("0.04", "0.10", "Partly paid"),
         (None, "0.00", "Paid manually"),
     ]):
-        marked = mark_as_paid(month.services, paid(by_hand, part, request_id=f"p{number}"), TODAY)
+        (marked,) = mark_statements(month.services, paid(by_hand, part, request_id=f"p{number}"), TODAY)
         assert (marked.balance_due, month.status(by_hand)) == (Decimal(left), status)
         planned = month.rows("select 1 from finance.payment_plans where statement_id = %s", by_hand)
         assert bool(planned) == (status == "Partly paid")
-    mark_as_paid(month.services, paid(charged, "5.00"), TODAY)
+    mark_statements(month.services, paid(charged, "5.00"), TODAY)
     month.set_method("a00002", VISA)
-    with month.desk() as desk:
-        (row,) = rebill(desk, asked(charged), NOW)
+    with month.payment_services() as payments:
+        (row,) = charge_again(payments, asked(charged), NOW)
     assert (row.code, row.amount) == (Code.CHARGED, Decimal("3.33"))
     assert month.status(charged) == "Billing failure (resolved)"
     assert month.one("select balance_due from finance.statements where statement_id = %s", charged) == 0
@@ -409,6 +437,7 @@ def test_nobodys_today_lies_in_the_future(kept: PaymentWorld, moment: datetime, 
     """The day that it is furthest east may be given, the one after it may not."""
     assert latest_today(moment) == day
     statement = kept.ids[ASKING]
-    assert preview_mark_as_paid(kept.services, paid(statement, paid_on=day), latest_today(moment)).is_new
+    (row,) = preview_mark_statements(kept.services, paid(statement, paid_on=day), latest_today(moment))
+    assert row.code is Code.MARKED
     with pytest.raises(BadInput, match="still to come"):
-        preview_mark_as_paid(kept.services, paid(statement, paid_on=day + timedelta(days=1)), latest_today(moment))
+        preview_mark_statements(kept.services, paid(statement, paid_on=day + timedelta(days=1)), latest_today(moment))

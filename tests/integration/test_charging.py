@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.payments.charge import charge_period
 from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway
 from evbilling_local.sandbox import Rules
@@ -165,10 +165,10 @@ def test_every_status_in_finances_words(postgres: EmbeddedPostgres, tmp_path: Pa
         world.charge()
         world.set_method("a00003", VISA)
         mark(world, by_hand)
-        with world.desk() as desk:
-            from evbilling.payments.actions.rebill import RebillRequest, rebill
+        with world.payment_services() as payments:
+            from evbilling.payments.actions import RebillRequest, charge_again
 
-            rebill(desk, RebillRequest("r", "ann", "new card", (resolved,)), NOW)
+            charge_again(payments, RebillRequest("r", "ann", "new card", (resolved,)), NOW)
         assert [world.status(i) for i in (paid, failed, part, resolved, by_hand)] == [
             "Paid",
             "Billing failure",
@@ -180,8 +180,8 @@ def test_every_status_in_finances_words(postgres: EmbeddedPostgres, tmp_path: Pa
 
 def mark(world: PaymentWorld, statement: str, amount: Decimal | None = None) -> None:
     """Mark a statement as paid."""
-    payment = PaidOutside(f"m {statement}", "ann", "by bank", statement, NOW.date(), "ref", amount)
-    mark_as_paid(world.services, payment, NOW.date())
+    payment = MarkRequest(f"m {statement}", "ann", "by bank", (statement,), NOW.date(), "ref", amount)
+    mark_statements(world.services, payment, NOW.date())
 
 
 def test_what_is_paid_before_the_charge_isnt_charged(ten: PaymentWorld) -> None:
@@ -202,8 +202,8 @@ def test_what_is_paid_before_the_charge_isnt_charged(ten: PaymentWorld) -> None:
     ("options", "plan", "error", "says"),
     [
         ({"key": "sk_live_wrong"}, FaultPlan(), BadInput, "refuses the key"),
-        ({"url": "http://127.0.0.1:9"}, FaultPlan(), TransientError, "no sensible answer"),
-        ({}, FaultPlan(rates={"nonsense": 1.0}, on=ALL), TransientError, "no sensible answer"),
+        ({"url": "http://127.0.0.1:9"}, FaultPlan(), TransientError, "no usable answer"),
+        ({}, FaultPlan(rates={"nonsense": 1.0}, on=ALL), TransientError, "no usable answer"),
         (
             {"timeout": 0.2},
             FaultPlan(rates={"timeout_before": 1.0}, on=ALL, hold_seconds=0.5),
@@ -243,10 +243,10 @@ def test_a_gateway_that_falls_silent_stops_the_charge(
 ) -> None:
     """What wasn't sent stays pending and the next call goes on; what was sent without an answer is asked about."""
     with payment_world(postgres, tmp_path, 200) as world:
-        with world.desk(workers=8) as desk:
-            silent = _silent_after(world, desk.gateway, 40, readable=readable)
-            with pytest.raises(TransientError, match=r"no clear answer|no sensible answer"):
-                charge_period(replace(desk, gateway=silent), PERIOD, actor="ann", now=NOW)
+        with world.payment_services(workers=8) as payments:
+            silent = _silent_after(world, payments.gateway, 40, readable=readable)
+            with pytest.raises(TransientError, match=r"no clear answer|no usable answer"):
+                charge_period(replace(payments, gateway=silent), PERIOD, actor="ann", now=NOW)
         outcomes = world.outcomes()
         assert 24 <= outcomes["unknown"] <= 48
         assert outcomes["pending"] >= 100
@@ -283,7 +283,7 @@ class _Tampered:
         self._gateway = gateway
         self._before, self._answer = before, answer
         self._numbers = itertools.count(1)
-        self.check, self.look_up, self.list_payments = gateway.check, gateway.look_up, gateway.list_payments
+        self.check, self.list_payments = gateway.check, gateway.list_payments
 
     def charge(self, charge: Charge) -> ChargeResult:
         number = next(self._numbers)
@@ -306,9 +306,9 @@ def test_an_answer_that_cannot_be_recorded_costs_no_other(
 ) -> None:
     """Two of ten: the others are recorded, and what became of these the gateway's list tells."""
     with payment_world(postgres, tmp_path, 10) as world:
-        with world.desk() as desk:
-            odd = _Tampered(desk.gateway, answer=lambda n, result: answer(result) if n in {3, 7} else result)
-            result = charge_period(replace(desk, gateway=odd), PERIOD, actor="ann", now=NOW)
+        with world.payment_services() as payments:
+            odd = _Tampered(payments.gateway, answer=lambda n, result: answer(result) if n in {3, 7} else result)
+            result = charge_period(replace(payments, gateway=odd), PERIOD, actor="ann", now=NOW)
         assert result["succeeded"] in {8, 9}
         assert result["succeeded"] + result["unknown"] == 10
         world.settle()
@@ -327,8 +327,10 @@ def test_a_warehouse_that_goes_away_costs_no_answer(
             if number in losses:
                 world.rows("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'evbilling_writer'")
 
-        with world.desk(workers=4) as desk, pytest.raises(TransientError, match="warehouse"):
-            charge_period(replace(desk, gateway=_Tampered(desk.gateway, before=cut)), PERIOD, actor="ann", now=NOW)
+        with world.payment_services(workers=4) as payments, pytest.raises(TransientError, match="warehouse"):
+            charge_period(
+                replace(payments, gateway=_Tampered(payments.gateway, before=cut)), PERIOD, actor="ann", now=NOW
+            )
         check_books(world)
         recorded = world.outcomes().get("succeeded", 0)
         # All that was charged until then is in the books: what was under way was kept over a connection of its own.
@@ -365,5 +367,5 @@ def test_nothing_stays_open_while_the_gateway_is_asked(postgres: EmbeddedPostgre
 
 def test_nothing_to_send_asks_nobody(ten: PaymentWorld) -> None:
     """A batch without anything to send doesn't ask the gateway at all."""
-    with ten.desk(url="http://127.0.0.1:9") as desk:
-        assert desk.collect("nothing of the kind").total == 0
+    with ten.payment_services(url="http://127.0.0.1:9") as payments:
+        assert payments.collect("nothing of the kind").total == 0

@@ -15,9 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from evbilling.payments import attempts
+from evbilling.payments import PaymentServices, attempts
 from evbilling.payments.charge import charge_period
-from evbilling.payments.desk import Desk
 from evbilling.payments.gateway.interface import Charge, ChargeResult
 from evbilling.payments.gateway.pace import Pace
 from evbilling.payments.gateway.stripe_gateway import StripeGateway
@@ -92,7 +91,7 @@ def _after_charging(number: int) -> None:
 
 def _after_opening(_number: int) -> None:
     """With all attempts opened and none claimed."""
-    Desk.collect = lambda *_: _die()  # type: ignore[method-assign, assignment, return-value]
+    PaymentServices.collect = lambda *_: _die()  # type: ignore[method-assign, assignment, return-value]
 
 
 def _after_recording(number: int) -> None:
@@ -109,8 +108,8 @@ def _after_recording(number: int) -> None:
 
 def _charge(world: PaymentWorld, prepare: Callable[[int], None], number: int, workers: int = 2) -> None:
     prepare(number)
-    with world.desk(lease_seconds=LEASE, workers=workers) as desk:
-        charge_period(desk, PERIOD, actor="ann", now=NOW)
+    with world.payment_services(lease_seconds=LEASE, workers=workers) as payments:
+        charge_period(payments, PERIOD, actor="ann", now=NOW)
 
 
 def _killed(world: PaymentWorld, prepare: Callable[[int], None], number: int) -> bool:
@@ -184,8 +183,8 @@ def test_a_paused_worker_sends_nothing_that_others_have_settled(
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             time.sleep(LEASE)
-            with world.desk() as desk:
-                settle_unknown(desk, NOW - timedelta(days=400), NOW, min_age=timedelta(0))
+            with world.payment_services() as payments:
+                settle_unknown(payments, NOW - timedelta(days=400), NOW, min_age=timedelta(0))
             assert len(world.charged()) == 2
             assert world.outcomes() == {"succeeded": 2, "declined": 1, "pending": 3}
         finally:

@@ -507,11 +507,11 @@ def test_a_correction_moves_the_balance_of_what_it_corrects(five: PaymentWorld) 
     assert five.one("select reason_id from finance.payment_plans where statement_id = %s", paid) == "TO-BE-PLANNED"
     from evbilling.payments.retries.runs import due_retries, open_retries
 
-    with five.desk() as desk:
-        retries = due_retries(desk, NOW)
+    with five.payment_services() as payments:
+        retries = due_retries(payments, NOW)
         assert [retry.debt.statement_id for retry in retries if retry.is_tried and retry.debt.statement_id == paid]
-        for batch in open_retries(desk, retries, "planned", "day", "ann"):
-            desk.collect(batch)
+        for batch in open_retries(payments, retries, "planned", "day", "ann"):
+            payments.collect(batch)
     assert [intent["amount_received"] for intent in five.charged()[paid]] == [119, 595]
     assert five.tie_out() == ["gateway-EUR"]
     five.settle()

@@ -17,7 +17,7 @@ from evbilling.mail import delivery, outbox, preparation
 from evbilling.mail.letters import CONNECTOR_STATEMENT, FAILED_CHARGE
 from evbilling.mail.outbox import MailSelection
 from evbilling.mail.smtp import SmtpSession
-from evbilling.payments.actions.rebill import RebillRequest, rebill
+from evbilling.payments.actions import RebillRequest, charge_again
 from evbilling.read_models.statement.reading import show_statement
 from evbilling_local.ports import free_port
 from evbilling_local.stack import EmbeddedPostgres
@@ -399,8 +399,8 @@ def test_a_notice_of_what_is_paid_by_then_is_held(postgres: EmbeddedPostgres, tm
 
 
 def _try_again(world: PaymentWorld, statement_id: str, request: str) -> None:
-    with world.desk() as desk:
-        rebill(desk, RebillRequest(request, "ann", "trying", (statement_id,)), NOW)
+    with world.payment_services() as payments:
+        charge_again(payments, RebillRequest(request, "ann", "trying", (statement_id,)), NOW)
 
 
 def test_hundreds_of_messages_go_out_once(

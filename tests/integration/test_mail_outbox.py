@@ -13,8 +13,7 @@ import pytest
 from evbilling.connector_statements import issue_statements, validate
 from evbilling.errors import BadInput
 from evbilling.mail.requests import SendRequest, preview_send, request_send
-from evbilling.payments.actions.results import Code
-from evbilling.payments.actions.wording import line
+from evbilling.payments.actions import Code, line
 from evbilling.period import Period
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres

@@ -12,13 +12,24 @@ from typing import Any
 import pytest
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.allowed import refused_actions
-from evbilling.payments.actions.facts import load_action_facts
-from evbilling.payments.actions.mark_as_paid import MarkRequest, mark_statements, preview_mark_statements, total_due
-from evbilling.payments.actions.rebill import RebillRequest, preview_rebill, rebill, total_to_charge
-from evbilling.payments.actions.results import Action, Code
-from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, preview_undo_mark_as_paid, undo_mark_as_paid
-from evbilling.payments.actions.wording import line
+from evbilling.payments.actions import (
+    Action,
+    Code,
+    MarkRequest,
+    RebillRequest,
+    UndoRequest,
+    charge_again,
+    line,
+    load_action_facts,
+    mark_statements,
+    preview_mark_statements,
+    preview_rebill,
+    preview_reverse_payment,
+    refused_actions,
+    reverse_payment,
+)
+from evbilling.payments.actions.mark_as_paid import total_due
+from evbilling.payments.actions.rebill import total_to_charge
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
@@ -91,9 +102,9 @@ def test_what_cannot_be_paid_is_named_and_the_others_are_booked(month: PaymentWo
     request = asked(month, PAID, FIRST, SECOND)
     request = replace(request, statement_ids=(*request.statement_ids, NOWHERE))
     rows = mark_statements(month.services, request, TODAY)
-    assert [row.code for row in rows] == [Code.NOT_POSSIBLE, Code.NOT_POSSIBLE, Code.MARKED, Code.NOT_POSSIBLE]
+    assert [row.code for row in rows] == [Code.NOT_POSSIBLE, Code.NOT_POSSIBLE, Code.MARKED, Code.UNKNOWN]
     assert ["is paid: nothing is due on it" in line(row) for row in rows] == [True, True, False, False]
-    assert rows[3].detail == "there is no such statement"
+    assert "there is no such connector statement" in line(rows[3])
     assert [row.amount for row in rows if row.is_refused] == [None] * 3
     assert [row[1] for row in month.rows(PAYMENTS)] == [kept.statement_id, rows[2].statement_id]
     with pytest.raises(BadInput, match="no statement is marked as paid") as caught:
@@ -157,7 +168,7 @@ def test_what_was_seen_is_what_is_booked_or_nothing_is(month: PaymentWorld) -> N
     assert [row.code for row in rows] == [Code.MARKED] * 3
     assert [row.code for row in mark_statements(month.services, expecting, TODAY)] == [Code.MARKED_BEFORE] * 3
     # One that can't be paid any more is as much a change as another amount.
-    undo_mark_as_paid(month.services, UndoRequest("u", "ann", "mistake", month.ids[DOLLARS]))
+    reverse_payment(month.services, UndoRequest("u", "ann", "mistake", month.ids[DOLLARS]))
     other = asked(month, FIRST, DOLLARS, request_id="other", expected_total=seen)
     with pytest.raises(BadInput, match=rf"{month.ids[FIRST]}: not marked as paid"):
         mark_statements(month.services, other, TODAY)
@@ -169,20 +180,20 @@ def test_a_rebill_charges_what_was_seen_or_nothing(month: PaymentWorld) -> None:
     for account in ("a00001", "a00002", "a00003"):
         month.set_method(account, VISA)
     request = RebillRequest("r", "ann", "new cards", tuple(month.ids[:4]))
-    with month.desk() as desk:
-        seen = total_to_charge(preview_rebill(desk, request, NOW))
+    with month.payment_services() as payments:
+        seen = total_to_charge(preview_rebill(payments, request, NOW))
         assert seen == {"EUR": due(month, FIRST) + due(month, SECOND) + due(month, HARDLY)}
         mark_statements(month.services, asked(month, SECOND, amount=Decimal("1.00")), TODAY)
         expecting = replace(request, expected_total=seen)
         attempts = month.outcomes()
-        for deed in (preview_rebill, rebill):
+        for deed in (preview_rebill, charge_again):
             with pytest.raises(BadInput, match=rf"{seen['EUR']} EUR was expected to be due, {seen['EUR'] - 1} EUR is"):
-                deed(desk, expecting, NOW)
+                deed(payments, expecting, NOW)
         assert month.outcomes() == attempts
         expecting = replace(request, expected_total={"EUR": seen["EUR"] - 1})
-        done = rebill(desk, expecting, NOW)
+        done = charge_again(payments, expecting, NOW)
         assert [row.code for row in done] == [Code.PAID] + [Code.CHARGED] * 3
-        assert rebill(desk, expecting, NOW) == done
+        assert charge_again(payments, expecting, NOW) == done
     check_collected_once(month)
 
 
@@ -193,17 +204,17 @@ def test_what_changes_between_the_look_and_the_lock_opens_nothing(
     month.set_method("a00001", VISA)
     month.set_method("a00002", VISA)
     request = RebillRequest("r", "ann", "new cards", (month.ids[FIRST], month.ids[SECOND]))
-    with month.desk() as desk:
-        seen = total_to_charge(preview_rebill(desk, request, NOW))
-        check = desk.gateway.check
+    with month.payment_services() as payments:
+        seen = total_to_charge(preview_rebill(payments, request, NOW))
+        check = payments.gateway.check
 
         def check_and_meanwhile() -> None:
             check()
             mark_statements(month.services, asked(month, SECOND), TODAY)
 
-        monkeypatch.setattr(type(desk.gateway), "check", lambda _: check_and_meanwhile())
+        monkeypatch.setattr(type(payments.gateway), "check", lambda _: check_and_meanwhile())
         with pytest.raises(BadInput, match=f"{month.ids[SECOND]}: not charged: it is paid"):
-            rebill(desk, replace(request, expected_total=seen), NOW)
+            charge_again(payments, replace(request, expected_total=seen), NOW)
     assert month.attempts(month.ids[FIRST]) == ["declined"]
     check_books(month)
 
@@ -212,10 +223,10 @@ def test_a_repeat_of_a_begun_rebill_opens_nothing_new(month: PaymentWorld) -> No
     """What couldn't be charged then isn't what was expected, and is left for another request."""
     month.set_method("a00001", VISA)
     request = RebillRequest("r", "ann", "new card", (month.ids[FIRST], month.ids[HARDLY]))
-    with month.desk() as desk:
-        rebill(desk, replace(request, expected_total={"EUR": due(month, FIRST)}), NOW)
+    with month.payment_services() as payments:
+        charge_again(payments, replace(request, expected_total={"EUR": due(month, FIRST)}), NOW)
         month.set_method("a00003", VISA)
-        rows = rebill(desk, replace(request, expected_total={"EUR": Decimal("7.14")}), NOW)
+        rows = charge_again(payments, replace(request, expected_total={"EUR": Decimal("7.14")}), NOW)
     assert [row.code for row in rows] == [Code.CHARGED, Code.REQUEST_BEGUN]
     assert "charge it in another request" in line(rows[1])
     assert month.attempts(month.ids[HARDLY]) == ["declined"]
@@ -243,8 +254,8 @@ def test_what_is_offered_is_what_the_actions_do(month: PaymentWorld) -> None:
     """Statement by statement: an action that isn't offered is refused when it is asked for, one that is works."""
     mark_statements(month.services, asked(month, FIRST), TODAY)
     mark_statements(month.services, asked(month, SECOND, amount=Decimal(1), request_id="part"), TODAY)
-    with month.desk() as desk:
-        open_retries(desk, month_end_retries(desk, PERIOD, NOW), "month_end", "under way", "ann")
+    with month.payment_services() as payments:
+        open_retries(payments, month_end_retries(payments, PERIOD, NOW), "month_end", "under way", "ann")
         under_way = [place for place in range(5) if "pending" in month.attempts(month.ids[place])]
         assert under_way == [SECOND, DOLLARS]
         for n in range(1, 5):
@@ -255,11 +266,11 @@ def test_what_is_offered_is_what_the_actions_do(month: PaymentWorld) -> None:
         seen = set()
         for statement_id in month.ids:
             refused = {action for action, why in refused_actions(facts[statement_id]).items() if why}
-            (charge,) = preview_rebill(desk, RebillRequest("r", "ann", "", (statement_id,)), NOW)
+            (charge,) = preview_rebill(payments, RebillRequest("r", "ann", "", (statement_id,)), NOW)
             (mark,) = preview_mark_statements(
                 month.services, MarkRequest("m", "ann", "", (statement_id,), TODAY, ""), TODAY
             )
-            (undo,) = preview_undo_mark_as_paid(month.services, UndoRequest("u", "ann", "", statement_id))
+            (undo,) = preview_reverse_payment(month.services, UndoRequest("u", "ann", "", statement_id))
             found = {
                 Action.REBILL: charge.is_refused,
                 Action.MARK_AS_PAID: mark.is_refused,

@@ -14,11 +14,17 @@ from typing import Any
 import pytest
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.paid_outside import MarkedAsPaid, PaidOutside, mark_as_paid
-from evbilling.payments.actions.rebill import RebillRequest, rebill
-from evbilling.payments.actions.results import ActionResult, Code
-from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, undo_mark_as_paid
-from evbilling.payments.desk import Desk
+from evbilling.payments import PaymentServices
+from evbilling.payments.actions import (
+    ActionResult,
+    Code,
+    MarkRequest,
+    RebillRequest,
+    UndoRequest,
+    charge_again,
+    mark_statements,
+    reverse_payment,
+)
 from evbilling.payments.retries.runs import Retry, due_retries, month_end_retries, open_retries
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD
@@ -34,22 +40,23 @@ LATER = NOW + timedelta(days=20)
 REASONS = ("it is paid", "is paid: nothing is due", "under way", "tried on this occasion")
 
 
-def _retry(desk: Desk, retry: Retry, trigger: str, occasion: str) -> int:
+def _retry(payments: PaymentServices, retry: Retry, trigger: str, occasion: str) -> int:
     """Tries one statement as a task of retries does; returns how many payments that brought."""
     return sum(
-        desk.collect(batch).succeeded for batch in open_retries(desk, [retry], trigger, occasion, "airflow:scheduled")
+        payments.collect(batch).succeeded
+        for batch in open_retries(payments, [retry], trigger, occasion, "airflow:scheduled")
     )
 
 
-def _rebill(desk: Desk, statement_id: str, number: int) -> list[str | None]:
+def _rebill(payments: PaymentServices, statement_id: str, number: int) -> list[str | None]:
     request = RebillRequest(f"rebill-{number}", "ann", "asked for", (statement_id,))
-    return [row.code for row in rebill(desk, request, LATER)]
+    return [row.code for row in charge_again(payments, request, LATER)]
 
 
-def _mark(world: PaymentWorld, statement_id: str, number: int, amount: Decimal | None = None) -> MarkedAsPaid:
+def _mark(world: PaymentWorld, statement_id: str, number: int, amount: Decimal | None = None) -> ActionResult:
     day, reference = date(2026, 11, 20), f"bank {number}"
-    payment = PaidOutside(f"mark-{number}", "bob", "by transfer", statement_id, day, reference, amount)
-    return mark_as_paid(world.services, payment, date(2026, 12, 1))
+    payment = MarkRequest(f"mark-{number}", "bob", "by transfer", (statement_id,), day, reference, amount)
+    return mark_statements(world.services, payment, date(2026, 12, 1))[0]
 
 
 def test_rebill_mark_and_both_retries_at_once_collect_once(
@@ -59,25 +66,25 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
     with payment_world(postgres, tmp_path, ROUNDS, methods=[SOFT]) as world, ExitStack() as stack:
         assert world.charge()["declined"] == {"soft": ROUNDS}
         world.sandbox.set_method(SOFT, None)
-        desks = [stack.enter_context(world.desk(rate=2000, workers=2)) for _ in range(3)]
-        at_end = {retry.debt.statement_id: retry for retry in month_end_retries(desks[0], PERIOD, NOW)}
-        due = {retry.debt.statement_id: retry for retry in due_retries(desks[1], LATER)}
+        services = [stack.enter_context(world.payment_services(rate=2000, workers=2)) for _ in range(3)]
+        at_end = {retry.debt.statement_id: retry for retry in month_end_retries(services[0], PERIOD, NOW)}
+        due = {retry.debt.statement_id: retry for retry in due_retries(services[1], LATER)}
         assert all(retry.is_tried for retry in [*at_end.values(), *due.values()])
         winners: Counter[str] = Counter()
         for number, statement_id in enumerate(world.ids):
             caplog.clear()
             with caplog.at_level("INFO", logger="evbilling.payments.retries.runs"):
                 by_end, by_plan, by_rebill, by_mark = together(
-                    partial(_retry, desks[0], at_end[statement_id], "month_end", f"month_end {PERIOD}"),
-                    partial(_retry, desks[1], due[statement_id], "planned", f"planned {number}"),
-                    partial(_rebill, desks[2], statement_id, number),
+                    partial(_retry, services[0], at_end[statement_id], "month_end", f"month_end {PERIOD}"),
+                    partial(_retry, services[1], due[statement_id], "planned", f"planned {number}"),
+                    partial(_rebill, services[2], statement_id, number),
                     partial(_mark, world, statement_id, number),
                 )
             collected = {
                 "month_end": by_end == 1,
                 "planned": by_plan == 1,
                 "rebill": by_rebill == [Code.CHARGED],
-                "mark_as_paid": isinstance(by_mark, MarkedAsPaid),
+                "mark_as_paid": isinstance(by_mark, ActionResult),
             }
             winner = [name for name, has_won in collected.items() if has_won]
             assert len(winner) == 1, (statement_id, by_end, by_plan, by_rebill, by_mark)
@@ -108,20 +115,22 @@ def test_two_of_the_same_action_at_once_are_one(postgres: EmbeddedPostgres, tmp_
     with payment_world(postgres, tmp_path, 20, methods=[SOFT]) as world, ExitStack() as stack:
         world.charge()
         world.sandbox.set_method(SOFT, None)
-        desks = [stack.enter_context(world.desk(rate=2000, workers=2, lease_seconds=0.5)) for _ in range(2)]
+        services = [
+            stack.enter_context(world.payment_services(rate=2000, workers=2, lease_seconds=0.5)) for _ in range(2)
+        ]
         for number, statement_id in enumerate(world.ids):
             if number % 2:
                 results = together(*[partial(_mark, world, statement_id, number)] * 2)
-                assert sorted(result.is_new for result in results) == [False, True], results
+                assert sorted(result.code for result in results) == [Code.MARKED, Code.MARKED_BEFORE], results
             else:
-                results = together(*(partial(_rebill, desk, statement_id, number) for desk in desks))
+                results = together(*(partial(_rebill, payments, statement_id, number) for payments in services))
                 assert [Code.CHARGED] in results, results
             assert world.one("select balance_due from finance.statements where statement_id = %s", statement_id) == 0
         check_collected_once(world)
 
 
 def _undo(world: PaymentWorld, statement_id: str, request_id: str) -> ActionResult:
-    return undo_mark_as_paid(world.services, UndoRequest(request_id, "cy", "another customer's", statement_id))
+    return reverse_payment(world.services, UndoRequest(request_id, "cy", "another customer's", statement_id))
 
 
 def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -130,7 +139,10 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
     Each payment is undone once, whatever is due in the end is what the books say, and what is due is planned.
     """
     rounds = 30
-    with payment_world(postgres, tmp_path, rounds, methods=[SOFT]) as world, world.desk(rate=2000, workers=2) as desk:
+    with (
+        payment_world(postgres, tmp_path, rounds, methods=[SOFT]) as world,
+        world.payment_services(rate=2000, workers=2) as payments,
+    ):
         world.charge()
         world.sandbox.set_method(SOFT, None)
         told: Counter[str] = Counter()
@@ -142,7 +154,7 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
                 partial(_undo, world, statement_id, f"undo-{number}"),
                 partial(_undo, world, statement_id, f"undo-{number}"),
                 partial(_undo, world, statement_id, f"other-{number}"),
-                partial(_rebill, desk, statement_id, number),
+                partial(_rebill, payments, statement_id, number),
                 partial(_mark, world, statement_id, 1000 + number),
             )
             undone = [result for result in (by_undo, by_same, by_other) if isinstance(result, ActionResult)]
@@ -159,7 +171,7 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
             assert len(reversals) == sum(result.code is Code.UNDONE for result in undone)
             told["undone"] += len(reversals)
             told["rebilled"] += by_rebill == [Code.CHARGED]
-            told["marked"] += isinstance(by_mark, MarkedAsPaid)
+            told["marked"] += isinstance(by_mark, ActionResult)
             due, planned = world.rows(
                 """select balance_due,
                           (select count(*) from finance.payment_plans p where p.statement_id = s.statement_id)

@@ -14,7 +14,7 @@ import pytest
 import stripe
 
 from evbilling.errors import Mismatch, TransientError
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.payments.reconciliation import WHAT_TO_DO, Break, compare, copy_payments, require_no_breaks
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling_local.sandbox.faults import (
@@ -48,8 +48,8 @@ Made = tuple[str, str, int, int, Callable[[], object]]
 
 def look(world: PaymentWorld) -> list[Break]:
     """The breaks there are now."""
-    with world.desk() as desk:
-        return compare(desk, LONG_AGO)
+    with world.payment_services() as payments:
+        return compare(payments, LONG_AGO)
 
 
 def books(world: PaymentWorld) -> dict[str, list[str]]:
@@ -65,17 +65,17 @@ def books(world: PaymentWorld) -> dict[str, list[str]]:
 def collect_without_asking(world: PaymentWorld, faults: FaultPlan | None, *, send: bool = True) -> None:
     """Try every statement once, without asking afterwards what became of it."""
     world.sandbox.set_faults(faults)
-    with world.desk(workers=1) as desk:
-        batches = open_retries(desk, month_end_retries(desk, PERIOD, NOW), "month_end", "once", "ann")
+    with world.payment_services(workers=1) as payments:
+        batches = open_retries(payments, month_end_retries(payments, PERIOD, NOW), "month_end", "once", "ann")
         for batch in batches if send else ():
-            desk.collect(batch)
+            payments.collect(batch)
     world.sandbox.set_faults()
 
 
 def refund(world: PaymentWorld, payment: str, amount: int | None = None) -> None:
     """Refund a payment as somebody would at the gateway."""
-    with world.desk() as desk:
-        client = stripe.StripeClient(KEY, http_client=desk.gateway._http, base_addresses={"api": world.sandbox.url})
+    with world.payment_services() as payments:
+        client = stripe.StripeClient(KEY, http_client=payments.gateway._http, base_addresses={"api": world.sandbox.url})
         client.v1.refunds.create({"payment_intent": payment} | ({"amount": amount} if amount else {}))
 
 
@@ -88,9 +88,9 @@ def pay(world: PaymentWorld, amount: int, **metadata: str) -> str:
 def mark(world: PaymentWorld, statement: str, reference: str, amount: Decimal | None = None) -> None:
     """Mark a statement as paid, with a payment's id as reference."""
     request = f"{reference} {amount}"
-    mark_as_paid(
+    mark_statements(
         world.services,
-        PaidOutside(request, "ann", "at the gateway", statement, NOW.date(), reference, amount),
+        MarkRequest(request, "ann", "at the gateway", (statement,), NOW.date(), reference, amount),
         NOW.date(),
     )
 
@@ -266,12 +266,12 @@ def test_a_break_that_comes_back_is_open_again(postgres: EmbeddedPostgres, tmp_p
 def test_payments_of_others_are_ignored(month: PaymentWorld) -> None:
     """Another warehouse's payment is none of ours, whatever statement and attempt it names; nor is anybody's else."""
     (intent,) = month.charged()[month.ids[4]]
-    with month.desk() as desk:
-        count = copy_payments(desk, LONG_AGO)
+    with month.payment_services() as payments:
+        count = copy_payments(payments, LONG_AGO)
         foreign = intent["metadata"] | {"evbilling_installation": "00000000-0000-0000-0000-000000000000"}
         made = [month.sandbox.make_payment(595, "eur", metadata=data)["id"] for data in (foreign, {})]
-        assert copy_payments(desk, LONG_AGO) == count
-        assert compare(desk, LONG_AGO) == []
+        assert copy_payments(payments, LONG_AGO) == count
+        assert compare(payments, LONG_AGO) == []
     for payment in made:
         month.sandbox.delete_intent(payment)
 
@@ -409,8 +409,8 @@ def test_what_was_never_sent_is_given_up_after_a_day(postgres: EmbeddedPostgres,
         assert world.rows(query) == [("not_charged", "it was never sent", None)]
         plans = dict(world.rows("select statement_id, reason_id from finance.payment_plans"))
         assert plans == {world.ids[0]: "RETRY", world.ids[1]: "FIRST-TRY"}
-        with world.desk() as desk:
-            assert desk.collect("once/0").succeeded == 1
+        with world.payment_services() as payments:
+            assert payments.collect("once/0").succeeded == 1
         assert list(world.charged()) == [world.ids[1]]
         check_collected_once(world)
 

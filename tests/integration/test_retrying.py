@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from evbilling.payments import attempts
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
-from evbilling.payments.desk import Desk
+from evbilling.payments import PaymentServices, attempts
+from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.payments.gateway.interface import Charge
 from evbilling.payments.retries import runs
 from evbilling.payments.retries.planner import Policy
@@ -75,11 +74,11 @@ def judged(world: PaymentWorld, retries: list[Retry]) -> list[tuple[int, str, bo
     return [(world.ids.index(r.debt.statement_id), r.plan.reason_id, r.is_tried) for r in retries]
 
 
-def run(desk: Desk, retries: list[Retry], name: str, trigger: str = "planned") -> dict[str, int]:
+def run(payments: PaymentServices, retries: list[Retry], name: str, trigger: str = "planned") -> dict[str, int]:
     """Try what is to be tried, as the DAG does."""
-    for batch in open_retries(desk, retries, trigger, name, "ann"):
-        desk.collect(batch)
-    return close_retries(desk, name, now())
+    for batch in open_retries(payments, retries, trigger, name, "ann"):
+        payments.collect(batch)
+    return close_retries(payments, name, now())
 
 
 def test_what_is_tried_by_class_of_decline(failed: PaymentWorld) -> None:
@@ -91,20 +90,20 @@ def test_what_is_tried_by_class_of_decline(failed: PaymentWorld) -> None:
         (4, "NO-METHOD", False),
         (5, "RETRY", True),
     ]
-    with failed.desk() as desk:
-        assert judged(failed, month_end_retries(desk, PERIOD, now())) == at_month_end
+    with failed.payment_services() as payments:
+        assert judged(failed, month_end_retries(payments, PERIOD, now())) == at_month_end
         # What failed belongs to every month's end, whatever period it is of.
-        assert judged(failed, month_end_retries(desk, Period(2027, 3), now())) == at_month_end
-        assert [tried for *_, tried in judged(failed, due_retries(desk, now()))] == [False] * 5
-        assert judged(failed, due_retries(desk, now() + DAY)) == at_month_end
-        sentences = [retry.sentence() for retry in month_end_retries(desk, PERIOD, now())]
+        assert judged(failed, month_end_retries(payments, Period(2027, 3), now())) == at_month_end
+        assert [tried for *_, tried in judged(failed, due_retries(payments, now()))] == [False] * 5
+        assert judged(failed, due_retries(payments, now() + DAY)) == at_month_end
+        sentences = [retry.sentence() for retry in month_end_retries(payments, PERIOD, now())]
         assert f"{failed.ids[1]}  7.14 EUR  " in sentences[0]
         assert "  now  (declined once" in sentences[0]
         assert "  not by itself  (declined for good" in sentences[1]
-        assert " UTC  (declined once" in due_retries(desk, now())[0].sentence()
-        assert run(desk, month_end_retries(desk, PERIOD, now()), "e", "month_end") == {"declined": 2}
+        assert " UTC  (declined once" in due_retries(payments, now())[0].sentence()
+        assert run(payments, month_end_retries(payments, PERIOD, now()), "e", "month_end") == {"declined": 2}
         # A reason that nobody knows is tried again once only.
-        later = judged(failed, month_end_retries(desk, PERIOD, now() + 9 * DAY))
+        later = judged(failed, month_end_retries(payments, PERIOD, now() + 9 * DAY))
         assert (later[0], later[-1]) == ((1, "RETRY", True), (5, "UNKNOWN-DECLINE", False))
     triggers = "select statement_id, trigger, requested_by, occasion from billing.payment_attempt where attempt_no = 2"
     assert failed.rows(f"{triggers} order by 1") == [(failed.ids[n], "month_end", "ann", "e") for n in (1, 5)]
@@ -114,29 +113,29 @@ def test_what_is_tried_by_class_of_decline(failed: PaymentWorld) -> None:
 def test_gaps_grow_until_it_is_given_up(soft: PaymentWorld) -> None:
     """Each try waits longer after the one before; after the last gap nothing is tried by itself."""
     (statement,) = soft.ids
-    with soft.desk() as desk:
-        for number, gap in enumerate(desk.policy.gaps_days):
+    with soft.payment_services() as payments:
+        for number, gap in enumerate(payments.policy.gaps_days):
             soft.backdate(statement, gap * DAY - MINUTE)
-            assert judged(soft, due_retries(desk, now())) == [(0, "RETRY", False)]
+            assert judged(soft, due_retries(payments, now())) == [(0, "RETRY", False)]
             planned = soft.one("select planned_at from finance.payment_plans")
             soft.backdate(statement, MINUTE)
-            assert run(desk, due_retries(desk, now()), f"day {number}") == {"declined": 1}
+            assert run(payments, due_retries(payments, now()), f"day {number}") == {"declined": 1}
             following = soft.one("select planned_at from finance.payment_plans")
             assert (following is None) == (number == 5)
             assert following is None or following > planned
-        assert judged(soft, due_retries(desk, now() + 99 * DAY)) == [(0, "GIVEN-UP", False)]
-        assert judged(soft, month_end_retries(desk, PERIOD, now() + 99 * DAY)) == [(0, "GIVEN-UP", False)]
+        assert judged(soft, due_retries(payments, now() + 99 * DAY)) == [(0, "GIVEN-UP", False)]
+        assert judged(soft, month_end_retries(payments, PERIOD, now() + 99 * DAY)) == [(0, "GIVEN-UP", False)]
     assert soft.attempts(statement) == ["declined"] * 7
     assert soft.rows("select planned_at, reason_id from finance.payment_plans") == [(None, "GIVEN-UP")]
 
 
 def test_tries_are_spread_over_the_hours_that_the_policy_says(failed: PaymentWorld) -> None:
     """With a spread, a try is due up to so much later, always at the same moment."""
-    with failed.desk(policy=Policy()) as desk:
-        moments = [[r.plan.at for r in due_retries(desk, now())] for _ in range(2)]
+    with failed.payment_services(policy=Policy()) as payments:
+        moments = [[r.plan.at for r in due_retries(payments, now())] for _ in range(2)]
     assert moments[0] == moments[1]
-    with failed.desk() as desk:
-        exact = [r.plan.at for r in due_retries(desk, now())]
+    with failed.payment_services() as payments:
+        exact = [r.plan.at for r in due_retries(payments, now())]
     assert all(b <= a <= b + DAY for a, b in zip(moments[0], exact, strict=True) if a and b)
     assert moments[0] != exact
 
@@ -145,11 +144,11 @@ def test_a_changed_payment_method_is_tried_at_the_next_occasion(failed: PaymentW
     """Whatever the decline was, another card needs no waiting; and what is paid then is planned no more."""
     for n in range(1, 6):
         failed.set_method(f"a{n:05d}", VISA)
-    with failed.desk() as desk:
-        retries = due_retries(desk, now())
+    with failed.payment_services() as payments:
+        retries = due_retries(payments, now())
         assert judged(failed, retries) == [(n, "METHOD-CHANGED", True) for n in range(1, 6)]
-        assert run(desk, retries, "new cards") == {"succeeded": 5}
-        assert due_retries(desk, now() + 99 * DAY) == []
+        assert run(payments, retries, "new cards") == {"succeeded": 5}
+        assert due_retries(payments, now() + 99 * DAY) == []
     assert failed.rows("select * from finance.payment_plans") == []
     assert failed.statuses() == ["Paid"] + ["Billing failure (resolved)"] * 5
     check_collected_once(failed)
@@ -157,13 +156,13 @@ def test_a_changed_payment_method_is_tried_at_the_next_occasion(failed: PaymentW
 
 def test_a_payment_method_that_is_gone_is_not_charged(failed: PaymentWorld) -> None:
     """Taken away before the attempt is opened, it is a failure without a call; before the planning, no attempt."""
-    with failed.desk(url="http://127.0.0.1:9") as desk:
-        retries = month_end_retries(desk, PERIOD, now())
+    with failed.payment_services(url="http://127.0.0.1:9") as payments:
+        retries = month_end_retries(payments, PERIOD, now())
         failed.platform.execute("update platform.app_user set payment_method = null")
-        assert open_retries(desk, retries, "month_end", "e", "ann") == ["e/0"]
-        assert desk.collect("e/0").total == 0
-        assert close_retries(desk, "e", now()) == {"declined": 2}
-        assert {reason for _, reason, _ in judged(failed, month_end_retries(desk, PERIOD, now()))} == {"NO-METHOD"}
+        assert open_retries(payments, retries, "month_end", "e", "ann") == ["e/0"]
+        assert payments.collect("e/0").total == 0
+        assert close_retries(payments, "e", now()) == {"declined": 2}
+        assert {reason for _, reason, _ in judged(failed, month_end_retries(payments, PERIOD, now()))} == {"NO-METHOD"}
     query = (
         "select statement_id from billing.payment_attempt where decline_code = 'no_payment_method' and sent_at is null"
     )
@@ -173,38 +172,41 @@ def test_a_payment_method_that_is_gone_is_not_charged(failed: PaymentWorld) -> N
 def test_the_cap_holds_in_the_plan_and_in_the_warehouse(soft: PaymentWorld) -> None:
     """Tried as often as is allowed, it isn't tried again for 30 days, though somebody's plan says so."""
     (statement,) = soft.ids
-    with soft.desk(policy=Policy(most_in_30_days=2, spread_hours=0)) as desk:
-        assert run(desk, month_end_retries(desk, PERIOD, now()), "one", "month_end") == {"declined": 1}
+    with soft.payment_services(policy=Policy(most_in_30_days=2, spread_hours=0)) as payments:
+        assert run(payments, month_end_retries(payments, PERIOD, now()), "one", "month_end") == {"declined": 1}
         for days, is_open in ((5, False), (29, False), (30, True)):
-            for retries in (month_end_retries(desk, PERIOD, now() + days * DAY), due_retries(desk, now() + days * DAY)):
+            for retries in (
+                month_end_retries(payments, PERIOD, now() + days * DAY),
+                due_retries(payments, now() + days * DAY),
+            ):
                 assert [(r.plan.reason_id == "CAPPED", r.is_tried) for r in retries] == [(not is_open, is_open)]
-        (capped,) = month_end_retries(desk, PERIOD, now())
+        (capped,) = month_end_retries(payments, PERIOD, now())
         assert capped.sentence().endswith("the most allowed: not before " + f"{capped.plan.at:%Y-%m-%d %H:%M} UTC)")
         before = soft.attempts(statement)
-        assert open_retries(desk, [replace(capped, is_tried=True)], "month_end", "two", "ann") == ["two/0"]
-        assert close_retries(desk, "two", now()) == {}
+        assert open_retries(payments, [replace(capped, is_tried=True)], "month_end", "two", "ann") == ["two/0"]
+        assert close_retries(payments, "two", now()) == {}
         assert soft.attempts(statement) == before
         assert soft.rows("select reason_id, planned_at from finance.payment_plans") == [("CAPPED", capped.plan.at)]
         soft.backdate(statement, 30 * DAY)
-        assert run(desk, due_retries(desk, now()), "two") == {"declined": 1}
+        assert run(payments, due_retries(payments, now()), "two") == {"declined": 1}
 
 
 def test_the_months_end_also_takes_what_was_never_tried(eight: PaymentWorld) -> None:
     """Of its own period only; a day's retries leave it alone, and what is paid by then is not tried."""
-    payment = PaidOutside("r", "ann", "by bank", eight.ids[2], NOW.date(), "ref", Decimal("1.00"))
-    mark_as_paid(eight.services, payment, NOW.date())
-    with eight.desk() as desk:
-        assert due_retries(desk, now() + 99 * DAY) == []
-        assert month_end_retries(desk, Period(2026, 10), now()) == []
-        retries = month_end_retries(desk, PERIOD, now())
+    payment = MarkRequest("r", "ann", "by bank", (eight.ids[2],), NOW.date(), "ref", Decimal("1.00"))
+    mark_statements(eight.services, payment, NOW.date())
+    with eight.payment_services() as payments:
+        assert due_retries(payments, now() + 99 * DAY) == []
+        assert month_end_retries(payments, Period(2026, 10), now()) == []
+        retries = month_end_retries(payments, PERIOD, now())
         assert judged(eight, retries) == [(n, "FIRST-TRY", True) for n in range(8)]
-        mark_as_paid(
-            eight.services, replace(payment, request_id="s", statement_id=eight.ids[5], amount=None), NOW.date()
+        mark_statements(
+            eight.services, replace(payment, request_id="s", statement_ids=(eight.ids[5],), amount=None), NOW.date()
         )
-        assert run(desk, retries, "e", "month_end") == {"succeeded": 7}
+        assert run(payments, retries, "e", "month_end") == {"succeeded": 7}
         # Paid meanwhile, it may still have a plan of before; nobody sees it, and the next planning ends it.
         assert eight.rows("select * from finance.payment_plans") == []
-        assert [r.is_tried for r in month_end_retries(desk, PERIOD, now())] in ([], [False])
+        assert [r.is_tried for r in month_end_retries(payments, PERIOD, now())] in ([], [False])
     assert eight.charged()[eight.ids[2]][0]["amount_received"] == 833 - 100
     assert (eight.status(eight.ids[5]), eight.status(eight.ids[2])) == ("Paid manually", "Paid")
     check_collected_once(eight)
@@ -212,34 +214,34 @@ def test_the_months_end_also_takes_what_was_never_tried(eight: PaymentWorld) -> 
 
 def test_many_are_opened_in_batches_and_once_per_occasion(eight: PaymentWorld) -> None:
     """Each batch is a task's work; opened again, nothing is opened, and those that still wait are named."""
-    with eight.desk() as desk:
-        retries = month_end_retries(desk, PERIOD, now())
-        assert open_retries(desk, retries, "month_end", "e", "ann") == ["e/0", "e/1", "e/2"]
+    with eight.payment_services() as payments:
+        retries = month_end_retries(payments, PERIOD, now())
+        assert open_retries(payments, retries, "month_end", "e", "ann") == ["e/0", "e/1", "e/2"]
         per_batch = counted([row[0] for row in eight.rows("select batch from billing.payment_attempt")])
         assert per_batch == {"e/0": 3, "e/1": 3, "e/2": 2}
-        assert desk.collect("e/1").succeeded == 3
-        again = month_end_retries(desk, PERIOD, now())
-        assert open_retries(desk, again, "month_end", "e", "ann") == ["e/0", "e/2"]
+        assert payments.collect("e/1").succeeded == 3
+        again = month_end_retries(payments, PERIOD, now())
+        assert open_retries(payments, again, "month_end", "e", "ann") == ["e/0", "e/2"]
         # Another occasion meets those that are under way, and leaves them alone.
-        assert open_retries(desk, again, "month_end", "f", "ann") == ["f/0"]
-        assert close_retries(desk, "e", now()) == {"pending": 5, "succeeded": 3}
-        assert [desk.collect(batch).succeeded for batch in ("e/0", "e/2", "e/0")] == [3, 2, 0]
-        assert open_retries(desk, month_end_retries(desk, PERIOD, now()), "month_end", "e", "ann") == ["e/0"]
-        assert close_retries(desk, "e", now()) == {"succeeded": 8}
+        assert open_retries(payments, again, "month_end", "f", "ann") == ["f/0"]
+        assert close_retries(payments, "e", now()) == {"pending": 5, "succeeded": 3}
+        assert [payments.collect(batch).succeeded for batch in ("e/0", "e/2", "e/0")] == [3, 2, 0]
+        assert open_retries(payments, month_end_retries(payments, PERIOD, now()), "month_end", "e", "ann") == ["e/0"]
+        assert close_retries(payments, "e", now()) == {"succeeded": 8}
     assert eight.outcomes() == {"succeeded": 8}
     check_collected_once(eight)
 
 
 def test_a_run_that_was_cut_off_goes_on(eight: PaymentWorld) -> None:
     """Claimed and not sent, sent and not recorded, not claimed at all: each is charged once by who goes on."""
-    with eight.desk(lease_seconds=0.2) as desk:
-        open_retries(desk, month_end_retries(desk, PERIOD, now())[:3], "month_end", "e", "ann")
+    with eight.payment_services(lease_seconds=0.2) as payments:
+        open_retries(payments, month_end_retries(payments, PERIOD, now())[:3], "month_end", "e", "ann")
         with eight.services.warehouse() as connection:
             sent, _ = attempts.claim(connection, "e/0", 2, 0.2)
         names = ("evbilling_statement", "evbilling_attempt", "evbilling_installation")
         installation = eight.one("select installation_id::text from billing.installation")
         metadata = dict(zip(names, (sent.statement_id, str(sent.attempt_id), installation), strict=True))
-        desk.gateway.charge(
+        payments.gateway.charge(
             Charge(
                 sent.idempotency_key,
                 sent.amount_minor,
@@ -250,8 +252,8 @@ def test_a_run_that_was_cut_off_goes_on(eight: PaymentWorld) -> None:
                 metadata,
             )
         )
-        assert desk.collect("e/0").succeeded == 3
-        assert close_retries(desk, "e", now()) == {"succeeded": 3}
+        assert payments.collect("e/0").succeeded == 3
+        assert close_retries(payments, "e", now()) == {"succeeded": 3}
     assert len(list(eight.intents())) == 3
     check_collected_once(eight)
 
@@ -259,9 +261,12 @@ def test_a_run_that_was_cut_off_goes_on(eight: PaymentWorld) -> None:
 def test_plans_show_what_is_next_and_forget_what_is_paid(failed: PaymentWorld) -> None:
     """Closing an occasion plans what it tried; paid by whatever way, a statement is in no plan any more."""
     failed.set_method("a00002", VISA)
-    with failed.desk() as desk:
-        assert close_retries(desk, "nothing of the kind", now()) == {}
-        assert run(desk, month_end_retries(desk, PERIOD, now()), "e", "month_end") == {"declined": 2, "succeeded": 1}
+    with failed.payment_services() as payments:
+        assert close_retries(payments, "nothing of the kind", now()) == {}
+        assert run(payments, month_end_retries(payments, PERIOD, now()), "e", "month_end") == {
+            "declined": 2,
+            "succeeded": 1,
+        }
         assert failed.rows("select planned_at from billing.payment_plan where reason_id = 'PAID'") == [(None,)]
     shown = {failed.ids.index(row[0]): row[1:] for row in failed.rows("select * from finance.payment_plans")}
     assert {place: row[1] for place, row in shown.items()} == {
@@ -275,9 +280,9 @@ def test_plans_show_what_is_next_and_forget_what_is_paid(failed: PaymentWorld) -
     assert {place for place, row in shown.items() if row[0]} == {1}
     # In part it is still to be tried; in full it is not.
     for amount, remain in ((Decimal("1.00"), {1, 3, 4, 5}), (None, {3, 4, 5})):
-        payment = PaidOutside(f"m {amount}", "ann", "by bank", failed.ids[1], NOW.date(), "ref", amount)
-        mark_as_paid(failed.services, payment, NOW.date())
+        payment = MarkRequest(f"m {amount}", "ann", "by bank", (failed.ids[1],), NOW.date(), "ref", amount)
+        mark_statements(failed.services, payment, NOW.date())
         assert {failed.ids.index(row[0]) for row in failed.rows("select * from finance.payment_plans")} == remain
-    with failed.desk() as desk:
-        assert [place for place, *_ in judged(failed, due_retries(desk, now() + 9 * DAY))] == [3, 4, 5]
+    with failed.payment_services() as payments:
+        assert [place for place, *_ in judged(failed, due_retries(payments, now() + 9 * DAY))] == [3, 4, 5]
     check_books(failed)

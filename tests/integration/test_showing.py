@@ -13,8 +13,7 @@ import psycopg
 import pytest
 
 from evbilling.errors import NotReady
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
-from evbilling.payments.actions.undo_mark_as_paid import UndoRequest, undo_mark_as_paid
+from evbilling.payments.actions import MarkRequest, UndoRequest, mark_statements, reverse_payment
 from evbilling.read_models.statement import lines
 from evbilling.read_models.statement.reading import show_statement
 from evbilling.read_models.statement.view import StatementView
@@ -141,9 +140,9 @@ def test_what_was_tried_and_paid(postgres: EmbeddedPostgres, tmp_path: Path) -> 
         assert "The card has expired" in asks.attempts[0].says
         assert "No payment method is stored" in nothing.attempts[0].says
 
-        mark_as_paid(
+        mark_statements(
             world.services,
-            PaidOutside("r1", "ann", "sent a cheque", soft.header.statement_id, date(2026, 11, 9), "cheque 7"),
+            MarkRequest("r1", "ann", "sent a cheque", (soft.header.statement_id,), date(2026, 11, 9), "cheque 7"),
             date(2026, 12, 5),
         )
         soft = show(world.services, soft.header.statement_id)
@@ -152,7 +151,7 @@ def test_what_was_tried_and_paid(postgres: EmbeddedPostgres, tmp_path: Path) -> 
         assert (soft.header.status, soft.plan) == ("Paid manually", None)
         assert ("ann", "mark_as_paid", "sent a cheque") in [(e.actor, e.action, e.reason) for e in soft.audit]
 
-        undo_mark_as_paid(world.services, UndoRequest("u1", "bob", "wrong statement", soft.header.statement_id))
+        reverse_payment(world.services, UndoRequest("u1", "bob", "wrong statement", soft.header.statement_id))
         soft = show(world.services, soft.header.statement_id)
         marked, undone = soft.payments
         assert (marked.is_undo, marked.reversed_by, undone.is_undo) == (False, "bob", True)

@@ -12,16 +12,20 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
-from evbilling.payments.actions.rebill import RebillRequest, rebill
-from evbilling.payments.actions.results import Action, ActionResult, Code
-from evbilling.payments.actions.undo_mark_as_paid import (
+from evbilling.payments.actions import (
+    Action,
+    ActionResult,
+    Code,
+    MarkRequest,
+    RebillRequest,
     UndoRequest,
+    charge_again,
+    line,
+    mark_statements,
     outside_payments,
-    preview_undo_mark_as_paid,
-    undo_mark_as_paid,
+    preview_reverse_payment,
+    reverse_payment,
 )
-from evbilling.payments.actions.wording import line
 from evbilling.payments.attempts import Debt
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import Plan
@@ -49,13 +53,13 @@ def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
 def mark(
     world: PaymentWorld, statement_id: str, amount: str | None = None, *, request: str = "m", reference: str = "bank"
 ) -> None:
-    payment = PaidOutside(request, "ann", "came by bank", statement_id, TODAY, reference, amount and Decimal(amount))
-    mark_as_paid(world.services, payment, TODAY)
+    payment = MarkRequest(request, "ann", "came by bank", (statement_id,), TODAY, reference, amount and Decimal(amount))
+    mark_statements(world.services, payment, TODAY)
 
 
 def undo(world: PaymentWorld, statement_id: str, payment_id: str = "", **changes: Any) -> ActionResult:
     request = UndoRequest("u", "bob", "another customer's", statement_id, payment_id)
-    return undo_mark_as_paid(world.services, replace(request, **changes))
+    return reverse_payment(world.services, replace(request, **changes))
 
 
 def standing(world: PaymentWorld, statement_id: str) -> tuple[Any, ...]:
@@ -76,7 +80,7 @@ def test_a_statement_stands_as_before_and_is_collected_again(month: PaymentWorld
     mark(month, statement)
     assert standing(month, statement)[1:] == (0, "Paid manually")
     assert month.rows(PLANS, statement) == []
-    rows = preview_undo_mark_as_paid(month.services, UndoRequest("u", "bob", "", statement))
+    rows = preview_reverse_payment(month.services, UndoRequest("u", "bob", "", statement))
     assert month.one("select count(*) from billing.paid_outside_reversal") == 0
     done = undo(month, statement, reason=" another customer's ")
     assert rows == [done]
@@ -121,8 +125,8 @@ def test_a_statement_stands_as_before_and_is_collected_again(month: PaymentWorld
     assert month.tie_out() == []
 
     month.set_method("a00001", VISA)
-    with month.desk() as desk:
-        (row,) = rebill(desk, RebillRequest("r", "ann", "new card", (statement,)), NOW)
+    with month.payment_services() as payments:
+        (row,) = charge_again(payments, RebillRequest("r", "ann", "new card", (statement,)), NOW)
     assert (row.code, row.amount, month.status(statement)) == (Code.CHARGED, amount, "Billing failure (resolved)")
     month.settle()
     assert month.tie_out() == []
@@ -169,7 +173,7 @@ def test_of_several_payments_one_is_named(month: PaymentWorld) -> None:
     listing = rf"was marked as paid 2 times: {first} \(2.00 EUR on {TODAY}, first\); {second} \(.* second\)"
     with pytest.raises(BadInput, match=listing):
         undo(month, statement)
-    (row,) = preview_undo_mark_as_paid(month.services, UndoRequest("u", "bob", "", statement))
+    (row,) = preview_reverse_payment(month.services, UndoRequest("u", "bob", "", statement))
     assert "marked as paid 2 times" in str(row.detail)
     assert line(row) == f"{statement}: nothing is undone: {row.detail}"
     undo(month, statement, second)
@@ -187,9 +191,9 @@ def test_what_was_never_tried_is_issued_again_and_tried(postgres: EmbeddedPostgr
         assert world.attempts(statement) == []
         undo(world, statement)
         assert (world.status(statement), world.rows(PLANS, statement)) == ("Issued", [(statement, "TO-BE-PLANNED")])
-        with world.desk() as desk:
-            for batch in open_retries(desk, due_retries(desk, NOW), "planned", "day", "airflow:scheduled"):
-                desk.collect(batch)
+        with world.payment_services() as payments:
+            for batch in open_retries(payments, due_retries(payments, NOW), "planned", "day", "airflow:scheduled"):
+                payments.collect(batch)
         assert world.status(statement) == "Paid"
         check_collected_once(world)
 
@@ -199,8 +203,8 @@ def test_an_undone_payment_is_no_last_way(month: PaymentWorld) -> None:
     statement = month.ids[OTHER]
     mark(month, statement, "1.00")
     month.set_method("a00002", VISA)
-    with month.desk() as desk:
-        rebill(desk, RebillRequest("r", "ann", "new card", (statement,)), NOW)
+    with month.payment_services() as payments:
+        charge_again(payments, RebillRequest("r", "ann", "new card", (statement,)), NOW)
     assert month.status(statement) == "Billing failure (resolved)"
     undo(month, statement)
     assert standing(month, statement)[1:] == (1, "Partly paid")
@@ -248,7 +252,7 @@ def test_what_cannot_be_undone_is_refused(
     with pytest.raises(BadInput, match=says):
         undo(month, statement_id, payment_id, **changes)
     if "reason" not in changes:
-        (row,) = preview_undo_mark_as_paid(
+        (row,) = preview_reverse_payment(
             month.services, UndoRequest(changes.get("request_id", "u"), "bob", "", statement_id, payment_id)
         )
         assert row.code is Code.NOT_POSSIBLE
@@ -260,8 +264,8 @@ def test_a_charge_under_way_refuses(month: PaymentWorld) -> None:
     """Nobody knows then what is due."""
     statement = month.ids[FAILED]
     mark(month, statement, "1.00")
-    with month.desk() as desk:
-        open_retries(desk, month_end_retries(desk, PERIOD, NOW), "month_end", "under way", "ann")
+    with month.payment_services() as payments:
+        open_retries(payments, month_end_retries(payments, PERIOD, NOW), "month_end", "under way", "ann")
     with pytest.raises(BadInput, match=r"a charge of .* is under way"):
         undo(month, statement)
     check_books(month)

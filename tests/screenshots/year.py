@@ -28,7 +28,7 @@ from evbilling.connector_statements import (
     open_run,
     validate,
 )
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.payments.charge import charge_period
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
@@ -74,7 +74,7 @@ def make_year(home: Path) -> Stack:
 
 
 def _bill(period: Period) -> None:
-    from evbilling_airflow.connections import desk, services
+    from evbilling_airflow.connections import payment_services, services
 
     kept, now = services(), datetime.now(UTC)
     request = RunRequest(period, "connector_statements", f"scheduled__{period}", _ACTOR, deliver=_mailed(period))
@@ -85,8 +85,8 @@ def _bill(period: Period) -> None:
     validate(kept, opened["run_id"])
     issue_statements(kept, opened["run_id"])
     close_run(kept, opened["run_id"])
-    with desk() as open_desk:
-        charge_period(open_desk, period, actor=_ACTOR, now=now)
+    with payment_services() as open_payment_services:
+        charge_period(open_payment_services, period, actor=_ACTOR, now=now)
 
 
 def _pay(stack: Stack, period: Period) -> None:
@@ -98,15 +98,15 @@ def _pay(stack: Stack, period: Period) -> None:
         _DISPUTED,
     )
     for (statement_id,) in due:
-        payment = PaidOutside(
+        payment = MarkRequest(
             request_id=f"pictures-{statement_id}",
             actor="op",
             reason="paid by transfer",
-            statement_id=statement_id,
+            statement_ids=(statement_id,),
             paid_on=period.first_day,
             reference=f"BANK {statement_id[-6:]}",
         )
-        mark_as_paid(services(), payment, datetime.now(UTC).date())
+        mark_statements(services(), payment, datetime.now(UTC).date())
 
 
 def _close(period: Period) -> None:

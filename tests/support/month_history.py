@@ -19,8 +19,7 @@ from evbilling.account_statements import assemble
 from evbilling.account_statements import close_run as close_account_run
 from evbilling.account_statements import issue_statements as issue_account_statements
 from evbilling.connector_statements import correct_statements, issue_statements
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
-from evbilling.payments.actions.rebill import RebillRequest, rebill
+from evbilling.payments.actions import MarkRequest, RebillRequest, charge_again, mark_statements
 from evbilling.payments.charge import charge_period
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
@@ -112,8 +111,8 @@ def opened_months(server: EmbeddedPostgres, folder: Path) -> Generator[Months]:
         months = Months(world)
         for period in MONTHS:
             _issue(services, period)
-            with world.desk() as desk:
-                charge_period(desk, period, actor="ann", now=NOW)
+            with world.payment_services() as payments:
+                charge_period(payments, period, actor="ann", now=NOW)
             if period == MONTHS[1]:
                 _state(services, period)
         _deal(months)
@@ -145,13 +144,15 @@ def _deal(months: Months) -> None:
     # A failure that is collected after a change of the card, and one that fails again, otherwise.
     world.set_method("c-resolved", VISA)
     world.set_method("a-soft", HARD)
-    with world.desk() as desk:
+    with world.payment_services() as payments:
         for account in ("c-resolved", "a-soft"):
-            rebill(desk, RebillRequest(f"again {account}", "ann", "new card", (months.statement(account),)), NOW)
-    paid = PaidOutside("m1", "ann", "by transfer", months.statement("c-manual"), TODAY, "bank 1")
-    mark_as_paid(services, paid, TODAY)
+            charge_again(
+                payments, RebillRequest(f"again {account}", "ann", "new card", (months.statement(account),)), NOW
+            )
+    paid = MarkRequest("m1", "ann", "by transfer", (months.statement("c-manual"),), TODAY, "bank 1")
+    mark_statements(services, paid, TODAY)
     part = replace(paid, request_id="m2", statement_id=months.statement("c-partly"), amount=Decimal("100.00"))
-    mark_as_paid(services, part, TODAY)
+    mark_statements(services, part, TODAY)
     # A paid account had a connector less: a credit.
     world.platform.execute("delete from platform.connector where charger_id = 'a-credit-1' and connector_id = 3")
     run_id, *_ = stage(services, LAST, now=NOW)

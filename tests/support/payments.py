@@ -19,10 +19,10 @@ from typing import Any
 import psycopg
 
 from evbilling.errors import EvbillingError
+from evbilling.payments import PaymentServices, open_payment_services
 from evbilling.payments.charge import charge_period
 from evbilling.payments.collection import LEASE_SECONDS, WORKERS
-from evbilling.payments.desk import Desk, open_desk
-from evbilling.payments.gateway.stripe_gateway import GatewaySettings
+from evbilling.payments.gateway import GatewaySettings
 from evbilling.payments.reconciliation import settle_unknown, tie_out_payments
 from evbilling.payments.retries.planner import Policy
 from evbilling.services import Services
@@ -55,7 +55,7 @@ class PaymentWorld:
     # ---- Doing
 
     @contextmanager
-    def desk(
+    def payment_services(
         self,
         *,
         rate: float = RATE,
@@ -66,26 +66,28 @@ class PaymentWorld:
         workers: int = WORKERS,
         lease_seconds: float = LEASE_SECONDS,
         policy: Policy = SPREADLESS,
-    ) -> Generator[Desk]:
-        """A desk of its own: own connections to the warehouse and the gateway, as each task has."""
+    ) -> Generator[PaymentServices]:
+        """A payments of its own: own connections to the warehouse and the gateway, as each task has."""
         settings = GatewaySettings(key, url or self.sandbox.url, timeout, retries, rate)
-        with open_desk(self.services, settings, policy, workers=workers, lease_seconds=lease_seconds) as desk:
-            yield desk
+        with open_payment_services(
+            self.services, settings, policy, workers=workers, lease_seconds=lease_seconds
+        ) as payments:
+            yield payments
 
     def charge(self, **options: Any) -> dict[str, Any]:
         """Charge the month once."""
-        with self.desk(**options) as desk:
-            return charge_period(desk, PERIOD, actor="ann", now=NOW)
+        with self.payment_services(**options) as payments:
+            return charge_period(payments, PERIOD, actor="ann", now=NOW)
 
     def settle(self, *, min_age: timedelta = timedelta(0)) -> dict[str, int]:
         """Ask the gateway what became of what isn't known."""
-        with self.desk() as desk:
-            return settle_unknown(desk, LONG_AGO, NOW, min_age=min_age)
+        with self.payment_services() as payments:
+            return settle_unknown(payments, LONG_AGO, NOW, min_age=min_age)
 
     def tie_out(self) -> list[str]:
         """The money checks of the month that aren't ok."""
-        with self.desk() as desk:
-            return tie_out_payments(desk, [str(PERIOD)]).get(str(PERIOD), [])
+        with self.payment_services() as payments:
+            return tie_out_payments(payments, [str(PERIOD)]).get(str(PERIOD), [])
 
     def set_method(self, account: str, method: str | None) -> None:
         """Give an account's financial admin another payment method."""

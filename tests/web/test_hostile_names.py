@@ -14,7 +14,7 @@ import pypdfium2
 import pytest
 from fastapi.testclient import TestClient
 
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
@@ -68,8 +68,8 @@ def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) 
     found = {}
     for number, (what, name) in enumerate(HOSTILE.items()):
         statement_id = one(writer, "select statement_id from finance.statements where account_id = %s", f"acc-{number}")
-        payment = PaidOutside(f"request-{number}", name, name, statement_id, date(2026, 11, 5), name)
-        mark_as_paid(services, payment, date(2026, 11, 6))
+        payment = MarkRequest(f"request-{number}", name, name, (statement_id,), date(2026, 11, 5), name)
+        mark_statements(services, payment, date(2026, 11, 6))
         found[what] = Named(name, statement_id, f"acc-{number}", f"{name}{number}")
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("AIRFLOW_CONN_WAREHOUSE", writer)

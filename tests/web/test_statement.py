@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from evbilling.payments.actions.paid_outside import PaidOutside, mark_as_paid
+from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.services import Services
 from tests.support.books import Books
 from tests.support.corrections import CorrectedMonth
@@ -237,8 +237,8 @@ def test_actions_are_offered_where_they_can_work(site: Site) -> None:
     assert "Undo Mark as Paid: nothing on it is marked as paid" in plain(for_admin)
     assert "/actions/" not in for_viewer
     assert "Re-Bill: Your role may not charge statements again" in plain(for_viewer)
-    payment = PaidOutside("r1", "ann", "by cheque", STATEMENT, date(2026, 11, 9), "=cheque 7")
-    mark_as_paid(site.services, payment, date(2026, 12, 5))
+    payment = MarkRequest("r1", "ann", "by cheque", (STATEMENT,), date(2026, 11, 9), "=cheque 7")
+    mark_statements(site.services, payment, date(2026, 12, 5))
     paid = site.page(role="admin")
     assert "/actions/rebill" not in paid
     assert "Re-Bill, Mark as Paid: it is paid: nothing is due" in plain(paid)

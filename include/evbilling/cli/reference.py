@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from evbilling.account_statements import ADDRESS_FAULTS, AMOUNT_FAULTS
-from evbilling.payments.actions.wording import CHARGE_REFUSALS
+from evbilling.payments.actions import CHARGE_REFUSALS
 from evbilling.payments.reconciliation import WHAT_TO_DO
-from evbilling.payments.retries import planner
-from evbilling.payments.retries.declines import DECLINES
+from evbilling.payments.retries import DECLINES, planner
 from evbilling.scope import ACCOUNT_FAULTS, FAULTS, RELATIONAL_RULES, RULES
 from evbilling.warehouse.connect import connected
 from evbilling.warehouse.query import fetch_all

@@ -17,7 +17,7 @@ from evbilling.mail.outbox import EVERYTHING, MailSelection, ReservedMail
 from evbilling.mail.preparation import PreparedMail, Preparer, open_preparer
 from evbilling.mail.recipients import read_recipients
 from evbilling.mail.smtp import Answer, MailOutcome, SmtpSession, SmtpSettings
-from evbilling.payments.gateway.lease import Lease
+from evbilling.payments.gateway import Lease
 from evbilling.services import Services
 from evbilling.warehouse.connect import connected
 

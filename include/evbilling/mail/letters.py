@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evbilling.documents import Issuer, day, day_of, money, month, number
-from evbilling.payments.retries.declines import explain
+from evbilling.payments.retries import explain
 from evbilling.read_models.statement.view import Attempt, StatementView
 
 if TYPE_CHECKING:

@@ -9,9 +9,7 @@ from typing import Any
 from evbilling.errors import BadInput
 from evbilling.mail.letters import KINDS
 from evbilling.mail.recipients import masked, read_recipients
-from evbilling.payments.actions.paid_outside import require_reason
-from evbilling.payments.actions.results import Action, ActionResult, Code
-from evbilling.payments.actions.wording import line
+from evbilling.payments.actions import Action, ActionResult, Code, line, require_reason
 from evbilling.period import Period
 from evbilling.services import Services
 

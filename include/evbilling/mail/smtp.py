@@ -12,7 +12,7 @@ from typing import Self
 from evbilling.errors import BadInput, TransientError
 from evbilling.mail.messages import Sender
 from evbilling.mail.recipients import Address, mask_in
-from evbilling.payments.gateway.lease import Lease
+from evbilling.payments.gateway import Lease
 
 MAX_TIMEOUT_SECONDS = 120.0
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from evbilling.payments import attempts
 from evbilling.payments.attempts import Occasion
-from evbilling.payments.desk import Desk
 from evbilling.payments.reconciliation import settle_unknown, tie_out_payments
 from evbilling.payments.retries import plans
+from evbilling.payments.services import PaymentServices
 from evbilling.period import Period
 
 log = logging.getLogger(__name__)
 
 
-def charge_period(desk: Desk, period: Period, *, actor: str, now: datetime) -> dict[str, Any]:
+def charge_period(services: PaymentServices, period: Period, *, actor: str, now: datetime) -> dict[str, Any]:
     """Charge the period's statements that were not charged at issue yet, and plan the retries of those that failed.
 
     Returns {"opened", "refused": {reason: count}, "succeeded", "declined": {class: count}, "unknown",
@@ -26,15 +26,15 @@ def charge_period(desk: Desk, period: Period, *, actor: str, now: datetime) -> d
     """
     name = f"issue {period}"
     occasion = Occasion("issue", name, name, actor, f"connector statements of {period}")
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         debts = plans.load_debts(connection, period=str(period), occasion=name)
     if debts:
-        desk.gateway.check()
-    payers = desk.payers_of(debts)
-    with desk.services.warehouse() as connection:
-        opened = attempts.open_attempts(connection, occasion, debts, payers, desk.policy.most_in_30_days)
-    collected = desk.collect(name)
-    with desk.services.warehouse() as connection:
+        services.gateway.check()
+    payers = services.payers_of(debts)
+    with services.warehouse() as connection:
+        opened = attempts.open_attempts(connection, occasion, debts, payers, services.policy.most_in_30_days)
+    collected = services.collect(name)
+    with services.warehouse() as connection:
         failed = [
             row[0]
             for row in connection.execute(
@@ -43,25 +43,25 @@ def charge_period(desk: Desk, period: Period, *, actor: str, now: datetime) -> d
             )
         ]
     if failed:
-        desk.replan(failed, now)
+        services.replan(failed, now)
     without_call = sum(one.attempt_id is not None for one in opened) - collected.total
     log.info("%s: %s attempts opened, %s of them without a call", name, len(opened), max(0, without_call))
     return {
         "opened": sum(one.attempt_id is not None for one in opened),
         "refused": attempts.count_refusals(opened),
         **collected.as_dict(),
-        "not_ok": _tie_out(desk, period, now),
+        "not_ok": _tie_out(services, period, now),
     }
 
 
-def _tie_out(desk: Desk, period: Period, now: datetime) -> list[str]:
+def _tie_out(services: PaymentServices, period: Period, now: datetime) -> list[str]:
     """Ask the gateway for what it has of the period, and keep the checks; returns those that aren't ok."""
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         row = connection.execute(
             """select min(a.sent_at) from billing.payment_attempt a join billing.statement s using (statement_id)
                where s.kind = 'connector' and s.period = %s""",
             (str(period),),
         ).fetchone()
     if row and row[0] is not None:
-        settle_unknown(desk, row[0], now)
-    return tie_out_payments(desk, [str(period)]).get(str(period), [])
+        settle_unknown(services, row[0], now)
+    return tie_out_payments(services, [str(period)]).get(str(period), [])

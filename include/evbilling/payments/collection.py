@@ -18,8 +18,7 @@ import psycopg
 from evbilling.errors import TransientError
 from evbilling.payments import attempts
 from evbilling.payments.attempts import Claimed
-from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway, NotSentError, Outcome
-from evbilling.payments.gateway.lease import Lease
+from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway, Lease, NotSentError, Outcome
 from evbilling.payments.retries.declines import classify
 from evbilling.services import Services
 

@@ -19,9 +19,9 @@ import psycopg
 from evbilling.errors import Mismatch
 from evbilling.money import from_minor, minor_unit
 from evbilling.payments import attempts
-from evbilling.payments.desk import Desk
 from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome
 from evbilling.payments.retries.declines import NOT_CHARGED
+from evbilling.payments.services import PaymentServices
 from evbilling.warehouse import execute, execute_many, fetch_all, fetch_one
 from evbilling.warehouse.runs import record_tie_out
 
@@ -71,13 +71,13 @@ class Break:
         )
 
 
-def copy_payments(desk: Desk, since: datetime) -> int:
+def copy_payments(services: PaymentServices, since: datetime) -> int:
     """Copy the gateway's list of payments that this warehouse asked for, made since then; returns how many.
 
     A payment of before that isn't on the list any more is marked as gone.
     """
     count = 0
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         installation, begun_at = connection.execute(
             "select installation_id::text, clock_timestamp() from billing.installation"
         ).fetchone()  # type: ignore[misc]
@@ -85,7 +85,7 @@ def copy_payments(desk: Desk, since: datetime) -> int:
         connection.commit()
         ours = (
             payment
-            for payment in desk.gateway.list_payments(since)
+            for payment in services.gateway.list_payments(since)
             if payment.metadata.get("evbilling_installation") == installation
         )
         while part := list(islice(ours, _KEPT_AT_ONCE)):
@@ -100,20 +100,22 @@ def copy_payments(desk: Desk, since: datetime) -> int:
     return count
 
 
-def settle_unknown(desk: Desk, since: datetime, now: datetime, *, min_age: timedelta = MIN_AGE) -> dict[str, int]:
+def settle_unknown(
+    services: PaymentServices, since: datetime, now: datetime, *, min_age: timedelta = MIN_AGE
+) -> dict[str, int]:
     """Ask the gateway, and settle every attempt whose outcome isn't known; returns {outcome: count}.
 
     Looks at payments since `since`, or since the oldest of those attempts was sent. `still_unknown` counts those that
     the gateway doesn't list and that are younger than `min_age`, or that it is still working on.
     """
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         row = connection.execute(
             """select min(coalesce(sent_at, requested_at)), clock_timestamp() from billing.payment_attempt
                where outcome in ('pending', 'unknown')"""
         ).fetchone()
     oldest, listed_at = row or (None, now)
-    copied = copy_payments(desk, min(since, oldest or since) - _CLOCK_SLACK)
-    with desk.services.warehouse() as connection:
+    copied = copy_payments(services, min(since, oldest or since) - _CLOCK_SLACK)
+    with services.warehouse() as connection:
         found = fetch_all(connection, "payments/unsettled", listed_at=listed_at, min_age=min_age.total_seconds())
         answers = [(row[0], answer) for row in found if (answer := _answer(*row[2:])) is not None]
         changed = [
@@ -124,7 +126,7 @@ def settle_unknown(desk: Desk, since: datetime, now: datetime, *, min_age: timed
     outcomes = Counter(outcome for _, _, outcome in changed)
     outcomes["still_unknown"] = len(found) - outcomes["succeeded"] - outcomes["declined"]
     if changed:
-        desk.replan(sorted({statement_id for _, statement_id, _ in changed}), now)
+        services.replan(sorted({statement_id for _, statement_id, _ in changed}), now)
     log.info(
         "%s payments listed by the gateway; of %s attempts without an outcome %s succeeded, %s were declined or never "
         "made, %s stay unknown",
@@ -161,26 +163,26 @@ def _answer(
     return None
 
 
-def compare(desk: Desk, since: datetime) -> list[Break]:
+def compare(services: PaymentServices, since: datetime) -> list[Break]:
     """List anew what the gateway has, and keep every break with what is recorded; returns the open ones.
 
     Of breaks found before, those that are no longer there are marked as gone.
     """
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         # Breaks found earlier are looked at again, however old: only so do they go once they are put right.
         listed_at, oldest = fetch_one(connection, "payments/oldest_break")
     since = min(since, oldest or since)
-    copy_payments(desk, since - _CLOCK_SLACK)
-    with desk.services.warehouse() as connection:
+    copy_payments(services, since - _CLOCK_SLACK)
+    with services.warehouse() as connection:
         breaks = list(starmap(Break, fetch_all(connection, "payments/breaks", since=since, listed_at=listed_at)))
         _keep_breaks(connection, breaks)
     return breaks
 
 
-def tie_out_payments(desk: Desk, periods: Iterable[str]) -> dict[str, list[str]]:
+def tie_out_payments(services: PaymentServices, periods: Iterable[str]) -> dict[str, list[str]]:
     """Keep the money checks of these periods; returns the ids of those that aren't ok, by period."""
     not_ok: dict[str, list[str]] = {}
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         for period in sorted(set(periods)):
             row = connection.execute(
                 "select max(run_id) from billing.statement where kind = 'connector' and period = %s", (period,)
@@ -192,9 +194,9 @@ def tie_out_payments(desk: Desk, periods: Iterable[str]) -> dict[str, list[str]]
     return not_ok
 
 
-def periods_with_payments(desk: Desk, since: datetime) -> list[str]:
+def periods_with_payments(services: PaymentServices, since: datetime) -> list[str]:
     """The periods whose statements were tried, paid or no longer paid since then."""
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         return [period for (period,) in fetch_all(connection, "payments/periods_since", since=since)]
 
 

@@ -11,10 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.expected import total_by_currency
-from evbilling.payments.actions.results import ActionResult
-from evbilling.payments.actions.undo_mark_as_paid import OutsidePayment
-from evbilling.payments.actions.wording import refusal
+from evbilling.payments.actions import ActionResult, OutsidePayment, refusal, total_by_currency
 from evbilling.read_models.statement_list.current import StatementNow
 from evbilling_airflow.actions import OperatorAction
 from evbilling_web.rights import Right

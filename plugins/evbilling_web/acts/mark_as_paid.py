@@ -8,10 +8,13 @@ from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.money import decimals, minor_unit, parse_decimal
-from evbilling.payments.actions.foreseen import status_if_marked
-from evbilling.payments.actions.mark_as_paid import MarkRequest, preview_mark_statements
-from evbilling.payments.actions.paid_outside import latest_today
-from evbilling.payments.actions.results import ActionResult
+from evbilling.payments.actions import (
+    ActionResult,
+    MarkRequest,
+    latest_today,
+    preview_mark_statements,
+    status_if_marked,
+)
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow import actions
 from evbilling_web import warehouse

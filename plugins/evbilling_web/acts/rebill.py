@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evbilling.errors import TransientError
-from evbilling.payments.actions.foreseen import status_if_charged
-from evbilling.payments.actions.rebill import RebillRequest, preview_rebill
-from evbilling.payments.actions.results import ActionResult
+from evbilling.payments.actions import ActionResult, RebillRequest, preview_rebill, status_if_charged
 from evbilling.platform.access import open_lookup
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow import actions, connections
@@ -44,7 +42,7 @@ REBILL = Act(actions.REBILL, "templates/rebill.html", propose, read)
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
     request = RebillRequest(new_nonce(), "page", "", statement_ids=ids)
-    return preview_rebill(connections.looking_desk(), request, datetime.now(UTC))
+    return preview_rebill(connections.preview_services(), request, datetime.now(UTC))
 
 
 def _row(row: ActionResult, now: StatementNow | None, names: dict[str, str]) -> Row:

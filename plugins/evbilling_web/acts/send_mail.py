@@ -6,7 +6,7 @@ from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.mail import KIND_LABELS, KINDS, SendRequest, preview_send
-from evbilling.payments.actions.results import ActionResult, Code
+from evbilling.payments.actions import ActionResult, Code
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow import actions
 from evbilling_web import warehouse

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from evbilling.payments.actions.foreseen import status_if_undone
-from evbilling.payments.actions.results import ActionResult
-from evbilling.payments.actions.undo_mark_as_paid import (
+from evbilling.payments.actions import (
+    ActionResult,
     OutsidePayment,
     UndoRequest,
     outside_payments,
-    preview_undo_mark_as_paid,
+    preview_reverse_payment,
+    status_if_undone,
 )
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow import actions
@@ -51,7 +51,7 @@ UNDO_MARK_AS_PAID = Act(actions.UNDO_MARK_AS_PAID, "templates/undo_mark_as_paid.
 
 def _preview(statement_id: str, payment_id: str) -> ActionResult:
     request = UndoRequest(new_nonce(), "page", "", statement_id, payment_id)
-    (undone,) = preview_undo_mark_as_paid(warehouse.services(), request)
+    (undone,) = preview_reverse_payment(warehouse.services(), request)
     return undone
 
 

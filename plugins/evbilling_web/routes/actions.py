@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.expected import said
+from evbilling.payments.actions import totals_text
 from evbilling_web import runs
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, asked
 from evbilling_web.acts.every import ACTS
@@ -90,7 +90,7 @@ def _changed(form: Form, proposal: Proposal) -> str | None:
         return "Nothing was done: nothing can be done with what was chosen."
     if form.get("seen") == proposal.seen:
         return None
-    before, now = form.get("total") or "nothing", said(proposal.totals)
+    before, now = form.get("total") or "nothing", totals_text(proposal.totals)
     if before == now:
         return "Nothing was done: what it would be done with has changed since you looked."
     return f"Nothing was done: when you looked it came to {before}, and now it comes to {now}."
@@ -120,7 +120,7 @@ async def _page(
         "act": act,
         "asked": question,
         "proposal": proposal,
-        "total": said(proposal.totals),
+        "total": totals_text(proposal.totals),
         "form": form,
         "nonce": nonce,
         "back": back,

@@ -13,10 +13,8 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from evbilling.mail import requested
-from evbilling.payments.actions.foreseen import FAILED
-from evbilling.payments.actions.results import ActionResult
-from evbilling.payments.actions.wording import describe
-from evbilling.payments.retries.declines import explain
+from evbilling.payments.actions import FAILED, ActionResult, describe
+from evbilling.payments.retries import explain
 from evbilling.read_models.statement_list.current import StatementNow, load_now
 from evbilling_airflow.actions import ACTIONS, SEND_MAIL
 from evbilling_airflow.reporting import REFUSAL

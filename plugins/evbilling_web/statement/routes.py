@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import EvbillingError
-from evbilling.payments.actions.facts import load_action_facts
+from evbilling.payments.actions import load_action_facts
 from evbilling.read_models.statement import lines
 from evbilling.read_models.statement.lines_csv import lines_csv
 from evbilling.read_models.statement.reading import show_statement

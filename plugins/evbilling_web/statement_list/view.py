@@ -9,7 +9,7 @@ from itertools import starmap
 from urllib.parse import urlencode
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.allowed import ActionFacts
+from evbilling.payments.actions import ActionFacts
 from evbilling.period import Period
 from evbilling.read_models.statement_list.filters import TYPE_LABELS, Sort, StatementFilter
 from evbilling.read_models.statement_list.listing import ListedStatement, Totals

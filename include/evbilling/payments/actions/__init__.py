@@ -1,1 +1,56 @@
-"""What operators do: Re-Bill, Mark as Paid and its undo."""
+"""The operators' actions on statements, and their results as codes. The same for a DAG, a page or a script."""
+
+from evbilling.payments.actions.allowed import (
+    FAILED,
+    ActionFacts,
+    refused_actions,
+    status_if_charged,
+    status_if_marked,
+    status_if_undone,
+)
+from evbilling.payments.actions.expected import parse_totals, require_reason, total_by_currency, totals_text
+from evbilling.payments.actions.facts import load_action_facts
+from evbilling.payments.actions.mark_as_paid import MarkRequest, latest_today, mark_statements, preview_mark_statements
+from evbilling.payments.actions.rebill import RebillRequest, charge_again, preview_rebill
+from evbilling.payments.actions.results import Action, ActionResult, Code
+from evbilling.payments.actions.undo_mark_as_paid import (
+    OutsidePayment,
+    UndoRequest,
+    outside_payments,
+    preview_reverse_payment,
+    reverse_payment,
+)
+from evbilling.payments.actions.wording import CHARGE_REFUSALS, describe, line, refusal
+
+__all__ = [
+    "CHARGE_REFUSALS",
+    "FAILED",
+    "Action",
+    "ActionFacts",
+    "ActionResult",
+    "Code",
+    "MarkRequest",
+    "OutsidePayment",
+    "RebillRequest",
+    "UndoRequest",
+    "charge_again",
+    "describe",
+    "latest_today",
+    "line",
+    "load_action_facts",
+    "mark_statements",
+    "outside_payments",
+    "parse_totals",
+    "preview_mark_statements",
+    "preview_rebill",
+    "preview_reverse_payment",
+    "refusal",
+    "refused_actions",
+    "require_reason",
+    "reverse_payment",
+    "status_if_charged",
+    "status_if_marked",
+    "status_if_undone",
+    "total_by_currency",
+    "totals_text",
+]

@@ -1,7 +1,7 @@
-"""What somebody saw when they decided, beside what is true now. Pure.
+"""What a request must bring: a reason, and the totals that were seen when it was decided. Pure.
 
-The right to start an action isn't an approval of any amount: whoever decided on figures sends them along, and nothing
-is done if they have changed since.
+The right to start an action approves no amount: a request carries the figures it was decided on, and nothing is done
+if they have changed since.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def parse_totals(written: Mapping[str, object] | None, where: str) -> dict[str, 
     return totals
 
 
-def said(totals: Totals) -> str:
+def totals_text(totals: Totals) -> str:
     """Totals in words: 1,019.04 EUR and 7.00 USD; nothing."""
     return " and ".join(f"{amount:,f} {currency}" for currency, amount in sorted(totals.items()) if amount) or "nothing"
 
 
 def is_as_expected(expected: Totals | None, due: Totals) -> bool:
     """True if nothing was expected in particular, or exactly this."""
-    return expected is None or _standing(expected) == _standing(due)
+    return expected is None or _nonzero(expected) == _nonzero(due)
 
 
 def require_as_expected(expected: Totals | None, due: Totals, where: str, rows: Iterable[str] = ()) -> None:
@@ -62,11 +62,17 @@ def require_as_expected(expected: Totals | None, due: Totals, where: str, rows: 
         return
     detail = "".join(f"\n  {row}" for row in rows)
     raise BadInput(
-        f"{said(expected or {})} was expected to be due, {said(due)} is due now{detail}",
+        f"{totals_text(expected or {})} was expected to be due, {totals_text(due)} is due now{detail}",
         where=where,
         fix="nothing was done; look again at what is due, and ask anew",
     )
 
 
-def _standing(totals: Totals) -> dict[str, Decimal]:
+def require_reason(reason: str, where: str) -> None:
+    """Return if a reason is given; raise `BadInput` otherwise."""
+    if not reason.strip():
+        raise BadInput("no reason is given", where=where, fix="say why, in a few words: it is kept in the audit")
+
+
+def _nonzero(totals: Totals) -> dict[str, Decimal]:
     return {currency: amount for currency, amount in totals.items() if amount}

@@ -1,35 +1,42 @@
-"""Mark as Paid of one or several statements at once: one day, reference and reason. For the DAG, a page or a script."""
+"""Mark as Paid: record payments of statements made outside the gateway, on one day, with one reference and reason.
+
+The same for the DAG, a page or a script, and for one statement or several.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions.expected import Totals, require_as_expected, total_by_currency
-from evbilling.payments.actions.paid_outside import MarkedAsPaid, PaidOutside, book, close_plans, require_payment
+from evbilling.money import decimals, from_minor, to_minor
+from evbilling.payments.actions.expected import Totals, require_as_expected, require_reason, total_by_currency
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.wording import line
+from evbilling.payments.retries.plans import PAID
 from evbilling.services import Services
 
-# So many statements stay locked, for a few seconds, against whoever else would collect them.
+# All of them stay locked, for a few seconds, against other collections.
 MOST_AT_ONCE = 1_000
 
-# Stands in for what a preview doesn't ask for yet; it is never kept.
+# The largest amount that the warehouse can hold.
+_LARGEST_MINOR = 2**63 - 1
+
+# In place of what a preview doesn't ask for yet; it is never kept.
 _NOT_GIVEN = "not given yet"
 
 
 @dataclass(frozen=True, slots=True)
 class MarkRequest:
-    """Which statements were paid by other ways. `request_id` makes it one request.
+    """Which statements were paid outside the gateway. `request_id` identifies a repeated request.
 
-    Amount None: all that is due, on each; one is given for a single statement only. Currency None: the statements'.
-    `expected_total`: what is due on those that can be paid, by currency in major units, as whoever decided saw it.
+    Amount None: all that is due, on each; only a single statement may have one. Currency None: the statements' own.
+    `expected_total`: what is due on those that can be paid, by currency in major units, as seen when it was decided.
     """
 
     request_id: str
@@ -56,8 +63,10 @@ def preview_mark_statements(services: Services, request: MarkRequest, today: dat
 def mark_statements(services: Services, request: MarkRequest, today: date) -> list[ActionResult]:
     """Record the payments of those statements that can be paid, in one transaction; returns each with its result.
 
-    Raises `BadInput` if none can be, if what is due isn't what was expected, and for a request that makes no sense as a
-    whole; nothing is recorded then. Safe to repeat with the same request_id.
+    Refused, each with its reason: an unknown or paid statement, an amount that isn't above zero, has too many decimals
+    or is above what is due, another currency, and a statement with a charge under way. Raises `BadInput` if all are
+    refused, if what is due isn't what was expected, and for a request that makes no sense as a whole; nothing is
+    recorded then. Safe to repeat with the same request_id.
     """
     rows = _mark(services, request, today, keep=True)
     if all(row.is_refused for row in rows):
@@ -79,16 +88,21 @@ def total_due(rows: Iterable[ActionResult]) -> dict[str, Decimal]:
     )
 
 
+def latest_today(now: datetime) -> date:
+    """The latest date that anybody on earth may call today at `now`."""
+    return (now.astimezone(UTC) + timedelta(hours=14)).date()
+
+
 def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) -> list[ActionResult]:
     ids = tuple(dict.fromkeys(request.statement_ids))
     _require_sense(request, ids, today)
-    # One transaction around all, so that each statement's own is a savepoint in it.
+    # One transaction around all; each statement has a savepoint in it.
     with services.warehouse() as connection, connection.transaction(force_rollback=not keep):
-        # In the order in which everybody locks statements.
+        # Everybody locks statements in the order of their ids.
         found = {statement_id: _book(connection, request, statement_id, len(ids)) for statement_id in sorted(ids)}
-        close_plans(connection, [marked for marked in found.values() if isinstance(marked, MarkedAsPaid)])
-        rows = [_row(statement_id, found[statement_id]) for statement_id in ids]
-        # Those of a repeated request are history; there is nothing left to decide on.
+        _close_plans(connection, [row.statement_id for row in found.values() if row.is_done and row.balance_due == 0])
+        rows = [found[statement_id] for statement_id in ids]
+        # The rows of a repeated request are history; there is nothing left to decide on.
         if any(row.code is Code.MARKED for row in rows) or all(row.is_refused for row in rows):
             require_as_expected(
                 request.expected_total, total_due(rows), "mark_as_paid", (line(row) for row in rows if row.is_refused)
@@ -98,7 +112,13 @@ def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) 
 
 def _require_sense(request: MarkRequest, ids: tuple[str, ...], today: date) -> None:
     where = "mark_as_paid"
-    require_payment(request.reason, request.reference, request.paid_on, today, where)
+    require_reason(request.reason, where)
+    if not request.reference.strip():
+        raise BadInput("no reference is given", where=where, fix="give what identifies the payment, as its bank does")
+    if request.paid_on > today:
+        raise BadInput(
+            f"paid_on is {request.paid_on}, which is still to come", where=where, fix="give the day it was paid"
+        )
     if not ids:
         raise BadInput("no statement is named", where=where, fix="name one or several")
     if len(ids) > MOST_AT_ONCE:
@@ -115,34 +135,78 @@ def _require_sense(request: MarkRequest, ids: tuple[str, ...], today: date) -> N
 
 def _book(
     connection: psycopg.Connection[Any], request: MarkRequest, statement_id: str, statements: int
-) -> MarkedAsPaid | str:
-    """What was recorded of one statement, or why nothing; the others go on either way."""
-    payment = PaidOutside(
-        # A request of one statement is that payment, as it was before there were several.
-        request.request_id if statements == 1 else f"{request.request_id}/{statement_id}",
-        request.actor,
-        request.reason,
-        statement_id,
-        request.paid_on,
-        request.reference,
-        request.amount,
-        request.currency,
-    )
+) -> ActionResult:
+    """Record the payment of one statement; it stays locked until the transaction ends. A refusal affects no other."""
+    query = "select currency, minor_unit from billing.statement where statement_id = %s"
+    statement = connection.execute(query, (statement_id,)).fetchone()
+    if statement is None:
+        return ActionResult(Action.MARK_AS_PAID, statement_id, Code.UNKNOWN)
+    currency, unit = statement
+    if why := _why_not(request, currency, unit):
+        return ActionResult(Action.MARK_AS_PAID, statement_id, Code.NOT_POSSIBLE, detail=why)
     try:
         with connection.transaction():
-            return book(connection, payment)
-    except BadInput as error:
-        return error.what
+            amount, is_new = connection.execute(
+                "select amount_minor, is_new from billing.record_paid_outside(%s, %s, %s::bigint, %s, %s, %s, %s, %s)",
+                (
+                    # The request of a single statement keeps its own id.
+                    request.request_id if statements == 1 else f"{request.request_id}/{statement_id}",
+                    statement_id,
+                    # None is all that is due: only the warehouse can tell, once it holds the lock.
+                    None if request.amount is None else to_minor(request.amount, unit),
+                    currency,
+                    request.paid_on,
+                    request.reference.strip(),
+                    request.actor,
+                    request.reason.strip(),
+                ),
+            ).fetchone()  # type: ignore[misc]
+            due = connection.execute("select billing.balance_minor(%s)", (statement_id,)).fetchone()[0] or 0  # type: ignore[index]
     except psycopg.Error as error:
         if error.sqlstate != "EV004":
             raise
-        return (error.diag.message_primary or str(error)).strip()
-
-
-def _row(statement_id: str, found: MarkedAsPaid | str) -> ActionResult:
-    if isinstance(found, str):
-        return ActionResult(Action.MARK_AS_PAID, statement_id, Code.NOT_POSSIBLE, detail=found)
-    code = Code.MARKED if found.is_new else Code.MARKED_BEFORE
+        why = (error.diag.message_primary or str(error)).strip()
+        return ActionResult(Action.MARK_AS_PAID, statement_id, Code.NOT_POSSIBLE, detail=why)
     return ActionResult(
-        Action.MARK_AS_PAID, statement_id, code, found.amount, found.currency, balance_due=found.balance_due
+        Action.MARK_AS_PAID,
+        statement_id,
+        Code.MARKED if is_new else Code.MARKED_BEFORE,
+        from_minor(amount, unit),
+        currency,
+        from_minor(due, unit),
+    )
+
+
+def _why_not(request: MarkRequest, currency: str, minor_unit: int) -> str | None:
+    """What is wrong with the amount for a statement in this currency; None if nothing is."""
+    amount = request.amount
+    if request.currency not in {None, currency}:
+        return f"the statement is in {currency}, not in {request.currency}"
+    if amount is None:
+        return None
+    if not amount.is_finite() or amount <= 0:
+        return f"the amount is {amount}; it must be above zero"
+    if decimals(amount) > minor_unit:
+        return f"{amount} has more decimals than {currency} has ({minor_unit})"
+    if to_minor(amount, minor_unit) > _LARGEST_MINOR:
+        return f"{amount} {currency} is more than any statement comes to"
+    return None
+
+
+def _close_plans(connection: psycopg.Connection[Any], paid: Sequence[str]) -> None:
+    """End the plans of these statements, on which nothing is due any more.
+
+    Called once all statements are locked, and locks the plans in the order of their ids: so nobody deadlocks.
+    """
+    if not paid:
+        return
+    connection.execute(
+        """select from billing.payment_plan where statement_id = any(%s) and reason_id <> %s
+           order by statement_id for update""",
+        (paid, PAID),
+    )
+    connection.execute(
+        """update billing.payment_plan set planned_at = null, reason_id = %s, detail = 'nothing is due',
+                  decided_at = now() where statement_id = any(%s) and reason_id <> %s""",
+        (PAID, paid, PAID),
     )

@@ -14,16 +14,15 @@ import psycopg
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.payments import attempts
-from evbilling.payments.actions.expected import Totals, require_as_expected, total_by_currency
-from evbilling.payments.actions.paid_outside import require_reason
+from evbilling.payments.actions.expected import Totals, require_as_expected, require_reason, total_by_currency
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.wording import line
 from evbilling.payments.attempts import OPENED_AT_ONCE, Debt, Occasion, Opened
-from evbilling.payments.desk import Desk
 from evbilling.payments.gateway.amounts import chargeable_step
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import may_try_now
+from evbilling.payments.services import PaymentServices
 from evbilling.period import Period
 
 log = logging.getLogger(__name__)
@@ -45,12 +44,12 @@ class RebillRequest:
     expected_total: Totals | None = None
 
 
-def preview_rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[ActionResult]:
-    """What `rebill` would do now, statement by statement; nothing is written and the gateway isn't asked.
+def preview_rebill(services: PaymentServices, request: RebillRequest, now: datetime) -> list[ActionResult]:
+    """What `charge_again` would do now, statement by statement; nothing is written and the gateway isn't asked.
 
     The reason may still be empty. Raises `BadInput` if what would be charged isn't what was expected.
     """
-    rows = [row for _, row in _judge(desk, request, now)]
+    rows = [row for _, row in _judge(services, request, now)]
     refused = (line(row) for row in rows if row.is_refused)
     require_as_expected(request.expected_total, total_to_charge(rows), "rebill", refused)
     return rows
@@ -63,23 +62,23 @@ def total_to_charge(rows: Iterable[ActionResult]) -> dict[str, Decimal]:
     )
 
 
-def rebill(desk: Desk, request: RebillRequest, now: datetime) -> list[ActionResult]:
+def charge_again(services: PaymentServices, request: RebillRequest, now: datetime) -> list[ActionResult]:
     """Charge the statements of the request that may be charged; returns each with its outcome or why not.
 
     Safe to repeat with the same request_id: nothing is charged twice. Raises `BadInput` if none may be charged, or if
     what would be charged isn't what was expected.
     """
     require_reason(request.reason, "rebill")
-    judged = _judge(desk, request, now)
+    judged = _judge(services, request, now)
     eligible = [debt for debt, row in judged if debt and not row.is_refused]
     occasion = f"rebill {request.request_id}"
     # A statement that another request took since it was judged is refused with that reason.
-    lost = _open_attempts(desk, request, occasion, eligible)
-    desk.collect(occasion)
-    with desk.services.warehouse() as connection:
+    lost = _open_attempts(services, request, occasion, eligible)
+    services.collect(occasion)
+    with services.warehouse() as connection:
         outcomes = _outcomes(connection, occasion)
     if outcomes:
-        desk.replan(sorted(outcomes), now)
+        services.replan(sorted(outcomes), now)
     rows = []
     for _, row in judged:
         if made := outcomes.get(row.statement_id):
@@ -104,7 +103,9 @@ _OUTCOMES = {
 _ADVICE = "see the statement's attempts in finance.payment_attempts"
 
 
-def _open_attempts(desk: Desk, request: RebillRequest, occasion: str, debts: Sequence[Debt]) -> dict[str, Code]:
+def _open_attempts(
+    services: PaymentServices, request: RebillRequest, occasion: str, debts: Sequence[Debt]
+) -> dict[str, Code]:
     """Open attempts at what may be charged; returns the codes of those refused since they were judged.
 
     Where a total is expected it is all in one transaction, and what is opened comes to that total, or nothing is.
@@ -126,19 +127,19 @@ def _open_attempts(desk: Desk, request: RebillRequest, occasion: str, debts: Seq
                 where="rebill",
                 fix=f"name at most {OPENED_AT_ONCE:,}, or leave out expected_total",
             )
-        with desk.services.warehouse() as connection:
+        with services.warehouse() as connection:
             if _outcomes(connection, occasion):
                 return dict.fromkeys(known, Code.REQUEST_BEGUN)
-    payers = desk.payers_of(debts)
+    payers = services.payers_of(debts)
     if debts:
-        desk.gateway.check()
-    with desk.services.warehouse() as connection:
+        services.gateway.check()
+    with services.warehouse() as connection:
         opened = attempts.open_attempts(
             connection,
             Occasion("rebill", occasion, occasion, request.actor, request.reason),
             debts,
             payers,
-            desk.policy.most_in_30_days,
+            services.policy.most_in_30_days,
             before_commit=require_expected,
         )
     return {row.statement_id: row.code for row in _refusals(opened)}
@@ -148,12 +149,12 @@ def _refusals(opened: Iterable[Opened]) -> list[ActionResult]:
     return [ActionResult(Action.REBILL, one.statement_id, Code(one.refused)) for one in opened if one.refused]
 
 
-def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt | None, ActionResult]]:
+def _judge(services: PaymentServices, request: RebillRequest, now: datetime) -> list[tuple[Debt | None, ActionResult]]:
     if bool(request.statement_ids) == bool(request.account_id):
         raise BadInput("name statements, or an account and a period", where="rebill", fix="give one of the two")
     if request.account_id and not request.period:
         raise BadInput("an account needs a period", where="rebill", fix="give the period, as YYYY-MM")
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         debts = plans.load_debts(
             connection,
             statement_ids=request.statement_ids or None,
@@ -168,7 +169,7 @@ def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt
             where="rebill",
             fix="look at finance.statements, and at finance.unbilled_accounts for the reason",
         )
-    payers = desk.payers_of(debts)
+    payers = services.payers_of(debts)
     known = {debt.statement_id: debt for debt in debts}
     rows: list[tuple[Debt | None, ActionResult]] = []
     for statement_id in dict.fromkeys(request.statement_ids) or known:
@@ -178,7 +179,7 @@ def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt
             continue
         payer = payers.get(debt.financial_admin_id, Payer(debt.financial_admin_id, None, None))
         method = payer.payment_method if payer.customer else None
-        code, detail = _judged(desk, debt, method, history.get(statement_id, []), under_way, now)
+        code, detail = _judged(services, debt, method, history.get(statement_id, []), under_way, now)
         row = ActionResult(
             Action.REBILL,
             statement_id,
@@ -194,7 +195,12 @@ def _judge(desk: Desk, request: RebillRequest, now: datetime) -> list[tuple[Debt
 
 
 def _judged(
-    desk: Desk, debt: Debt, method: str | None, history: Sequence[Any], under_way: set[str], now: datetime
+    services: PaymentServices,
+    debt: Debt,
+    method: str | None,
+    history: Sequence[Any],
+    under_way: set[str],
+    now: datetime,
 ) -> tuple[Code, str | None]:
     if debt.balance_minor <= 0:
         return Code.PAID, None
@@ -202,7 +208,7 @@ def _judged(
         return Code.OPEN_ATTEMPT, None
     if _chargeable(debt) <= 0:
         return Code.TOO_SMALL, None
-    refusal = may_try_now(history, method, desk.policy, now, by_hand=True)
+    refusal = may_try_now(history, method, services.policy, now, by_hand=True)
     if refusal is None:
         return Code.TO_CHARGE, None
     return Code(refusal.reason_id.lower().replace("-", "_")), refusal.detail

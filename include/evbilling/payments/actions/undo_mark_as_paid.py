@@ -12,7 +12,7 @@ import psycopg
 
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
-from evbilling.payments.actions.paid_outside import require_reason
+from evbilling.payments.actions.expected import require_reason
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.services import Services
 from evbilling.warehouse import fetch_all
@@ -58,8 +58,8 @@ def outside_payments(services: Services, statement_id: str) -> list[OutsidePayme
     return [OutsidePayment(row[0], from_minor(row[1], row[2]), *row[3:]) for row in rows]
 
 
-def preview_undo_mark_as_paid(services: Services, request: UndoRequest) -> list[ActionResult]:
-    """What `undo_mark_as_paid` would do now: one row. The reason may still be empty; nothing is written."""
+def preview_reverse_payment(services: Services, request: UndoRequest) -> list[ActionResult]:
+    """What `reverse_payment` would do now: one row. The reason may still be empty; nothing is written."""
     try:
         return [_undo(services, replace(request, reason=request.reason or _NOT_GIVEN), keep=False)]
     except BadInput as error:
@@ -74,7 +74,7 @@ def preview_undo_mark_as_paid(services: Services, request: UndoRequest) -> list[
         ]
 
 
-def undo_mark_as_paid(services: Services, request: UndoRequest) -> ActionResult:
+def reverse_payment(services: Services, request: UndoRequest) -> ActionResult:
     """Take back a payment that was marked as paid by mistake: all of it, once. What is due again is planned anew.
 
     Raises `BadInput` for an unknown statement or payment, one that is undone already, several to choose from, an empty

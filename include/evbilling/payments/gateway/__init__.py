@@ -1,1 +1,5 @@
-"""The payment gateway: its interface, Stripe's client, the request rate and the units of amounts."""
+"""The payment gateway: Stripe's client behind a narrow interface, its amounts, one pace for all processes."""
+
+from evbilling.payments.gateway.interface import GatewaySettings, Lease
+
+__all__ = ["GatewaySettings", "Lease"]

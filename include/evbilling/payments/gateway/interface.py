@@ -1,18 +1,49 @@
-"""The narrow interface through which money is asked for: charge, look up, list. Amounts are ISO 4217 minor units."""
+"""What the product asks of a payment gateway: charge and list. Amounts are ISO 4217 minor units."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from evbilling.payments.gateway.lease import Lease
+Clock = Callable[[], float]
+
+# One doesn't count a machine's sleep, the other can be set back: a lease ends when either has reached its end.
+_CLOCKS: tuple[Clock, ...] = (time.time, time.monotonic)
+
+
+class Lease:
+    """How long a claimed attempt or message may still be sent. Make it before the claim, so that it ends first."""
+
+    def __init__(self, seconds: float, clocks: Sequence[Clock] = _CLOCKS) -> None:
+        self._ends = [(clock, clock() + seconds) for clock in clocks]
+
+    @property
+    def is_over(self) -> bool:
+        """True once the time has passed by any of the clocks: another worker may send it then."""
+        return any(clock() >= end for clock, end in self._ends)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """How to reach the gateway. `api_base` None is Stripe itself.
+
+    `timeout_seconds` is for connecting, and for each wait for more of an answer; `max_network_retries` are further
+    sends of one request that wasn't answered; `rate_per_second` is what all processes together may send.
+    """
+
+    api_key: str = field(repr=False)
+    api_base: str | None = None
+    timeout_seconds: float = 20
+    max_network_retries: int = 2
+    rate_per_second: float = 20
 
 
 class Outcome(StrEnum):
-    """What became of a charge. UNKNOWN is neither success nor failure: only asking the gateway tells."""
+    """What became of a charge. UNKNOWN is neither success nor failure; only the gateway's list settles it."""
 
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
@@ -23,8 +54,8 @@ class Outcome(StrEnum):
 class Charge:
     """A charge to be made, off session. Sent again with the same key it takes place at most once.
 
-    `metadata` comes back with the payment, so that it can be told later what it was for. Once its `lease` is over it
-    isn't sent any more: whoever was paused in between mustn't charge what may have been settled meanwhile.
+    `metadata` comes back with the payment and identifies it. Once the `lease` is over the charge isn't sent any more:
+    a worker that was paused mustn't charge what may have been settled meanwhile.
     """
 
     idempotency_key: str
@@ -38,12 +69,12 @@ class Charge:
 
 
 class NotSentError(Exception):
-    """A charge whose lease was over before it was sent at all: nothing came of it."""
+    """The lease of a charge ended before its first send, so nothing was charged."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeResult:
-    """What the gateway said to a charge. `decline_code` and `message` tell why it isn't SUCCEEDED."""
+    """The gateway's answer to a charge. `decline_code` and `message` say why it isn't SUCCEEDED."""
 
     outcome: Outcome
     gateway_payment_id: str | None = None
@@ -80,9 +111,6 @@ class Gateway(Protocol):
         Raises `NotSentError` if its lease was over before it was sent.
         """
 
-    def look_up(self, gateway_payment_id: str) -> GatewayPayment | None:
-        """The payment of this id, or None if the gateway has none."""
-
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None
     ) -> Iterator[GatewayPayment]:
@@ -90,15 +118,12 @@ class Gateway(Protocol):
 
 
 class ClosedGateway:
-    """The gateway of whoever only looks at what would be charged: calling it is a fault of the program."""
+    """The gateway for previews, which charge nothing: calling it is a fault of the program."""
 
     def check(self) -> None:
         raise _closed()
 
     def charge(self, charge: Charge) -> ChargeResult:
-        raise _closed()
-
-    def look_up(self, gateway_payment_id: str) -> GatewayPayment | None:
         raise _closed()
 
     def list_payments(
@@ -108,4 +133,4 @@ class ClosedGateway:
 
 
 def _closed() -> Exception:
-    return RuntimeError("the gateway was called by who only looks")
+    return RuntimeError("a preview called the gateway")

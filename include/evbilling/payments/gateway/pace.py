@@ -1,4 +1,4 @@
-"""One request rate for all processes: each request waits for a turn that was reserved somewhere shared."""
+"""One request rate for all processes: each request waits for a turn that was reserved in the warehouse."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
 
-from evbilling.errors import BadInput
+import psycopg
+
+from evbilling.errors import BadInput, TransientError
+from evbilling.warehouse import connected
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
@@ -16,36 +21,17 @@ Sleep = Callable[[float], None]
 # A reservation covers about this many seconds: few round trips, yet processes still take turns among each other.
 _BLOCK_SECONDS = 0.25
 
-# A turn this many seconds overdue is given up: a process that was idle mustn't start with a handful of old turns,
-# on top of what the others send by now.
+# A turn this many seconds overdue is dropped: a process that was idle mustn't start with a handful of old turns,
+# on top of what the others send now.
 _STALE_SECONDS = 1.0
 
-
-# What leaves evenly arrives unevenly, so the pace keeps a little below what is allowed.
+# Requests that leave evenly arrive unevenly, so the pace stays a little below the limit.
 _BELOW_THE_LIMIT = 0.97
 
 
-def kept_below(limit: float) -> float:
-    """The rate at which to send so that no second sees more than `limit` leave; how they arrive is up to the way."""
+def rate_below(limit: float) -> float:
+    """The rate at which no more than `limit` requests leave in any second."""
     return _checked(limit) * _BELOW_THE_LIMIT
-
-
-class LocalReservation:
-    """Turns of one process alone, `rate` a second; called as `Pace` calls what it reserves from."""
-
-    def __init__(self, rate: float, clock: Clock = time.monotonic) -> None:
-        self._interval = 1 / _checked(rate)
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._next = -math.inf
-
-    def __call__(self, turns: int) -> float:
-        """Reserve `turns` consecutive turns; in how many seconds the first of them may be taken."""
-        with self._lock:
-            now = self._clock()
-            first = max(now, self._next)
-            self._next = first + turns * self._interval
-            return first - now
 
 
 class Pace:
@@ -111,6 +97,44 @@ class Pace:
                 self._sent.append(now)
                 return 0.0
             return earliest - now
+
+
+class WarehouseTurns(AbstractContextManager["WarehouseTurns"]):
+    """Reserves turns in the warehouse, so that all tasks and workers together keep to one rate.
+
+    Call it with a number of turns; it returns in how many seconds the first of them may be taken. Keeps one connection
+    until its block ends; safe across threads. Raises `TransientError` if the warehouse doesn't answer.
+    """
+
+    def __init__(self, warehouse_url: str, rate: float, gateway: str = "payment_gateway") -> None:
+        self._url = warehouse_url
+        self._rate = rate
+        self._gateway = gateway
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def __call__(self, turns: int) -> float:
+        with self._lock:
+            if self._connection is None:
+                opened = connected(self._url, what="warehouse", autocommit=True)
+                self._connection = self._stack.enter_context(opened)
+                # A turn lost in a crash of the server does no harm; waiting for the disk at each turn would.
+                self._connection.execute("set synchronous_commit = off")
+            try:
+                row = self._connection.execute(
+                    "select billing.take_turns(%s, %s, %s)", (self._gateway, turns, self._rate)
+                ).fetchone()
+            except psycopg.Error as error:
+                raise TransientError(
+                    f"no turn at the gateway could be reserved: {error}", where="warehouse", fix="try again"
+                ) from error
+        return float(row[0]) if row else 0.0
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._connection = None
+            self._stack.close()
 
 
 def _checked(rate: float) -> float:

@@ -1,4 +1,4 @@
-"""The gateway on Stripe's official client: every request paced, every answer one of our outcomes."""
+"""The gateway by Stripe's official client: every request paced, every answer one of our outcomes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,8 +20,15 @@ from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.payments.gateway.amounts import to_gateway
-from evbilling.payments.gateway.interface import Charge, ChargeResult, GatewayPayment, NotSentError, Outcome
-from evbilling.payments.gateway.lease import Lease
+from evbilling.payments.gateway.interface import (
+    Charge,
+    ChargeResult,
+    GatewayPayment,
+    GatewaySettings,
+    Lease,
+    NotSentError,
+    Outcome,
+)
 from evbilling.payments.gateway.stripe_answers import (
     code_of,
     details_of,
@@ -47,32 +53,17 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class GatewaySettings:
-    """How to reach the gateway. `api_base` None is Stripe itself.
-
-    `timeout_seconds` is for connecting, and for each wait for more of an answer; `max_network_retries` are further
-    sends of one request that wasn't answered; `rate_per_second` is what all processes together may send.
-    """
-
-    api_key: str = field(repr=False)
-    api_base: str | None = None
-    timeout_seconds: float = 20
-    max_network_retries: int = 2
-    rate_per_second: float = 20
-
-
 class _Call(threading.local):
-    """The charge that a thread is about: until when it may be sent, and how often it was."""
+    """A thread's current charge: its lease, and how often it was sent."""
 
     lease: Lease | None = None
     sends: int = 0
 
 
 class _PacedClient(stripe.RequestsClient):
-    """The library's HTTP client, with a turn waited for before every send, its own repeats among them.
+    """The library's HTTP client, which waits for a turn before every send, its own repeats included.
 
-    A charge whose lease is over isn't sent, which is looked at as late as can be: after the wait.
+    A charge isn't sent once its lease is over; that is checked last, after the wait.
     """
 
     def __init__(self, wait_turn: Callable[[], None], timeout_seconds: float) -> None:
@@ -89,10 +80,9 @@ class _PacedClient(stripe.RequestsClient):
 
     @contextmanager
     def leased(self, lease: Lease | None) -> Generator[None]:
-        """Inside, this thread's requests are those of one charge.
+        """In the block, this thread's requests belong to one charge.
 
-        Where they end because the lease is over, the outcome is `NotSentError` if there was none, else as without an
-        answer.
+        If the lease ends before the first send, raise `NotSentError`; after a send, treat it as no answer.
         """
         self._call.lease, self._call.sends = lease, 0
         try:
@@ -124,7 +114,7 @@ class _PacedClient(stripe.RequestsClient):
 
 
 class StripeGateway:
-    """Stripe, or what speaks like it, as our `Gateway`. Safe across threads; `close` it, or use it in a `with`.
+    """Stripe, or a server with the same API, as our `Gateway`. Safe across threads; `close` it, or use it in a `with`.
 
     `wait_turn` is called before each HTTP request and returns when it may be sent; what it raises passes through.
     Raises `BadInput` for a key or address that can't be one.
@@ -195,18 +185,6 @@ class StripeGateway:
             return result_of_error(error)
         return result_of_charge(intent, units, charge.currency)
 
-    def look_up(self, gateway_payment_id: str) -> GatewayPayment | None:
-        """The payment of this id, or None if the gateway has none."""
-        if not gateway_payment_id:
-            return None
-        try:
-            intent = self._read(lambda: self._intents.retrieve(gateway_payment_id, {"expand": ["latest_charge"]}))
-        except stripe.InvalidRequestError as error:
-            if code_of(details_of(error)) == "resource_missing":
-                return None
-            raise self._refused(error) from error
-        return self._payment(intent)
-
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None
     ) -> Iterator[GatewayPayment]:
@@ -251,14 +229,14 @@ class StripeGateway:
         return intents, page.get("has_more") is True
 
     def _read(self, call: Callable[[], stripe.StripeObject]) -> Json:
-        """What the gateway has to say; raises `TransientError`, `BadInput` or `stripe.InvalidRequestError`."""
+        """The answer to a reading request; raises `TransientError`, `BadInput` or `stripe.InvalidRequestError`."""
         try:
             return self._send(call)
         except stripe.InvalidRequestError:
             raise
         except stripe.StripeError as error:
             raise TransientError(
-                f"the payment gateway at {self._base} gives no sensible answer: {in_words(error)}",
+                f"the payment gateway at {self._base} gives no usable answer: {in_words(error)}",
                 where=_WHERE,
                 fix="check the connection's address and that the gateway is up, then try again",
             ) from error
@@ -271,7 +249,7 @@ class StripeGateway:
             except stripe.RateLimitError:
                 if wait is None:
                     raise
-                # Not for security: it keeps threads that were refused together from coming back together.
+                # Not for security: it spreads the threads that were refused together.
                 self._sleep(wait * random.uniform(0.5, 1))  # ruff: ignore[suspicious-non-cryptographic-random-usage]
             except (stripe.AuthenticationError, stripe.PermissionError):
                 # Without the cause: its message repeats part of the key.

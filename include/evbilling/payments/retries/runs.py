@@ -13,9 +13,9 @@ import psycopg
 from evbilling.money import from_minor
 from evbilling.payments import attempts
 from evbilling.payments.attempts import Debt, Occasion
-from evbilling.payments.desk import Desk
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import CAPPED, Plan
+from evbilling.payments.services import PaymentServices
 from evbilling.period import Period
 
 log = logging.getLogger(__name__)
@@ -39,38 +39,38 @@ class Retry:
         return f"{self.debt.statement_id}  {amount}  {self.debt.financial_admin_id}  {when}  ({self.plan.detail})"
 
 
-def month_end_retries(desk: Desk, period: Period, now: datetime) -> list[Retry]:
+def month_end_retries(services: PaymentServices, period: Period, now: datetime) -> list[Retry]:
     """Every failed statement of any period, and those of `period` never tried; tried is what may still succeed.
 
     The month's end waits for no gap; the cap, hard declines and declines that need the customer hold here too.
     """
-    found = _failed(desk, str(period), now)
+    found = _failed(services, str(period), now)
     return [
         Retry(debt, plan, plan.at is not None and not (plan.reason_id == CAPPED and plan.at > now))
         for debt, plan in found
     ]
 
 
-def due_retries(desk: Desk, now: datetime) -> list[Retry]:
+def due_retries(services: PaymentServices, now: datetime) -> list[Retry]:
     """Every failed statement; tried is what was planned for now or earlier, or whose payment method has changed."""
-    return [Retry(debt, plan, plan.at is not None and plan.at <= now) for debt, plan in _failed(desk, None, now)]
+    return [Retry(debt, plan, plan.at is not None and plan.at <= now) for debt, plan in _failed(services, None, now)]
 
 
-def open_retries(desk: Desk, retries: Sequence[Retry], trigger: str, name: str, actor: str) -> list[str]:
+def open_retries(services: PaymentServices, retries: Sequence[Retry], trigger: str, name: str, actor: str) -> list[str]:
     """Open the attempts of those retries that are tried; returns the batches that have calls to make, at least one.
 
     `name` is the occasion: opened twice, a statement is still tried once.
     """
     tried = [retry.debt for retry in retries if retry.is_tried]
-    payers = desk.payers_of(tried)
-    with desk.services.warehouse() as connection:
+    payers = services.payers_of(tried)
+    with services.warehouse() as connection:
         plans.keep_plans(connection, [retry.plan for retry in retries])
         connection.commit()
         opened: list[attempts.Opened] = []
         for number, start in enumerate(range(0, len(tried), BATCH_SIZE)):
             occasion = Occasion(trigger, name, f"{name}/{number}", actor, name)
             part = tried[start : start + BATCH_SIZE]
-            opened += attempts.open_attempts(connection, occasion, part, payers, desk.policy.most_in_30_days)
+            opened += attempts.open_attempts(connection, occasion, part, payers, services.policy.most_in_30_days)
         waiting = _waiting_batches(connection, name)
     log.info(
         "%s: %s failed statements, %s tried now%s",
@@ -83,14 +83,14 @@ def open_retries(desk: Desk, retries: Sequence[Retry], trigger: str, name: str, 
     return waiting or [f"{name}/0"]
 
 
-def close_retries(desk: Desk, name: str, now: datetime) -> dict[str, int]:
+def close_retries(services: PaymentServices, name: str, now: datetime) -> dict[str, int]:
     """Plan anew what was tried on the occasion `name`; returns how many attempts ended how: {outcome: count}."""
-    with desk.services.warehouse() as connection:
+    with services.warehouse() as connection:
         rows = connection.execute(
             "select statement_id, outcome from billing.payment_attempt where occasion = %s", (name,)
         ).fetchall()
     if rows:
-        desk.replan([statement_id for statement_id, _ in rows], now)
+        services.replan([statement_id for statement_id, _ in rows], now)
     outcomes: dict[str, int] = {}
     for _, outcome in rows:
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
@@ -98,11 +98,11 @@ def close_retries(desk: Desk, name: str, now: datetime) -> dict[str, int]:
     return outcomes
 
 
-def _failed(desk: Desk, period: str | None, now: datetime) -> list[tuple[Debt, Plan]]:
-    with desk.services.warehouse() as connection:
+def _failed(services: PaymentServices, period: str | None, now: datetime) -> list[tuple[Debt, Plan]]:
+    with services.warehouse() as connection:
         debts = plans.load_debts(connection, period=period, failed=True)
         history = plans.load_attempts(connection, [debt.statement_id for debt in debts])
-    made = plans.plans_of(debts, history, desk.payers_of(debts), desk.policy, now)
+    made = plans.plans_of(debts, history, services.payers_of(debts), services.policy, now)
     return list(zip(debts, made, strict=True))
 
 

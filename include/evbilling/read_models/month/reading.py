@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.payments.retries.declines import DeclineClass, explain
+from evbilling.payments.retries import DeclineClass, explain
 from evbilling.period import Period
 from evbilling.read_models.month.figures import (
     AGES,

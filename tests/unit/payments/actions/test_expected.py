@@ -12,8 +12,8 @@ from evbilling.payments.actions.expected import (
     is_as_expected,
     parse_totals,
     require_as_expected,
-    said,
     total_by_currency,
+    totals_text,
 )
 
 EUR = {"EUR": Decimal("19.04")}
@@ -67,4 +67,6 @@ def test_only_the_very_same_is_as_expected(expected: Any, due: Any, agrees: bool
     else:
         with pytest.raises(BadInput) as caught:
             require_as_expected(expected, due, "here", ["one row"])
-        assert f"{said(expected)} was expected to be due, {said(due)} is due now\n  one row" in str(caught.value)
+        assert f"{totals_text(expected)} was expected to be due, {totals_text(due)} is due now\n  one row" in str(
+            caught.value
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
-from evbilling.payments.gateway.pace import LocalReservation, Pace, kept_below
+from evbilling.payments.gateway.pace import Pace, rate_below
 
 ROUNDING = 1e-9
 
@@ -34,9 +35,26 @@ class Clock:
         self.now += seconds
 
 
+class Reservation:
+    """Consecutive turns, `rate` a second, as billing.take_turns gives them."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = 1 / rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = -math.inf
+
+    def __call__(self, turns: int) -> float:
+        with self._lock:
+            now = self._clock()
+            first = max(now, self._next)
+            self._next = first + turns * self._interval
+            return first - now
+
+
 def paced(rate: float, reserve: Callable[[int], float] | None = None) -> tuple[Pace, Clock]:
     clock = Clock()
-    return Pace(reserve or LocalReservation(rate, clock), rate, clock=clock, sleep=clock.sleep), clock
+    return Pace(reserve or Reservation(rate, clock), rate, clock=clock, sleep=clock.sleep), clock
 
 
 def sends(pace: Pace, clock: Clock, pauses: list[float]) -> list[float]:
@@ -99,7 +117,7 @@ def test_a_stall_does_not_become_a_burst() -> None:
 
 
 def test_old_turns_are_given_up() -> None:
-    reservation = LocalReservation(20)
+    reservation = Reservation(20)
     asked: list[int] = []
 
     def reserve(turns: int) -> float:
@@ -139,7 +157,7 @@ def test_never_faster_than_the_rate_whatever_pauses_come(rate: float, pauses: li
 
 def test_two_processes_share_the_rate() -> None:
     clock = Clock()
-    shared = LocalReservation(20, clock)
+    shared = Reservation(20, clock)
     # Each process sleeps on its own: whoever's next send comes first goes on.
     paces = [Pace(shared, 20, clock=clock, sleep=clock.sleep) for _ in range(2)]
     sent = []
@@ -154,7 +172,7 @@ def test_nearly_the_full_rate_with_many_late_threads() -> None:
     rate, seconds = 20, 60.0
     clock = Clock()
     waiting: list[tuple[float, int, float]] = []
-    pace = Pace(LocalReservation(rate, clock), rate, clock=clock, sleep=clock.sleep)
+    pace = Pace(Reservation(rate, clock), rate, clock=clock, sleep=clock.sleep)
     for thread in range(32):
         heapq.heappush(waiting, (clock.now, thread, pace._next_turn()))
     sent: list[float] = []
@@ -173,7 +191,7 @@ def test_nearly_the_full_rate_with_many_late_threads() -> None:
 
 def test_real_threads_are_not_faster_than_the_rate() -> None:
     rate = 100
-    pace = Pace(LocalReservation(rate), rate)
+    pace = Pace(Reservation(rate), rate)
     sent: list[float] = []
 
     def work() -> None:
@@ -194,13 +212,13 @@ def test_real_threads_are_not_faster_than_the_rate() -> None:
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
 def test_a_rate_that_makes_no_sense(rate: float) -> None:
     with pytest.raises(BadInput, match="makes no sense"):
-        LocalReservation(rate)
+        rate_below(rate)
     with pytest.raises(BadInput, match="makes no sense"):
         Pace(lambda turns: 0.0, rate)
 
 
 def test_the_pace_keeps_a_little_below_the_limit() -> None:
     """Between 95 and 100 % of what is allowed; a limit that makes no sense is refused."""
-    assert 19 <= kept_below(20) < 20
+    assert 19 <= rate_below(20) < 20
     with pytest.raises(BadInput):
-        kept_below(0)
+        rate_below(0)
