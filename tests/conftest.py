@@ -60,6 +60,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, known_findings: None) -> 
     """A running server with an empty `warehouse_template` (migrated) and `platform_template`."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False)
     server.start()
+    # Hashed anew: the hash of before the start takes each login of the superuser thousands of rounds.
+    server.set_password("postgres", server.password or PASSWORD)
     try:
         for name in ("warehouse_template", "platform_template"):
             server.create_database(name)
