@@ -1,26 +1,24 @@
 """
 ### Account statements
 
-Sums up, for every account with a financial admin, all charges of the month: opening balance, connector statements and
-corrections, other charges, payments, closing balance (`S-…`). Then failed payments are tried again, and what comes
-after that is planned.
+Sums up the month of every account with a financial admin: opening balance, connector statements and corrections, other
+charges, payments, closing balance (`S-…`). Then it retries failed payments and plans the next retries.
 
 **When**: 12:00 UTC on the last day of the month. The period is the run's partition key (`2026-11`), or the Param
 `period`; never the date of the run.
 
-**What it does**: assemble → validate → issue statements → close run → plan retries → send retries → record;
-beside the retries, deliver mails the statements. Each item is on exactly one account statement; what arrives late goes
-on the next one.
+**What it does**: assemble → validate → issue statements → close run → plan retries → send retries → record; deliver mails the
+statements in parallel with the retries. Each item is on exactly one account statement; a late item goes on the next.
 
-**Re-run**: as often as you like, whole or any task: an account that has its statement keeps it (0 rows written), one
-that was withheld and has been mended gets it, a statement is mailed once and a failed payment tried once, however
-often the task runs. Months are issued in order. The connector statements of the month must have been issued.
+**Re-run**: as often as you like, the whole run or any task. An account that has its statement keeps it (0 rows
+written); an account whose fault has been fixed gets its statement; a statement is mailed once and a failed payment
+retried once, however often the task runs. Months are issued in order, each after its connector statements.
 
-**A failure means**: `assemble`, the platform can't be reached or the month can't be stated yet; `validate`, items and
-their sources differ (see *Validation results* on the task), and nothing is published; `plan_retries`, `send_retries`
-or `record`, platform or gateway don't answer: the statements are issued, clear the task to go on; `deliver`, the mail
-server doesn't answer or refuses us: `mail_delivery` sends what waits. A faulty account, or an address that doesn't
-work, doesn't fail the run: see `finance.withheld_account_statements` and `finance.mail`.
+**A failure means**: `assemble`: the platform can't be reached, or it is too early for the month. `validate`: items and
+their sources differ (see *Validation results* on the task); nothing is published. `plan_retries`, `send_retries` or
+`record`: the platform or the gateway doesn't answer; the statements are issued, clear the task to go on. `deliver`: the
+mail server doesn't answer or refuses us; `mail_delivery` sends the mail later. An account with a fault or a wrong
+address doesn't fail the run: see `finance.withheld_account_statements` and `finance.mail`.
 
 **Runbook**: `docs/runbooks/month-end.md`
 """
@@ -74,12 +72,12 @@ def account_statements() -> None:
 
     @task(multiple_outputs=True, outlets=[ACCOUNT_STATEMENTS])
     def close_run(issued: dict[str, Any]) -> dict[str, Any]:
-        """Write the tie-out, drop the staging tables, tell the asset's followers."""
+        """Write the tie-out, drop the staging tables, update the asset."""
         return steps.close_run(issued)
 
     @task
     def plan_retries() -> list[str]:
-        """Open an attempt at every failed payment that may still succeed, in batches."""
+        """Open an attempt for every failed payment that may still succeed, in batches."""
         return payments.plan_month_end(get_current_context())
 
     @task(
@@ -87,7 +85,7 @@ def account_statements() -> None:
         pool=GATEWAY_POOL,
         execution_timeout=CHARGING_TIMEOUT,
         map_index_template="{{ batch }}",
-        doc_md="Make the calls of one batch and record what became of them; a killed task goes on where it was.",
+        doc_md="Make the calls of one batch and record their outcomes; a killed task resumes where it was.",
     )
     def send_retries(batch: str) -> dict[str, Any]:
         return payments.send(batch)
@@ -99,7 +97,7 @@ def account_statements() -> None:
 
     @task(multiple_outputs=True, execution_timeout=DELIVERY_TIMEOUT)
     def deliver() -> dict[str, int]:
-        """Mail each statement once to its financial admin, and the notices of failed charges that wait."""
+        """Mail each statement once to its financial admin, and the notices of failed charges that are due."""
         return mail.deliver_month_end(get_current_context())
 
     closed = close_run(issue_statements(with_link(validate(assemble()), ValidationResultsLink())))

@@ -4,23 +4,25 @@
 Counts the connectors of every account with per-connector billing at 00:00 on the 1st in the account's own time zone,
 issues a connector statement (`A-…`, *Account Chargers*) to its financial admin, charges it and mails it.
 
-**When**: 12:00 UTC on the 1st, when every inhabited zone has got there. The period is the run's partition key
+**When**: 12:00 UTC on the 1st, when it is the 1st in every inhabited time zone. The period is the run's partition key
 (`2026-11`), or the Param `period`; never the date of the run.
 
-**What it does**: open run → extract inventory → apply scope rules → validate → issue statements → close run →
-charge and, beside it, deliver. All is staged first; one short transaction publishes it. Readers never see half a month.
+**What it does**: open run → extract inventory → apply scope rules → validate → issue statements → close run → charge;
+deliver runs in parallel with charge. Everything is staged first, and one short transaction publishes it: readers never
+see half a month.
 
-**Re-run**: as often as you like, whole or any task. What is issued stays: the same truth writes 0 rows; accounts that
-were quarantined and have been mended get their statements; where the truth has changed the run says so and writes
-nothing. A statement is charged once and mailed once, however often `charge` and `deliver` run; months that are long
-over are mailed only if the Param `deliver` says so. Another month: trigger it with that partition key.
-Several: `airflow backfill create --dag-id connector_statements --from-date … --to-date … --max-active-runs 1`.
+**Re-run**: as often as you like, the whole run or any task. Issued statements stay. If nothing has changed, 0 rows are
+written; accounts whose fault has been fixed get their statements; if an issued statement no longer matches the
+inventory, the run reports the difference and writes nothing. A statement is charged once and mailed once, however often
+`charge` and `deliver` run; past months are only mailed if the Param `deliver` says so. For another month, trigger
+the DAG with that partition key; for several:
+`airflow backfill create --dag-id connector_statements --from-date … --to-date … --max-active-runs 1`.
 
-**A failure means**: `open_run`, the source can't be reached or its inventory can't be right; `validate`, an
-expectation that guards the money failed (see *Validation results* on the task). Nothing is published then; the
-message says what to do. `charge`, the payment gateway doesn't answer or refuses the key: all is issued, clear the task
-to go on. `deliver`, the mail server doesn't answer or refuses us: `mail_delivery` sends what waits. A faulty account, a
-declined charge or an address that doesn't work doesn't fail the run: see `finance.unbilled_accounts`,
+**A failure means**: `open_run`: the source can't be reached, or its inventory can't be right. `validate`: a critical
+expectation failed (see *Validation results* on the task). In both cases nothing is published, and the message says what
+to do. `charge`: the payment gateway doesn't answer or refuses the key; the statements are issued, clear the task to go
+on. `deliver`: the mail server doesn't answer or refuses us; `mail_delivery` sends the mail later. An account with a
+fault, a declined charge or a wrong address doesn't fail the run: see `finance.unbilled_accounts`,
 `finance.payment_attempts` and `finance.mail`.
 
 **Runbook**: `docs/runbooks/monthly-run.md`
@@ -52,7 +54,7 @@ require_release("0.1.0")
 def connector_statements() -> None:
     @task
     def open_run() -> list[dict[str, Any]]:
-        """Check period and source, fix the accounts and their terms, split the inventory into parts."""
+        """Check period and source, freeze the accounts and their terms, split the inventory into parts."""
         return steps.open_run(get_current_context())
 
     # Airflow shows a docstring as a task's documentation, but not that of a mapped task.
@@ -84,17 +86,17 @@ def connector_statements() -> None:
 
     @task(multiple_outputs=True, outlets=[CONNECTOR_STATEMENTS])
     def close_run(issued: dict[str, Any]) -> dict[str, Any]:
-        """Write the tie-out, drop the staging tables, tell the asset's followers."""
+        """Write the tie-out, drop the staging tables, update the asset."""
         return steps.close_run(issued)
 
     @task(multiple_outputs=True, pool=GATEWAY_POOL, execution_timeout=CHARGING_TIMEOUT)
     def charge(closed: dict[str, Any]) -> dict[str, Any]:
-        """Charge each statement once; a killed task goes on where it was and charges nothing twice."""
+        """Charge each statement once; a killed task resumes where it was and charges nothing twice."""
         return steps.charge(get_current_context(), closed)
 
     @task(multiple_outputs=True, execution_timeout=DELIVERY_TIMEOUT)
     def deliver() -> dict[str, int]:
-        """Mail each statement once to its financial admin; what can't be sent is listed and stops nothing."""
+        """Mail each statement once to its financial admin; what can't be sent is listed and doesn't fail the run."""
         return mail.deliver_statements(get_current_context(), "connector_statement")
 
     decided = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))

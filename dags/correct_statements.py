@@ -1,18 +1,18 @@
 """
 ### Corrections
 
-Issues a correction (`C-…`), a linked credit or debit note, for every connector statement of a period whose truth has
-changed since it was issued: connectors reported late or wrongly, an account's settings mended for the past.
+Issues a correction (`C-…`), a linked credit or debit note, for every connector statement of a period whose amounts have
+changed since it was issued: connectors were reported late or wrongly, or an account's settings were fixed for the past.
 
-**When**: by hand only. A run of `connector_statements` that ends as *differs* says what would be corrected.
+**When**: by hand only. A run of `connector_statements` with the outcome *differs* lists what would be corrected.
 
-**What it does**: open run → extract inventory → apply scope rules → validate → correct → close run: counts the period
-anew, as `connector_statements` does, and compares with what is issued and corrected so far. With `dry_run` it only
-says the corrections. What is issued stays; the balance of the statement moves by the correction, and the account's
+**What it does**: open run → extract inventory → apply scope rules → validate → correct → close run. Counts the period
+again, as `connector_statements` does, and compares it with the statements and corrections issued so far. With `dry_run`
+it only lists the corrections. Issued statements stay; the correction changes the statement's balance, and the account's
 next account statement lists it.
 
-**Re-run**: safe; the same truth is corrected once. Statements with a charge under way wait for the next run, and so do
-accounts that are at fault now.
+**Re-run**: safe; the same difference is corrected once. Statements with a charge under way wait for the next run, and
+so do accounts that have a fault now.
 
 **A failure means**: the inventory can't be read or can't be right, as for `connector_statements`. Nothing is corrected
 then.
@@ -44,7 +44,7 @@ require_release("0.1.0")
 def correct_statements() -> None:
     @task
     def open_run() -> list[dict[str, Any]]:
-        """Check period and source, fix the accounts and their terms, split the inventory into parts."""
+        """Check period and source, freeze the accounts and their terms, split the inventory into parts."""
         return steps.open_run(get_current_context())
 
     @task(
@@ -70,7 +70,7 @@ def correct_statements() -> None:
 
     @task(multiple_outputs=True)
     def correct(validated: dict[str, Any]) -> dict[str, Any]:
-        """Issue the corrections in one transaction, or only say them."""
+        """Issue the corrections in one transaction, or only list them."""
         return steps.correct(get_current_context(), validated)
 
     @task(multiple_outputs=True)

@@ -1,4 +1,4 @@
-"""CSV that spreadsheets open as it is meant: RFC 4180, UTF-8 with a mark, no text that would be taken for a formula."""
+"""CSV that spreadsheets open correctly: RFC 4180, UTF-8 with a byte-order mark, no text that becomes a formula."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from decimal import Decimal
 
 Cell = str | int | Decimal | date | datetime | None
 
-# A text that begins so is calculated by spreadsheets, or hides what follows: OWASP ASVS 1.2.10.
+# Spreadsheets calculate a text that begins with one of these, or hide the rest: OWASP ASVS 1.2.10.
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 _MARK = "\ufeff"
 _ROWS_AT_ONCE = 500
 
 
 def csv_chunks(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
-    """The file in pieces of some hundred rows, the header first; never more than one piece in memory.
+    """The file in pieces of a few hundred rows, the header first; never more than one piece in memory.
 
     Texts that a spreadsheet would calculate begin with an apostrophe; numbers stay numbers. Times are in UTC.
     """
@@ -28,11 +28,11 @@ def csv_chunks(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterato
     for number, row in enumerate(rows, 1):
         writer.writerow([_cell(value) for value in row])
         if number % _ROWS_AT_ONCE == 0:
-            yield _taken(block)
-    yield _taken(block)
+            yield _flush(block)
+    yield _flush(block)
 
 
-def _taken(block: io.StringIO) -> bytes:
+def _flush(block: io.StringIO) -> bytes:
     piece = block.getvalue().encode()
     block.seek(0)
     block.truncate()

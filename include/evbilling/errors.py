@@ -1,6 +1,6 @@
 """The errors a person may see: each says what is wrong, where, and what to do.
 
-Airflow retries `TransientError` and stops at once on every other `EvbillingError`: a second try at bad data only
+Airflow retries `TransientError` and stops at once on every other `EvbillingError`: a second try with bad data only
 hides the message.
 """
 
@@ -30,7 +30,7 @@ def _rebuild(kind: type[EvbillingError], what: str, where: str | None, fix: str 
 
 
 class BadInput(EvbillingError):
-    """What somebody gave us (a file, a Param, a setting) can't be used as it stands."""
+    """What we were given (a file, a Param, a setting) can't be used."""
 
 
 class SetFault(EvbillingError):
@@ -38,7 +38,7 @@ class SetFault(EvbillingError):
 
 
 class NotReady(EvbillingError):
-    """A part that this step needs isn't there: no migration was run, no stack is up, no evidence was stored."""
+    """Something that this step needs isn't there: a migration wasn't run, the stack isn't up, evidence is missing."""
 
 
 class TransientError(EvbillingError):
@@ -50,4 +50,4 @@ class StaleTry(EvbillingError):
 
 
 class Mismatch(EvbillingError):
-    """Two records that must agree do not: a person has to look, and nothing mends it by itself."""
+    """Two records that must agree do not: a person has to look, and nothing corrects it automatically."""

@@ -1,4 +1,4 @@
-"""Keeps what a run saw and decided as immutable, content-hashed files on a local or object-store URL."""
+"""Stores what a run read and decided as immutable, content-hashed files at a local or object-store URL."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from evbilling.errors import BadInput, NotReady
-from evbilling.storage import open_place
+from evbilling.storage import open_storage
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where a piece of evidence lies (relative to the store) and the SHA-256 of its bytes."""
+    """The key of a piece of evidence (its path in the store), the SHA-256 of its bytes, and their number."""
 
     key: str
     sha256: str
@@ -29,13 +29,13 @@ class Stored:
 class EvidenceStore:
     """A folder or object-store URL. A name holds its content's hash, so a file is never overwritten by another.
 
-    Whatever the store: `BadInput` if it refuses the key, `NotReady` if its bucket isn't there, `TransientError` if it
-    doesn't answer.
+    Any method raises `BadInput` if the store refuses the key, `NotReady` if its bucket doesn't exist, `TransientError`
+    if it doesn't answer.
     """
 
     def __init__(self, url: str) -> None:
-        self._place = open_place(url, "evidence store")
-        self.name = self._place.name
+        self._folder = open_storage(url, "evidence store")
+        self.name = self._folder.name
 
     def put_table(self, folder: str, name: str, table: pa.Table) -> Stored:
         """Store `table` as `<folder>/<name>-<hash>.parquet`."""
@@ -50,28 +50,28 @@ class EvidenceStore:
     def _put(self, folder: str, name: str, suffix: str, data: pa.Buffer) -> Stored:
         digest = hashlib.sha256(data).hexdigest()
         key = f"{folder}/{name}-{digest[:16]}.{suffix}"
-        path = self._place.path(key)
+        path = self._folder.path(key)
         try:
-            if not self._holds(path, data.size):
+            if not self._has(path, data.size):
                 self._write(path, data)
         except OSError as error:
-            raise self._place.trouble(error, "written") from error
+            raise self._folder.explain(error, "written") from error
         return Stored(key, digest, data.size)
 
-    def _holds(self, path: str, size: int) -> bool:
-        # Its name says what it holds; another size tells that somebody was broken off while writing it.
-        info = self._place.files.get_file_info(path)
+    def _has(self, path: str, size: int) -> bool:
+        # The name has the hash of the content; another size means that an earlier write was interrupted.
+        info = self._folder.files.get_file_info(path)
         return bool(info.type == pa.fs.FileType.File and info.size == size)
 
     def _write(self, path: str, data: pa.Buffer) -> None:
-        files = self._place.files
-        if self._place.bucket:
-            # An object appears when its stream is closed, and dropping the stream closes it, however much was written.
-            # So it is written where no signal of Airflow's (a timeout, a stop) can raise an exception half-way.
-            with ThreadPoolExecutor(1) as undisturbed:
-                undisturbed.submit(self._send, path, data).result()
+        files = self._folder.files
+        if self._folder.bucket:
+            # An object appears when its stream is closed, and dropping the stream closes it, even when half written.
+            # A thread writes it: there, no signal of Airflow (a timeout, a stop) can raise an exception half-way.
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(self._send, path, data).result()
             return
-        # A local file appears by its rename; two tries at once each have a file of their own until then.
+        # A local file appears when it is renamed; until then, each of two simultaneous tries has its own file.
         part = f"{path}.{secrets.token_hex(4)}.part"
         files.create_dir(path.rpartition("/")[0], recursive=True)
         try:
@@ -83,7 +83,7 @@ class EvidenceStore:
             raise
 
     def _send(self, path: str, data: pa.Buffer) -> None:
-        with self._place.files.open_output_stream(path, compression=None) as stream:
+        with self._folder.files.open_output_stream(path, compression=None) as stream:
             stream.write(data)
 
     def get_table(self, key: str, sha256: str, columns: list[str] | None = None) -> pa.Table:
@@ -96,17 +96,17 @@ class EvidenceStore:
 
     def _get(self, key: str, sha256: str) -> Any:
         try:
-            with self._place.files.open_input_stream(self._place.path(key), compression=None) as stream:
+            with self._folder.files.open_input_stream(self._folder.path(key), compression=None) as stream:
                 data = stream.read_buffer()
         except FileNotFoundError:
-            self._place.require_bucket()
+            self._folder.require_bucket()
             raise NotReady(
                 f"{key} is not there",
                 where=self.name,
                 fix="restore it, or run the period again from the start",
             ) from None
         except OSError as error:
-            raise self._place.trouble(error, "read") from error
+            raise self._folder.explain(error, "read") from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise BadInput(
                 f"{key} has changed since it was stored",

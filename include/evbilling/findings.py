@@ -1,4 +1,4 @@
-"""What an expectation found: the row that is kept in the warehouse and shown to people."""
+"""The result of an expectation, as the warehouse keeps it and the validation page shows it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one expectation found. `observed` and `sample` are for people, not for machines."""
+    """The result of one expectation. `observed` and `sample` are texts for people."""
 
     suite: str
     shard: int | None
@@ -21,7 +21,7 @@ class Finding:
 
     @property
     def is_stopping(self) -> bool:
-        """True if this must keep the period from being published."""
+        """True if the period must not be published."""
         return not self.success and self.severity == "critical"
 
     def sentence(self) -> str:

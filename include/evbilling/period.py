@@ -53,7 +53,7 @@ class Period:
         return Period(index // 12, index % 12 + 1)
 
     def count_instant(self, time_zone: str) -> datetime:
-        """00:00 on the 1st in `time_zone`, as UTC; the first moment of that day where clocks skip midnight.
+        """00:00 on the 1st in `time_zone`, as UTC; the first moment of that day if clocks skip midnight.
 
         Raises `BadInput` if the zone is unknown.
         """

@@ -1,4 +1,4 @@
-"""What is wrong with a file, collected until all of it can be said at once."""
+"""The faults of a file, collected so that one message can list them all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIMIT = 20
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault: where and why. `place` is `line 7`, or `row 7` where a file has no lines."""
+    """One fault, its place and reason. `place` is `line 7`, or `row 7` where a file has no lines."""
 
     file: str
     reason: str
@@ -26,7 +26,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """The first `limit` problems, and how many there are in all."""
+    """The first `limit` problems, and the number of all."""
 
     limit: int = LIMIT
     shown: list[Problem] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Problems:
         self.add_many((problem,), 1)
 
     def add_many(self, problems: Iterable[Problem], count: int) -> None:
-        """Note `count` problems of which `problems` are the first ones worth showing."""
+        """Add `count` problems; `problems` are the first of them."""
         self.count += count
         for problem in problems:
             if len(self.shown) >= self.limit:
@@ -47,7 +47,7 @@ class Problems:
         self.add_many(other.shown, other.count)
 
     def error(self, where: str | None = None) -> BadInput:
-        """All of it as one error that carries this collection, so that problems of files can be joined."""
+        """One error with all problems, which carries this collection: problems of several files can be merged."""
         lines = [str(problem) for problem in self.shown]
         if self.count > len(lines):
             lines.append(f"and {self.count - len(lines)} more")
@@ -61,7 +61,7 @@ class Problems:
 
 
 class BadFiles(BadInput):
-    """Files that can't be used, with the single problems; prints like any `BadInput`."""
+    """Files that can't be used, with each problem; prints like any `BadInput`."""
 
     def __init__(
         self, what: str, *, where: str | None = None, fix: str | None = None, problems: Problems | None = None

@@ -17,9 +17,8 @@ from evbilling.expectations import stop_if_critical, validation_page
 from evbilling.findings import Finding
 from evbilling.period import Period
 from evbilling.services import Services
-from evbilling.warehouse import runs
+from evbilling.warehouse import execute, require_newest_schema, runs
 from evbilling.warehouse.runs import Run
-from evbilling.warehouse.schema import require_newest_schema
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +51,17 @@ class Validated:
 def insert_run(connection: psycopg.Connection[Any], request: RunRequest) -> int:
     """Record that a run begins; returns its id. Raises `NotReady` if the warehouse is behind its migrations."""
     require_newest_schema(connection)
-    return runs.insert_run(
+    ((run_id,),) = execute(
         connection,
+        "warehouse/insert_run",
         dag_id=request.dag_id,
         airflow_run_id=request.airflow_run_id,
         period=str(request.period),
         actor=request.actor,
         code_version=__version__,
-        source="",
         deliver=request.deliver,
     )
+    return int(run_id)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""Folders of files wherever they lie: a local path or an object store's URL, as one of Arrow's file systems.
+"""Folders of files at a local path or an object store's URL, through Arrow's file systems.
 
-An `s3://bucket/folder` URL carries what else its store needs: `s3://KEY:SECRET@bucket/folder?endpoint_url=…&region=…`,
-percent-encoded. What it lacks comes from AWS's own environment variables and files, as for any program that speaks S3.
-Such a URL is a secret, so nothing but its `public_name` ever goes into a message, a log or a record.
+An `s3://bucket/folder` URL carries the store's other options: `s3://KEY:SECRET@bucket/folder?endpoint_url=…&region=…`,
+percent-encoded. Options that it lacks come from AWS's own environment variables and files. Such a URL is a secret, so
+only its `public_name` goes into messages, logs and records.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import pyarrow.fs
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
 
-# Stores that speak S3 but aren't AWS mostly don't care for a region, but a request can't be signed without one.
+# Other stores than AWS mostly ignore the region, but a request can't be signed without one.
 _ANY_REGION = "us-east-1"
 _CONNECT_SECONDS = 10.0
 _REQUEST_SECONDS = 60.0
 
-# What an s3:// URL may say after the question mark; the first of the two endpoints is AWS's word, the other Arrow's.
+# The options of an s3:// URL. AWS calls the endpoint endpoint_url, Arrow endpoint_override.
 _S3_OPTIONS = ("endpoint_url", "endpoint_override", "scheme", "region", "session_token", "tls_ca_file_path")
 
 _AWS_ERROR = re.compile(r"AWS Error (?P<code>\w+)(?: \(HTTP status (?P<status>\d+)\))? during (?P<call>\w+)")
@@ -43,7 +43,7 @@ _REFUSED = {
 
 
 def public_name(url: str) -> str:
-    """`url` without user, password and query: what may stand in a message or a log."""
+    """`url` without user, password and query, for messages and logs."""
     if "://" not in url:
         return url
     try:
@@ -54,8 +54,8 @@ def public_name(url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A folder that was opened: Arrow's file system, the folder's path in it, and its name for messages.
+class StorageFolder:
+    """An opened folder: Arrow's file system, the folder's path in it, and its name for messages.
 
     `bucket` is empty for a local folder.
     """
@@ -76,27 +76,27 @@ class Place:
         try:
             found = self.files.get_file_info(self.bucket)
         except OSError as error:
-            raise self.trouble(error, "read") from error
+            raise self.explain(error, "read") from error
         if found.type == pa.fs.FileType.NotFound:
             raise self._no_bucket()
 
-    def trouble(self, error: OSError, purpose: str) -> EvbillingError:
-        """What `error` means for whoever wanted to do `purpose` ("read", "written") here."""
-        said = str(error).partition("\n")[0]
-        found = _AWS_ERROR.search(said)
+    def explain(self, error: OSError, purpose: str) -> EvbillingError:
+        """The error to raise for `error`, met when the folder was to be `purpose` ("read", "written")."""
+        message = str(error).partition("\n")[0]
+        found = _AWS_ERROR.search(message)
         code, status = (found["code"], found["status"]) if found else ("", "")
-        if code == "NO_SUCH_BUCKET" or (self.bucket and f"Bucket '{self.bucket}' not found" in said):
+        if code == "NO_SUCH_BUCKET" or (self.bucket and f"Bucket '{self.bucket}' not found" in message):
             return self._no_bucket()
         if found and (code in _REFUSED or status in {"401", "403"}):
             return BadInput(
-                f"the store refuses the key, or what is asked with it ({code} to {found['call']})",
+                f"the store refuses the key or the request ({code} to {found['call']})",
                 where=self.name,
                 fix=f"check key and secret, and that they may list, read and write the bucket {self.bucket}",
             )
         if found and status == "301":
             return BadInput(f"the bucket {self.bucket} is in another region", where=self.name, fix="give its region")
         fix = f"check that it can be {purpose}" if not self.bucket else "check that the store runs and can be reached"
-        return TransientError(said, where=self.name, fix=fix)
+        return TransientError(message, where=self.name, fix=fix)
 
     def _no_bucket(self) -> NotReady:
         return NotReady(
@@ -104,27 +104,27 @@ class Place:
         )
 
 
-def open_place(url: str, what: str = "") -> Place:
-    """The folder at a path or a `file://`, `s3://` or `gs://` URL; `what` it is heads its name. Looks at nothing yet.
+def open_storage(url: str, what: str = "") -> StorageFolder:
+    """The folder at a path or a `file://`, `s3://` or `gs://` URL; `what` comes first in its name. Reads nothing yet.
 
-    Raises `BadInput` if no store can be meant by `url`.
+    Raises `BadInput` if `url` names no store.
     """
     name = f"{what} {public_name(url)}".lstrip()
     try:
         if "://" not in url:
-            return Place(pa.fs.LocalFileSystem(), url, name)
+            return StorageFolder(pa.fs.LocalFileSystem(), url, name)
         parts = urlsplit(url)
         if parts.scheme == "s3":
             return _open_s3(parts, name)
         files, root = pa.fs.FileSystem.from_uri(url)
     except (ValueError, OSError) as error:
-        # An ArrowInvalid is a ValueError, too. It may quote the URL, of which only the public part may be seen.
-        said = str(error).replace(url, public_name(url))
-        raise BadInput(said, where=name, fix="give a folder or an s3:// or gs:// URL") from None
-    return Place(files, root, name, bucket="" if parts.scheme == "file" else root.partition("/")[0])
+        # An ArrowInvalid is a ValueError, too. It may quote the URL, which is secret.
+        message = str(error).replace(url, public_name(url))
+        raise BadInput(message, where=name, fix="give a folder or an s3:// or gs:// URL") from None
+    return StorageFolder(files, root, name, bucket="" if parts.scheme == "file" else root.partition("/")[0])
 
 
-def _open_s3(parts: SplitResult, name: str) -> Place:
+def _open_s3(parts: SplitResult, name: str) -> StorageFolder:
     user, _, bucket = parts.netloc.rpartition("@")
     if not bucket:
         raise BadInput("names no bucket", where=name, fix="give it as s3://bucket/folder")
@@ -132,7 +132,7 @@ def _open_s3(parts: SplitResult, name: str) -> Place:
     key, _, secret = (unquote(part) for part in user.partition(":"))
     if bool(key) != bool(secret):
         raise BadInput(
-            "has half a key", where=name, fix="give access key and secret, or neither: then AWS's environment counts"
+            "has half a key", where=name, fix="give access key and secret, or neither to use AWS's environment"
         )
     endpoint = (
         options.get("endpoint_url")
@@ -152,10 +152,10 @@ def _open_s3(parts: SplitResult, name: str) -> Place:
         tls_ca_file_path=options.get("tls_ca_file_path"),
         connect_timeout=_CONNECT_SECONDS,
         request_timeout=_REQUEST_SECONDS,
-        # What is small goes in one request, and what was never written to is never begun.
+        # A small file takes one request, and a file that is never written to takes none.
         allow_delayed_open=True,
     )
-    return Place(files, f"{bucket}{unquote(parts.path).rstrip('/')}", name, bucket)
+    return StorageFolder(files, f"{bucket}{unquote(parts.path).rstrip('/')}", name, bucket)
 
 
 def _s3_options(query: str, name: str) -> dict[str, str]:
@@ -170,15 +170,15 @@ def _s3_options(query: str, name: str) -> dict[str, str]:
 
 
 def _region_of(bucket: str, name: str) -> str:
-    """Where AWS has the bucket."""
+    """The AWS region of the bucket."""
     try:
         return str(pa.fs.resolve_s3_region(bucket))
     except OSError as error:
-        said = str(error).partition("\n")[0]
-        if "not found" in said:
+        message = str(error).partition("\n")[0]
+        if "not found" in message:
             raise NotReady(
                 f"there is no bucket {bucket}", where=name, fix="correct it, or give the endpoint_url of its store"
             ) from None
         raise TransientError(
-            said, where=name, fix="give the bucket's region, or the endpoint_url of its store"
+            message, where=name, fix="give the bucket's region, or the endpoint_url of its store"
         ) from None

@@ -133,7 +133,7 @@ def test_a_key_that_may_only_read_cannot_put(object_store: ObjectStore) -> None:
     stored = EvidenceStore(object_store.url(bucket)).put_table("f", "t", TABLE)
     reader = EvidenceStore(object_store.reader.url(bucket))
     assert reader.get_table(stored.key, stored.sha256).equals(TABLE)
-    with pytest.raises(BadInput, match="refuses the key, or what is asked with it"):
+    with pytest.raises(BadInput, match="refuses the key or the request"):
         reader.put_table("f", "other", TABLE)
 
 

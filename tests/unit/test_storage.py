@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
-from evbilling.storage import Place, public_name
+from evbilling.storage import StorageFolder, public_name
 
-PLACE = Place(None, "bucket/evidence", "evidence store s3://bucket/evidence", "bucket")
+FOLDER = StorageFolder(None, "bucket/evidence", "evidence store s3://bucket/evidence", "bucket")
 _WHEN = "When getting information for key 'k' in bucket 'bucket': AWS Error "
 
 
@@ -27,20 +27,20 @@ _WHEN = "When getting information for key 'k' in bucket 'bucket': AWS Error "
 )
 def test_an_error_is_told_by_what_is_to_be_done(said: str, kind: type[EvbillingError], what: str) -> None:
     """What trying again would not mend isn't tried again; all else is."""
-    trouble = PLACE.trouble(OSError(_WHEN + said), "read")
-    assert type(trouble) is kind
-    assert what in trouble.what
-    assert trouble.where == PLACE.name
-    assert trouble.fix
+    error = FOLDER.explain(OSError(_WHEN + said), "read")
+    assert type(error) is kind
+    assert what in error.what
+    assert error.where == FOLDER.name
+    assert error.fix
 
 
 def test_a_full_disk_is_no_matter_of_keys() -> None:
     """A local folder's error says what the system says."""
-    local = Place(None, "/data", "evidence store /data")
-    trouble = local.trouble(OSError(28, "No space left on device"), "written")
-    assert type(trouble) is TransientError
-    assert "No space left" in str(trouble)
-    assert "check that it can be written" in str(trouble)
+    local = StorageFolder(None, "/data", "evidence store /data")
+    error = local.explain(OSError(28, "No space left on device"), "written")
+    assert type(error) is TransientError
+    assert "No space left" in str(error)
+    assert "check that it can be written" in str(error)
 
 
 @pytest.mark.parametrize(

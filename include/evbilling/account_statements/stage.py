@@ -11,24 +11,16 @@ from evbilling.errors import NotReady
 from evbilling.warehouse import query
 from evbilling.warehouse.runs import Run
 
-# Tables account_run_12, account_run_12_item, … of schema staging. The first three are published.
-_PARTS = {
-    "account": "",
-    "item": "_item",
-    "withheld": "_withheld",
-    "charge": "_charge",
-    "candidate": "_candidate",
-    "counted": "_counted",
-    "judged": "_judged",
-    "figure": "_figure",
-    "repeated": "_repeated",
-    "since": "_since",
-}
+_PARTS = ("item", "withheld", "charge", "candidate", "counted", "judged", "figure", "repeated", "since")
 
 
 def relations(run_id: int) -> dict[str, sql.Identifier]:
-    """The staging tables of a run by their content, as query parts."""
-    return {part: sql.Identifier("staging", f"account_run_{run_id}{suffix}") for part, suffix in _PARTS.items()}
+    """The staging tables of a run as query parts: account_run_12, account_run_12_item, …"""
+    account = f"account_run_{run_id}"
+    return {
+        "account": sql.Identifier("staging", account),
+        **{part: sql.Identifier("staging", f"{account}_{part}") for part in _PARTS},
+    }
 
 
 def run_script(connection: psycopg.Connection[Any], name: str, run_id: int, **values: object) -> None:

@@ -1,18 +1,18 @@
 """The steps of the DAGs connector_statements and correct_statements, a module each, and what both draft.
 
 opening, extraction, decisions (task apply_scope_rules), validation, issue, close; corrections. `drafts` turns counts
-into amounts, and `draft_stage` puts them into staging. `evbilling.run_steps` has the code that these steps share with
+into amounts, `stage` has the staging tables. `evbilling.run_steps` has the code that these steps share with
 those of account statements.
 """
 
 from evbilling.connector_statements.close import close_run
 from evbilling.connector_statements.corrections import correct_statements
 from evbilling.connector_statements.decisions import apply_scope_rules
-from evbilling.connector_statements.draft_stage import draft_run
 from evbilling.connector_statements.drafts import Drafts, draft_statements
 from evbilling.connector_statements.extraction import extract_inventory
 from evbilling.connector_statements.issue import issue_statements
 from evbilling.connector_statements.opening import open_run
+from evbilling.connector_statements.stage import draft_run
 from evbilling.connector_statements.validation import validate
 
 __all__ = [

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import psycopg
 
 from evbilling import run_steps
-from evbilling.connector_statements.draft_stage import stage_drafts
+from evbilling.connector_statements.stage import stage_drafts
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.services import Services
@@ -20,26 +18,6 @@ log = logging.getLogger(__name__)
 
 # The log names at most this many corrections; it always has their number.
 _NAMED = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """By how much a statement is to change, in major units. `is_waiting`: a charge of it is under way."""
-
-    statement_id: str
-    account_id: str
-    currency: str
-    net: Decimal
-    tax: Decimal
-    total: Decimal
-    is_waiting: bool
-
-    def __str__(self) -> str:
-        waits = "; waits for the charge under way" if self.is_waiting else ""
-        return (
-            f"{self.statement_id} of {self.account_id}: {self.total:+} {self.currency}"
-            f" (net {self.net:+}, tax {self.tax:+}){waits}"
-        )
 
 
 def correct_statements(services: Services, run_id: int, *, reason: str, dry_run: bool = False) -> dict[str, Any]:
@@ -72,8 +50,8 @@ def _correct(services: Services, run: runs.Run, reason: str, *, dry_run: bool) -
         outcome = "issued" if corrections else "differs" if due else "unchanged"
         facts = {"corrections": corrections, "lines": lines, "held": 0, "dry_run": dry_run}
         runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=[])
-    for correction in due[:_NAMED]:
-        log.info("%s%s", "dry run: " if dry_run else "", correction)
+    for words, _ in due[:_NAMED]:
+        log.info("%s%s", "dry run: " if dry_run else "", words)
     log.info(
         "%s: %s corrections issued, %s lines%s",
         run.period,
@@ -81,21 +59,17 @@ def _correct(services: Services, run: runs.Run, reason: str, *, dry_run: bool) -
         lines,
         f"; {len(due)} would be issued" if dry_run else "",
     )
-    waiting = sum(correction.is_waiting for correction in due)
+    waiting = sum(is_waiting for _, is_waiting in due)
     return {"outcome": outcome, "corrections": corrections, "lines": lines, "waiting": waiting}
 
 
-def _due(connection: psycopg.Connection[Any], run_id: int, quarantined: list[str]) -> list[Correction]:
+def _due(connection: psycopg.Connection[Any], run_id: int, quarantined: list[str]) -> list[tuple[str, bool]]:
+    """Each correction that is due: in words, and whether it waits for a charge under way."""
+    due = []
     rows = connection.execute("select * from billing.corrections_due(%s, %s)", (run_id, quarantined))
-    return [
-        Correction(
-            statement_id,
-            account_id,
-            currency,
-            from_minor(net, unit),
-            from_minor(tax, unit),
-            from_minor(total, unit),
-            is_waiting,
-        )
-        for statement_id, account_id, currency, unit, net, tax, total, is_waiting in rows
-    ]
+    for statement_id, account_id, currency, unit, *minor_amounts, is_waiting in rows:
+        net, tax, total = (from_minor(minor, unit) for minor in minor_amounts)
+        waits = "; waits for the charge under way" if is_waiting else ""
+        words = f"{statement_id} of {account_id}: {total:+} {currency} (net {net:+}, tax {tax:+}){waits}"
+        due.append((words, is_waiting))
+    return due

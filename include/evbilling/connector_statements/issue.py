@@ -8,13 +8,11 @@ from typing import Any
 import psycopg
 
 from evbilling import run_steps
-from evbilling.connector_statements import stage
-from evbilling.connector_statements.draft_stage import stage_drafts
 from evbilling.connector_statements.drafts import Drafts
+from evbilling.connector_statements.stage import has_stage, relations, stage_drafts
 from evbilling.errors import StaleTry
 from evbilling.services import Services
-from evbilling.warehouse import runs
-from evbilling.warehouse.query import fetch_dicts
+from evbilling.warehouse import fetch_dicts, runs
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
 
 def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
     with services.warehouse() as connection:
-        if run.state == "superseded" and not stage.has_stage(connection, run.run_id, run.shard_count):
+        if run.state == "superseded" and not has_stage(connection, run.run_id, run.shard_count):
             raise StaleTry("its staging tables were dropped")
     epoch, drafts = stage_drafts(services, run)
     with services.warehouse() as connection:
@@ -71,7 +69,7 @@ def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Dra
     if not connection.execute(issued, (run.period,)).fetchone()[0]:  # type: ignore[index]
         return []
     differences = fetch_dicts(
-        connection, "connector_statements/differences", period=run.period, **stage.relations(run.run_id)
+        connection, "connector_statements/differences", period=run.period, **relations(run.run_id)
     )
     quarantined = set(drafts.quarantined)
     for difference in differences:

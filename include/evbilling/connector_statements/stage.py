@@ -1,4 +1,4 @@
-"""The staging tables of a run of connector statements: filled, and read back as they are."""
+"""The staging tables of a run of connector statements: its decisions, and the drafts that they add up to."""
 
 from __future__ import annotations
 
@@ -7,14 +7,53 @@ from typing import Any
 import pandas as pd
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
-from evbilling.warehouse import copy_frame, fetch_table, fetch_value
+from evbilling.connector_statements.drafts import FEE_ZERO, Drafts, draft_statements
+from evbilling.errors import NotReady
+from evbilling.money import from_minor
+from evbilling.run_steps import accounts_of
+from evbilling.services import Services
+from evbilling.warehouse import copy_frame, fetch_table, fetch_value, runs
+from evbilling.warehouse.runs import RegisteredShard, Run
+
+_SUMMARY = pa.schema({
+    "account_id": pa.string(),
+    "item": pa.string(),
+    "power_type": pa.string(),
+    "connectors": pa.int64(),
+    "detail": pa.string(),
+})
+
+_DECIDE = "clear the task apply_scope_rules too"
+
+_DRAFT_COLUMNS = [
+    "account_id",
+    "account_name",
+    "financial_admin_id",
+    "time_zone",
+    "count_instant",
+    "currency",
+    "minor_unit",
+    "setting_id",
+    "fee_minor",
+    "dc_fee_minor",
+    "exclude_closed",
+    "exclude_private",
+    "tax_rate",
+    "ac_count",
+    "dc_count",
+    "net_minor",
+    "tax_minor",
+    "total_minor",
+]
 
 
-def stage_name(run_id: int) -> str:
-    """Name of a run's table of staged decisions, in schema staging."""
-    return f"run_{run_id}"
+def relations(run_id: int) -> dict[str, sql.Identifier]:
+    """The staging tables of a run as query parts: its decisions (stage), drafts and unbilled accounts."""
+    suffixes = {"stage": "", "draft": "_statement", "unbilled": "_unbilled"}
+    return {part: sql.Identifier("staging", f"run_{run_id}{suffix}") for part, suffix in suffixes.items()}
 
 
 def has_stage(connection: psycopg.Connection[Any], run_id: int, shards: int) -> bool:
@@ -30,19 +69,74 @@ def staged_counts(connection: psycopg.Connection[Any], run_id: int) -> pd.DataFr
     return frame.astype({"connectors": "int64"})
 
 
-def fill_drafts(
-    connection: psycopg.Connection[Any], run_id: int, statements: pd.DataFrame, unbilled: pd.DataFrame
-) -> None:
-    """Put the drafts of a run's statements and unbilled accounts into staging, instead of an earlier try's."""
-    for suffix, frame in (("_statement", statements), ("_unbilled", unbilled)):
-        table = sql.Identifier("staging", stage_name(run_id) + suffix)
-        connection.execute(sql.SQL("delete from {}").format(table))
-        copy_frame(connection, table, frame)
+def require_decisions(connection: psycopg.Connection[Any], run: Run) -> list[RegisteredShard]:
+    """The shards of a run whose decisions are all staged; raises `NotReady` if they aren't."""
+    if not has_stage(connection, run.run_id, run.shard_count):
+        raise NotReady(f"the decisions of run {run.run_id} are not staged", fix=_DECIDE)
+    return runs.get_shards(connection, run.run_id)
 
 
-def relations(run_id: int) -> dict[str, sql.Identifier]:
-    """The staging tables of a run as query parts: stage, draft."""
-    return {
-        "stage": sql.Identifier("staging", stage_name(run_id)),
-        "draft": sql.Identifier("staging", stage_name(run_id) + "_statement"),
-    }
+def draft_run(services: Services, run: Run, shards: list[RegisteredShard]) -> Drafts:
+    """The drafts by the evidence of all shards alone, whatever is published already."""
+    return draft_statements(accounts_of(services, run), _read_summary(services, run, shards))
+
+
+def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
+    """Draft the statements of a run's staged decisions and stage them beside the decisions.
+
+    Returns the epoch that the caller must still hold to publish them, and the drafts. Raises `NotReady` if the
+    decisions aren't staged.
+    """
+    with services.warehouse() as connection:
+        shards = require_decisions(connection, run)
+        epoch = connection.execute("select billing.raise_fence(%s)", (f"issue {run.period}",)).fetchone()[0]  # type: ignore[index]
+    accounts, summary = accounts_of(services, run), _read_summary(services, run, shards)
+    with services.warehouse() as connection:
+        drafts = draft_statements(accounts, summary)
+        changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run.run_id,))}
+        # A quarantined account has decisions staged only from shards without its fault: they aren't its count.
+        if changed := changed.difference(drafts.quarantined):
+            drafts = draft_statements(accounts, _recounted(connection, run.run_id, summary, changed))
+        connection.execute(
+            "select billing.settle_stage(%s, %s, %s, %s)",
+            (run.run_id, drafts.quarantined, drafts.nothing_owed, FEE_ZERO),
+        )
+        tax_rates = [str(from_minor(int(rate), 6)) for rate in drafts.statements["tax_rate_e6"]]
+        statements = drafts.statements.assign(tax_rate=tax_rates)
+        tables = relations(run.run_id)
+        for table, frame in ((tables["draft"], statements[_DRAFT_COLUMNS]), (tables["unbilled"], drafts.unbilled)):
+            # An earlier try may have staged its own.
+            connection.execute(sql.SQL("delete from {}").format(table))
+            copy_frame(connection, table, frame)
+        connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
+    return epoch, drafts
+
+
+def _read_summary(services: Services, run: Run, shards: list[RegisteredShard]) -> pd.DataFrame:
+    """The decision counts of all shards; raises `NotReady` if a shard isn't decided yet."""
+    done = [shard for shard in shards if shard.summary_uri and shard.summary_sha256]
+    if len(done) != run.shard_count:
+        raise NotReady(
+            f"{run.shard_count - len(done)} of {run.shard_count} shards of run {run.run_id} are not decided",
+            fix=_DECIDE,
+        )
+    summary = pa.concat_tables(
+        services.evidence.get_table(s.summary_uri or "", s.summary_sha256 or "").cast(_SUMMARY) for s in done
+    )
+    # An account has rows in every shard. Counts are added up here; faults are few and keep their detail.
+    is_fault = pc.starts_with(summary.column("item"), "fault:")
+    counted = summary.filter(pc.invert(is_fault)).group_by(["account_id", "item", "power_type"], use_threads=False)
+    counts = counted.aggregate([("connectors", "sum")]).rename_columns({"connectors_sum": "connectors"})
+    frames: list[pd.DataFrame] = [summary.filter(is_fault).to_pandas(), counts.to_pandas().assign(detail=None)]
+    return pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
+
+
+def _recounted(
+    connection: psycopg.Connection[Any], run_id: int, summary: pd.DataFrame, changed: set[str]
+) -> pd.DataFrame:
+    """The summary with the counts of `changed` accounts as they are staged now."""
+    staged = staged_counts(connection, run_id)
+    staged = staged[staged["account_id"].isin(changed)].rename(columns={"rule_id": "item"})
+    stays = ~summary["account_id"].isin(changed) | summary["item"].str.startswith("fault:")
+    fresh = staged[["account_id", "item", "power_type", "connectors"]].assign(detail=None)
+    return pd.concat([summary[stays], fresh], ignore_index=True)

@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from evbilling import run_steps
-from evbilling.connector_statements import stage
-from evbilling.connector_statements.draft_stage import draft_run, require_decisions
 from evbilling.connector_statements.drafts import Drafts
+from evbilling.connector_statements.stage import draft_run, require_decisions, staged_counts
 from evbilling.errors import NotReady
 from evbilling.expectations import Validator
 from evbilling.findings import Finding
@@ -63,7 +62,7 @@ def _validate(services: Services, run: runs.Run) -> run_steps.Validated:
 
 def _staged_counts(services: Services, run_id: int) -> pd.DataFrame:
     with services.warehouse() as connection:
-        return stage.staged_counts(connection, run_id)
+        return staged_counts(connection, run_id)
 
 
 def _priced(staged: pd.DataFrame) -> pd.DataFrame:

@@ -63,32 +63,6 @@ class Run:
         return self.state in SETTLED_STATES
 
 
-def insert_run(
-    connection: psycopg.Connection[Any],
-    *,
-    dag_id: str,
-    airflow_run_id: str,
-    period: str,
-    actor: str,
-    code_version: str,
-    source: str,
-    deliver: str = "auto",
-) -> int:
-    """Record that a run begins; returns its id. `deliver` says whether its statements are mailed (auto, yes, no)."""
-    ((run_id,),) = execute(
-        connection,
-        "warehouse/insert_run",
-        dag_id=dag_id,
-        airflow_run_id=airflow_run_id,
-        period=period,
-        actor=actor,
-        code_version=code_version,
-        source=source,
-        deliver=deliver,
-    )
-    return int(run_id)
-
-
 def plan_run(
     connection: psycopg.Connection[Any],
     run_id: int,

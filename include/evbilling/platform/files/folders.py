@@ -20,7 +20,7 @@ from urllib.request import url2pathname
 import pyarrow.fs as arrow_fs
 
 from evbilling.errors import BadInput, EvbillingError, TransientError
-from evbilling.storage import Place, open_place, public_name
+from evbilling.storage import StorageFolder, open_storage, public_name
 
 if TYPE_CHECKING:
     import httpx
@@ -56,9 +56,9 @@ def open_folder(folder_url: str) -> Folder:
         if not path.is_dir():
             what = "is a file, not a folder" if path.exists() else "there is no such folder"
             raise BadInput(what, where=str(path), fix="give the folder that has the five tables' files")
-        return ArrowFolder(folder_url, Place(arrow_fs.LocalFileSystem(), str(path), public_name(folder_url)))
+        return ArrowFolder(folder_url, StorageFolder(arrow_fs.LocalFileSystem(), str(path), public_name(folder_url)))
     if scheme in {"s3", "gs", "gcs"}:
-        place = open_place(folder_url)
+        place = open_storage(folder_url)
         place.require_bucket()
         return ArrowFolder(folder_url, place)
     raise BadInput(
@@ -123,7 +123,7 @@ class ArrowFolder:
     """A folder in one of Arrow's file systems."""
 
     url: str
-    place: Place
+    place: StorageFolder
 
     def existing(self, names: list[str]) -> list[str]:
         try:
@@ -144,11 +144,11 @@ class ArrowFolder:
             raise self._trouble(error, path) from error
         if not self.place.bucket:
             return file  # type: ignore[no-any-return]
-        return GuardedFile(file, OSError, lambda error: self.place.trouble(error, "read"))  # type: ignore[arg-type,return-value]
+        return GuardedFile(file, OSError, lambda error: self.place.explain(error, "read"))  # type: ignore[arg-type,return-value]
 
     def _trouble(self, error: OSError, where: str) -> EvbillingError:
         if self.place.bucket and not isinstance(error, FileNotFoundError):
-            return self.place.trouble(error, "read")
+            return self.place.explain(error, "read")
         if isinstance(error, PermissionError | FileNotFoundError):
             return BadInput(f"can't be read: {error}", where=where, fix="check the name and who may read it")
         return TransientError(str(error), where=where, fix="check that it can be read")
