@@ -7,8 +7,9 @@ charges, payments, closing balance (`S-…`). Then it retries failed payments an
 **When**: 12:00 UTC on the last day of the month. The period is the run's partition key (`2026-11`), or the Param
 `period`; never the date of the run.
 
-**What it does**: assemble → validate → issue statements → close run → plan retries → send retries → record; deliver mails the
-statements in parallel with the retries. Each item is on exactly one account statement; a late item goes on the next.
+**What it does**: assemble → validate → issue statements → close run → plan retries → send retries → record; deliver
+mails the statements in parallel with the retries. Each item is on exactly one account statement; a late item goes on
+the next.
 
 **Re-run**: as often as you like, the whole run or any task. An account that has its statement keeps it (0 rows
 written); an account whose fault has been fixed gets its statement; a statement is mailed once and a failed payment
