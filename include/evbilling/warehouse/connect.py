@@ -1,4 +1,4 @@
-"""Connections to Postgres that fail with a message a person can act on, and what our own error codes mean."""
+"""Connections to Postgres, whose failures say what to do; our own error codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OUR_ERRORS: dict[str, type[EvbillingError]] = {"EV001": StaleTry, "EV003": Tran
 
 
 def shown(url: str) -> str:
-    """`url` without user name, password and options, fit for messages and logs."""
+    """`url` without user name, password and options, for messages and logs."""
     parts = urlsplit(url)
     host = (parts.hostname or "local socket") + (f":{parts.port}" if parts.port else "")
     return f"{parts.scheme}://{host}{parts.path}"
@@ -36,8 +36,8 @@ def shown(url: str) -> str:
 def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psycopg.Connection[Any], None, None]:
     """A connection that commits at the end of the block and rolls back on an exception.
 
-    Raises `TransientError` if `what` (named in the message) can't be reached or goes away, `StaleTry` if a newer try
-    holds the step.
+    Raises `TransientError` if `what` (as messages call it) can't be reached or goes away, `StaleTry` if a newer try has
+    taken over the step.
     """
     try:
         # Airflow and SQLAlchemy name the driver in their URLs; libpq doesn't know it.
@@ -63,7 +63,7 @@ def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psy
 
 
 def explained(error: psycopg.Error, where: str) -> Exception:
-    """What `error` means to a person: one of our own errors, or `error` itself where it is a fault of the program."""
+    """`error` as one of our own errors with what to do; `error` itself if it is a bug."""
     message = (error.diag.message_primary or str(error)).strip()
     if error.sqlstate in _OUR_ERRORS:
         return _OUR_ERRORS[error.sqlstate](message, where=where, fix=error.diag.message_hint)

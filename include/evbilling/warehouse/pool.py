@@ -1,4 +1,4 @@
-"""A few connections to Postgres kept open for those who only read, and in a hurry."""
+"""A small pool of read-only connections to Postgres, for pages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from evbilling.errors import TransientError
 from evbilling.warehouse.connect import explained, shown
 
-# Nobody waits longer for a page; whatever asks for more is stopped by the server.
+# Nobody waits longer for a page: the server cancels a query that takes longer.
 _LONGEST_SECONDS = 20
 _CONNECT_SECONDS = 10.0
 _MOST = 8
 
 
 class ReadingPool:
-    """Connections to the database at `url`, opened as they are needed. Safe across threads."""
+    """Read-only connections to the database at `url`, opened when they are needed. Thread-safe."""
 
     def __init__(self, url: str, *, what: str) -> None:
         self._where = f"{what} ({shown(url)})"
@@ -37,9 +37,9 @@ class ReadingPool:
 
     @contextmanager
     def connection(self) -> Generator[psycopg.Connection[Any]]:
-        """A connection in a read-only transaction with one snapshot for all that it reads.
+        """A connection in a read-only transaction, whose queries all see one snapshot.
 
-        Raises `TransientError` if none is to be had in time, or the server stops a query that takes too long.
+        Raises `TransientError` if none is free in time, or if the server cancels a query that takes too long.
         """
         try:
             with self._pool.connection() as connection:
@@ -50,9 +50,9 @@ class ReadingPool:
             ) from error
         except psycopg.errors.QueryCanceled as error:
             raise TransientError(
-                f"the question took longer than {_LONGEST_SECONDS} s",
+                f"a query took longer than {_LONGEST_SECONDS} s",
                 where=self._where,
-                fix="ask for less: a period, say",
+                fix="narrow it down, for example to one period",
             ) from error
         except psycopg.Error as error:
             raise explained(error, self._where) from error

@@ -23,14 +23,14 @@ Check = tuple[str, str, Any, str, Any]
 
 SETTLED_STATES = ("issued", "unchanged", "differs")
 
-# Two DAGs keep runs of one period; whoever looks for the runs of a period means those of one of them.
+# Both monthly DAGs have runs of a period; a query for the runs of a period is about one of them.
 CONNECTOR_STATEMENTS = "connector_statements"
 ACCOUNT_STATEMENTS = "account_statements"
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredShard:
-    """One shard's evidence. The summary is null until its decisions were staged."""
+    """One shard's evidence. The summary is None until the decisions are staged."""
 
     shard: int
     inventory_uri: str
@@ -103,7 +103,7 @@ def get_shard(connection: psycopg.Connection[Any], run_id: int, shard: int) -> R
 def register_inventory(
     connection: psycopg.Connection[Any], run_id: int, shard: int, uri: str, sha256: str, rows: int, orphans: int = 0
 ) -> None:
-    """Register a shard's extracted inventory; a later extraction of the same shard takes its place."""
+    """Register a shard's extracted inventory; a later extraction of the same shard replaces it."""
     execute(
         connection,
         "warehouse/register_inventory",
@@ -117,7 +117,7 @@ def register_inventory(
 
 
 def record_profile(connection: psycopg.Connection[Any], run_id: int, shard: int, profile: dict[str, Any]) -> None:
-    """Keep what a shard's stored inventory holds, for the validation."""
+    """Store what a shard's inventory contains, for the validation."""
     connection.execute(
         "update billing.run_shard set profile = %s where run_id = %s and shard = %s", (Jsonb(profile), run_id, shard)
     )
@@ -126,7 +126,7 @@ def record_profile(connection: psycopg.Connection[Any], run_id: int, shard: int,
 def latest_settled_run(
     connection: psycopg.Connection[Any], period: str, dag_id: str = CONNECTOR_STATEMENTS
 ) -> Run | None:
-    """The newest run of `period` by `dag_id` that published it or found it unchanged: the keeper of its snapshot."""
+    """The newest run of `period` by `dag_id` that published it or found it unchanged; None without one."""
     run_id = fetch_value(connection, "warehouse/latest_settled_run", period=period, dag_id=dag_id)
     return None if run_id is None else get_run(connection, run_id)
 
@@ -152,7 +152,7 @@ def mark_settled(
     facts: dict[str, Any],
     differences: Sequence[dict[str, Any]],
 ) -> None:
-    """Record the outcome in the transaction that publishes it; `facts` are added to those known."""
+    """Record the outcome, in the transaction that publishes; `facts` are added to the recorded ones."""
     run_script(
         connection,
         "warehouse/settle_run",
