@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test test-all check bench bench-overhead lock programs screenshots secrets
+.PHONY: help setup demo up down status test test-all check bench bench-overhead lock picture programs screenshots secrets
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-overhead: $(INSTALLED) ## time a whole month through the scheduler, on 100
 # Takes six minutes, most of it to bill a year; HOME_OF=folder keeps the stack there for the next time.
 screenshots: $(INSTALLED) programs ## pictures of every page for the documents, in a browser, from a stack with a made-up year
 	@$(VENV)/bin/python -m tests.screenshots.take $(if $(HOME_OF),--home $(HOME_OF))
+
+picture: $(INSTALLED) ## docs/pictures/packages.svg anew, from the imports; needs Debian's graphviz
+	@$(VENV)/bin/import-linter drawgraph evbilling | tred | dot -Tsvg -o docs/pictures/packages.svg
 
 secrets: ## passwords and keys for docker-compose.yml, once; needs a shell only
 	@sh containers/make_secrets.sh
