@@ -56,6 +56,7 @@ def test_the_button_leads_to_the_results(stack: Stack, billed: str) -> None:
     assert "/auth/login" in to_login.headers["location"]
 
 
+@pytest.mark.full
 def test_the_same_month_again_changes_nothing(stack: Stack, billed: str) -> None:
     """A second run of an issued month succeeds and leaves every row that finance sees as it was."""
     before = stack.published()
@@ -107,9 +108,10 @@ def test_two_runs_of_a_month_at_once_bill_it_once(stack: Stack, billed: str, tmp
     assert stack.finance(query.format("statements")) == stack.finance(query.format("statement_lines"))
 
 
-def test_a_backfill_bills_each_of_its_months(stack: Stack, full: bool) -> None:
-    """`airflow backfill create`: a run by the scheduler for each month, a set of statements a month."""
-    months = ["2026-05", "2026-06"] if full else ["2026-05"]
+@pytest.mark.full
+def test_a_backfill_bills_each_of_its_months(stack: Stack) -> None:
+    """`airflow backfill create` over two months: two runs by the scheduler, a set of statements a month."""
+    months = ["2026-05", "2026-06"]
     window = ("--from-date", "2026-05-01", "--to-date", f"{months[-1]}-30")
     code, said = ended(stack.airflow("backfill", "create", "--dag-id", CONNECTOR_STATEMENTS, *window))
     assert code == 0, said

@@ -96,10 +96,11 @@ def test_the_month_is_stated_and_retried(stack: Stack, stated: str) -> None:
 
 
 def test_the_months_end_again_changes_nothing(stack: Stack, stated: str, full: bool) -> None:
-    """A second run, and clearing tasks of the first, leave every row that finance sees as it was."""
+    """Clearing a task leaves every row that finance sees as it was; with `--full` each task, and a second run."""
     before = stack.published()
-    assert stack.run(ACCOUNT_STATEMENTS, "end-again", partition_key=MONTH) == "success"
-    assert stack.published() == before
+    if full:
+        assert stack.run(ACCOUNT_STATEMENTS, "end-again", partition_key=MONTH) == "success"
+        assert stack.published() == before
     for task_id in reversed(STEPS) if full else ["send_retries"]:
         stack.clear(stated, task_id, ACCOUNT_STATEMENTS)
         assert stack.finish(stated, ACCOUNT_STATEMENTS) == "success"
