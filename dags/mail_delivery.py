@@ -7,8 +7,8 @@ is held, what failed, or what was sent, once more.
 **When**: at a quarter past every hour, and not paused at first: it sends nothing but what other runs, or people, have
 asked for. By hand with the Params `statement_ids`, or `period` and `kind`, and a `reason`.
 
-**What it does**: request → deliver. A message is sent once, whatever is killed: what may have been sent is never sent
-again by itself but listed as `unknown`. An address that doesn't work is listed as `failed`. A server that is busy is
+**What it does**: request → deliver. A message is sent once, whatever is killed: what may have been sent is never resent
+automatically but listed as `unknown`. An address that doesn't work is listed as `failed`. A server that is busy is
 asked again, later each time. With `dry_run` the log says what would be sent, to whom.
 
 **Re-run**: safe; a run asks for a message once. To send one again, trigger another run.

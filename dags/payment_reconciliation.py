@@ -11,8 +11,8 @@ recorded, recorded but not charged, another amount, charged twice, refunded.
 
 **Re-run**: safe at any time; it only reads at the gateway. `days` looks further back.
 
-**A failure means**: `compare` fails while there are breaks, and names them with what to do. Nothing is booked by
-itself: put it right at the gateway or by Mark as Paid, and the next run finds it gone. All are in
+**A failure means**: `compare` fails while there are breaks, and names them with what to do. Nothing is posted
+automatically: fix it at the gateway or by Mark as Paid, and the next run marks the break as gone. All are in
 `finance.payment_breaks`.
 
 **Runbook**: `docs/runbooks/payments.md`

@@ -7,8 +7,8 @@ Tries again the failed payments whose planned date has come, and those whose pay
 
 **What it does**: plan retries → send retries → record → deliver. The plan follows what the last decline meant: a soft
 one is tried again in growing gaps, a hard one not until the payment method changes, none more often than allowed in 30
-days. Whoever fails for a new reason is told so by mail.
-Look at it before: `finance.payment_plans`, or a run with the Param `dry_run`.
+days. An account that fails for a new reason gets a notice by mail.
+To see the plan beforehand: `finance.payment_plans`, or a run with the Param `dry_run`.
 
 **Re-run**: safe; on one run a statement is tried once, and a killed task goes on where it was.
 

@@ -1,7 +1,7 @@
 """
 ### Re-Bill
 
-Charges connector statements again, at an operator's word: named ones, or all of an account in a period.
+Charges connector statements again, on an operator's request: named ones, or all of an account in a period.
 
 **When**: by hand only.
 

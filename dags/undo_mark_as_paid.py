@@ -6,7 +6,7 @@ Takes back a payment of a connector statement that was marked as paid by mistake
 **When**: by hand only.
 
 **What it does**: books a reversing entry of the whole payment, with the reason; what was recorded stays. The statement
-is due again and stands as it did before; it is tried again by `payment_retries`, or at once by `rebill`. If the payment
+is due again with the status it had before; `payment_retries` tries it again, or `rebill` at once. If the payment
 is on an account statement, the next one lists the undo. Refused, with the reason: what is undone already, what the
 gateway itself has collected, a statement with several such payments unless one is named, and while a charge of the
 statement is under way. With `dry_run` it only says what would be undone.

@@ -61,11 +61,11 @@ SCHEDULED: dict[str, Any] = {
 # An operator's action does nothing unasked, so it is ready when it is asked for, and several may be at once.
 BY_HAND: dict[str, Any] = SCHEDULED | {"max_active_runs": 16, "is_paused_upon_creation": False}
 
-# Whoever talks to the gateway takes a slot of this pool; the rate itself is kept in the warehouse, for all workers.
+# A task that calls the gateway takes a slot of this pool; the rate is kept in the warehouse, for all workers.
 GATEWAY_POOL = "payment_gateway"
 # Charging a hundred thousand statements at 20 a second takes an hour and a half.
 CHARGING_TIMEOUT = timedelta(hours=10)
-# So may sending them, where the mail server takes three a second.
+# So may mailing them, if the mail server takes three a second.
 DELIVERY_TIMEOUT = timedelta(hours=10)
 
 PERIOD_FORM = r"^[0-9]{4}-(0[1-9]|1[0-2])$"

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The key under which Airflow keeps it (XCom) until the task is tried again.
+# The XCom key of the message; Airflow keeps it until the task is tried again.
 REFUSAL = "refusal"
 
 # What goes through Airflow's metadata database stays small; the log has every row.
 _RETURNED = 1_000
 
-_SILENT = "something outside didn't answer: the warehouse, the platform, the payment gateway or the mail server"
+_NO_ANSWER = "something outside didn't answer: the warehouse, the platform, the payment gateway or the mail server"
 
 _Result = TypeVar("_Result")
 
@@ -44,22 +44,22 @@ def reports(
 
 
 def says_why(act: Callable[[Mapping[str, Any]], _Result]) -> Callable[[Mapping[str, Any]], _Result]:
-    """Let what `act` raises go on, once its words are kept: what is wrong and what to do, without names of hosts."""
+    """Keep the message of an error that `act` raises for the pages, without host names, and raise it again."""
 
     @wraps(act)
-    def told(context: Mapping[str, Any]) -> _Result:
+    def reporting(context: Mapping[str, Any]) -> _Result:
         try:
             return act(context)
         except EvbillingError as error:
-            # What doesn't answer is named with its address, which is for the log.
-            what = _SILENT if isinstance(error, TransientError) else error.what
-            _keep(context, {"what": what, "fix": error.fix})
+            # The message of a service that doesn't answer names its address, which belongs in the log only.
+            what = _NO_ANSWER if isinstance(error, TransientError) else error.what
+            _push(context, {"what": what, "fix": error.fix})
             raise
 
-    return told
+    return reporting
 
 
-def _keep(context: Mapping[str, Any], words: dict[str, str | None]) -> None:
+def _push(context: Mapping[str, Any], words: dict[str, str | None]) -> None:
     task_instance = context.get("ti")
     if task_instance is None:
         return

@@ -99,7 +99,7 @@ def test_what_is_tried_by_class_of_decline(failed: PaymentWorld) -> None:
         sentences = [retry.sentence() for retry in month_end_retries(payments, PERIOD, now())]
         assert f"{failed.ids[1]}  7.14 EUR  " in sentences[0]
         assert "  now  (declined once" in sentences[0]
-        assert "  not by itself  (declined for good" in sentences[1]
+        assert "  no automatic try  (declined for good" in sentences[1]
         assert " UTC  (declined once" in due_retries(payments, now())[0].sentence()
         assert run(payments, month_end_retries(payments, PERIOD, now()), "e", "month_end") == {"declined": 2}
         # A reason that nobody knows is tried again once only.

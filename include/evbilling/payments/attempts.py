@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _UNRECORDED = "the gateway's answer can't be recorded; payment_reconciliation lists the payment"
 
-# Statements opened in one transaction: so many rows stay locked against who else would collect them.
+# Statements opened in one transaction: that many rows stay locked against other collections.
 OPENED_AT_ONCE = 1_000
 
 
@@ -52,7 +52,7 @@ class Debt:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What became of one statement: an attempt of so many minor units, or the code of why there is none."""
+    """What became of one statement: an attempt with its amount in minor units, or the code for why there is none."""
 
     statement_id: str
     attempt_id: int | None
@@ -62,7 +62,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An attempt to be sent now; whoever claimed it is the only one to send it for a while."""
+    """An attempt to be sent now; only the worker that claimed it may send it until the lease ends."""
 
     attempt_id: int
     statement_id: str

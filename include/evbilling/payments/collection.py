@@ -24,15 +24,15 @@ from evbilling.services import Services
 
 log = logging.getLogger(__name__)
 
-# Calls under way at once: at 20 a second, so many may each take over a second without slowing the others.
+# Calls under way at once: at 20 a second, each may take over a second without slowing the others.
 WORKERS = 32
-# A claim lapses after this: its sender sends nothing more by it, and is taken for dead. If it has sent already, sending
-# again is harmless, for the key is the same.
+# A claim lapses after this: its worker sends nothing more under it and counts as dead. If it has sent already, sending
+# again is harmless, because the key is the same.
 LEASE_SECONDS = 60.0
-# Answers are recorded at least so often, and so many at a time.
+# Answers are recorded at least this often, and this many at a time.
 _FLUSH_SECONDS = 0.25
 _FLUSH_ROWS = 64
-# So many calls in a row without an answer, and no more are made: each would be an outcome that nobody knows.
+# After this many calls in a row without an answer no more are made: each would be another unknown outcome.
 _SILENT_CALLS = 24
 
 
@@ -78,7 +78,7 @@ def collect(
     """
     collected = Collected()
     with services.warehouse() as connection:
-        # Asked only where there is something to send: a month without a debt needs no gateway.
+        # Only if there is something to send: a month without a debt needs no gateway.
         if not attempts.count_waiting(connection, batch):
             return collected
         gateway.check()
@@ -118,7 +118,7 @@ class _Sender:
         try:
             self._send_all()
         except BaseException:
-            self._keep_what_came()
+            self._record_remaining()
             raise
 
     def _send_all(self) -> None:
@@ -127,10 +127,10 @@ class _Sender:
             self._flush(at_once=not self._calls)
             self._stop_if_silent()
 
-    def _keep_what_came(self) -> None:
-        """Whatever went wrong, the calls under way have been made: their answers are worth keeping.
+    def _record_remaining(self) -> None:
+        """After an error, record the answers of the calls that were already made.
 
-        Over a connection of its own, for the other one may be what failed. If that fails too, no harm is done: the
+        It uses a new connection, since the first may be what failed. If that fails too, no harm is done: the
         attempts stay pending, and sent again with the same key they are answered the same.
         """
         # Its open transaction, if any, would keep the new one waiting.
@@ -152,7 +152,7 @@ class _Sender:
 
     def _claim(self) -> bool:
         free = self.workers - len(self._calls)
-        # Half of the workers at a time: one transaction for many, and nobody has to wait for the slowest.
+        # Claim when half of the workers are free: one transaction for many attempts, and none waits for the slowest.
         if free < max(1, self.workers // 2):
             return False
         lease = Lease(self.lease_seconds)
@@ -204,7 +204,7 @@ class _Sender:
     def _record(self, connection: psycopg.Connection[Any]) -> None:
         answers: dict[int, ChargeResult] = {}
         for attempt_id, result in self._answers:
-            # Of two answers to one attempt, sent again when its claim had lapsed, the one that knows.
+            # Of two answers to one attempt (sent again after its claim lapsed) keep the one with a known outcome.
             if attempt_id not in answers or result.outcome is not Outcome.UNKNOWN:
                 answers[attempt_id] = result
         for attempt_id, _, outcome in attempts.record(connection, list(answers.items())):

@@ -22,7 +22,7 @@ def read_payers(platform_url: str, user_ids: Collection[str]) -> dict[str, Payer
 
     Raises `BadInput` if the platform breaks the contract, `TransientError` if it doesn't answer.
     """
-    # An admin who has left has no say any more, and no card to be charged.
+    # An inactive admin's card mustn't be charged.
     return {
         user.user_id: Payer(
             user.user_id,

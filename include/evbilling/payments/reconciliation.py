@@ -1,7 +1,7 @@
-"""Compares the gateway with our record, both ways, and finds out what became of charges that nobody heard of.
+"""Compares the gateway with our record, both ways, and settles charges with an unknown outcome.
 
 Only asking settles an unknown outcome. A difference in money is listed as a break for a person to look at; nothing here
-books it away.
+posts an entry for it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from evbilling.warehouse.runs import record_tie_out
 
 log = logging.getLogger(__name__)
 
-# That a charge isn't listed proves nothing while it may still be on its way: only after this.
+# A charge that isn't listed may still be on its way; it counts as not made only after this.
 MIN_AGE = timedelta(hours=1)
 # Clocks differ: ours says when we asked, the gateway's when the payment was made.
 _CLOCK_SLACK = timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""Which actions a statement allows, whoever asks, and why not the others. Pure.
+"""Which actions a statement allows, regardless of the user, and why not the others. Pure.
 
 Reasons that need the payment method or the history of attempts (no method, declined for good, tried too often) come
 from the preview of a Re-Bill instead. Whatever is refused here, the action itself refuses too.

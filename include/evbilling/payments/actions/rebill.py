@@ -1,4 +1,4 @@
-"""Re-Bill: charge statements again at an operator's word. The same for a DAG, a page or a script."""
+"""Re-Bill: charge statements again on an operator's request. The same for a DAG, a page or a script."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class RebillRequest:
     """Which statements to charge again: by id, or all of an account in a period. `request_id` makes it one request.
 
-    `expected_total`: what will be charged, by currency in major units, as whoever decided saw it.
+    `expected_total`: what will be charged, by currency in major units, as seen when it was decided.
     """
 
     request_id: str

@@ -100,7 +100,7 @@ def _reverse(connection: psycopg.Connection[Any], request: UndoRequest, number: 
         "select paid_outside_id, is_new from billing.reverse_paid_outside(%s, %s, %s, %s, %s)",
         (request.request_id, request.statement_id, number, request.actor, request.reason.strip()),
     ).fetchone()  # type: ignore[misc]
-    # Only now: whoever held the statement until then may have changed both.
+    # Read under the lock: the previous holder of it may have changed both.
     amount, unit, currency, paid_on, reference, due = connection.execute(
         """select amount_minor, minor_unit, currency, paid_on, reference, billing.balance_minor(statement_id)
            from billing.paid_outside where paid_outside_id = %s""",

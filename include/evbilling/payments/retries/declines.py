@@ -1,7 +1,7 @@
 """What a decline means: whether trying again can help, and what to tell the financial admin. Pure.
 
 Stripe publishes its codes but no division into hard and soft. Here a code is hard if the same payment method can't
-succeed or card networks forbid another try, soft if it may pass by itself, and the customer's if somebody has to act.
+succeed or card networks forbid another try, soft if another try may succeed, and the customer's if somebody has to act.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class DeclineClass(StrEnum):
     """What may follow a decline.
 
     HARD: nothing, until the payment method changes. SOFT: another try later. NEEDS_CUSTOMER: a try once the customer
-    has acted. UNKNOWN: can't be told, so very few tries.
+    has acted. UNKNOWN: no known meaning, so very few tries.
     """
 
     HARD = "hard"
@@ -45,15 +45,15 @@ _ADVICE = {
 _HARD, _SOFT = DeclineClass.HARD, DeclineClass.SOFT
 _CUSTOMER, _UNKNOWN = DeclineClass.NEEDS_CUSTOMER, DeclineClass.UNKNOWN
 
-# Lost, stolen and suspected cards all read like this: whoever uses the card mustn't learn what the bank suspects.
+# The same text for lost, stolen and suspected cards: the card's user mustn't learn what the bank suspects.
 _NEUTRAL = "The bank declined this card for good; please add another payment method."
 _CONSENT_GONE = "The bank says that payments to us were stopped; please ask your bank, or add another payment method."
 _ASK_BANK = "The bank declined the charge without a reason; please ask your bank, or add another payment method."
-_LATER = "The bank or its network couldn't handle the charge just then; nothing to do, it is tried again."
+_LATER = "The bank or its network couldn't handle the charge just then; you needn't do anything, we'll try again."
 _PIN = "The bank wants a PIN, which can't be given for this charge; please add another payment method."
 _CARD_DATA = "The bank didn't recognise the card's details; please enter the card again or add another one."
 _CONFIRM = "The bank wants you to confirm the payment; please pay it yourself or confirm the card again."
-_LIMIT = "The charge goes beyond the card's limit for now; please raise the limit, or it is tried again later."
+_LIMIT = "The charge goes beyond the card's limit for now; please raise the limit, or wait for the next automatic try."
 _KIND = "The card doesn't allow this kind of charge; please add another payment method."
 
 DECLINES: tuple[Decline, ...] = (
@@ -79,25 +79,25 @@ DECLINES: tuple[Decline, ...] = (
     Decline("stop_payment_order", _HARD, _CONSENT_GONE),
     Decline("testmode_decline", _HARD, "A test card can't pay a real charge; please add a real payment method."),
     Decline("transaction_not_allowed", _HARD, _KIND),
-    # May pass by itself. Sources disagree on do_not_honor and generic_decline; card networks allow to try them again.
+    # Another try may succeed. Sources disagree on do_not_honor and generic_decline; card networks allow another try.
     Decline("approve_with_id", _SOFT, _LATER),
     Decline(
         "card_decline_rate_limit_exceeded",
         _SOFT,
-        "The card was declined too often in a short time; please add another payment method, or it is tried again.",
+        "The card was declined too often in a short time; please add another one, or wait for the next try.",
     ),
     Decline("card_velocity_exceeded", _SOFT, _LIMIT),
     Decline("do_not_honor", _SOFT, _ASK_BANK),
     Decline(
         "duplicate_transaction",
         _SOFT,
-        "The bank saw the same charge a moment before; please check whether it is paid, or it is tried again later.",
+        "The bank saw the same charge a moment before; please check whether it was paid; otherwise we'll try it again.",
     ),
     Decline("generic_decline", _SOFT, _ASK_BANK),
     Decline(
         "insufficient_funds",
         _SOFT,
-        "There wasn't enough money on the card; please top it up or add another payment method, or it is tried again.",
+        "There wasn't enough money on the card; please top it up or add another payment method; we'll try it again.",
     ),
     Decline("issuer_not_available", _SOFT, _LATER),
     Decline("processing_error", _SOFT, _LATER),
@@ -141,18 +141,26 @@ DECLINES: tuple[Decline, ...] = (
     Decline("no_action_taken", _UNKNOWN, _ASK_BANK),
     # What the gateway refuses as a request.
     Decline(
-        "amount_too_large", _HARD, "The amount is more than the gateway can charge at once; please pay it otherwise."
+        "amount_too_large",
+        _HARD,
+        "The amount is more than the gateway can charge at once; please use another payment method.",
     ),
-    Decline("amount_too_small", _HARD, "The amount is less than the gateway can charge; please pay it otherwise."),
+    Decline(
+        "amount_too_small", _HARD, "The amount is less than the gateway can charge; please use another payment method."
+    ),
     Decline(
         "resource_missing",
         _CUSTOMER,
         "The gateway doesn't know the stored customer or payment method; please add the payment method again.",
     ),
     # Our own.
-    Decline(AMOUNT_NOT_CHARGEABLE, _HARD, "The gateway can't charge exactly this amount; please pay it otherwise."),
+    Decline(
+        AMOUNT_NOT_CHARGEABLE, _HARD, "The gateway can't charge exactly this amount; please use another payment method."
+    ),
     Decline(NO_PAYMENT_METHOD, _CUSTOMER, "No payment method is stored, so nothing could be charged; please add one."),
-    Decline(NOT_CHARGED, _SOFT, "The charge never took place at the gateway; nothing to do, it is tried again."),
+    Decline(
+        NOT_CHARGED, _SOFT, "The charge never took place at the gateway; you needn't do anything, we'll try again."
+    ),
 )
 
 _BY_CODE = {decline.code: decline for decline in DECLINES}

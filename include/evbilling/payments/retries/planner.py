@@ -97,7 +97,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What a payment method's own declines come to: tried again no earlier than `at`, or, None, not by itself."""
+    """What a payment method's own declines mean: the earliest automatic try, or None for no automatic try."""
 
     at: datetime | None
     reason_id: str
@@ -107,7 +107,7 @@ class _Verdict:
 def plan_retry(
     statement_id: str, attempts: Sequence[Attempt], payment_method: str | None, policy: Policy, now: datetime
 ) -> Plan:
-    """When to try a statement again by itself, given its attempts and the payment method that is stored now."""
+    """The next automatic try of a statement, from its attempts and the payment method that is stored now."""
     verdict = _judge(attempts, payment_method, policy, now)
     at = verdict.at
     if at is None:

@@ -35,7 +35,7 @@ class Retry:
     def sentence(self) -> str:
         """The retry in one line, for the log of a dry run."""
         amount = f"{from_minor(self.debt.balance_minor, self.debt.minor_unit)} {self.debt.currency}"
-        when = "now" if self.is_tried else f"{self.plan.at:%Y-%m-%d %H:%M} UTC" if self.plan.at else "not by itself"
+        when = "now" if self.is_tried else f"{self.plan.at:%Y-%m-%d %H:%M} UTC" if self.plan.at else "no automatic try"
         return f"{self.debt.statement_id}  {amount}  {self.debt.financial_admin_id}  {when}  ({self.plan.detail})"
 
 
