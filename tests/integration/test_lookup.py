@@ -36,14 +36,14 @@ def platform(request: Any, platform_db: str, tmp_path: Path) -> Iterator[Platfor
 
 
 def ids(found: Any) -> list[str]:
-    return [row.account_id for row in found.accounts]
+    return [row.account_id for row in found.rows]
 
 
 def test_accounts_are_listed_once_in_order_of_their_ids(platform: PlatformLookup) -> None:
     found = platform.find_accounts()
     assert ids(found) == ["A-1", "B 50%", "a-2", "b_3", "c/4", "d'5", "Ä"]
     assert (found.has_earlier, found.has_later) == (False, False)
-    assert found.accounts[0] == AccountRow("A-1", "Name of A-1", "DE", "Europe/Berlin", "EUR")
+    assert found.rows[0] == AccountRow("A-1", "Name of A-1", "DE", "Europe/Berlin", "EUR")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_pages_go_forwards_and_back(platform: PlatformLookup) -> None:
     assert (ids(third), third.has_earlier, third.has_later) == (["Ä"], True, False)
     back = platform.find_accounts(size=3, before="Ä")
     assert (ids(back), back.has_earlier, back.has_later) == (["b_3", "c/4", "d'5"], True, True)
-    assert platform.find_accounts(size=3, before="b_3") == type(first)(first.accounts, False, True)
+    assert platform.find_accounts(size=3, before="b_3") == type(first)(first.rows, False, True)
 
 
 def test_an_account_with_its_users(platform: PlatformLookup) -> None:

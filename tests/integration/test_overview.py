@@ -218,7 +218,7 @@ def test_the_state_in_a_sentence(world: Months) -> None:
     assert state.kind == "warn"
     assert state.sentence == (
         f"Issued on {day.day} {day:%B %Y}: 11 connector statements for 66 connectors."
-        " 3 accounts held: mend what is named below, then run the month again."
+        " 3 accounts are on hold. Fix the problems below, then issue the missing statements."
     )
 
 

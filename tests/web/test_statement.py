@@ -197,7 +197,7 @@ def test_a_pdf_needs_no_platform(site: Site, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_csv_goes_beyond_one_part(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read in parts, every line comes once and in order."""
-    monkeypatch.setattr("evbilling.read_models.statement.lines_csv._AT_ONCE", 3)
+    monkeypatch.setattr("evbilling.read_models.statement.csv_export._PAGE_ROWS", 3)
     billed(site, [f"c{n:02d}" for n in range(5)], excluded=4)
     lines = [(row[3], row[4]) for row in site.rows(f"/statements/{STATEMENT}/lines.csv")[1:]]
     assert lines == [(f"c{n:02d}", str(c)) for n in range(5) for c in (1, 2)]

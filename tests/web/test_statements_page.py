@@ -192,7 +192,7 @@ def test_a_head_sorts_and_turns_round(read: Any) -> None:
         ("type=lost", "type", "give one of connector, account, correction"),
         ("id=X-1&account=acme", "id", "ids look like A-202611-000042"),
         ("currency=EURO", "currency", "such as EUR"),
-        ("account=a%00b", "account", "no text"),
+        ("account=a%00b", "account", "not valid text"),
     ],
 )
 def test_a_bad_value_is_refused_beside_its_field(read: Any, query: str, field: str, says: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from evbilling.documents import Issuer, day, day_of, money, month, number
 from evbilling.payments.retries import explain
-from evbilling.read_models.statement.view import Attempt, StatementView
+from evbilling.read_models.statement import Attempt, StatementView
 
 if TYPE_CHECKING:
     import jinja2

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from evbilling.paging import make_page
 from evbilling.period import Period
 from evbilling.warehouse.query import fetch_all, fetch_as
 
@@ -80,8 +81,8 @@ def mail_page(
         "before": before,
         "most": most + 1,
     }
-    rows = fetch_as(connection, MailRow, "mail/list", **values)
-    return rows[:most], rows[most - 1].mail_id if len(rows) > most else None
+    page = make_page(fetch_as(connection, MailRow, "mail/list", **values), most, is_first=before is None)
+    return page.rows, page.rows[-1].mail_id if page.has_later else None
 
 
 def counts_by_state(connection: psycopg.Connection[Any], wanted: MailFilter) -> dict[str, int]:

@@ -20,8 +20,7 @@ from evbilling.mail.letters import FAILED_CHARGE, write_letter
 from evbilling.mail.messages import Sender, compose, message_id
 from evbilling.mail.outbox import ReservedMail
 from evbilling.mail.recipients import Address, Recipients
-from evbilling.read_models.statement.reading import show_statement
-from evbilling.read_models.statement.view import StatementView
+from evbilling.read_models.statement import StatementView, show_statement
 from evbilling.services import Services
 from evbilling.warehouse.connect import connected
 

@@ -17,7 +17,7 @@ from evbilling.platform.contract import (
     Column,
     Table,
 )
-from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountPage, AccountRow, AppUser, PlatformLookup
+from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser, PlatformLookup
 from evbilling.platform.source import (
     CHARGE_TABLES,
     INVENTORY_TABLES,
@@ -46,7 +46,6 @@ __all__ = [
     "SCOPE_STATUSES",
     "SHARD_ROWS",
     "TABLES",
-    "AccountPage",
     "AccountRow",
     "AppUser",
     "Column",

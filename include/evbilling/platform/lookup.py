@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from evbilling.paging import Page
+
 if TYPE_CHECKING:
     from evbilling.platform.inventory import AccountHistory
     from evbilling.platform.source import CountWindow
@@ -23,15 +25,6 @@ class AccountRow:
     country: str | None
     time_zone: str | None
     currency: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AccountPage:
-    """Accounts in order of their ids, each once, and whether there are more before and after them."""
-
-    accounts: tuple[AccountRow, ...]
-    has_earlier: bool
-    has_later: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +51,9 @@ class PlatformLookup(Protocol):
 
     def find_accounts(
         self, text: str = "", *, after: str | None = None, before: str | None = None, size: int = PAGE_SIZE
-    ) -> AccountPage:
+    ) -> Page[AccountRow]:
         """The first `size` accounts whose id or name contains `text` in any case; of those after an id, or the last
-        `size` of those before one."""
+        `size` of those before one. In order of their ids, each once."""
 
     def account_rows(self, account_ids: Sequence[str]) -> list[AccountRow]:
         """All rows of these accounts: an account that the platform has twice is a fault to be shown."""

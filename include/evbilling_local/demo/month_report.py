@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evbilling.period import Period
 
 if TYPE_CHECKING:
-    from evbilling.read_models.month.figures import Check, LeftOut, MonthOverview
+    from evbilling.read_models.month import Check, LeftOut, MonthOverview
 
 _ACCOUNTS_SHOWN = 12
 _CURRENCY = re.compile(r"-[A-Z]{3}$")
@@ -32,7 +32,7 @@ def print_month(warehouse_url: str, period: Period) -> None:
 
     What has no rows yet is left out.
     """
-    from evbilling.read_models.month.reading import month_overview
+    from evbilling.read_models.month import month_overview
     from evbilling.warehouse import connected, fetch_all
 
     with connected(warehouse_url, what="warehouse") as connection:

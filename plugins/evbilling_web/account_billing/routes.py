@@ -63,7 +63,7 @@ def accounts(request: Request, q: str = "", after: str | None = None, before: st
     found = platform.find_accounts(sought or "", after=after, before=before)
     with warehouse.reading() as connection:
         period = next_period(connection, now())
-        in_force = settings_of(connection, period, [account.account_id for account in found.accounts])
+        in_force = settings_of(connection, period, [account.account_id for account in found.rows])
     terms = {account_id: recorded.terms for account_id, recorded in in_force.items()}
     ids = {setting.financial_admin_id for setting in terms.values() if setting.financial_admin_id}
     admins = {user.user_id: user for user in platform.users(sorted(ids))}

@@ -14,8 +14,7 @@ from evbilling.money import as_price, minor_unit
 from evbilling.period import Period
 from evbilling.platform import MOST_USERS, AccountRow, AppUser, PlatformLookup
 from evbilling.platform.access import open_lookup
-from evbilling.read_models.preview.preview import Preview
-from evbilling.read_models.preview.reading import preview_terms
+from evbilling.read_models.preview import Preview, preview_terms
 from evbilling.settings import (
     BillingState,
     BillingTerms,

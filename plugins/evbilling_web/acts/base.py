@@ -12,7 +12,7 @@ from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions import ActionResult, OutsidePayment, refusal, total_by_currency
-from evbilling.read_models.statement_list.current import StatementNow
+from evbilling.read_models.statement_list import CurrentStatement
 from evbilling_airflow.actions import OperatorAction
 from evbilling_web.rights import Right
 
@@ -37,7 +37,7 @@ class Row:
     """
 
     statement_id: str
-    now: StatementNow | None = None
+    now: CurrentStatement | None = None
     amount: Decimal | None = None
     currency: str | None = None
     status_then: str | None = None

@@ -15,7 +15,7 @@ from evbilling.payments.actions import (
     preview_mark_statements,
     status_if_marked,
 )
-from evbilling.read_models.statement_list.current import StatementNow, load_now
+from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
@@ -29,7 +29,7 @@ def propose(asked: Asked) -> Proposal:
     ids = are_ids(asked.statement_ids)
     found = {row.statement_id: row for row in _preview(tuple(ids))} if ids else {}
     with warehouse.reading() as connection:
-        now = load_now(connection, ids)
+        now = read_current(connection, ids)
     return Proposal(
         tuple(_row(found[text], now.get(text)) if text in found else no_id(text) for text in asked.statement_ids)
     )
@@ -65,7 +65,7 @@ def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
     return preview_mark_statements(warehouse.services(), request, latest_today(now))
 
 
-def _row(marked: ActionResult, now: StatementNow | None) -> Row:
+def _row(marked: ActionResult, now: CurrentStatement | None) -> Row:
     then = None
     if now and now.balance is not None and marked.amount is not None and not marked.is_refused:
         then = status_if_marked(now.balance, marked.amount)

@@ -9,7 +9,7 @@ from typing import Any
 from evbilling.errors import TransientError
 from evbilling.payments.actions import ActionResult, RebillRequest, preview_rebill, status_if_charged
 from evbilling.platform.access import open_lookup
-from evbilling.read_models.statement_list.current import StatementNow, load_now
+from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow import actions, connections
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
@@ -21,7 +21,7 @@ def propose(asked: Asked) -> Proposal:
     ids = are_ids(asked.statement_ids)
     found = {row.statement_id: row for row in _preview(tuple(ids))} if ids else {}
     with warehouse.reading() as connection:
-        now = load_now(connection, ids)
+        now = read_current(connection, ids)
     names = _names(row.payer for row in found.values() if row.payer)
     return Proposal(
         tuple(_row(found[text], now.get(text), names) if text in found else no_id(text) for text in asked.statement_ids)
@@ -45,7 +45,7 @@ def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
     return preview_rebill(connections.preview_services(), request, datetime.now(UTC))
 
 
-def _row(row: ActionResult, now: StatementNow | None, names: dict[str, str]) -> Row:
+def _row(row: ActionResult, now: CurrentStatement | None, names: dict[str, str]) -> Row:
     then = None
     if now and now.balance is not None and row.amount is not None and not row.is_refused:
         then = status_if_charged(now.balance, row.amount, has_failed=now.has_failed)

@@ -7,7 +7,7 @@ from typing import Any
 from evbilling.errors import BadInput
 from evbilling.mail import KIND_LABELS, KINDS, SendRequest, preview_send
 from evbilling.payments.actions import ActionResult, Code
-from evbilling.read_models.statement_list.current import StatementNow, load_now
+from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
@@ -24,7 +24,7 @@ def propose(asked: Asked) -> Proposal:
     ids = are_ids(asked.statement_ids)
     found = {row.statement_id: row for row in _preview(tuple(ids), asked.kind)} if ids else {}
     with warehouse.reading() as connection:
-        now = load_now(connection, ids)
+        now = read_current(connection, ids)
     return Proposal(
         tuple(_row(found[text], now.get(text)) if text in found else no_id(text) for text in asked.statement_ids)
     )
@@ -47,7 +47,7 @@ def _preview(ids: tuple[str, ...], kind: str | None) -> list[ActionResult]:
     return preview_send(warehouse.services(with_platform=True), request)
 
 
-def _row(sending: ActionResult, now: StatementNow | None) -> Row:
+def _row(sending: ActionResult, now: CurrentStatement | None) -> Row:
     return Row(
         sending.statement_id,
         now,

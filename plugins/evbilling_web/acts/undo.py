@@ -12,7 +12,7 @@ from evbilling.payments.actions import (
     preview_reverse_payment,
     status_if_undone,
 )
-from evbilling.read_models.statement_list.current import StatementNow, load_now
+from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
@@ -25,7 +25,7 @@ def propose(asked: Asked) -> Proposal:
     if not are_ids([text]):
         return Proposal((no_id(text),))
     with warehouse.reading() as connection:
-        now = load_now(connection, [text]).get(text)
+        now = read_current(connection, [text]).get(text)
     payments = {payment.payment_id: payment for payment in outside_payments(warehouse.services(), text)}
     standing = [payment for payment in payments.values() if payment.undone_at is None]
     wanted = [asked.payment_id] if asked.payment_id else [payment.payment_id for payment in standing] or [""]
@@ -55,7 +55,7 @@ def _preview(statement_id: str, payment_id: str) -> ActionResult:
     return undone
 
 
-def _row(undone: ActionResult, now: StatementNow | None, payment: OutsidePayment | None) -> Row:
+def _row(undone: ActionResult, now: CurrentStatement | None, payment: OutsidePayment | None) -> Row:
     then = None
     if now and now.balance is not None and now.paid is not None and undone.amount is not None:
         then = status_if_undone(now.balance, now.paid, undone.amount, has_failed=now.has_failed) or now.status

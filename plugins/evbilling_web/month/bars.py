@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from evbilling.read_models.month.figures import AgeFigure, BilledMonth, FailureFigure, MonthOverview, StatusFigure
+from evbilling.read_models.month import AgeFigure, BilledMonth, FailureFigure, MonthOverview, StatusFigure
 
 # The kinds of bars are classes of month.css.
 _STATUS_KINDS = {

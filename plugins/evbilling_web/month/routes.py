@@ -10,9 +10,8 @@ from fastapi.responses import HTMLResponse
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.read_models.month.reading import month_overview, months
-from evbilling.read_models.month.state import month_state
-from evbilling.read_models.statement_list.filters import StatementFilter
+from evbilling.read_models.month import month_overview, month_state, months
+from evbilling.read_models.statement_list import StatementFilter
 from evbilling_web import warehouse
 from evbilling_web.links import period_of
 from evbilling_web.month.bars import bar_tables

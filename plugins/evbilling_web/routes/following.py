@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from evbilling.mail import requested
 from evbilling.payments.actions import FAILED, ActionResult, describe
 from evbilling.payments.retries import explain
-from evbilling.read_models.statement_list.current import StatementNow, load_now
+from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow.actions import ACTIONS, SEND_MAIL
 from evbilling_airflow.reporting import REFUSAL
 from evbilling_web import runs, warehouse
@@ -44,7 +44,7 @@ class StatementOutcome:
     statement_id: str
     words: str
     is_done: bool
-    now: StatementNow | None
+    now: CurrentStatement | None
     why: str | None
 
 
@@ -132,7 +132,7 @@ def _is_refusal(value: Any) -> bool:
 
 def _outcomes(results: Sequence[ActionResult]) -> list[StatementOutcome]:
     with warehouse.reading() as connection:
-        current = load_now(connection, [result.statement_id for result in results])
+        current = read_current(connection, [result.statement_id for result in results])
     outcomes = []
     for result in results:
         now = current.get(result.statement_id)
@@ -146,7 +146,7 @@ def _mail_outcomes(run: runs.RunState, results: Sequence[ActionResult]) -> list[
     """The delivery state of each message that the run requested, and why the others weren't requested."""
     with warehouse.reading() as connection:
         messages = requested(connection, run.run_id)
-        now = load_now(connection, [message.statement_id for message in messages])
+        now = read_current(connection, [message.statement_id for message in messages])
     delivered = [
         StatementOutcome(message.statement_id, message.sentence(), message.is_sent, now[message.statement_id], None)
         for message in messages

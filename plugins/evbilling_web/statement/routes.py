@@ -12,10 +12,19 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import EvbillingError
 from evbilling.payments.actions import load_action_facts
-from evbilling.read_models.statement import lines
-from evbilling.read_models.statement.lines_csv import lines_csv
-from evbilling.read_models.statement.reading import show_statement
-from evbilling.read_models.statement.view import CONNECTOR, CORRECTION, ExcludedConnector, Header, StatementView
+from evbilling.read_models.statement import (
+    CONNECTOR,
+    CORRECTION,
+    ExcludedConnector,
+    Header,
+    StatementView,
+    charger_page,
+    corrected_page,
+    excluded_page,
+    item_page,
+    lines_csv,
+    show_statement,
+)
 from evbilling_web import warehouse
 from evbilling_web.offers import offers
 from evbilling_web.rendering import page
@@ -103,19 +112,19 @@ def _from(
     """The view with the requested page of its list."""
     header = view.header
     if header.kind == CONNECTOR and after is not None and view.charger_count:
-        return replace(view, chargers=lines.charger_page(connection, header, after=after, most=most))
+        return replace(view, chargers=charger_page(connection, header, after=after, most=most))
     if header.kind == CORRECTION and after is not None:
-        rows = lines.corrected_page(connection, header, header.statement_id, after=(after, connector), most=_ROWS)
+        rows = corrected_page(connection, header, header.statement_id, after=(after, connector), most=_ROWS)
         return replace(view, corrected=rows)
     if start and view.item_totals:
-        return replace(view, items=lines.item_page(connection, header, offset=start, most=_ROWS))
+        return replace(view, items=item_page(connection, header, offset=start, most=_ROWS))
     return view
 
 
 def _some_excluded(connection: Any, view: StatementView) -> tuple[ExcludedConnector, ...]:
     if not view.excluded:
         return ()
-    return lines.excluded_page(connection, view.header, most=_ROWS)
+    return excluded_page(connection, view.header, most=_ROWS)
 
 
 def _local(header: Header, at: Any) -> str:

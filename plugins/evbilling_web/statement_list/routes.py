@@ -11,14 +11,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import BadInput
-from evbilling.read_models.statement_list.csv_export import statements_csv
-from evbilling.read_models.statement_list.filters import STATUSES, TYPE_LABELS, Sort, StatementFilter
-from evbilling.read_models.statement_list.listing import (
+from evbilling.read_models.statement_list import (
+    STATUSES,
+    TYPE_LABELS,
+    Sort,
+    StatementFilter,
     StatementPage,
     choices,
     export_rows,
     find_accounts,
     list_statements,
+    statements_csv,
     totals,
 )
 from evbilling_web import warehouse

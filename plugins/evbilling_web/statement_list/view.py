@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 from evbilling.errors import BadInput
 from evbilling.payments.actions import ActionFacts
 from evbilling.period import Period
-from evbilling.read_models.statement_list.filters import TYPE_LABELS, Sort, StatementFilter
-from evbilling.read_models.statement_list.listing import ListedStatement, Totals
+from evbilling.read_models.statement_list import TYPE_LABELS, ListedStatement, Sort, StatementFilter, Totals
 
 PAGE_SIZES = (50, 100, 250)
 _FIELDS = ("type", "status", "period", "account", "id", "currency", "sort", "rows", "after", "before")

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evbilling.errors import TransientError
+from evbilling.paging import Page, make_page
 from evbilling.platform.contract import ACCOUNT, APP_USER, CHARGER, CONNECTOR, Table
 from evbilling.platform.files.checks import arrow_schema
 from evbilling.platform.files.tables import open_table, rows_among
 from evbilling.platform.inventory import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory
-from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountPage, AccountRow, AppUser
+from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser
 from evbilling.platform.source import CountWindow
 from evbilling.storage import public_name
 
@@ -62,7 +63,7 @@ class FileLookup:
 
     def find_accounts(
         self, text: str = "", *, after: str | None = None, before: str | None = None, size: int = PAGE_SIZE
-    ) -> AccountPage:
+    ) -> Page[AccountRow]:
         rows = self._whole(ACCOUNT)
         ids = rows.column("account_id")
         matches = pc.is_valid(ids)
@@ -80,11 +81,7 @@ class FileLookup:
             if row.account_id not in by_id and len(by_id) > size:
                 break
             by_id.setdefault(row.account_id, row)
-        listed = list(by_id.values())
-        shown, is_more = listed[:size], len(listed) > size
-        if before is not None:
-            return AccountPage(tuple(reversed(shown)), is_more, True)
-        return AccountPage(tuple(shown), after is not None, is_more)
+        return make_page(list(by_id.values()), size, is_first=after is None, backwards=before is not None)
 
     def account_rows(self, account_ids: Sequence[str]) -> list[AccountRow]:
         return list(_account_rows(rows_among(self._whole(ACCOUNT), "account_id", account_ids)))

@@ -11,9 +11,10 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
+from evbilling.paging import Page, make_page
 from evbilling.platform.contract import ACCOUNT, APP_USER, Table
 from evbilling.platform.inventory import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory
-from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountPage, AccountRow, AppUser
+from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser
 from evbilling.platform.postgres.queries import relations, select, snapshot
 from evbilling.platform.source import CountWindow
 from evbilling.warehouse import compose, connected, fetch_all
@@ -30,7 +31,7 @@ class PostgresLookup:
 
     def find_accounts(
         self, text: str = "", *, after: str | None = None, before: str | None = None, size: int = PAGE_SIZE
-    ) -> AccountPage:
+    ) -> Page[AccountRow]:
         backwards = before is not None
         beyond, direction = ("<", "desc") if backwards else (">", "asc")
         with self._connection() as connection:
@@ -44,11 +45,8 @@ class PostgresLookup:
                 edge=before if backwards else after,
                 size=size + 1,
             )
-        found = list(starmap(AccountRow, rows[:size]))
-        is_more = len(rows) > size
-        if backwards:
-            return AccountPage(tuple(reversed(found)), is_more, True)
-        return AccountPage(tuple(found), after is not None, is_more)
+        found = list(starmap(AccountRow, rows))
+        return make_page(found, size, is_first=after is None, backwards=backwards)
 
     def account_rows(self, account_ids: Sequence[str]) -> list[AccountRow]:
         return list(

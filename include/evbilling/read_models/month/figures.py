@@ -1,4 +1,4 @@
-"""What a month looks like at a glance: plain figures, amounts in major units beside their currency."""
+"""The figures of a month; amounts are in major units beside their currency."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from evbilling.period import Period
 
-# In the order in which finance reads them: what is in, what is still to come.
+# In the order in which finance reads them: collected first, then still due.
 STATUSES = (
     "Paid",
     "Billing failure (resolved)",
@@ -34,7 +34,7 @@ class BilledMonth:
 class StatusFigure:
     """A month's connector statements of one currency in one status.
 
-    `total` is as issued; `balance` is what is due now, corrections included, below zero for a credit.
+    `total` is as issued; `balance` is the balance due now with corrections, below zero for a credit.
     """
 
     currency: str
@@ -79,9 +79,9 @@ class DeclineFigure:
 
 @dataclass(frozen=True, slots=True)
 class AgeFigure:
-    """What all accounts owe in one currency on connector statements of one age, and what they have as credit on others.
+    """The balances of all accounts on connector statements of one age and currency, debts and credits apart.
 
-    `due` is zero or more, on `statements`; `credit` is zero or less, on `credits`. Neither hides the other.
+    `due` is zero or more, on `statements`; `credit` is zero or less, on `credits`.
     """
 
     currency: str
@@ -99,8 +99,8 @@ class AgeFigure:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An account without its statement. `reasons` are (id, sentence); what was expected of it is None where it can't be
-    known, or was not a question."""
+    """An account without its statement. `reasons` are (id, sentence); what was expected of it is None where it isn't
+    known or doesn't apply."""
 
     account_id: str
     account_name: str | None
@@ -112,8 +112,8 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class LeftOutFigure:
-    """Accounts of one sort without their statement: how many; the money expected of them by currency; how many of them
-    may bring money of which nothing is known; and the first of them, the most money first."""
+    """Accounts of one sort without their statement: their number; the money expected of them by currency; the number of
+    those whose expected money isn't known; and the first of them, the most money first."""
 
     accounts: int = 0
     expected: tuple[tuple[str, Decimal], ...] = ()
@@ -146,7 +146,7 @@ class Check:
 class MonthRun:
     """A run that keeps a record of the month: of connector_statements, account_statements or correct_statements.
 
-    `failure` says why it stopped; `differing` is how many issued statements it would issue otherwise now.
+    `failure` is why it failed; `differing` is the number of issued statements that it would issue differently now.
     """
 
     run_id: int
@@ -206,11 +206,11 @@ class MonthOverview:
 
     @property
     def is_begun(self) -> bool:
-        """True if there is anything of the month: a run, a statement, an account left out."""
+        """True if the month has a run, a statement or an account left out."""
         return bool(self.runs or self.this_month.statements or self.others or self.checks)
 
     def of_kind(self, kind: str) -> int:
-        """How many account statements or corrections the month has."""
+        """The number of account statements or corrections of the month."""
         return sum(figure.statements for figure in self.others if figure.kind == kind)
 
 

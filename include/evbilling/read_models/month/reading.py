@@ -1,5 +1,4 @@
-"""Reads a month's overview from the warehouse: by sums that are kept and by indexes, so that it takes as long for a
-hundred thousand statements as for ten."""
+"""Reads a month's overview by kept sums and indexes, as quickly for 100,000 statements as for ten."""
 
 from __future__ import annotations
 
@@ -38,9 +37,9 @@ Row = tuple[Any, ...]
 
 
 def month_overview(connection: psycopg.Connection[Any], period: Period, *, day: date) -> MonthOverview:
-    """`period` at a glance, ages as of `day`. A month of which there is nothing yet has empty figures.
+    """`period` at a glance, ages as of `day`. A month without runs and statements has empty figures.
 
-    Everything is of one moment if the connection's transaction is (repeatable read).
+    All figures are of one snapshot if the connection's transaction is (repeatable read).
     """
 
     def read(name: str, **params: object) -> list[Row]:
@@ -77,7 +76,7 @@ def month_overview(connection: psycopg.Connection[Any], period: Period, *, day: 
 
 
 def months(connection: psycopg.Connection[Any]) -> tuple[MonthLine, ...]:
-    """Every month that was begun, the newest first."""
+    """Every month that has begun, newest first."""
     rows = fetch_all(connection, "read_models/month/months")
     return tuple(MonthLine(Period.parse(row[0]), *row[1:]) for row in rows)
 

@@ -1,4 +1,4 @@
-"""What a month under proposed terms would come to for one account, beside what it comes to as things stand. Pure.
+"""One account's month under proposed terms, beside the same under the terms in force. Pure.
 
 Nothing is computed anew here: the account's connectors are counted, decided on and drafted by the functions that bill a
 month, only of fewer rows.
@@ -36,7 +36,7 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A fault that would keep the account from a statement, in words, with what to do."""
+    """A fault that would keep the account from getting a statement, in words, with the fix."""
 
     reason_id: str
     detail: str
@@ -46,7 +46,7 @@ class Problem:
 class Outcome:
     """A month of the account under `terms` (None: it has none); amounts in major units of the account's currency.
 
-    With `problems` there is no statement: `total` is what it was expected to bring then, and `net` and `tax` are None.
+    With `problems` there is no statement: `total` is then the amount expected, and `net` and `tax` are None.
     `nothing` says why there is no statement although there is no problem.
     """
 
@@ -62,18 +62,18 @@ class Outcome:
 
     @property
     def billed(self) -> int:
-        """Connectors billed, or that would be but for the problems."""
+        """Connectors billed, or that would be without the problems."""
         return self.ac_count + self.dc_count
 
     @property
     def comes_in(self) -> Decimal:
-        """What is really charged: nothing as long as there is a problem."""
+        """The amount really charged: zero as long as there is a problem."""
         return Decimal(0) if self.problems else self.total
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One account and period: `connectors` of the account at `counted_at`, and what becomes of them.
+    """One account and period: `connectors` of the account at `counted_at`, and the outcome for them.
 
     `currency` is None where the platform has none that ISO 4217 knows.
     """
@@ -88,13 +88,13 @@ class Preview:
 
     @property
     def difference(self) -> Decimal:
-        """By how much more is charged under the proposed terms; below zero: less."""
+        """The additional amount charged under the proposed terms; below zero: less."""
         return self.proposed.comes_in - self.current.comes_in
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformFacts:
-    """What the platform has of the account and of others that had its chargers, their financial admins included."""
+    """The platform's rows of the account and of others that had its chargers, with their financial admins."""
 
     accounts: Sequence[AccountRow]
     users: Sequence[AppUser]
@@ -110,12 +110,12 @@ def preview(
     rivals: Sequence[BillingTerms],
     now: datetime,
 ) -> Preview:
-    """The account's month under both terms, counted at the period's count instant, or `now` if that is yet to come.
+    """The account's month under both terms, counted at the period's count instant, or `now` if that is in the future.
 
-    `rivals` are the terms in force of the other accounts of `facts` that are billed: where a charger has moved around
-    the count, they may be the ones to be billed for it.
+    `rivals` are the terms in force of the other accounts of `facts` that are billed: where a charger moved around
+    the count, they may be billed for it instead.
     """
-    # Who isn't charged has connectors all the same, and they are counted as if it were.
+    # An account that isn't charged has connectors too: they are counted as if it were.
     counting = _accounts(facts, [_charging(account_id, proposed or current), *rivals], period, now)
     instants = [instant.to_pydatetime() for instant in counting["count_instant"]]
     inventory = account_inventory(facts.history, CountInstants.of(counting["account_id"].tolist(), instants))
@@ -126,7 +126,7 @@ def preview(
     def outcome(terms: BillingTerms | None) -> Outcome:
         if terms is None or not terms.charge_connectors:
             return _nothing_owed(Outcome(terms), unit)
-        # The counting went by the first of the two, and pandas takes its time however few the rows.
+        # The count used the first of the two; making the accounts again is slow, however few the rows.
         accounts = counting if terms is (proposed or current) else _accounts(facts, [terms, *rivals], period, now)
         summary = decide(inventory, accounts).summary
         return _outcome(terms, accounts, summary[summary["account_id"] == account_id], unit)
@@ -149,7 +149,7 @@ def _charging(account_id: str, terms: BillingTerms | None) -> BillingTerms:
 
 
 def _accounts(facts: PlatformFacts, terms: Sequence[BillingTerms], period: Period, now: datetime) -> pd.DataFrame:
-    """The accounts as a month's run would know them, counted `now` where their count is yet to come."""
+    """The accounts as a month's run would have them, counted `now` where their count instant is in the future."""
     accounts = pd.DataFrame(
         [(a.account_id, a.name, a.time_zone, a.currency) for a in facts.accounts],
         columns=["account_id", "name", "time_zone", "currency"],

@@ -11,7 +11,7 @@ from evbilling.platform import CountWindow, PlatformLookup
 from evbilling.read_models.preview.preview import PlatformFacts, Preview, preview
 from evbilling.settings import BillingTerms, settings_of
 
-# Where a day begins first and last.
+# The zones where a day begins first and last.
 _FIRST_ZONE, _LAST_ZONE = "Pacific/Kiritimati", "Etc/GMT+12"
 
 
@@ -24,7 +24,7 @@ def preview_terms(
     *,
     now: datetime,
 ) -> Preview:
-    """The account's month of `period` under `proposed` beside the same under what is in force for it; changes nothing.
+    """The account's month of `period` under the `proposed` terms beside those in force; changes nothing.
 
     Raises `TransientError` if the platform doesn't answer, or not in time.
     """

@@ -1,5 +1,6 @@
 """What one statement says, for its page, its PDF and its mail."""
 
+from evbilling.read_models.statement.csv_export import lines_csv
 from evbilling.read_models.statement.lines import (
     charger_page,
     corrected_page,
@@ -8,7 +9,6 @@ from evbilling.read_models.statement.lines import (
     item_page,
     line_page,
 )
-from evbilling.read_models.statement.lines_csv import lines_csv
 from evbilling.read_models.statement.reading import MOST_CHARGERS, MOST_ITEMS, show_statement
 from evbilling.read_models.statement.view import (
     ACCOUNT,
@@ -17,6 +17,7 @@ from evbilling.read_models.statement.view import (
     MOST_COUNTED,
     Attempt,
     CorrectedConnector,
+    ExcludedConnector,
     Header,
     Item,
     ItemTotals,
@@ -32,6 +33,7 @@ __all__ = [
     "MOST_ITEMS",
     "Attempt",
     "CorrectedConnector",
+    "ExcludedConnector",
     "Header",
     "Item",
     "ItemTotals",

@@ -1,7 +1,8 @@
-"""The lines of a statement, page by page: chargers and connectors, items, what a correction changes."""
+"""The lines of a statement, page by page: chargers and connectors, items, corrected connectors."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from evbilling.read_models.statement.view import (
 )
 from evbilling.warehouse import fetch_dicts
 
-# Nobody builds a charger with more outlets; a source that says so must not fill the memory.
+# No charger has more outlets; a faulty source must not fill the memory.
 MOST_CONNECTORS = 200
 
 
@@ -59,16 +60,7 @@ def line_page(
     connection: psycopg.Connection[Any], header: Header, *, after: tuple[str, int] | None = None, most: int
 ) -> tuple[tuple[str, Line], ...]:
     """The billed connectors with their chargers, after that charger and connector, `most` at most."""
-    charger, connector = after or (None, None)
-    rows = _rows(
-        connection,
-        "lines",
-        period=header.period,
-        account=header.account_id,
-        charger=charger,
-        connector=connector,
-        most=most,
-    )
+    rows = _rows_after(connection, "lines", after, most, period=header.period, account=header.account_id)
     return tuple(
         (
             row["charger_id"],
@@ -79,13 +71,13 @@ def line_page(
 
 
 def charger_count(connection: psycopg.Connection[Any], header: Header) -> int:
-    """How many chargers the statement bills; `MOST_COUNTED` and one if they are more."""
+    """The number of chargers that the statement bills; `MOST_COUNTED` + 1 if there are more."""
     (row,) = _rows(connection, "charger_count", period=header.period, account=header.account_id, most=MOST_COUNTED + 1)
     return int(row["chargers"])
 
 
 def excluded_by_rule(connection: psycopg.Connection[Any], header: Header) -> tuple[ExcludedByRule, ...]:
-    """What each rule excluded of the account's connectors. Looks at all of them: a second for five million."""
+    """The number of the account's connectors that each rule excluded. Reads all of them: a second for five million."""
     rows = _rows(connection, "excluded_by_rule", period=header.period, account=header.account_id)
     return tuple(ExcludedByRule(row["rule_id"], rule_says(row["rule_id"]), row["connectors"]) for row in rows)
 
@@ -94,16 +86,7 @@ def excluded_page(
     connection: psycopg.Connection[Any], header: Header, *, after: tuple[str, int] | None = None, most: int
 ) -> tuple[ExcludedConnector, ...]:
     """The connectors that aren't billed, after that charger and connector, `most` at most."""
-    charger, connector = after or (None, None)
-    rows = _rows(
-        connection,
-        "excluded",
-        period=header.period,
-        account=header.account_id,
-        charger=charger,
-        connector=connector,
-        most=most,
-    )
+    rows = _rows_after(connection, "excluded", after, most, period=header.period, account=header.account_id)
     return tuple(ExcludedConnector(**row) for row in rows)
 
 
@@ -116,20 +99,12 @@ def corrected_page(
     most: int,
 ) -> tuple[CorrectedConnector, ...]:
     """The connectors that a correction changes, after that charger and connector, `most` at most."""
-    charger, connector = after or (None, None)
-    rows = _rows(
-        connection,
-        "correction_lines",
-        correction=correction_id,
-        charger=charger,
-        connector=connector,
-        most=most,
-    )
+    rows = _rows_after(connection, "correction_lines", after, most, correction=correction_id)
     return tuple(_corrected(row, header.minor_unit) for row in rows)
 
 
 def corrected_count(connection: psycopg.Connection[Any], header: Header) -> int:
-    """How many connectors the correction changes."""
+    """The number of connectors that the correction changes."""
     query = "select count(*) from billing.correction_line where correction_id = %s"
     row = connection.execute(query, (header.statement_id,)).fetchone()
     return int(row[0]) if row else 0
@@ -137,37 +112,24 @@ def corrected_count(connection: psycopg.Connection[Any], header: Header) -> int:
 
 def item_page(connection: psycopg.Connection[Any], header: Header, *, offset: int = 0, most: int) -> tuple[Item, ...]:
     """The items of an account statement in its order, from `offset` on, `most` at most."""
-    major = partial(from_minor, decimals_of_currency=header.minor_unit)
     return tuple(
         Item(
-            row["item_kind"],
-            row["item_id"],
-            row["occurred_at"],
-            row["description"],
-            major(row["net_minor"]),
-            major(row["tax_minor"]),
-            major(row["total_minor"]),
-            major(row["settled_minor"]),
+            row["item_kind"], row["item_id"], row["occurred_at"], row["description"], *_amounts(row, header.minor_unit)
         )
         for row in _rows(connection, "items", statement=header.statement_id, offset=offset, most=most)
     )
 
 
 def item_totals(connection: psycopg.Connection[Any], header: Header) -> tuple[ItemTotals, ...]:
-    """What the items of an account statement come to, by kind, in its order."""
-    major = partial(from_minor, decimals_of_currency=header.minor_unit)
+    """The totals of an account statement's items by kind, in its order."""
     return tuple(
-        ItemTotals(
-            row["item_kind"],
-            item_label(row["item_kind"]),
-            row["items"],
-            major(row["net_minor"]),
-            major(row["tax_minor"]),
-            major(row["total_minor"]),
-            major(row["settled_minor"]),
-        )
+        ItemTotals(row["item_kind"], item_label(row["item_kind"]), row["items"], *_amounts(row, header.minor_unit))
         for row in _rows(connection, "item_totals", statement=header.statement_id)
     )
+
+
+def _amounts(row: dict[str, Any], minor_unit: int) -> list[Decimal]:
+    return [from_minor(row[f"{name}_minor"], minor_unit) for name in ("net", "tax", "total", "settled")]
 
 
 def _corrected(row: dict[str, Any], minor_unit: int) -> CorrectedConnector:
@@ -191,3 +153,10 @@ def _corrected(row: dict[str, Any], minor_unit: int) -> CorrectedConnector:
 
 def _rows(connection: psycopg.Connection[Any], name: str, **values: object) -> list[dict[str, Any]]:
     return fetch_dicts(connection, f"read_models/statement/{name}", **values)
+
+
+def _rows_after(
+    connection: psycopg.Connection[Any], name: str, after: tuple[str, int] | None, most: int, **values: object
+) -> list[dict[str, Any]]:
+    charger, connector = after or (None, None)
+    return _rows(connection, name, charger=charger, connector=connector, most=most, **values)

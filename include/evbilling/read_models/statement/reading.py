@@ -28,10 +28,10 @@ from evbilling.read_models.statement.view import (
 )
 from evbilling.warehouse import fetch_dicts
 
-# What a PDF lists at most; beyond, it sums up.
+# A PDF lists no more than this; it has the totals of the rest.
 MOST_CHARGERS = 1_000
 MOST_ITEMS = 1_000
-# How many of its connectors a correction shows beside the statement that it corrects.
+# The number of its connectors that a correction shows on the statement that it corrects.
 _MOST_BESIDE = 200
 
 _AS_STORED = (
@@ -66,11 +66,11 @@ def show_statement(
     items: int = MOST_ITEMS,
     count_excluded_up_to: int | None = None,
 ) -> StatementView:
-    """All that one statement says, of whatever kind; raises `NotReady` if there is none of this id.
+    """Everything about one statement of any kind; raises `NotReady` if there is none with this id.
 
-    Holds the first `chargers` of a connector statement, the first `items` of an account statement and as many lines of
-    a correction: `lines` has what follows. What isn't billed is counted unless the statement has more connectors than
-    `count_excluded_up_to`. All else are short queries by keys, of one moment if the transaction has one snapshot.
+    It has the first `chargers` of a connector statement, the first `items` of an account statement and as many lines of
+    a correction: `lines` reads the rest. Excluded connectors are counted unless the statement has more connectors than
+    `count_excluded_up_to`. All other queries are short and by key; they see one snapshot if the transaction has one.
     """
     found = _rows(connection, "header", statement=statement_id)
     if not found:
@@ -101,7 +101,7 @@ def _with_parts(
     is_excluded_counted: bool,
 ) -> StatementView:
     is_connector, is_account, is_correction = (header.kind == k for k in (CONNECTOR, ACCOUNT, CORRECTION))
-    # Decisions are those of the account's only connector statement of the period.
+    # The decisions of a period belong to the account's only connector statement of revision 0.
     has_lines = is_connector and header.revision == 0 and not is_archived
     payments = _payments(connection, header) if is_connector else ()
     return StatementView(

@@ -1,4 +1,4 @@
-"""What one statement says: the value objects that its page, its PDF and its mail are made from. Pure.
+"""One statement: the value objects from which its page, its PDF and its mail are made. Pure.
 
 Amounts are decimals in major units of the header's currency, with exactly its decimals; instants are aware.
 """
@@ -11,13 +11,13 @@ from decimal import Decimal
 
 CONNECTOR, ACCOUNT, CORRECTION = "connector", "account", "correction"
 
-# Beyond, chargers are only said to be more: to count a million takes seconds, and nobody asks for the number.
+# More chargers than this aren't counted: counting a million takes seconds, and the number isn't needed.
 MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a connector statement was billed by, as frozen into it, and who had set it."""
+    """The terms frozen into a connector statement, and who set them."""
 
     fee: Decimal
     dc_fee: Decimal
@@ -29,16 +29,16 @@ class Terms:
 
     @property
     def has_dc_fee(self) -> bool:
-        """True if DC connectors cost something else."""
+        """True if DC connectors have another fee."""
         return self.dc_fee != self.fee
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The statement itself. None where its kind has no such thing: only connector statements are collected.
+    """The statement itself. Fields that its kind doesn't have are None: only connector statements are collected.
 
-    `paid`, `balance` and `status` are as of now, all else as issued. A correction's amounts are by how much it changes
-    what it corrects; an account statement's total is its closing balance.
+    `paid`, `balance` and `status` are as of now, all else as issued. A correction's amounts are the changes to
+    the statement it corrects; an account statement's total is its closing balance.
     """
 
     statement_id: str
@@ -91,7 +91,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ChargerLines:
-    """A charger's billed connectors: `lines` holds the first of them, counts and subtotal are of all."""
+    """A charger's billed connectors: `lines` has the first of them, counts and subtotal cover all."""
 
     charger_id: str
     lines: tuple[Line, ...]
@@ -107,7 +107,7 @@ class ChargerLines:
 
 @dataclass(frozen=True, slots=True)
 class ExcludedByRule:
-    """How many of the account's connectors a rule excluded, and the rule in its own words."""
+    """The number of the account's connectors that a rule excluded, and the rule in words."""
 
     rule_id: str
     says: str
@@ -126,9 +126,9 @@ class ExcludedConnector:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment of the statement; `paid_by` is `gateway` or how else finance's view names it.
+    """One payment of the statement; `paid_by` is `gateway` or another value of finance's view.
 
-    An undo of a payment marked by mistake is a payment below zero that names what it takes back.
+    An undo of a payment marked by mistake is a payment below zero that names the one it reverses.
     """
 
     paid_by: str
@@ -144,13 +144,13 @@ class Payment:
 
     @property
     def is_undo(self) -> bool:
-        """True if it takes another payment back."""
+        """True if it reverses another payment."""
         return self.reverses_payment_id is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to charge the statement; `says` is what became of it in plain words, `trigger_label` what it was."""
+    """One attempt to charge the statement; `says` is its outcome in words, `trigger_label` what started it."""
 
     attempt_no: int
     trigger: str
@@ -170,7 +170,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """When the statement is tried again by itself; `planned_at` None: not, or not yet, for the reason that `says`."""
+    """When the statement is retried automatically; `planned_at` None: not, or not yet, for the reason in `says`."""
 
     planned_at: datetime | None
     reason_id: str
@@ -179,9 +179,9 @@ class RetryPlan:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedConnector:
-    """One connector that a correction changes: what was billed for it and what is now; None: nothing.
+    """One connector that a correction changes: the price billed before and now; None: not billed.
 
-    `why` says in words why nothing is billed any more; None if something is.
+    `why` is the reason in words why it is no longer billed; None if it is.
     """
 
     charger_id: str
@@ -194,7 +194,7 @@ class CorrectedConnector:
 
     @property
     def difference(self) -> Decimal:
-        """By how much the line changes the net amount."""
+        """The change of the net amount."""
         return (self.after or Decimal(0)) - (self.before or Decimal(0))
 
 
@@ -215,7 +215,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class StatementRef:
-    """Another statement to look at."""
+    """A reference to another statement."""
 
     statement_id: str
     period: str
@@ -226,7 +226,7 @@ class StatementRef:
 class Item:
     """One item of an account statement. `total` is what it adds to the balance; below zero for payments.
 
-    `settled` is what of a charge was paid elsewhere before it was listed, which is no part of the balance.
+    `settled` is the part of a charge that was paid elsewhere before it was listed; it isn't in the balance.
     """
 
     kind: str
@@ -241,7 +241,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ItemTotals:
-    """What the items of one kind come to, and how many they are."""
+    """The number and the totals of the items of one kind."""
 
     kind: str
     label: str
@@ -253,7 +253,7 @@ class ItemTotals:
 
     @property
     def moves(self) -> Decimal:
-        """By how much the items of the kind move the balance."""
+        """The change of the balance by the items of the kind."""
         return self.total - self.settled
 
 
@@ -292,11 +292,11 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class StatementView:
-    """All that one statement says. What its kind doesn't have is empty.
+    """Everything about one statement. Parts that its kind doesn't have are empty.
 
-    `chargers`, `items` and `corrected` hold the first; how many there are in all is in `charger_count`, `item_count`
-    and `corrected_count`. `is_archived`: the lines of its period have left the warehouse, so there are none here.
-    `is_excluded_counted`: what isn't billed was counted; otherwise `excluded` is empty and says nothing.
+    `chargers`, `items` and `corrected` have the first; `charger_count`, `item_count` and `corrected_count` are the
+    numbers in all. `is_archived`: the lines of its period have left the warehouse, so there are none here.
+    `is_excluded_counted`: the excluded connectors were counted; if not, `excluded` is empty without meaning none.
     """
 
     header: Header
@@ -325,7 +325,7 @@ class StatementView:
 
     @property
     def has_more_chargers_than_counted(self) -> bool:
-        """True if there are more chargers than `MOST_COUNTED`, however many."""
+        """True if there are more chargers than `MOST_COUNTED`."""
         return self.charger_count > MOST_COUNTED
 
     @property
@@ -340,7 +340,7 @@ class StatementView:
 
     @property
     def corrected_total(self) -> Decimal:
-        """By how much corrections move what is due."""
+        """The change of the balance by corrections."""
         return sum((c.total for c in self.corrections), Decimal(0))
 
     @property

@@ -1,4 +1,4 @@
-"""What named statements stand at now, for whoever acts on them."""
+"""The current state of statements by id, for the actions on them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from evbilling.warehouse import fetch_all
 
 
 @dataclass(frozen=True, slots=True)
-class StatementNow:
-    """A statement of any kind, amounts in major units; `paid` and `balance` are None but for connector statements.
+class CurrentStatement:
+    """A statement of any kind, amounts in major units; `paid` and `balance` are None except for connector statements.
 
-    `has_failed`: a charge of it was declined, once at least. `decline_code`: that of its last attempt, if declined.
+    `has_failed`: a charge of it was declined at least once. `decline_code`: that of its last attempt, if declined.
     """
 
     statement_id: str
@@ -35,7 +35,7 @@ class StatementNow:
     decline_code: str | None
 
 
-def load_now(connection: psycopg.Connection[Any], statement_ids: Sequence[str]) -> dict[str, StatementNow]:
+def read_current(connection: psycopg.Connection[Any], statement_ids: Sequence[str]) -> dict[str, CurrentStatement]:
     """These statements by id; one that doesn't exist is missing."""
     rows = fetch_all(connection, "read_models/statement_list/current", statements=list(statement_ids))
-    return {now.statement_id: now for now in starmap(StatementNow, rows)}
+    return {current.statement_id: current for current in starmap(CurrentStatement, rows)}

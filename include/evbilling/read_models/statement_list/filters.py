@@ -1,7 +1,7 @@
-"""What a list of statements is filtered and sorted by, and how an address says so. Pure: nothing is looked up.
+"""The filter and sort order of a list of statements, and their form in an address. Pure: nothing is looked up.
 
 Fields of an address: `type`, `status` (each may be given several times), `period` (`all`: any), `account`, `id`,
-`currency`, `sort` (`-` before it: the other way round), `after` and `before`.
+`currency`, `sort` (`-` before it: descending), `after` and `before`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from evbilling.period import Period
 TYPE_LABELS = {"connector": "Account Chargers", "account": "Account Statement", "correction": "Correction"}
 # The first letter of a kind's statement ids.
 LETTERS = {"connector": "A", "account": "S", "correction": "C"}
-# As the address has them: finance's words, in the order in which a statement comes to them.
+# By their names in an address, in the order in which a statement reaches them.
 STATUSES = {
     "issued": "Issued",
     "billing-failure": "Billing failure",
@@ -36,7 +36,7 @@ _TYPES = {label: kind for kind, label in TYPE_LABELS.items()}
 
 # The start of an id: letter, period, number.
 _ID = re.compile(r"[ASC](-([0-9]{0,5}|[0-9]{6}(-[0-9]{0,10})?))?")
-_LONGEST = 300
+_MAX_LENGTH = 300
 ALL_PERIODS = "all"
 
 Pairs = Sequence[tuple[str, str]]
@@ -59,9 +59,9 @@ class StatementFilter:
 
     @classmethod
     def parse(cls, pairs: Pairs, latest: Period | None = None) -> StatementFilter:
-        """The filter that an address's pairs of field and value say; without a period it is of the latest.
+        """The filter in an address's pairs of field and value; without a period, the latest.
 
-        An id that is looked for is looked for in all periods. Raises `BadInput` that is about (`where`) the field.
+        An id is searched for in all periods. Raises `BadInput` whose `where` is the field.
         """
         search = _search(_last(pairs, "id"))
         period = _last(pairs, "period")
@@ -77,7 +77,7 @@ class StatementFilter:
         )
 
     def pairs(self) -> list[tuple[str, str]]:
-        """What `parse` reads again: the period is always among them, so that an address stays what it was."""
+        """Pairs that `parse` reads back; always with the period, so that an address keeps its meaning."""
         single = [
             ("period", str(self.period or ALL_PERIODS)),
             ("account", self.account),
@@ -97,14 +97,16 @@ class StatementFilter:
 
 def _last(pairs: Pairs, field: str) -> str:
     value = next((value for name, value in reversed(pairs) if name == field), "").strip()
-    # What Postgres can't hold can't be in it.
-    if not is_text(value) or len(value) > _LONGEST:
-        raise BadInput(f"it is longer than {_LONGEST} characters, or no text", where=field, fix="give less of it")
+    # What Postgres can't store can't match.
+    if not is_text(value) or len(value) > _MAX_LENGTH:
+        raise BadInput(
+            f"it is longer than {_MAX_LENGTH} characters, or not valid text", where=field, fix="give a shorter text"
+        )
     return value
 
 
 def is_text(value: str) -> bool:
-    """True if the warehouse could hold it: no NUL, and no half of a character."""
+    """True if the warehouse could store it: no NUL and no lone surrogate."""
     try:
         return b"\0" not in value.encode()
     except UnicodeEncodeError:
@@ -137,7 +139,7 @@ def _search(text: str) -> str:
         raise BadInput(
             f"no statement's id begins with {text[:50]!r}",
             where="id",
-            fix="ids look like A-202611-000042, S-… and C-…; give the whole or how it begins",
+            fix="ids look like A-202611-000042, S-… and C-…; give an id or its beginning",
         )
     return text.upper()
 
@@ -150,9 +152,9 @@ def _currency(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """By what, and whether the largest or last comes first. Amounts are sorted as numbers, whatever their currency.
+    """The column to sort by, and whether descending. Amounts are sorted as numbers, whatever their currency.
 
-    Account statements and corrections, which have no connectors and owe nothing by themselves, come last by these.
+    Account statements and corrections, which have no connectors and no balance, come last by these two.
     """
 
     by: str = "statement"
@@ -160,7 +162,7 @@ class Sort:
 
     @classmethod
     def parse(cls, text: str) -> Sort:
-        """`total`, or `-total` for the other way round; nothing: by statement. Raises `BadInput`."""
+        """`total`, or `-total` for descending; empty: by statement. Raises `BadInput`."""
         by = text.removeprefix("-") or "statement"
         if by not in SORTS:
             raise BadInput(f"{text[:50]!r} can't be sorted by", where="sort", fix=f"give one of {', '.join(SORTS)}")
@@ -171,7 +173,7 @@ class Sort:
 
     @property
     def types(self) -> tuple[type, ...]:
-        """The types of what is sorted by, before the statement's id."""
+        """The types of the sort keys, before the statement's id."""
         return SORTS[self.by]
 
 
@@ -187,37 +189,37 @@ SORTS: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in a sorted list: the row that has these values. `rank` 1: it has none of what is sorted by."""
+    """A place in a sorted list: the row with these values. `rank` 1: it has no value to sort by."""
 
     rank: int
     values: tuple[str | int | Decimal, ...]
     statement_id: str
 
     def token(self, sort: Sort) -> str:
-        """The place as an address has it; only for the same way of sorting."""
+        """The place in an address; only for the same sort order."""
         values = [format(value, "f") if isinstance(value, Decimal) else value for value in self.values]
         text = json.dumps([str(sort), self.rank, *values, self.statement_id], separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
     def parse(cls, token: str, sort: Sort) -> Place:
-        """The place that `token` means; raises `BadInput` if it is none, or one of another way of sorting."""
+        """The place of `token`; raises `BadInput` if it is none, or one of another sort order."""
         try:
-            said = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-            by, rank, *given, statement_id = said
+            fields = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            by, rank, *given, statement_id = fields
             values = tuple(starmap(_value, zip(given, sort.types, strict=True)))
             if by != str(sort) or rank not in {0, 1} or not isinstance(statement_id, str) or not is_text(statement_id):
                 raise ValueError
         except (ValueError, TypeError, BadInput):
             raise BadInput(
-                "this place isn't in the list as it is sorted now", where="after", fix="begin at its first page"
+                "this place doesn't exist in the list as it is sorted now", where="after", fix="begin at the first page"
             ) from None
         return cls(rank, values, statement_id)
 
 
 def _value(given: object, kind: type) -> str | int | Decimal:
-    """What is sorted by, of a place; raises `ValueError` or `BadInput` if it can't be."""
-    if kind is Decimal and isinstance(given, str) and len(given) <= _LONGEST:
+    """A sort key of a place; raises `ValueError` or `BadInput` if it can't be one."""
+    if kind is Decimal and isinstance(given, str) and len(given) <= _MAX_LENGTH:
         return parse_decimal(given)
     if kind is int and type(given) is int and abs(given) < 2**31:
         return given

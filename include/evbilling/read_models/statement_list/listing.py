@@ -1,7 +1,6 @@
-"""The list of statements: a page of it, what all that is filtered comes to, and all of it one by one.
+"""The list of statements: a page of it, the totals of all filtered statements, and all of them one by one.
 
-Reads what the migration 0013 keeps beside the ledger. A page is found by the place where the last one ended, so that
-neither its cost nor what is on it depends on how many came before.
+It reads the standings that are kept beside the ledger.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from psycopg.rows import dict_row
 
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
+from evbilling.paging import make_page
 from evbilling.period import Period
 from evbilling.read_models.statement_list.filters import TYPE_LABELS, Place, Sort, StatementFilter
 from evbilling.read_models.statement_list.queries import (
@@ -33,17 +33,17 @@ from evbilling.warehouse import fetch_all, fetch_one
 
 PAGE_ROWS = 50
 BY_STATEMENT = Sort()
-# A text that more accounts contain is no filter yet, and each is looked up.
+# A text that more accounts contain is too short to filter by.
 MOST_ACCOUNTS = 500
 _EXPORTED_AT_ONCE = 2_000
 
-# Accounts that were found by a filter's text (None: it has none), or that weren't looked for yet.
+# The accounts that a filter's text matches (None: it has no text), or ... if they weren't looked up yet.
 Accounts: TypeAlias = list[str] | EllipsisType | None
 
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One statement as the list has it; amounts in major units of `currency`.
+    """One statement of the list; amounts in major units of `currency`.
 
     `connectors`, `paid` and `balance` are None for account statements and corrections, as in finance.statements.
     """
@@ -66,16 +66,16 @@ class StatementLine:
 
     @property
     def type_label(self) -> str:
-        """The kind as people read it."""
+        """The kind in finance's words."""
         return TYPE_LABELS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
 class ListedStatement(StatementLine):
-    """A statement on a page, with what tells which actions can work.
+    """A statement on a page, with the facts that decide which actions are available.
 
-    `has_failed`: a charge of it was declined, once at least. `is_under_way`: one is open, or its outcome isn't known.
-    `is_marked_as_paid`: a payment by other ways is booked that wasn't undone.
+    `has_failed`: a charge of it was declined at least once. `is_under_way`: one is open, or its outcome isn't known.
+    `is_marked_as_paid`: an outside payment is booked that wasn't undone.
     """
 
     has_failed: bool
@@ -85,7 +85,7 @@ class ListedStatement(StatementLine):
 
 @dataclass(frozen=True, slots=True)
 class StatementPage:
-    """Some statements in order, and the places for `after` and `before` where the list goes on; None: it doesn't."""
+    """Statements in order, and the places for `after` and `before` of the pages around; None: there is none."""
 
     rows: list[ListedStatement]
     next: str | None
@@ -94,7 +94,7 @@ class StatementPage:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the filtered statements of one kind and currency come to. Only connector statements have a balance."""
+    """Totals of the filtered statements of one kind and currency. Only connector statements have a balance."""
 
     kind: str
     currency: str
@@ -105,13 +105,13 @@ class Totals:
 
     @property
     def type_label(self) -> str:
-        """The kind as people read it."""
+        """The kind in finance's words."""
         return TYPE_LABELS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What can be filtered by: the periods (newest first) and currencies in which there are statements."""
+    """The values to filter by: the periods (newest first) and currencies that have statements."""
 
     periods: list[str]
     currencies: list[str]
@@ -123,13 +123,13 @@ class Choices:
 
 
 def choices(connection: psycopg.Connection[Any]) -> Choices:
-    """What the list can be filtered by."""
+    """The values that the list can be filtered by."""
     periods, currencies = fetch_one(connection, "read_models/statement_list/choices")
     return Choices(periods or [], currencies or [])
 
 
 def find_accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) -> list[str] | None:
-    """The ids of the accounts that the filter's text means; None if it has none.
+    """The ids of the accounts that the filter's text matches; None if it has no text.
 
     Raises `BadInput` about the field `account` if there are more than `MOST_ACCOUNTS`.
     """
@@ -140,7 +140,7 @@ def find_accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) 
         raise BadInput(
             f"more than {MOST_ACCOUNTS:,} accounts have {wanted.account!r} in their id or name",
             where="account",
-            fix="give more of it",
+            fix="give a longer text",
         )
     return [row[0] for row in rows]
 
@@ -155,25 +155,21 @@ def list_statements(
     limit: int = PAGE_ROWS,
     accounts: Accounts = ...,
 ) -> StatementPage:
-    """The page after or before a place of an earlier page; the first one without.
+    """The page after or before a place of another page, or the first page.
 
-    `accounts`: what `find_accounts` found, if it was asked already. Raises `BadInput` for a place of another way of
-    sorting, and as `find_accounts` does.
+    `accounts`: the result of `find_accounts`, if it is known already. Raises `BadInput` for a place of another sort
+    order, and as `find_accounts` does.
     """
     token = before or after
     place = Place.parse(token, sort) if token else None
     forward = before is None
     accounts = find_accounts(connection, wanted) if accounts is ... else accounts
     found = _page(connection, wanted, sort, accounts, place, forward=forward, limit=limit + 1)
-    is_more, found = len(found) > limit, found[:limit]
-    if not forward:
-        found.reverse()
-    if not found:
-        return StatementPage([], None if forward else token, token if forward else None)
-    is_first = place is None if forward else not is_more
-    is_last = not is_more if forward else False
-    following = None if is_last else found[-1].token(sort)
-    return StatementPage(_details(connection, found), following, None if is_first else found[0].token(sort))
+    page = make_page(found, limit, is_first=place is None, backwards=not forward)
+    first, last = (page.rows[0].token(sort), page.rows[-1].token(sort)) if page.rows else (token, token)
+    return StatementPage(
+        _details(connection, page.rows), last if page.has_later else None, first if page.has_earlier else None
+    )
 
 
 def _page(
@@ -186,7 +182,7 @@ def _page(
     forward: bool,
     limit: int,
 ) -> list[Place]:
-    """The places of a page's rows, as they come when the list is read forwards or backwards."""
+    """The places of a page's rows, in the direction of reading."""
     if accounts is None:
         found = connection.execute(composed("counts", **counts_parts(wanted))).fetchall()
         counts = {(kind, status): count for kind, status, count in found}
@@ -209,7 +205,7 @@ def _details(connection: psycopg.Connection[Any], places: list[Place]) -> list[L
 
 
 def totals(connection: psycopg.Connection[Any], wanted: StatementFilter, *, accounts: Accounts = ...) -> list[Totals]:
-    """What all that is filtered comes to, by currency and kind; `accounts` as for `list_statements`."""
+    """The totals of all filtered statements, by currency and kind; `accounts` as for `list_statements`."""
     name, parts = totals_parts(wanted, find_accounts(connection, wanted) if accounts is ... else accounts)
     return [
         Totals(kind, currency, statements, connectors, from_minor(int(total), unit), from_minor(int(balance), unit))
@@ -220,7 +216,7 @@ def totals(connection: psycopg.Connection[Any], wanted: StatementFilter, *, acco
 def export_rows(
     connection: psycopg.Connection[Any], wanted: StatementFilter, sort: Sort = BY_STATEMENT
 ) -> Iterator[StatementLine]:
-    """All that is filtered, in order; read a few thousand at a time, within the connection's transaction."""
+    """All filtered statements, in order; read a few thousand at a time, within the connection's transaction."""
     query = composed("export", **export_parts(wanted, sort, find_accounts(connection, wanted)))
     with connection.cursor(name="statements_export", row_factory=dict_row) as cursor:
         cursor.itersize = _EXPORTED_AT_ONCE

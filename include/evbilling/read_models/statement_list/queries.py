@@ -1,6 +1,6 @@
-"""Puts the queries of the list of statements together from their files. Pure: no connection is needed.
+"""Composes the queries of the list of statements from their files. Pure: no connection is needed.
 
-Every value is a literal of the query, so that the plan is made for it and partitions that can't have it are left out.
+Every value is a literal, so that Postgres plans for it and leaves out partitions that can't contain it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from evbilling.read_models.statement_list.filters import LETTERS, STATUSES, Place, Sort, StatementFilter
 from evbilling.warehouse import compose
 
-# How many statements there are, by kind and status.
+# The number of statements, by kind and status.
 Counts = Mapping[tuple[str, str], int]
-# So many are fetched and sorted in an instant.
+# This many are fetched and sorted in an instant.
 _FEW = 20_000
 
-# What is sorted by, in the form in which an index has it: of standings (connector statements), of the other statements,
-# and of statements (s) joined with standings (l). None: these statements have none of it, and come last.
+# Sort keys, in the form in which an index has them: of standings (connector statements), of the other statements,
+# and of statements (s) joined with standings (l). None: these statements have no such value, and come last.
 _CONNECTOR_KEYS: dict[str, tuple[str, ...]] = {
     "statement": (),
     "period": ("billing.period_of(s.statement_id)",),
@@ -53,7 +53,7 @@ def composed(name: str, **params: object) -> Composed:
 
 
 def id_ranges(wanted: StatementFilter) -> dict[str, tuple[str, str]]:
-    """From which id on, and before which, the filter's statements of each kind lie: ids begin with kind and period."""
+    """The id ranges [from, before) of the filter's statements by kind: ids begin with kind and period."""
     found = {}
     for kind, letter in LETTERS.items():
         if wanted.kinds and kind not in wanted.kinds:
@@ -69,7 +69,7 @@ def id_ranges(wanted: StatementFilter) -> dict[str, tuple[str, str]]:
 
 
 def _starting(start: str) -> tuple[str, str]:
-    """The range of ids that begin so. Its bounds are of the characters of ids, which every collation sorts alike."""
+    """The range of ids that begin with `start`. Its bounds use only characters that every collation sorts alike."""
     letter, *numbers = start.rstrip("-").split("-")
     while numbers:
         following = str(int(numbers[-1]) + 1) if numbers[-1] else ""
@@ -85,7 +85,7 @@ def _in_range(table: str, low: str, high: str) -> Composed:
 
 
 def _joined(wanted: StatementFilter, accounts: Sequence[str] | None) -> dict[str, Composable]:
-    """What statements `s` that are joined with standings `l` must meet, and in which range standings are looked for."""
+    """The conditions of statements `s` joined with standings `l`, and the range of standings to read."""
     ranges = id_ranges(wanted)
     either = SQL(" or ").join(SQL("({})").format(_in_range("s", *bounds)) for bounds in ranges.values())
     conditions: list[Composable] = [SQL("({})").format(either) if ranges else SQL("false")]
@@ -114,7 +114,7 @@ def _direction(sort: Sort, *, forward: bool) -> str:
 
 
 def page_order(sort: Sort, *, forward: bool) -> Composable:
-    """The order in which a page's rows are told; backwards from its end if not `forward`."""
+    """The order of a page's rows; reversed if not `forward`."""
     return SQL(f"rank {'asc' if forward else 'desc'}, {_order(sort, len(sort.types), forward=forward)}")
 
 
@@ -143,9 +143,9 @@ def page_branches(
     forward: bool,
     limit: int,
 ) -> Composed | None:
-    """The branches of which the page has the first rows; None if nothing can be found.
+    """The branches from whose union the page takes the first rows; None if nothing can match.
 
-    `counts`: how many statements there are by kind and status, of the filter's period and currency.
+    `counts`: the number of statements by kind and status, of the filter's period and currency.
     """
     branches: list[Composed] = []
     for kind, (low, high) in id_ranges(wanted).items():
@@ -181,7 +181,7 @@ def page_branches(
 
 
 def _statuses(kind: str, wanted: StatementFilter, sort: Sort, counts: Counts) -> dict[str, int]:
-    """The statuses that have a branch each, and of how many statements; "": all of them have one together."""
+    """The statuses with a branch each, and their number of statements; "": one branch for all."""
     found = {
         status: counts[kind, status] for status in (wanted.statuses or STATUSES.values()) if (kind, status) in counts
     }
@@ -194,7 +194,7 @@ def _statuses(kind: str, wanted: StatementFilter, sort: Sort, counts: Counts) ->
 def _place_condition(kind: str, keys: Sequence[str], place: Place, sort: Sort, *, forward: bool) -> Composed:
     if sort.by != "period":
         return _beyond(keys, place, sort, forward=forward)
-    # In the order of periods a kind's statements are in that of their ids: where they go on can be said as an id.
+    # Sorted by period, a kind's statements are in the order of their ids, so the place is an id.
     letter, (period,) = LETTERS[kind], place.values
     first, following = _starting(f"{letter}-{str(period).replace('-', '')}")
     ascending = _direction(sort, forward=forward) == "asc"
@@ -213,7 +213,7 @@ def accounts_branch(
     forward: bool,
     limit: int,
 ) -> Composed:
-    """As `page_branches`, where only some accounts' statements are wanted: all of these are looked at."""
+    """As `page_branches`, for the statements of some accounts only: all of these are read."""
     keys = _JOINED_KEYS[sort.by]
     rank = "case s.kind when 'connector' then 0 else 1 end" if _OTHER_KEYS[sort.by] is None else "0"
     parts = _joined(wanted, accounts)
@@ -251,7 +251,7 @@ def export_parts(wanted: StatementFilter, sort: Sort, accounts: Sequence[str] | 
 
 
 def totals_parts(wanted: StatementFilter, accounts: Sequence[str] | None) -> tuple[str, dict[str, Composable]]:
-    """The query that adds up what is filtered, and its parts: from the sums that are kept, if they tell it apart."""
+    """The query for the totals and its parts: from the sums that are kept, if the filter allows it."""
     letter, *digits = wanted.search.rstrip("-").split("-")
     if accounts is not None or len(digits) > 1:
         return "totals", _joined(wanted, accounts)

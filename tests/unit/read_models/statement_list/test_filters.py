@@ -81,7 +81,7 @@ def test_what_people_type_is_understood() -> None:
         ("id=A-202611-00x", "id", "no statement's id begins with"),
         ("id=%25", "id", "no statement's id begins with"),
         ("currency=EURO", "currency", "such as EUR"),
-        ("account=a%00b", "account", "no text"),
+        ("account=a%00b", "account", "not valid text"),
         (f"account={'x' * 301}", "account", "longer than 300"),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_place_comes_back_for_its_own_way_of_sorting(sort: Sort, data: st.Data
     values = tuple(data.draw(VALUES[kind]) for kind in sort.types)
     place = Place(data.draw(st.sampled_from([0, 1])), values, "A-202611-000001")
     assert Place.parse(place.token(sort), sort) == place
-    with pytest.raises(BadInput, match="begin at its first page"):
+    with pytest.raises(BadInput, match="begin at the first page"):
         Place.parse(place.token(sort), Sort(sort.by, not sort.descending))
 
 
