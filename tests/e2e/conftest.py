@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.stack import ACCOUNT_STATEMENTS, CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command, path
+from tests.support.stack import ACCOUNT_STATEMENTS, CONNECTOR_STATEMENTS, MONTH, PLATFORM, Stack, command
 
 
 # Of the package, not the session: a stack at rest is four busy processes beside all tests that come after.
@@ -18,7 +18,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         command(home, "up")
         command(home, "platform", "sample", *PLATFORM)
         stack = Stack(home)
-        stack.api.patch(path(CONNECTOR_STATEMENTS), {"is_paused": False})
+        stack.unpause(CONNECTOR_STATEMENTS)
         yield stack
         stack.api.close()
     finally:
@@ -35,6 +35,6 @@ def billed(stack: Stack) -> str:
 @pytest.fixture(scope="package")
 def stated(stack: Stack, billed: str) -> str:
     """The id of a finished month's end of `MONTH`."""
-    stack.api.patch(path(ACCOUNT_STATEMENTS), {"is_paused": False})
+    stack.unpause(ACCOUNT_STATEMENTS)
     assert stack.run(ACCOUNT_STATEMENTS, "end", partition_key=MONTH) == "success"
     return "end"

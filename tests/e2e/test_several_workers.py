@@ -111,7 +111,7 @@ def spread(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore, 
             command(home, "up", "--broker", broker, given=given)
             command(home, "platform", "sample", *PLATFORM)
             stack = Stack(home, given)
-            only_what_is_asked_for(stack)
+            stack.unpause(CONNECTOR_STATEMENTS)
             stack.admin("warehouse", GATES)
             workers.extend(Worker(name, folder / name, stack.environment()) for name in ("worker-a", "worker-b"))
             yield Spread(stack, workers)
@@ -120,18 +120,6 @@ def spread(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore, 
             for worker in workers:
                 worker.stop()
             command(home, "down", timeout=120)
-
-
-def only_what_is_asked_for(stack: Stack) -> None:
-    """Un-pause the DAG and end the run that its schedule makes then: no two may be under way."""
-    dag = path(CONNECTOR_STATEMENTS)
-    stack.api.patch(dag, {"is_paused": False})
-    deadline = time.monotonic() + PATIENCE
-    while not (runs := stack.api.get(f"{dag}/dagRuns")["dag_runs"]):
-        assert time.monotonic() < deadline, "the schedule makes no run"
-        time.sleep(0.3)
-    (own,) = runs
-    stack.api.patch(f"{dag}/dagRuns/{quote(own['dag_run_id'], safe='')}", {"state": "failed"})
 
 
 def month(stack: Stack) -> dict[str, list[tuple[Any, ...]]]:

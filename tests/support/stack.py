@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psycopg
@@ -95,6 +96,16 @@ class Stack:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def unpause(self, dag_id: str) -> None:
+        """Un-pause the DAG and end the run that its schedule makes at once, whose month depends on today's date."""
+        self.api.patch(path(dag_id), {"is_paused": False})
+        deadline = time.monotonic() + PATIENCE
+        while not (runs := self.api.get(f"{path(dag_id)}/dagRuns")["dag_runs"]):
+            assert time.monotonic() < deadline, f"the schedule of {dag_id} makes no run"
+            time.sleep(0.2)
+        for run in runs:
+            self.api.patch(f"{path(dag_id)}/dagRuns/{quote(run['dag_run_id'], safe='')}", {"state": "failed"})
 
     def trigger(self, run_id: str, dag_id: str = CONNECTOR_STATEMENTS, **body: Any) -> str:
         self.api.post(f"{path(dag_id)}/dagRuns", {"dag_run_id": run_id, "logical_date": None} | body)
