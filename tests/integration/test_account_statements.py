@@ -428,7 +428,7 @@ def test_what_a_crash_of_the_database_has_emptied_is_noticed(books: Books) -> No
         connection.execute(f"truncate {', '.join(f'staging.{name}' for name in names)}")
     before = books.kept()
     for step in (validate, issue_account_statements):
-        with pytest.raises(NotReady, match="lost in a crash"):
+        with pytest.raises(NotReady, match="emptied by a crash"):
             step(books.services, run_id)
     assert books.kept() == before
     assert books.state(NOV)["statements"] == 1
