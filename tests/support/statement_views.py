@@ -190,7 +190,7 @@ def _header(
         "time_zone": "Europe/Berlin",
         "count_instant": None,
         "issued_at": ISSUED,
-        "tax_rate": 190_000,
+        "tax_rate": Decimal("0.19"),
         "paid": None,
         "balance": None,
         "status": "Issued",
