@@ -53,7 +53,7 @@ def insert_run(connection: psycopg.Connection[Any], request: RunRequest) -> int:
     require_newest_schema(connection)
     ((run_id,),) = execute(
         connection,
-        "warehouse/insert_run",
+        "run_steps/insert_run",
         dag_id=request.dag_id,
         airflow_run_id=request.airflow_run_id,
         period=str(request.period),

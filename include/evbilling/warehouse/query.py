@@ -1,7 +1,7 @@
 """Runs the SQL files: every statement of three lines or more is in one, named after what it returns or does.
 
 `sql/queries/<package>/<name>.sql` only reads, `sql/scripts/<package>/<name>.sql` writes or creates tables; <package> is
-the Python package that runs it. Functions here take the name as `<package>/<name>`. In every file
+the Python package (or root module) that runs it. Functions here take the name as `<package>/<name>`. In every file
 
 - `%(name)s` is a value. Postgres binds it; where it can't (COPY, several statements, another driver), it becomes a
   quoted literal.

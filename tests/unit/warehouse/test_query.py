@@ -68,7 +68,8 @@ def named() -> dict[str, set[str]]:
     plain: dict[str, set[str]] = defaultdict(set)
     prefixes: dict[str, set[str]] = defaultdict(set)
     for path, module in MODULES.items():
-        package = path.parent.relative_to(ROOT).as_posix()
+        is_at_root = path.parent.name in {"evbilling", "evbilling_local"}
+        package = (path.with_suffix("") if is_at_root else path.parent).relative_to(ROOT).as_posix()
         for _, _, text, is_prefix in texts(module):
             if is_prefix and text.endswith("/"):
                 prefixes[package].add(text)
