@@ -248,7 +248,7 @@ def test_a_task_that_is_stopped_leaves_no_half_object(
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         place = evidence._folder
-        monkeypatch.setattr(evidence, "_place", replace(place, files=Interrupting(place.files)))
+        monkeypatch.setattr(evidence, "_folder", replace(place, files=Interrupting(place.files)))
         with pytest.raises(Interrupted):
             evidence.put_table("f", "large", LARGE)
     finally:
