@@ -15,10 +15,11 @@ from starlette.exceptions import HTTPException
 from evbilling.errors import EvbillingError
 from evbilling_web import failures, rendering, static_files, warehouse
 from evbilling_web.account_billing import routes as account_billing
+from evbilling_web.actions import following
+from evbilling_web.actions import routes as actions
 from evbilling_web.guard import may_see, same_origin
 from evbilling_web.mail import routes as mail
 from evbilling_web.month import routes as month
-from evbilling_web.routes import actions, following
 from evbilling_web.statement import routes as statement
 from evbilling_web.statement_list import routes as statement_list
 from evbilling_web.validation import routes as validation

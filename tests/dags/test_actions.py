@@ -30,8 +30,8 @@ def test_an_action_has_its_dag(action: OperatorAction, dag_bag: Any) -> None:
 
 def test_each_action_is_declared_once() -> None:
     """The results know the same actions, no two share a page, and each has one."""
-    from evbilling_web.acts.every import ACTS
+    from evbilling_web.actions.routes import ACTION_PAGES
 
     assert [action.dag_id for action in ACTIONS] == list(Action)
     assert len({action.page for action in ACTIONS}) == len(ACTIONS)
-    assert [page.action for page in ACTS] == list(ACTIONS)
+    assert [page.action for page in ACTION_PAGES] == list(ACTIONS)

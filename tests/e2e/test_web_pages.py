@@ -292,15 +292,15 @@ def test_settings_are_previewed_and_saved(arrive: Callable[..., Visitor], stack:
     page = person.page
     page.goto(f"/evbilling/accounts/{account}")
     preview = page.locator("#preview")
-    expect(preview).to_contain_text("The same amount as things stand")
+    expect(preview).to_contain_text("the same as under the current setting")
     fee = page.get_by_label("Fee per connector and month")
     fee.fill("1.234")
     expect(page.locator("#fee_per_connector-error")).to_contain_text("decimals")
     fee.fill("99.50")
-    expect(preview).to_contain_text("more than as things stand")
+    expect(preview).to_contain_text("more than under the current setting")
     page.get_by_label("Reason").fill("new contract")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved: this holds from")).to_be_visible()
+    expect(page.get_by_text("Saved. The setting is in force from")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="new contract")).to_contain_text("99.50")
     assert ("op", "new contract") in {(actor, reason) for actor, _, reason in events(stack, account)}
 

@@ -97,7 +97,7 @@ def _preview(person: Visitor, stack: Stack) -> None:
     fee = page.get_by_label("Fee per connector and month")
     fee.fill(f"{float(fee.input_value()) + 1.2:.2f}")
     page.get_by_label("Exclude Private").set_checked(not page.get_by_label("Exclude Private").is_checked())
-    page.locator("#preview .difference").get_by_text("than as things stand").wait_for()
+    page.locator("#preview .difference").get_by_text("than under the current setting").wait_for()
 
 
 def _validation(person: Visitor, stack: Stack) -> None:

@@ -9,7 +9,7 @@ from unittest.mock import AsyncMock
 import psycopg
 import pytest
 
-from evbilling_web import runs
+from evbilling_web.actions import dag_runs
 from tests.support.action_pages import ActionPages, fields, words
 from tests.support.payments import VISA, check_collected_once
 
@@ -38,7 +38,7 @@ def test_a_rebill(pages: ActionPages) -> None:
     said = pages.do("rebill", failed, reason="new card")
     assert "Done." in said
     assert f"{failed} Name of a00000 Billing failure (resolved) succeeded: 5.95 EUR" in said
-    assert "Reason new card Asked by user" in said
+    assert "Reason new card Requested by user" in said
     assert world.status(failed) == "Billing failure (resolved)"
     assert audit(pages, "rebill") == [("user", failed, "new card")]
     assert pages.airflow.posts[0]["conf"] == {
@@ -60,7 +60,7 @@ def test_a_dry_run_of_several(shared_pages: ActionPages) -> None:
     assert f"{paid} , Name of a00001 : it is paid: nothing is due" in shown
     assert f"{failed} , Name of a00000 : declined for good" in shown
     assert "A-202611-000099 : there is no such connector statement" in shown
-    assert "S-1 : this isn't the id of a statement" in shown
+    assert "S-1 : this isn't a statement ID" in shown
     assert "Charge 9.52 EUR" in shown
     assert fields(answer.text)["statement"] == [softly]
 
@@ -87,7 +87,7 @@ def test_a_statement_is_marked_as_paid(pages: ActionPages) -> None:
     """All that is due and today stand there already; day, reference and reason are booked as the user's."""
     failed = pages.world.ids[FAILED]
     shown = words(pages.ask("mark-as-paid", failed).text)
-    assert "Due 5.95 EUR Status Billing failure → then Paid manually if all of it was paid" in shown
+    assert "Due 5.95 EUR Status Billing failure → then Paid manually if paid in full" in shown
     assert pages.form("mark-as-paid", failed)["amount"] == ["5.95"]
     said = pages.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
     assert "Done." in said
@@ -108,7 +108,7 @@ def test_several_are_marked_as_paid_at_once(pages: ActionPages) -> None:
     """One day, reference and reason for all; no amount is asked for, each is paid in full."""
     failed, paid, without, softly = pages.world.ids
     shown = words(pages.ask("mark-as-paid", *pages.world.ids).text)
-    assert "3 statements booked as paid: 23.80 EUR" in shown
+    assert "3 statements to be booked as paid: 23.80 EUR" in shown
     assert f"{paid} , Name of a00001 : {paid} is paid: nothing is due on it" in shown
     form = pages.form("mark-as-paid", *pages.world.ids)
     assert form["statement"] == [failed, without, softly]
@@ -130,7 +130,7 @@ def test_a_mistake_is_undone(pages: ActionPages) -> None:
     assert f"{failed} Name of a00000 Billing failure 5.95 EUR due" in said
     assert audit(pages, "undo_mark_as_paid")[0][::2] == ("admin", "wrong statement")
     assert words(pages.ask("undo-mark-as-paid", failed).text).count("nothing on it is marked") <= 1
-    assert "Take the payment back" not in pages.ask("undo-mark-as-paid", failed).text
+    assert "Undo the payment" not in pages.ask("undo-mark-as-paid", failed).text
 
 
 def test_of_two_payments_one_is_chosen(pages: ActionPages) -> None:
@@ -153,7 +153,7 @@ def test_of_two_payments_one_is_chosen(pages: ActionPages) -> None:
         "4.95"
     )
     again = words(pages.ask("undo-mark-as-paid", failed, payment=payment_id).text)
-    assert "It can't be done" in again
+    assert "This action isn't available" in again
 
 
 # ---- What is wrong with a form
@@ -162,25 +162,25 @@ def test_of_two_payments_one_is_chosen(pages: ActionPages) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("reason", "", "Say why"),
-        ("reason", " \r\n ", "Say why"),
+        ("reason", "", "Give a reason"),
+        ("reason", " \r\n ", "Give a reason"),
         ("reason", "x" * 501, "501 characters"),
-        ("reason", "a\x00b", "can't be kept"),
-        ("reference", "  ", "what identifies the payment"),
+        ("reason", "a\x00b", "Control characters were removed"),
+        ("reference", "  ", "a reference that identifies the payment"),
         ("reference", "x" * 201, "201 characters"),
         ("paid_on", "", "as YYYY-MM-DD"),
         ("paid_on", "05.11.2026", "as YYYY-MM-DD"),
         ("paid_on", "20261105", "as YYYY-MM-DD"),
         ("paid_on", "2026-02-30", "as YYYY-MM-DD"),
-        ("paid_on", "2999-01-01", "still to come"),
-        ("amount", "", "plain digits"),
-        ("amount", "1,50", "plain digits"),
-        ("amount", "1e1", "plain digits"),
-        ("amount", "NaN", "plain digits"),
-        ("amount", "0", "above zero"),
-        ("amount", "-1", "above zero"),
+        ("paid_on", "2999-01-01", "in the future"),
+        ("amount", "", "with a decimal point"),
+        ("amount", "1,50", "with a decimal point"),
+        ("amount", "1e1", "with a decimal point"),
+        ("amount", "NaN", "with a decimal point"),
+        ("amount", "0", "greater than zero"),
+        ("amount", "-1", "greater than zero"),
         ("amount", "1.005", "EUR has 2 decimals"),
-        ("amount", "5.96", "Only 5.95 EUR are due"),
+        ("amount", "5.96", "Only 5.95 EUR is due"),
     ],
 )
 def test_a_field_that_cant_be_right(shared_pages: ActionPages, field: str, value: str, says: str) -> None:
@@ -256,7 +256,7 @@ def test_two_submits_at_the_same_moment_are_one_action(
 ) -> None:
     """Neither sees the other's run, so both ask for it, and Airflow itself has it once."""
 
-    monkeypatch.setattr(runs, "is_started", AsyncMock(return_value=False))
+    monkeypatch.setattr(dag_runs, "is_started", AsyncMock(return_value=False))
     form = shared_pages.form("mark-as-paid", shared_pages.world.ids[FAILED])
     answers = [shared_pages.send("mark-as-paid", form, **PAYMENT) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
@@ -273,7 +273,7 @@ def test_what_has_changed_since_it_was_looked_at_is_shown_anew(pages: ActionPage
     answer = pages.send("mark-as-paid", form, reference="bank 9", reason="both")
     assert answer.status_code == 409
     said = words(answer.text)
-    assert "when you looked it came to 14.28 EUR, and now it comes to 8.33 EUR" in said
+    assert "the total was 14.28 EUR when you opened this form and is now 8.33 EUR" in said
     assert f"{failed} , Name of a00000 : {failed} is paid: nothing is due on it" in said
     assert pages.airflow.runs == {}
     anew = fields(answer.text)
@@ -290,7 +290,7 @@ def test_another_payment_method_is_another_decision(pages: ActionPages) -> None:
     pages.world.set_method("a00003", VISA)
     answer = pages.send("rebill", form, reason="again")
     assert answer.status_code == 409
-    assert "has changed since you looked" in words(answer.text)
+    assert "the details have changed since you opened this form" in words(answer.text)
     assert "pm_card_visa" in answer.text
     assert pages.airflow.runs == {}
 
@@ -303,7 +303,7 @@ def test_when_nothing_is_left_to_do_nothing_is_sent(pages: ActionPages) -> None:
     pages.airflow.runs.clear()
     answer = pages.send("mark-as-paid", form, **PAYMENT)
     assert answer.status_code == 409
-    assert "nothing can be done with what was chosen" in words(answer.text)
+    assert "the action isn't available for the selected statements any more" in words(answer.text)
     assert pages.airflow.runs == {}
 
 
@@ -370,7 +370,7 @@ def test_no_statement_is_no_question(shared_pages: ActionPages) -> None:
     """A clear answer instead of an empty form."""
     answer = shared_pages.ask("rebill")
     assert answer.status_code == 400
-    assert "No statement is named." in words(answer.text)
+    assert "No statement is selected." in words(answer.text)
 
 
 def test_more_than_500_are_refused_in_words_and_500_are_not(shared_pages: ActionPages) -> None:
@@ -378,7 +378,7 @@ def test_more_than_500_are_refused_in_words_and_500_are_not(shared_pages: Action
     ids = [f"A-202611-{number:06d}" for number in range(1, 502)]
     answer = shared_pages.ask("mark-as-paid", *ids)
     assert answer.status_code == 400
-    assert "Mark as Paid takes 500 statements at a time, and 501 are chosen." in words(answer.text)
+    assert "Mark as Paid takes 500 statements at a time; 501 are selected." in words(answer.text)
     answer = shared_pages.ask("mark-as-paid", *ids[:500])
     assert answer.status_code == 200
     assert "496 left out" in words(answer.text)
@@ -392,7 +392,7 @@ def test_what_isnt_collected_says_so(shared_pages: ActionPages, kind: str) -> No
     """An account statement or correction can't be acted on, and neither can one that doesn't exist."""
     for name in ("rebill", "mark-as-paid", "undo-mark-as-paid"):
         shown = words(shared_pages.ask(name, f"{kind}-202611-000001").text)
-        assert "It can't be done" in shown
+        assert "This action isn't available" in shown
         assert "Reason" not in shown
 
 
@@ -441,7 +441,7 @@ def test_a_paused_dag_is_told_before_and_after(shared_pages: ActionPages) -> Non
     failed = shared_pages.world.ids[FAILED]
     assert "The DAG mark_as_paid is paused in Airflow" in words(shared_pages.ask("mark-as-paid", failed).text)
     said = shared_pages.do("mark-as-paid", failed, **PAYMENT)
-    assert "Waiting for Airflow to begin" in said
+    assert "Waiting for Airflow to start the run" in said
     assert "The DAG mark_as_paid is paused in Airflow" in said
 
 
@@ -477,6 +477,6 @@ def test_the_hard_declined_says_why_not(shared_pages: ActionPages) -> None:
     """One statement with which nothing can be done: the reason, how it stands, no form."""
     answer = shared_pages.ask("rebill", shared_pages.world.ids[FAILED])
     shown = words(answer.text)
-    assert "It can't be done: declined for good" in shown
+    assert "This action isn't available: declined for good" in shown
     assert "Status Billing failure Balance 5.95 EUR" in shown
     assert "<form" not in answer.text

@@ -135,7 +135,7 @@ def test_several_from_check_boxes_and_what_is_wrong_stays_in_the_dialog(
         assert pages.airflow.runs == {}
         dialog.get_by_label("Reference").fill("   ")
         dialog.get_by_role("button", name="Mark as Paid").click()
-        expect(dialog.locator("#act-reference-error")).to_contain_text("Give what identifies the payment")
+        expect(dialog.locator("#act-reference-error")).to_contain_text("Give a reference that identifies the payment")
         expect(dialog.get_by_label("Reference")).to_be_focused()
         expect(dialog.get_by_label("Reason")).to_have_value("transfer <b>")
         expect_accessible(page)
@@ -160,7 +160,7 @@ def test_a_refused_form_keeps_what_was_typed(
         dialog.get_by_label("Reference").fill("bank 1")
         dialog.get_by_label("Reason").fill("transfer")
         for cookie, says in (
-            (None, "You have been signed out"),
+            (None, "You are signed out"),
             (token("viewer"), "Your role may not mark statements"),
         ):
             person.context.clear_cookies()

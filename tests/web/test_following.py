@@ -34,8 +34,8 @@ def test_each_state_in_words_and_when_it_is_asked_again(pages: ActionPages) -> N
     place = started(pages)
     run = pages.airflow.only()
     for state, task_state, says in (
-        ("queued", None, "Waiting for Airflow to begin"),
-        ("running", "running", "At work"),
+        ("queued", None, "Waiting for Airflow to start the run"),
+        ("running", "running", "Running"),
     ):
         run.state, run.task_state = state, task_state
         page = pages.get(place).text
@@ -56,9 +56,9 @@ def test_a_run_that_waits_long_says_what_to_look_at(pages: ActionPages) -> None:
     run = pages.airflow.only()
     assert "scheduler" not in words(pages.get(place).text)
     long_ago(run)
-    assert "look whether Airflow's scheduler runs" in words(pages.get(place).text)
+    assert "Check that Airflow's scheduler is running" in words(pages.get(place).text)
     run.state, run.task_state = "running", "queued"
-    assert "look whether a worker of Airflow runs, and at its pools" in words(pages.get(place).text)
+    assert "Check that an Airflow worker is running, and Airflow's pools" in words(pages.get(place).text)
 
 
 def test_a_service_that_doesnt_answer_is_named_while_airflow_tries_again(
@@ -71,9 +71,9 @@ def test_a_service_that_doesnt_answer_is_named_while_airflow_tries_again(
     monkeypatch.setenv("AIRFLOW_CONN_PAYMENT_GATEWAY", json.dumps(answers | {"host": "http://127.0.0.1:1"}))
     pages.airflow.work()
     said = words(pages.get(place).text)
-    assert "At work" in said
-    assert "Something outside didn't answer" in said
-    assert "Airflow tries again by itself" in said
+    assert "Running" in said
+    assert "the mail server didn't answer" in said
+    assert "Airflow retries automatically" in said
     assert "127.0.0.1" not in said
     monkeypatch.setenv("AIRFLOW_CONN_PAYMENT_GATEWAY", json.dumps(answers))
     pages.airflow.work()
@@ -100,8 +100,8 @@ def test_a_failed_run_that_left_no_words_points_to_its_log(pages: ActionPages) -
     run = pages.airflow.only()
     run.state = run.task_state = "failed"
     said = words(pages.get(place).text)
-    assert "The run ended without saying why." in said
-    assert "Its log in Airflow tells more." in said
+    assert "The run failed without giving a reason." in said
+    assert "See its log in Airflow." in said
 
 
 def test_it_leads_to_the_run_in_airflow_and_back_to_where_it_came_from(pages: ActionPages) -> None:
@@ -123,7 +123,7 @@ def test_rewording_a_result_changes_no_outcome(
     """Of two statements one is declined and one is charged, whatever the words for it are."""
     _, _, without, softly = pages.world.ids
     pages.world.set_method("a00002", VISA)
-    monkeypatch.setattr("evbilling_web.routes.following.describe", lambda _: wording)
+    monkeypatch.setattr("evbilling_web.actions.following.describe", lambda _: wording)
     said = pages.do("rebill", without, softly, reason="new card")
     assert "Done in part. It didn't work for 1 of 2 statements." in said
     assert f"{softly} Name of a00003 Billing failure 9.52 EUR due {wording}" in said
@@ -135,14 +135,14 @@ def test_results_of_another_version_are_not_guessed(pages: ActionPages) -> None:
     pages.airflow.work()
     pages.airflow.only().xcoms["record_payment", "return_value"] = [f"{pages.world.ids[0]}: succeeded"]
     said = words(pages.get(place).text)
-    assert "This page can't read the run's results. The log of the run in Airflow has them." in said
+    assert "This page can't read the run's results. See its log in Airflow." in said
     assert "Done." not in said
 
 
 def test_whoever_sees_runs_sees_this_one(pages: ActionPages) -> None:
     """A viewer follows what somebody else has started."""
     place = started(pages)
-    assert "Asked by user" in words(pages.get(place, role="viewer").text)
+    assert "Requested by user" in words(pages.get(place, role="viewer").text)
 
 
 @pytest.mark.parametrize("dag_id", ["connector_statements", "correct_statements", "nothing", "..%2F.."])

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from evbilling.errors import BadInput, NotReady
 from evbilling_airflow.reporting import REFUSAL
-from evbilling_web import runs
+from evbilling_web.actions import dag_runs
 from tests.support import airflow_settings  # before Airflow
 from tests.support.airflow_server import Airflow, running_airflow
 
@@ -61,38 +61,38 @@ def asked(airflow: Airflow, user: str = "user") -> Request:
 
 
 def start(airflow: Airflow, nonce: str, conf: dict[str, Any] = CONF, user: str = "user", dag: str = "rebill") -> str:
-    return asyncio.run(runs.start(asked(airflow, user), dag, nonce, conf, note="new card"))
+    return asyncio.run(dag_runs.start(asked(airflow, user), dag, nonce, conf, note="new card"))
 
 
 def test_a_run_is_the_users_and_is_found_again(airflow: Airflow) -> None:
     """Airflow records who is signed in, the Params and the note; the run waits for a scheduler."""
-    nonce = runs.new_nonce()
-    assert not asyncio.run(runs.is_started(asked(airflow), "rebill", nonce))
+    nonce = dag_runs.new_nonce()
+    assert not asyncio.run(dag_runs.is_started(asked(airflow), "rebill", nonce))
     run_id = start(airflow, nonce)
-    found = asyncio.run(runs.look(asked(airflow), "rebill", run_id))
+    found = asyncio.run(dag_runs.look(asked(airflow), "rebill", run_id))
     assert (found.state, found.user, found.note) == ("queued", "user", "new card")
     assert CONF.items() <= found.conf.items()
     assert found.queued_at is not None
     assert found.queued_at.tzinfo is not None
-    assert asyncio.run(runs.is_started(asked(airflow), "rebill", nonce))
+    assert asyncio.run(dag_runs.is_started(asked(airflow), "rebill", nonce))
 
 
 def test_a_repeated_start_is_one_run(airflow: Airflow) -> None:
     """Airflow's own conflict: the same run's id comes back, and its Params stay the first ones."""
-    nonce = runs.new_nonce()
+    nonce = dag_runs.new_nonce()
     first = start(airflow, nonce)
     assert start(airflow, nonce, CONF | {"reason": "other words"}, user="admin") == first
-    found = asyncio.run(runs.look(asked(airflow), "rebill", first))
+    found = asyncio.run(dag_runs.look(asked(airflow), "rebill", first))
     assert (found.conf["reason"], found.user) == ("new card", "user")
 
 
 def test_a_viewer_may_not(airflow: Airflow) -> None:
     """Airflow itself refuses, whatever our pages have checked before."""
-    nonce = runs.new_nonce()
+    nonce = dag_runs.new_nonce()
     with pytest.raises(HTTPException) as refused:
         start(airflow, nonce, user="viewer")
     assert refused.value.status_code == 403
-    assert not asyncio.run(runs.is_started(asked(airflow), "rebill", nonce))
+    assert not asyncio.run(dag_runs.is_started(asked(airflow), "rebill", nonce))
 
 
 @pytest.mark.parametrize(
@@ -107,26 +107,26 @@ def test_a_viewer_may_not(airflow: Airflow) -> None:
 )
 def test_what_doesnt_fit_the_params_is_refused(airflow: Airflow, wrong: dict[str, Any]) -> None:
     """Before any run exists."""
-    nonce = runs.new_nonce()
+    nonce = dag_runs.new_nonce()
     with pytest.raises(BadInput):
         start(airflow, nonce, CONF | wrong)
-    assert not asyncio.run(runs.is_started(asked(airflow), "rebill", nonce))
+    assert not asyncio.run(dag_runs.is_started(asked(airflow), "rebill", nonce))
 
 
 def test_an_unknown_dag_is_said(airflow: Airflow) -> None:
     """Not parsed, or another name: nothing to start, and pages can say so beforehand."""
     with pytest.raises(NotReady):
-        start(airflow, runs.new_nonce(), dag="nothing")
-    assert "doesn't know the DAG nothing" in str(asyncio.run(runs.why_not_begun(asked(airflow), "nothing")))
+        start(airflow, dag_runs.new_nonce(), dag="nothing")
+    assert "doesn't know the DAG nothing" in str(asyncio.run(dag_runs.why_not_begun(asked(airflow), "nothing")))
 
 
 def test_a_paused_dag_is_said(airflow: Airflow) -> None:
     """As it comes our actions aren't paused; once somebody pauses one, whoever acts is told."""
-    assert asyncio.run(runs.why_not_begun(asked(airflow), "mark_as_paid")) is None
+    assert asyncio.run(dag_runs.why_not_begun(asked(airflow), "mark_as_paid")) is None
     for is_paused in (True, False):
         answer = airflow.program("admin").patch("/api/v2/dags/mark_as_paid", json={"is_paused": is_paused})
         assert answer.status_code == 200
-        said = asyncio.run(runs.why_not_begun(asked(airflow, "viewer"), "mark_as_paid"))
+        said = asyncio.run(dag_runs.why_not_begun(asked(airflow, "viewer"), "mark_as_paid"))
         assert (said is not None) == is_paused
 
 
@@ -135,10 +135,10 @@ def test_what_a_task_leaves_comes_back_as_it_was(airflow: Airflow) -> None:
     from airflow.models.xcom import XComModel
     from airflow.sdk.bases.xcom import BaseXCom
 
-    run_id = start(airflow, runs.new_nonce())
-    (task,) = asyncio.run(runs.task_states(asked(airflow, "viewer"), "rebill", run_id))
+    run_id = start(airflow, dag_runs.new_nonce())
+    (task,) = asyncio.run(dag_runs.task_states(asked(airflow, "viewer"), "rebill", run_id))
     assert (task["task_id"], task["state"]) == ("charge_again", None)
-    assert asyncio.run(runs.xcom(asked(airflow, "viewer"), "rebill", run_id, "charge_again")) is None
+    assert asyncio.run(dag_runs.xcom(asked(airflow, "viewer"), "rebill", run_id, "charge_again")) is None
     left = {
         "return_value": [{"code": "charged", "amount": "5.95"}, {"detail": "<b>"}],
         REFUSAL: {"what": "no", "fix": None},
@@ -148,4 +148,4 @@ def test_what_a_task_leaves_comes_back_as_it_was(airflow: Airflow) -> None:
         sent = BaseXCom.serialize_value(value)
         XComModel.set(key=key, value=sent, dag_id="rebill", task_id="charge_again", run_id=run_id, serialize=False)
     for key, value in left.items():
-        assert asyncio.run(runs.xcom(asked(airflow, "viewer"), "rebill", run_id, "charge_again", key)) == value
+        assert asyncio.run(dag_runs.xcom(asked(airflow, "viewer"), "rebill", run_id, "charge_again", key)) == value

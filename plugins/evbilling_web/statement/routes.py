@@ -26,7 +26,7 @@ from evbilling.read_models.statement import (
     show_statement,
 )
 from evbilling_web import warehouse
-from evbilling_web.offers import offers
+from evbilling_web.actions.offers import offers
 from evbilling_web.rendering import page
 
 router = APIRouter()

@@ -25,7 +25,7 @@ from evbilling.read_models.statement_list import (
     totals,
 )
 from evbilling_web import warehouse
-from evbilling_web.offers import Offers
+from evbilling_web.actions.offers import Offers
 from evbilling_web.rendering import page
 from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, action_facts, totals_by_currency
 

@@ -1,4 +1,4 @@
-"""Mark as Paid: what would be booked as paid by other means; of one statement also a part."""
+"""Mark as Paid: what would be booked as paid by other means; for a single statement also a part."""
 
 from __future__ import annotations
 
@@ -15,28 +15,33 @@ from evbilling.payments.actions import (
     preview_mark_statements,
     status_if_marked,
 )
-from evbilling.read_models.statement_list import CurrentStatement, read_current
+from evbilling.read_models.statement_list import CurrentStatement
 from evbilling_airflow import actions
 from evbilling_web import warehouse
-from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
-from evbilling_web.runs import new_nonce
+from evbilling_web.actions.dag_runs import new_nonce
+from evbilling_web.actions.view import (
+    ActionPage,
+    Form,
+    Proposal,
+    Row,
+    Selection,
+    propose_all,
+    reason,
+    valid_ids,
+    why_refused,
+)
 
-_NO_REFERENCE = "Give what identifies the payment: the bank's reference, say, or a cheque's number."
+_NO_REFERENCE = "Give a reference that identifies the payment, such as the bank reference or cheque number."
 
 
-def propose(asked: Asked) -> Proposal:
-    """What is due on the statements, all of which would be booked; nothing is written."""
-    ids = are_ids(asked.statement_ids)
-    found = {row.statement_id: row for row in _preview(tuple(ids))} if ids else {}
-    with warehouse.reading() as connection:
-        now = read_current(connection, ids)
-    return Proposal(
-        tuple(_row(found[text], now.get(text)) if text in found else no_id(text) for text in asked.statement_ids)
-    )
+def propose(selection: Selection) -> Proposal:
+    """The amounts due, which would be booked in full; nothing is written."""
+    ids = valid_ids(selection)
+    return propose_all(selection, _preview(ids) if ids else (), _row)
 
 
 def defaults(proposal: Proposal) -> dict[str, str]:
-    """Paid today, and of one statement all that is due."""
+    """Paid today; for a single statement the whole amount due."""
     able = proposal.able
     amount = {"amount": f"{able[0].amount:f}"} if len(able) == 1 else {}
     return {"paid_on": datetime.now(UTC).date().isoformat(), **amount}
@@ -56,7 +61,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     return conf
 
 
-MARK_AS_PAID = Act(actions.MARK_AS_PAID, "templates/mark_as_paid.html", propose, read, defaults)
+MARK_AS_PAID = ActionPage(actions.MARK_AS_PAID, "actions/mark_as_paid.html", propose, read, defaults)
 
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
@@ -79,26 +84,26 @@ def _day(form: Form) -> str:
     except ValueError:
         day = None
     if day is None:
-        form.errors["paid_on"] = "Give the day on which it was paid, as YYYY-MM-DD."
+        form.errors["paid_on"] = "Give the payment date as YYYY-MM-DD."
     elif day > latest_today(datetime.now(UTC)):
-        form.errors["paid_on"] = "This day is still to come; give the one on which it was paid."
+        form.errors["paid_on"] = "This date is in the future; give the date of the payment."
     return given
 
 
 def _amount(form: Form, row: Row) -> str:
-    """The amount as written; one that can't be is noted."""
+    """The amount as typed; errors are noted."""
     given = form.get("amount")
     due, currency = row.amount or Decimal(0), row.currency or ""
     try:
         amount = parse_decimal(given)
     except BadInput:
-        form.errors["amount"] = f"Write the amount in plain digits, with a point before its decimals: {due:f}."
+        form.errors["amount"] = f"Write the amount with a decimal point and no other separators, for example {due:f}."
         return given
     unit = minor_unit(currency)
     if amount <= 0:
-        form.errors["amount"] = "Give an amount above zero."
+        form.errors["amount"] = "Give an amount greater than zero."
     elif unit is not None and decimals(amount) > unit:
-        form.errors["amount"] = f"{currency} has {unit or 'no'} decimals; give an amount that can be paid exactly."
+        form.errors["amount"] = f"{currency} has {unit or 'no'} decimals; give an amount with no more."
     elif amount > due:
-        form.errors["amount"] = f"Only {due:f} {currency} are due; more can't be booked on this statement."
+        form.errors["amount"] = f"Only {due:f} {currency} is due; a larger amount can't be booked on this statement."
     return given

@@ -1,4 +1,4 @@
-"""Following the run of an action to its end: how far it is, what came of each statement, or why nothing did."""
+"""The page that follows an action's DAG run: its progress, the outcome for each statement, or why it failed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from evbilling.payments.retries import explain
 from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow.actions import ACTIONS, SEND_MAIL
 from evbilling_airflow.reporting import REFUSAL
-from evbilling_web import runs, warehouse
+from evbilling_web import warehouse
+from evbilling_web.actions import dag_runs
 from evbilling_web.links import return_path
 from evbilling_web.rendering import page
 
@@ -27,10 +28,10 @@ router = APIRouter()
 _LABELS = {action.dag_id: action.label for action in ACTIONS}
 _UNREADABLE: dict[str, str | None] = {
     "what": "This page can't read the run's results.",
-    "fix": "The log of the run in Airflow has them.",
+    "fix": "See its log in Airflow.",
 }
 
-# A scheduler that runs takes up a run within seconds.
+# A running scheduler starts a run within seconds.
 _LONG = timedelta(seconds=20)
 
 
@@ -50,9 +51,9 @@ class StatementOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A run as a page tells it; `hint` says what to look at where it doesn't get on, `failure` why it failed."""
+    """A run's progress; `hint` says what to check if it is stuck, `failure` why it failed."""
 
-    run: runs.RunState
+    run: dag_runs.RunState
     hint: str | None = None
     failure: dict[str, str | None] | None = None
     outcomes: Sequence[StatementOutcome] = ()
@@ -65,65 +66,65 @@ class Progress:
 
 @router.get("/runs/{dag_id}/{run_id}")
 async def follow(request: Request, dag_id: str, run_id: str, back: str | None = None) -> HTMLResponse:
-    """The run of an action; 404 for any other DAG. Asked again every moment until it is over."""
+    """The run of an action; 404 for any other DAG. The page polls it until it has finished."""
     if dag_id not in _LABELS:
-        raise HTTPException(404, "That is no action of these pages.")
+        raise HTTPException(404, "This DAG isn't an action of these pages.")
     progress = await _progress(request, dag_id, run_id)
     context = {"words": _LABELS[dag_id], "progress": progress, "run": progress.run, "back": return_path(request, back)}
-    return page(request, "templates/run.html", context)
+    return page(request, "actions/run.html", context)
 
 
 async def _progress(request: Request, dag_id: str, run_id: str) -> Progress:
-    run = await runs.look(request, dag_id, run_id)
+    run = await dag_runs.look(request, dag_id, run_id)
     if run.state == "queued":
         return Progress(run, hint=await _why_waiting(request, run))
-    tasks = await runs.task_states(request, dag_id, run_id)
+    tasks = await dag_runs.task_states(request, dag_id, run_id)
     if run.state == "failed":
         return Progress(run, failure=await _failure(request, run, tasks))
     if run.state != "success":
         return Progress(run, hint=_why_not_on(run, tasks))
     results: list[ActionResult] = []
     for task in tasks:
-        rows = await runs.xcom(request, dag_id, run_id, task["task_id"])
+        rows = await dag_runs.xcom(request, dag_id, run_id, task["task_id"])
         try:
             results += [ActionResult.from_json(row) for row in rows] if isinstance(rows, list) else []
         except (AttributeError, KeyError, TypeError, ValueError):
-            # A run of another version: what it did isn't guessed.
+            # The run is of another version: its results aren't guessed.
             return Progress(run, failure=_UNREADABLE)
     if dag_id == SEND_MAIL.dag_id:
         return Progress(run, outcomes=await run_in_threadpool(_mail_outcomes, run, results))
     return Progress(run, outcomes=await run_in_threadpool(_outcomes, results))
 
 
-async def _why_waiting(request: Request, run: runs.RunState) -> str | None:
-    hindered = await runs.why_not_begun(request, run.dag_id)
+async def _why_waiting(request: Request, run: dag_runs.RunState) -> str | None:
+    hindered = await dag_runs.why_not_begun(request, run.dag_id)
     if hindered or run.queued_at is None or datetime.now(UTC) - run.queued_at < _LONG:
         return hindered
-    return f"It has been waiting since {run.queued_at:%H:%M:%S} UTC: look whether Airflow's scheduler runs."
+    return f"Waiting since {run.queued_at:%H:%M:%S} UTC. Check that Airflow's scheduler is running."
 
 
-def _why_not_on(run: runs.RunState, tasks: Sequence[dict[str, Any]]) -> str | None:
+def _why_not_on(run: dag_runs.RunState, tasks: Sequence[dict[str, Any]]) -> str | None:
     for task in tasks:
         if task["state"] == "up_for_retry":
             return (
-                "Something outside didn't answer: the warehouse, the platform, the payment gateway or the mail server. "
-                "Airflow tries again by itself, and nothing is done twice."
+                "The warehouse, the platform, the payment gateway or the mail server didn't answer. "
+                "Airflow retries automatically, and nothing is done twice."
             )
     waits = [task for task in tasks if task["state"] in {None, "scheduled", "queued"}]
     if not waits or run.queued_at is None or datetime.now(UTC) - run.queued_at < _LONG:
         return None
     return (
-        f"It has been waiting for a free place since {run.queued_at:%H:%M:%S} UTC: look whether a worker of Airflow "
-        "runs, and at its pools."
+        f"Waiting for a free slot since {run.queued_at:%H:%M:%S} UTC. Check that an Airflow worker is running, and "
+        "Airflow's pools."
     )
 
 
-async def _failure(request: Request, run: runs.RunState, tasks: Sequence[dict[str, Any]]) -> dict[str, str | None]:
+async def _failure(request: Request, run: dag_runs.RunState, tasks: Sequence[dict[str, Any]]) -> dict[str, str | None]:
     for task in tasks:
-        why = await runs.xcom(request, run.dag_id, run.run_id, task["task_id"], REFUSAL)
+        why = await dag_runs.xcom(request, run.dag_id, run.run_id, task["task_id"], REFUSAL)
         if _is_refusal(why):
             return {"what": str(why["what"]), "fix": why.get("fix")}
-    return {"what": "The run ended without saying why.", "fix": "Its log in Airflow tells more."}
+    return {"what": "The run failed without giving a reason.", "fix": "See its log in Airflow."}
 
 
 def _is_refusal(value: Any) -> bool:
@@ -142,7 +143,7 @@ def _outcomes(results: Sequence[ActionResult]) -> list[StatementOutcome]:
     return outcomes
 
 
-def _mail_outcomes(run: runs.RunState, results: Sequence[ActionResult]) -> list[StatementOutcome]:
+def _mail_outcomes(run: dag_runs.RunState, results: Sequence[ActionResult]) -> list[StatementOutcome]:
     """The delivery state of each message that the run requested, and why the others weren't requested."""
     with warehouse.reading() as connection:
         messages = requested(connection, run.run_id)

@@ -6,7 +6,7 @@
   const AS_FRAGMENT = { "X-Fragment": "1", Accept: "text/html" };
   const RETURN_TO = "evbilling return to";
   const SIGNED_OUT =
-    "You have been signed out, and nothing was done. Sign in in another tab and send this again: it is still here.";
+    "You are signed out, and nothing was done. Sign in in another tab and send this form again.";
 
   let dialog = null;
   let opener = null;
@@ -66,7 +66,7 @@
   async function open(url, from) {
     opener = from;
     hasActed = false;
-    say("One moment …");
+    say("Loading…");
     theDialog().showModal();
     // What opens the page itself is one click away, whatever becomes of the dialog.
     asking = new AbortController();
@@ -76,7 +76,7 @@
       if (answer.redirected) return location.assign(url);
       put(await answer.text());
     } catch (error) {
-      if (error.name !== "AbortError") say("The server doesn't answer. Close this and try again.");
+      if (error.name !== "AbortError") say("The server isn't responding. Close this and try again.");
     }
   }
 
@@ -125,7 +125,7 @@
       complain(form, answer.status === 401 ? SIGNED_OUT : html);
     } catch (error) {
       if (error.name === "AbortError") return;
-      complain(form, "The server doesn't answer. Send it again: it is done once at most.");
+      complain(form, "The server isn't responding. Send the form again; the action is carried out at most once.");
     } finally {
       button.removeAttribute("aria-disabled");
     }
@@ -165,7 +165,7 @@
     } catch {
       run.dataset.silent = Number(run.dataset.silent || 0) + 1;
       if (run.dataset.silent > 3) {
-        run.querySelector("[data-status]").textContent = "Airflow doesn't answer just now; asking again …";
+        run.querySelector("[data-status]").textContent = "Airflow isn't responding; trying again…";
       }
     }
     followIn(place);

@@ -1,4 +1,4 @@
-"""What all actions share: what is asked for, the dry run that a person decides on, and what came in by its form."""
+"""The view model that all actions share: the selected statements, the dry run, and the submitted form."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions import ActionResult, OutsidePayment, refusal, total_by_currency
-from evbilling.read_models.statement_list import CurrentStatement
+from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow.actions import OperatorAction
+from evbilling_web import warehouse
 from evbilling_web.rights import Right
 
 STATEMENT_ID = re.compile(r"[ASC]-[0-9]{6}-[0-9]{6,18}")
+_NO_ID = "this isn't a statement ID"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked about: statements, each once, in order; maybe a payment of one, or a kind of message."""
+class Selection:
+    """The selected statements, each once, in order; optionally a payment of one of them, or a kind of message."""
 
     statement_ids: tuple[str, ...]
     payment_id: str | None = None
@@ -30,10 +32,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What would be done to one statement; or why nothing, in `refused`. Amounts in major units of `currency`.
+    """What would be done to one statement, or in `refused` why nothing. Amounts in major units of `currency`.
 
-    `now` is None for a statement that doesn't exist. `payer` and `method`: who is charged on what, as far as known;
-    `payment`: what would be taken back. `letter`: what would be sent to `payer`; `is_copy`: not for the first time.
+    `now` is None for a statement that doesn't exist. `payer` and `method`: who is charged, and the payment method, if
+    known; `payment`: the payment that would be undone. `letter`: the message to `payer`; `is_copy`: sent before.
     """
 
     statement_id: str
@@ -51,35 +53,35 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A dry run: a row for each statement that was asked about, in that order."""
+    """A dry run: a row for each selected statement, in order."""
 
     rows: tuple[Row, ...]
 
     @property
     def able(self) -> list[Row]:
-        """The rows with which something would be done."""
+        """The rows for which something would be done."""
         return [row for row in self.rows if row.refused is None]
 
     @property
     def refused(self) -> list[Row]:
-        """The rows with which nothing can be done."""
+        """The rows for which nothing can be done."""
         return [row for row in self.rows if row.refused is not None]
 
     @property
     def statement_ids(self) -> list[str]:
-        """The statements with which something would be done, each once."""
+        """The statements for which something would be done, each once."""
         return list(dict.fromkeys(row.statement_id for row in self.able))
 
     @property
     def totals(self) -> dict[str, Decimal]:
-        """What would be moved in all, by currency."""
+        """The total amounts by currency."""
         return total_by_currency(
             (row.amount, row.currency) for row in self.able if row.amount is not None and row.currency is not None
         )
 
     @property
     def seen(self) -> str:
-        """What changes if anything changes that a person has decided on: statements, amounts, who pays on what."""
+        """A hash of everything that the user decides on: statements, amounts, payers and payment methods."""
         facts = [
             (
                 row.statement_id,
@@ -98,39 +100,39 @@ class Proposal:
 
 @dataclass(slots=True)
 class Form:
-    """The fields as they came in, and what is wrong with them, by name; nothing that was typed is lost."""
+    """The submitted fields and their errors, by name; nothing typed is lost."""
 
     values: Mapping[str, str]
     errors: dict[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> str:
-        """A field's text without blanks around it; empty if it didn't come."""
+        """A field's text without surrounding blanks; empty if it is missing."""
         return self.values.get(name, "").replace("\r\n", "\n").strip()
 
     def text(self, name: str, *, most: int, missing: str) -> str:
-        """A text that must be there, and what is wrong with it noted."""
+        """A required text; errors are noted."""
         given = self.get(name)
         if not given:
             self.errors[name] = missing
         elif len(given) > most:
-            self.errors[name] = f"This is {len(given)} characters long; keep it to {most}."
+            self.errors[name] = f"This text has {len(given)} characters; the limit is {most}."
         elif any(_is_control(letter) for letter in given):
-            self.errors[name] = "There were characters in it that can't be kept; this is without them."
+            self.errors[name] = "Control characters were removed. Check the text and send it again."
             self.values = {**self.values, name: "".join(letter for letter in given if not _is_control(letter))}
         return given
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ActionPage:
     """The page of an action at /actions/{name}.
 
-    `propose` is the dry run and may take its time; `defaults` are the fields' first values; `read` makes the DAG's
-    Params of a form, and notes what is wrong with it.
+    `propose` is the dry run and may take a while; `defaults` gives the initial values of the fields; `read` turns the
+    form into the DAG's Params and notes errors in it.
     """
 
     action: OperatorAction
     template: str
-    propose: Callable[[Asked], Proposal]
+    propose: Callable[[Selection], Proposal]
     read: Callable[[Form, Proposal], dict[str, Any]]
     defaults: Callable[[Proposal], dict[str, str]] = lambda _: {}
 
@@ -148,42 +150,54 @@ class Act:
 
     @property
     def most(self) -> int:
-        """With how many statements it can be done at once."""
+        """The limit of statements at a time."""
         return self.action.most
 
 
-def asked(act: Act, statement_ids: Iterable[str], payment_id: str | None = None, kind: str | None = None) -> Asked:
-    """What is asked for; raises `BadInput` if that is nothing, or too much for one look."""
+def select(
+    page: ActionPage, statement_ids: Iterable[str], payment_id: str | None = None, kind: str | None = None
+) -> Selection:
+    """The selection; raises `BadInput` if it is empty or too large."""
     ids = tuple(dict.fromkeys(statement_ids))
     if not ids:
-        raise BadInput("No statement is named.", fix="Choose one or several in the list of statements.")
-    if len(ids) > act.most:
-        most = "one statement" if act.most == 1 else f"{act.most} statements"
+        raise BadInput("No statement is selected.", fix="Select one or more in the list of statements.")
+    if len(ids) > page.most:
+        most = "one statement" if page.most == 1 else f"{page.most} statements"
         raise BadInput(
-            f"{act.words} takes {most} at a time, and {len(ids):,} are chosen.",
-            fix="Choose fewer, and do the rest after them.",
+            f"{page.words} takes {most} at a time; {len(ids):,} are selected.",
+            fix="Select fewer and repeat for the rest.",
         )
-    return Asked(ids, payment_id or None, kind or None)
+    return Selection(ids, payment_id or None, kind or None)
 
 
-def are_ids(statement_ids: Iterable[str]) -> list[str]:
-    """Those of the given texts that have the form of a statement's id."""
-    return [text for text in statement_ids if STATEMENT_ID.fullmatch(text)]
+def valid_ids(selection: Selection) -> tuple[str, ...]:
+    """The selected texts that have the form of a statement id."""
+    return tuple(text for text in selection.statement_ids if STATEMENT_ID.fullmatch(text))
 
 
-def no_id(text: str) -> Row:
-    """The row of what isn't an id at all."""
-    return Row(text[:100], refused="this isn't the id of a statement")
+def propose_all(
+    selection: Selection, results: Iterable[ActionResult], row: Callable[[ActionResult, CurrentStatement | None], Row]
+) -> Proposal:
+    """The proposal with a `row` for each result and its statement; a text that isn't an id is refused."""
+    by_id = {result.statement_id: result for result in results}
+    with warehouse.reading() as connection:
+        now = read_current(connection, list(valid_ids(selection)))
+    return Proposal(
+        tuple(
+            row(by_id[text], now.get(text)) if text in by_id else Row(text[:100], refused=_NO_ID)
+            for text in selection.statement_ids
+        )
+    )
 
 
 def why_refused(result: ActionResult) -> str | None:
-    """Why nothing would be done; None if something would be."""
+    """Why nothing would be done; None if something would."""
     return refusal(result.code, result.detail) if result.is_refused else None
 
 
 def reason(form: Form) -> str:
-    """The reason that every action asks for."""
-    return form.text("reason", most=500, missing="Say why, in a few words: it is kept in the audit.")
+    """The reason, which every action requires."""
+    return form.text("reason", most=500, missing="Give a reason; it is recorded in the audit log.")
 
 
 def _is_control(letter: str) -> bool:

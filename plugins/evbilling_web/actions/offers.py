@@ -1,4 +1,4 @@
-"""What a page offers to do with a statement: by what the statement is, and by what its reader may do."""
+"""The actions that a page offers on a statement, by its state and the user's rights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evbilling_web.rights import Right, why_not
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An action on a statement: its words, the name of its page, and why it can't be done now; None: it can."""
+    """An action on a statement: its label, the name of its page, and why it isn't available (None: it is)."""
 
     words: str
     name: str
@@ -22,17 +22,17 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """What a reader may do with statements: asked once, however many a page shows."""
+    """The actions that a user may take; rights are checked once for all statements of a page."""
 
     _why_not: dict[str, str | None]
 
     @classmethod
     def to(cls, user: BaseUser) -> Offers:
-        """By the rights of `user`."""
+        """The offers to `user`."""
         return cls({action.dag_id: why_not(user, Right(action.dag_id)) for action in ACTIONS})
 
     def on(self, facts: ActionFacts) -> tuple[Offer, ...]:
-        """The actions on a statement, in order. What it doesn't allow is said before what its reader may not do."""
+        """The actions on a statement, in order; a reason of the statement is given before a missing right."""
         refused = refused_actions(facts)
         return tuple(
             Offer(
@@ -45,7 +45,7 @@ class Offers:
 
     @property
     def on_many(self) -> tuple[Offer, ...]:
-        """The actions that can be done with many statements at once."""
+        """The actions for several statements at once."""
         return tuple(
             Offer(action.label, action.page, self._why_not[action.dag_id]) for action in ACTIONS if action.is_bulk
         )

@@ -1,4 +1,4 @@
-"""Re-Bill: what would be charged to whom on which payment method."""
+"""Re-Bill: what would be charged, to whom and by which payment method."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from typing import Any
 from evbilling.errors import TransientError
 from evbilling.payments.actions import ActionResult, RebillRequest, preview_rebill, status_if_charged
 from evbilling.platform.access import open_lookup
-from evbilling.read_models.statement_list import CurrentStatement, read_current
+from evbilling.read_models.statement_list import CurrentStatement
 from evbilling_airflow import actions, connections
 from evbilling_web import warehouse
-from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
-from evbilling_web.runs import new_nonce
+from evbilling_web.actions.dag_runs import new_nonce
+from evbilling_web.actions.view import (
+    ActionPage,
+    Form,
+    Proposal,
+    Row,
+    Selection,
+    propose_all,
+    reason,
+    valid_ids,
+    why_refused,
+)
 
 
-def propose(asked: Asked) -> Proposal:
+def propose(selection: Selection) -> Proposal:
     """What a Re-Bill would charge now; the gateway isn't asked and nothing is written."""
-    ids = are_ids(asked.statement_ids)
-    found = {row.statement_id: row for row in _preview(tuple(ids))} if ids else {}
-    with warehouse.reading() as connection:
-        now = read_current(connection, ids)
-    names = _names(row.payer for row in found.values() if row.payer)
-    return Proposal(
-        tuple(_row(found[text], now.get(text), names) if text in found else no_id(text) for text in asked.statement_ids)
-    )
+    ids = valid_ids(selection)
+    results = _preview(ids) if ids else []
+    names = _names(row.payer for row in results if row.payer)
+    return propose_all(selection, results, lambda result, now: _row(result, now, names))
 
 
 def read(form: Form, proposal: Proposal) -> dict[str, Any]:
@@ -37,7 +43,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     }
 
 
-REBILL = Act(actions.REBILL, "templates/rebill.html", propose, read)
+REBILL = ActionPage(actions.REBILL, "actions/rebill.html", propose, read)
 
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
@@ -62,13 +68,13 @@ def _row(row: ActionResult, now: CurrentStatement | None, names: dict[str, str])
 
 
 def _names(user_ids: Iterable[str]) -> dict[str, str]:
-    """Names and addresses of users, as far as the platform tells them."""
+    """Names and e-mail addresses of users from the platform; empty if it doesn't answer."""
     wanted = sorted(set(user_ids))
     if not wanted:
         return {}
     try:
         users = open_lookup(warehouse.services(with_platform=True).platform_url).users(wanted)
     except TransientError:
-        # A charge goes to the payment method; whose name that is helps, and nothing depends on it.
+        # The charge goes to the payment method; the name is only shown.
         return {}
     return {user.user_id: user.label for user in users}

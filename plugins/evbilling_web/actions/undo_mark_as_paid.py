@@ -1,4 +1,4 @@
-"""Undo Mark as Paid: which payments of a statement were marked, and what taking one back would come to."""
+"""Undo Mark as Paid: the payments of a statement that can be undone, and the result of undoing one."""
 
 from __future__ import annotations
 
@@ -15,25 +15,35 @@ from evbilling.payments.actions import (
 from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow import actions
 from evbilling_web import warehouse
-from evbilling_web.acts.base import Act, Asked, Form, Proposal, Row, are_ids, no_id, reason, why_refused
-from evbilling_web.runs import new_nonce
+from evbilling_web.actions.dag_runs import new_nonce
+from evbilling_web.actions.view import (
+    ActionPage,
+    Form,
+    Proposal,
+    Row,
+    Selection,
+    propose_all,
+    reason,
+    valid_ids,
+    why_refused,
+)
 
 
-def propose(asked: Asked) -> Proposal:
-    """A row for each payment that could be taken back, or for the one that is named; nothing is written."""
-    (text,) = asked.statement_ids
-    if not are_ids([text]):
-        return Proposal((no_id(text),))
+def propose(selection: Selection) -> Proposal:
+    """A row for each payment that can be undone, or for the given one; nothing is written."""
+    (text,) = selection.statement_ids
+    if not valid_ids(selection):
+        return propose_all(selection, (), lambda result, now: _row(result, now, None))
     with warehouse.reading() as connection:
         now = read_current(connection, [text]).get(text)
     payments = {payment.payment_id: payment for payment in outside_payments(warehouse.services(), text)}
-    standing = [payment for payment in payments.values() if payment.undone_at is None]
-    wanted = [asked.payment_id] if asked.payment_id else [payment.payment_id for payment in standing] or [""]
+    active = [payment for payment in payments.values() if payment.undone_at is None]
+    wanted = [selection.payment_id] if selection.payment_id else [payment.payment_id for payment in active] or [""]
     return Proposal(tuple(_row(_preview(text, payment_id), now, payments.get(payment_id)) for payment_id in wanted))
 
 
 def defaults(proposal: Proposal) -> dict[str, str]:
-    """Where there is no choice, that payment."""
+    """The payment, if there is only one."""
     able = [row.payment for row in proposal.able if row.payment]
     return {"payment": able[0].payment_id} if len(able) == 1 else {}
 
@@ -46,7 +56,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     return {"statement_id": proposal.rows[0].statement_id, "payment_id": chosen, "reason": reason(form)}
 
 
-UNDO_MARK_AS_PAID = Act(actions.UNDO_MARK_AS_PAID, "templates/undo_mark_as_paid.html", propose, read, defaults)
+UNDO_MARK_AS_PAID = ActionPage(actions.UNDO_MARK_AS_PAID, "actions/undo_mark_as_paid.html", propose, read, defaults)
 
 
 def _preview(statement_id: str, payment_id: str) -> ActionResult:

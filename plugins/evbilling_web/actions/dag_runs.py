@@ -1,7 +1,7 @@
-"""Starts DAG runs as the signed-in user, through Airflow's own REST API, and looks at how they go.
+"""Starts DAG runs as the signed-in user through Airflow's own REST API, and follows them.
 
-The call goes straight into Airflow's app in this process, with the user's own token: it needs no address, and Airflow
-checks the right, validates the Params and records the user, as for any other client.
+Calls go straight to Airflow's app in this process, with the user's token: they need no address, and Airflow checks the
+right, validates the Params and records the user, as for any other client.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class RunState:
 
 
 def new_nonce() -> str:
-    """What makes a form's submits one action: it goes into the form, and from there into the run's id."""
+    """A token that makes repeated submits of a form one action: it becomes part of the run's id."""
     return secrets.token_urlsafe(18)
 
 
 def is_nonce(text: str) -> bool:
-    """True for a text of the form that `new_nonce` gives."""
+    """True if the text has the form of `new_nonce`."""
     return re.fullmatch(NONCE_FORM, text) is not None
 
 
 def run_id(dag_id: str, nonce: str) -> str:
-    """The id of the one run that a form with this nonce starts."""
+    """The id of the only run that a form with this nonce can start."""
     return f"page-{dag_id}-{nonce}"
 
 
@@ -70,7 +70,7 @@ async def start(request: Request, dag_id: str, nonce: str, conf: dict[str, Any],
 
 
 async def look(request: Request, dag_id: str, wanted: str) -> RunState:
-    """How the run goes; raises `NotReady` if there is no such run."""
+    """The state of a run; raises `NotReady` if there is no such run."""
     path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}"
     answer = await _call(request, "GET", path)
     if answer.status_code != 200:
@@ -92,19 +92,17 @@ async def is_started(request: Request, dag_id: str, nonce: str) -> bool:
 
 
 async def why_not_begun(request: Request, dag_id: str) -> str | None:
-    """What keeps every run of the DAG from beginning, and what to do; None if nothing does that the user may see."""
+    """What keeps runs of the DAG from starting, and what to do; None if the user may see no such reason."""
     answer = await _call(request, "GET", f"/api/v2/dags/{quote(dag_id, safe='')}")
     if answer.status_code == 404:
-        return (
-            f"Airflow doesn't know the DAG {dag_id} (yet): look at its import errors, and whether its files are there."
-        )
+        return f"Airflow doesn't know the DAG {dag_id} (yet). See Airflow's import errors."
     if answer.status_code == 200 and answer.json()["is_paused"]:
-        return f"The DAG {dag_id} is paused in Airflow: no run of it begins until somebody unpauses it there."
+        return f"The DAG {dag_id} is paused in Airflow. The run starts when it is unpaused there."
     return None
 
 
 async def task_states(request: Request, dag_id: str, wanted: str) -> list[dict[str, Any]]:
-    """The run's task instances as Airflow's API tells them."""
+    """The run's task instances, as Airflow's API returns them."""
     path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}/taskInstances"
     answer = await _call(request, "GET", path)
     if answer.status_code != 200:
@@ -113,7 +111,7 @@ async def task_states(request: Request, dag_id: str, wanted: str) -> list[dict[s
 
 
 async def xcom(request: Request, dag_id: str, wanted: str, task_id: str, key: str = "return_value") -> Any:
-    """What the task returned, or left under another key; None if there is nothing (yet)."""
+    """The task's return value, or its value of another key; None if there is none (yet)."""
     path = (
         f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}"
         f"/taskInstances/{quote(task_id, safe='')}/xcomEntries/{quote(key, safe='')}"
@@ -129,13 +127,13 @@ def _token(request: Request) -> str:
 
 async def _call(request: Request, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
     transport = httpx.ASGITransport(_airflow(request), raise_app_exceptions=False)
-    # The host is never looked up: the transport hands the request to the app itself.
+    # The host is never resolved: the transport calls the app directly.
     async with httpx.AsyncClient(transport=transport, base_url="http://airflow.internal", timeout=30) as client:
         return await client.request(method, path, json=body, headers={"Authorization": f"Bearer {_token(request)}"})
 
 
 def _airflow(request: Request) -> Any:
-    """Airflow's app in this process; tests put another in its place."""
+    """Airflow's app in this process; tests replace it."""
     given = getattr(request.app.state, "airflow", None)
     if given is not None:
         return given
@@ -149,11 +147,12 @@ def _explained(answer: httpx.Response, dag_id: str) -> Exception:
         detail = answer.json().get("detail")
     except ValueError:
         detail = None
-    said = detail if isinstance(detail, str) else f"Airflow answers with status {answer.status_code}"
+    message = detail if isinstance(detail, str) else f"Airflow answers with status {answer.status_code}"
     if answer.status_code in {401, 403}:
-        return HTTPException(answer.status_code, said)
+        return HTTPException(answer.status_code, message)
     if answer.status_code == 404:
-        return NotReady(said, where=dag_id, fix="look whether Airflow has parsed the DAG and the run wasn't deleted")
+        fix = "Check that Airflow has parsed the DAG and that the run wasn't deleted."
+        return NotReady(message, where=dag_id, fix=fix)
     if answer.status_code in {400, 422}:
-        return BadInput(said, where=dag_id, fix="correct what it names")
-    return TransientError(said, where=dag_id, fix="try again; if it stays, look at the API server's log")
+        return BadInput(message, where=dag_id, fix="Correct the value.")
+    return TransientError(message, where=dag_id, fix="Try again. If the error persists, see the API server's log.")
