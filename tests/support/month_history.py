@@ -151,7 +151,7 @@ def _deal(months: Months) -> None:
             )
     paid = MarkRequest("m1", "ann", "by transfer", (months.statement("c-manual"),), TODAY, "bank 1")
     mark_statements(services, paid, TODAY)
-    part = replace(paid, request_id="m2", statement_id=months.statement("c-partly"), amount=Decimal("100.00"))
+    part = replace(paid, request_id="m2", statement_ids=(months.statement("c-partly"),), amount=Decimal("100.00"))
     mark_statements(services, part, TODAY)
     # A paid account had a connector less: a credit.
     world.platform.execute("delete from platform.connector where charger_id = 'a-credit-1' and connector_id = 3")
