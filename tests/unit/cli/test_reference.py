@@ -28,15 +28,37 @@ def test_nothing_to_bill_reasons_are_all_described() -> None:
     assert {NO_CONNECTORS, FEE_ZERO} == set(NOTHING_TO_BILL)
 
 
+DOCUMENTS = [*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")]
+
+
 def test_links_in_documents_lead_somewhere() -> None:
-    """Every relative link and picture of the Markdown files exists."""
-    documents = [*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")]
+    """Every relative link and picture of the Markdown files exists, and so does the heading that it names."""
     broken = [
-        f"{document.relative_to(REPO)}: {target}"
-        for document in documents
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8"))
-        if not (document.parent / target).exists()
+        f"{document.relative_to(REPO)}: {file}{anchor}"
+        for document in DOCUMENTS
+        for file, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", document.read_text(encoding="utf-8"))
+        if not _leads_somewhere(document.parent / file if file else document, anchor.removeprefix("#"))
     ]
 
-    assert len(documents) > 5
+    assert len(DOCUMENTS) > 5
     assert broken == []
+
+
+def test_files_named_in_documents_exist() -> None:
+    """A path of the repository in backticks is a file or folder; `<name>` and `NN` are placeholders."""
+    path = re.compile(r"`((?:dags|docs|include|plugins|sql|tests)/[\w./-]*)`")
+    missing = [
+        f"{document.relative_to(REPO)}: {name}"
+        for document in DOCUMENTS
+        for name in path.findall(document.read_text(encoding="utf-8"))
+        if "NN_" not in name and not (REPO / name).exists()
+    ]
+
+    assert missing == []
+
+
+def _leads_somewhere(target: Path, anchor: str) -> bool:
+    if not target.exists() or not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+    return anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
