@@ -14,7 +14,7 @@ from evbilling.services import Services
 from evbilling_airflow.object_store import with_access
 
 if TYPE_CHECKING:
-    from evbilling.mail import SmtpSettings
+    from evbilling.mail import Address, SmtpSettings
     from evbilling.payments import PaymentServices
     from evbilling.payments.gateway import GatewaySettings
     from evbilling.payments.retries import Policy
@@ -95,7 +95,7 @@ def smtp_settings() -> SmtpSettings | None:
 
     Raises `BadInput` if the connection makes no sense.
     """
-    from airflow.exceptions import AirflowNotFoundException
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
         connection = Connection.get(SMTP)
@@ -112,24 +112,27 @@ def mail_server(connection: Connection) -> SmtpSettings:
     extra = connection.extra_dejson
     if not connection.host:
         raise BadInput("names no host", where=where, fix="give the mail server's name as its host")
-    addresses = {}
-    for name, text in (
-        ("from_email", extra.get("from_email") or connection.login),
-        ("reply_to", extra.get("reply_to")),
-    ):
-        addresses[name] = parse_address(text)
-        if addresses[name] is None and (text or name == "from_email"):
-            raise BadInput(
-                f"{name} is {text or 'missing'}, no e-mail address",
-                where=f"{where}, extra",
-                fix="give one such as billing@example.org",
-            )
+
+    def address(name: str, text: str | None) -> Address:
+        if parsed := parse_address(text):
+            return parsed
+        raise BadInput(
+            f"{name} is {text or 'missing'}, no e-mail address",
+            where=f"{where}, extra",
+            fix="give one such as billing@example.org",
+        )
+
+    reply_to = extra.get("reply_to")
     timeout = _number(extra, "timeout", float, 30.0, connection.conn_id)
     security = "tls" if not _flag(extra, "disable_ssl") else "starttls" if not _flag(extra, "disable_tls") else "none"
     return SmtpSettings(
         host=connection.host,
         port=connection.port or {"tls": 465, "starttls": 587, "none": 25}[security],
-        sender=Sender(addresses["from_email"], str(extra.get("from_name") or ""), addresses["reply_to"]),
+        sender=Sender(
+            address("from_email", extra.get("from_email") or connection.login),
+            str(extra.get("from_name") or ""),
+            address("reply_to", reply_to) if reply_to else None,
+        ),
         login=connection.login or "" if connection.password else "",
         password=connection.password or "",
         security=security,
@@ -171,12 +174,13 @@ def _number(extra: Mapping[str, Any], name: str, kind: type, default: Any, conne
 
 def _connection(connection_id: str) -> Connection:
     try:
-        return Connection.get(connection_id)
+        connection: Connection = Connection.get(connection_id)
     except Exception as error:
         raise BadInput(
             f"there is no Airflow connection {connection_id}",
             fix=f"define it, for example by the environment variable AIRFLOW_CONN_{connection_id.upper()}",
         ) from error
+    return connection
 
 
 def _location(connection_id: str) -> str:

@@ -41,7 +41,7 @@ def actor(context: Mapping[str, Any]) -> str:
     return getattr(run, "triggering_user_name", None) or f"airflow:{getattr(run.run_type, 'value', run.run_type)}"
 
 
-def run_request(context: Mapping[str, Any], **limits: float) -> RunRequest:
+def run_request(context: Mapping[str, Any], **limits: Any) -> RunRequest:
     """The request that opens a monthly run, with the `limits` of a run of connector statements."""
     from evbilling.run_steps import RunRequest
 

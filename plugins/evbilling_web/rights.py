@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -14,24 +14,34 @@ from airflow.models.dag import DagModel
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 
-from evbilling_airflow.actions import ACTIONS
+from evbilling_airflow.actions import OperatorAction
 
 SignedIn = Annotated[BaseUser, Depends(get_user)]
 
 
-# A right to each action, whose value is the DAG that it triggers, and the right to change settings.
-Right = StrEnum("Right", {action.name: action.dag_id for action in ACTIONS} | {"CHANGE_SETTINGS": "settings"})
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A right of a user: to trigger the DAG `dag_id`, or to change settings. `permission` completes "may not …"."""
 
-_WORDS = {action.dag_id: action.permission for action in ACTIONS} | {"settings": "change billing settings"}
+    permission: str
+    dag_id: str | None = None
+
+
+CHANGE_SETTINGS = Right("change billing settings")
+
+
+def right_to(action: OperatorAction) -> Right:
+    """The right to an action of the registry."""
+    return Right(action.permission, action.dag_id)
 
 
 def is_allowed(user: BaseUser, right: Right) -> bool:
     """True if Airflow's auth manager grants `user` this right."""
     manager = get_auth_manager()
-    if right is Right.CHANGE_SETTINGS:
+    if right.dag_id is None:
         # Editing variables is the closest to changing settings that both of Airflow's auth managers know.
         return manager.is_authorized_variable(method="PUT", user=user)
-    details = DagDetails(id=right.value, team_name=DagModel.get_team_name(right.value))
+    details = DagDetails(id=right.dag_id, team_name=DagModel.get_team_name(right.dag_id))
     return manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user)
 
 
@@ -42,8 +52,8 @@ def why_not(user: BaseUser, right: Right) -> str | None:
 
 def refusal(right: Right) -> str:
     """The sentence for a user without the right."""
-    needed = "edit variables" if right is Right.CHANGE_SETTINGS else f"trigger the DAG {right.value}"
-    return f"Your role may not {_WORDS[right]}. In Airflow this needs permission to {needed}."
+    needed = f"trigger the DAG {right.dag_id}" if right.dag_id else "edit variables"
+    return f"Your role may not {right.permission}. In Airflow this needs permission to {needed}."
 
 
 def requires(right: Right) -> Callable[[BaseUser], BaseUser]:

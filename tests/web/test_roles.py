@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from airflow.api_fastapi.app import get_auth_manager
 
-from evbilling_web.rights import Right, is_allowed
+from evbilling_airflow.actions import ACTIONS, MARK_AS_PAID, REBILL
+from evbilling_web.rights import CHANGE_SETTINGS, Right, is_allowed, right_to
 from tests.support.airflow_server import BASE_URL, PASSWORD, Airflow, FabAirflow, running_airflow
 from tests.support.web import PREFIX, ROLES, TABLE
 
@@ -138,21 +139,22 @@ def test_who_has_been_deactivated_is_signed_out(fab: FabAirflow, monkeypatch: py
 
 
 MONTH = [("can_read", "DAG:connector_statements"), ("can_read", "DAG Run:connector_statements")]
-ACTIONS = {right for right in Right if right is not Right.CHANGE_SETTINGS}
+ACTING = {right_to(action) for action in ACTIONS}
+RIGHTS = {*ACTING, CHANGE_SETTINGS}
 
 
 @under_fab
 @pytest.mark.parametrize(
     ("role", "permissions", "rights"),
     [
-        ("collects", [("can_edit", "DAG:rebill"), ("can_create", "DAG Run:rebill")], {Right.REBILL}),
-        ("collects-by-all-runs", [("can_edit", "DAG:rebill"), ("can_create", "DAG Runs")], {Right.REBILL}),
+        ("collects", [("can_edit", "DAG:rebill"), ("can_create", "DAG Run:rebill")], {right_to(REBILL)}),
+        ("collects-by-all-runs", [("can_edit", "DAG:rebill"), ("can_create", "DAG Runs")], {right_to(REBILL)}),
         ("edits-the-dag-alone", [("can_edit", "DAG:rebill")], set()),
         ("starts-runs-alone", [("can_create", "DAG Run:rebill")], set()),
         ("reads-the-dag", [("can_read", "DAG:rebill"), ("can_read", "DAG Run:rebill")], set()),
-        ("marks", [("can_edit", "DAG:mark_as_paid"), ("can_create", "DAG Run:mark_as_paid")], {Right.MARK_AS_PAID}),
-        ("acts", [("can_edit", "DAGs"), ("can_create", "DAG Runs")], ACTIONS),
-        ("manages", [("can_edit", "Variables")], {Right.CHANGE_SETTINGS}),
+        ("marks", [("can_edit", "DAG:mark_as_paid"), ("can_create", "DAG Run:mark_as_paid")], {right_to(MARK_AS_PAID)}),
+        ("acts", [("can_edit", "DAGs"), ("can_create", "DAG Runs")], ACTING),
+        ("manages", [("can_edit", "Variables")], {CHANGE_SETTINGS}),
         ("reads-variables", [("can_read", "Variables")], set()),
     ],
 )
@@ -163,13 +165,11 @@ def test_a_role_of_ones_own_may_do_what_its_dags_say(
     fab.add_role(role, MONTH + permissions)
     fab.add_user(f"user-{role}", role)
     user = asyncio.run(get_auth_manager().get_user_from_token(fab.token(f"user-{role}")))
-    assert {right for right in Right if is_allowed(user, right)} == rights
+    assert {right for right in RIGHTS if is_allowed(user, right)} == rights
 
 
-@pytest.mark.parametrize(
-    ("role", "rights"), [("viewer", set()), ("user", ACTIONS), ("op", {*Right}), ("admin", {*Right})]
-)
+@pytest.mark.parametrize(("role", "rights"), [("viewer", set()), ("user", ACTING), ("op", RIGHTS), ("admin", RIGHTS)])
 def test_what_each_role_may_do(airflow: Airflow, role: str, rights: set[Right]) -> None:
     """Both auth managers' own roles: a viewer sees, a user acts too, an op changes settings too."""
     user = asyncio.run(get_auth_manager().get_user_from_token(airflow.token(role)))
-    assert {right for right in Right if is_allowed(user, right)} == rights
+    assert {right for right in RIGHTS if is_allowed(user, right)} == rights

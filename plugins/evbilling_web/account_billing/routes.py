@@ -27,7 +27,7 @@ from evbilling_web import warehouse
 from evbilling_web.account_billing.view import AccountBilling, PreviewPanel, load_account, lookup, preview_panel
 from evbilling_web.links import account_id_of, account_path, address
 from evbilling_web.rendering import page
-from evbilling_web.rights import Right, SignedIn, requires, why_not
+from evbilling_web.rights import CHANGE_SETTINGS, SignedIn, requires, why_not
 
 router = APIRouter()
 
@@ -98,7 +98,7 @@ def preview(request: Request, account_id: str) -> Response:
 def save(
     request: Request,
     account_id: str,
-    user: Annotated[BaseUser, Depends(requires(Right.CHANGE_SETTINGS))],
+    user: Annotated[BaseUser, Depends(requires(CHANGE_SETTINGS))],
     sent: Annotated[Mapping[str, str], Depends(sent_form)],
 ) -> Response:
     """Record the setting as the signed-in user; errors are shown beside their fields, and nothing typed is lost."""
@@ -147,7 +147,7 @@ def _page(
         "errors": errors or {},
         "labels": LABELS,
         "compared": COMPARED,
-        "refusal": why_not(user, Right.CHANGE_SETTINGS),
+        "refusal": why_not(user, CHANGE_SETTINGS),
         "saved": saved,
         "saved_setting": next((row for row in billing.recorded if row.setting_id == saved), None),
         "conflict": conflict[0] if conflict else None,

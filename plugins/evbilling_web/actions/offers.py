@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-from evbilling.payments.actions import ActionFacts, refusal, refused_actions
+from evbilling.payments.actions import Action, ActionFacts, refusal, refused_actions
 from evbilling_airflow.actions import ACTIONS
-from evbilling_web.rights import Right, why_not
+from evbilling_web.rights import right_to, why_not
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Offers:
     @classmethod
     def to(cls, user: BaseUser) -> Offers:
         """The offers to `user`."""
-        return cls({action.dag_id: why_not(user, Right(action.dag_id)) for action in ACTIONS})
+        return cls({action.dag_id: why_not(user, right_to(action)) for action in ACTIONS})
 
     def on(self, facts: ActionFacts) -> tuple[Offer, ...]:
         """The actions on a statement, in order; a reason of the statement is given before a missing right."""
@@ -38,7 +38,7 @@ class Offers:
             Offer(
                 action.label,
                 action.page,
-                refusal(code) if (code := refused[action.dag_id]) else self._why_not[action.dag_id],
+                refusal(code) if (code := refused[Action(action.dag_id)]) else self._why_not[action.dag_id],
             )
             for action in ACTIONS
         )

@@ -55,7 +55,7 @@ def _done(action: ActionPage) -> Callable[..., Awaitable[Response]]:
         nonce, back = form.get("nonce"), return_path(request, form.get("back"))
         if not dag_runs.is_nonce(nonce):
             raise BadInput("This form is incomplete, so nothing was done.", fix="Open it again.")
-        if await dag_runs.is_started(request, action.right.value, nonce):
+        if await dag_runs.is_started(request, action.action.dag_id, nonce):
             return _followed(request, action, nonce, back)
         statements = [text for text in fields.getlist("statement") if isinstance(text, str)]
         selection = select(action, statements, form.get("only"), form.get("kind"))
@@ -65,7 +65,7 @@ def _done(action: ActionPage) -> Callable[..., Awaitable[Response]]:
             return await _page(request, action, selection, proposal, form, back=back, changed=changed, status=409)
         if form.errors:
             return await _page(request, action, selection, proposal, form, back=back, status=422)
-        await dag_runs.start(request, action.right.value, nonce, conf, note=form.get("reason"))
+        await dag_runs.start(request, action.action.dag_id, nonce, conf, note=form.get("reason"))
         return _followed(request, action, nonce, back)
 
     return do
@@ -102,7 +102,7 @@ def _changed(form: Form, proposal: Proposal) -> str | None:
 
 
 def _followed(request: Request, action: ActionPage, nonce: str, back: str | None) -> RedirectResponse:
-    dag_id = action.right.value
+    dag_id = action.action.dag_id
     place = f"/runs/{dag_id}/{dag_runs.run_id(dag_id, nonce)}"
     return RedirectResponse(address(request.scope.get("root_path", ""), place, back=back), status_code=303)
 
@@ -131,6 +131,6 @@ async def _page(
         "back": back,
         "changed": changed,
         "may_not": await run_in_threadpool(why_not, user, action.right),
-        "hindered": await dag_runs.why_not_begun(request, action.right.value),
+        "hindered": await dag_runs.why_not_begun(request, action.action.dag_id),
     }
     return page(request, action.template, context, status=status)

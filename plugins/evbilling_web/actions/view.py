@@ -15,7 +15,7 @@ from evbilling.payments.actions import ActionResult, OutsidePayment, refusal, to
 from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow.actions import OperatorAction
 from evbilling_web import warehouse
-from evbilling_web.rights import Right
+from evbilling_web.rights import Right, right_to
 
 STATEMENT_ID = re.compile(r"[ASC]-[0-9]{6}-[0-9]{6,18}")
 _NO_ID = "this isn't a statement ID"
@@ -146,7 +146,7 @@ class ActionPage:
 
     @property
     def right(self) -> Right:
-        return Right(self.action.dag_id)
+        return right_to(self.action)
 
     @property
     def most(self) -> int:

@@ -22,11 +22,12 @@ from evbilling.mail import (
     periods,
 )
 from evbilling.period import Period
+from evbilling_airflow.actions import SEND_MAIL
 from evbilling_airflow.connections import smtp_settings
 from evbilling_web import warehouse
 from evbilling_web.links import period_of
 from evbilling_web.rendering import page
-from evbilling_web.rights import Right, SignedIn, why_not
+from evbilling_web.rights import SignedIn, right_to, why_not
 
 router = APIRouter()
 
@@ -77,7 +78,7 @@ def mail(
         "hints": STATE_HINTS,
         "badges": _BADGES,
         "no_server": _server_trouble(),
-        "may_not_send": why_not(user, Right.SEND_MAIL),
+        "may_not_send": why_not(user, right_to(SEND_MAIL)),
         "query": _query,
         "send_query": _send_query,
     }

@@ -64,11 +64,8 @@ class BarTable:
     @property
     def bars(self) -> list[list[Bar]]:
         """Each row's bars on one scale: values above zero to the right of the zero line, below it to the left."""
-        sums = [
-            [float(sum(abs(value) for _, value in row.parts if value * sign > 0)) for sign in (1, -1)]
-            for row in self.rows
-        ]
-        above, below = (max(side, default=0.0) for side in zip(*sums, strict=True)) if sums else (0.0, 0.0)
+        sums = [[sum(max(0.0, sign * float(value)) for _, value in row.parts) for sign in (1, -1)] for row in self.rows]
+        above, below = (max((pair[side] for pair in sums), default=0.0) for side in (0, 1))
         scale = 100.0 / (above + below) if above + below else 0.0
         return [_row_of_bars(row.parts, below * scale, scale) for row in self.rows]
 
