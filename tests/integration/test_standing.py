@@ -67,7 +67,7 @@ def own(issued: Month, postgres: EmbeddedPostgres, tmp_path: Path) -> Month:
 
 
 @pytest.fixture
-def payment_services(month: Month) -> Iterator[psycopg.Connection[Any]]:
+def transaction(month: Month) -> Iterator[psycopg.Connection[Any]]:
     """A transaction that comes to nothing."""
     with psycopg.connect(month.url) as connection:
         yield connection
@@ -213,13 +213,15 @@ STORIES = [
 
 
 @pytest.mark.parametrize(("story", "status"), STORIES)
-def test_a_statement_comes_to_its_status(payments: Connection, story: list[str], status: str) -> None:
+def test_a_statement_comes_to_its_status(transaction: Connection, story: list[str], status: str) -> None:
     """Each story in the words of finance."""
     for deed in story:
-        DEEDS[deed](payments, IDS[0])
-    found = payments.execute("select status::text from billing.standing where statement_id = %s", (IDS[0],)).fetchone()
+        DEEDS[deed](transaction, IDS[0])
+    found = transaction.execute(
+        "select status::text from billing.standing where statement_id = %s", (IDS[0],)
+    ).fetchone()
     assert found == (status,)
-    assert standings_differ(payments) == {}
+    assert standings_differ(transaction) == {}
 
 
 def test_a_period_is_listed_as_it_is_attached(month: Month) -> None:
@@ -244,13 +246,13 @@ def test_statements_that_come_one_by_one_are_listed(own: Month) -> None:
     check_standings(own.url)
 
 
-def test_sums_are_folded_before_they_are_many(payments: Connection) -> None:
+def test_sums_are_folded_before_they_are_many(transaction: Connection) -> None:
     """Movements without end leave some hundred rows to be added up, and lose nothing."""
     for _ in range(300):
-        DEEDS["debit"](payments, IDS[0])
-    ((rows_kept, last),) = payments.execute("select count(*), max(sum_id) from billing.statement_sum").fetchall()
+        DEEDS["debit"](transaction, IDS[0])
+    ((rows_kept, last),) = transaction.execute("select count(*), max(sum_id) from billing.statement_sum").fetchall()
     assert rows_kept < 510 < last
-    assert standings_differ(payments) == {}
+    assert standings_differ(transaction) == {}
 
 
 def test_who_moves_money_at_once_loses_no_sum(own: Month) -> None:
@@ -285,17 +287,19 @@ def test_the_writer_only_reads_standings(month: Month, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def test_a_difference_is_told_and_put_right(payments: Connection) -> None:
+def test_a_difference_is_told_and_put_right(transaction: Connection) -> None:
     """Each falsified row is named with both sides; the owner's function brings it back, sums and all."""
-    payments.execute("update billing.standing set has_failed = true, paid_minor = 7 where statement_id = %s", (IDS[1],))
+    transaction.execute(
+        "update billing.standing set has_failed = true, paid_minor = 7 where statement_id = %s", (IDS[1],)
+    )
     query = "select statement_id, status, listed_status from billing.standing_difference"
-    assert payments.execute(query).fetchall() == [(IDS[1], "Issued", "Partly paid")]
-    payments.execute("update billing.statement_sum set statements = statements + 1 where kind = 'connector'")
-    assert set(standings_differ(payments)) == {
+    assert transaction.execute(query).fetchall() == [(IDS[1], "Issued", "Partly paid")]
+    transaction.execute("update billing.statement_sum set statements = statements + 1 where kind = 'connector'")
+    assert set(standings_differ(transaction)) == {
         "a standing isn't what the ledger says",
         "sums aren't what the statements come to",
         "finance.statements says otherwise than the list",
     }
-    payments.execute("update billing.statement_sum set statements = statements - 1 where kind = 'connector'")
-    assert payments.execute("select billing.refresh_standing(%s)", (IDS,)).fetchone() == (1,)
-    assert standings_differ(payments) == {}
+    transaction.execute("update billing.statement_sum set statements = statements - 1 where kind = 'connector'")
+    assert transaction.execute("select billing.refresh_standing(%s)", (IDS,)).fetchone() == (1,)
+    assert standings_differ(transaction) == {}
