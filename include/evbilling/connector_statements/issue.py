@@ -39,18 +39,14 @@ def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
     epoch, drafts = stage_drafts(services, run)
     with services.warehouse() as connection:
         differences = _differences(connection, run, drafts)
-    with services.warehouse() as connection:
-        statements, decisions, unbilled = connection.execute(
-            "select * from billing.publish_connector_statements(%s, %s, %s, %s)",
-            (run.run_id, epoch, run.actor, f"connector statements of {run.period}"),
-        ).fetchone()  # type: ignore[misc]
-        outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
-        counts = dict(zip(_COUNTS, (statements, decisions, unbilled, len(differences)), strict=True))
-        facts = {**counts, "held": _held(connection, run.period, drafts)}
-        runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES])
+    outcome, counts = _publish(services, run, epoch, drafts, differences)
     if outcome == "issued":
         log.info(
-            "%s issued: %s statements, %s decisions, %s unbilled accounts", run.period, statements, decisions, unbilled
+            "%s issued: %s statements, %s decisions, %s unbilled accounts",
+            run.period,
+            counts["statements"],
+            counts["decisions"],
+            counts["unbilled"],
         )
     else:
         log.info("0 rows written: %s is already issued%s", run.period, "" if differences else ", and nothing changed")
@@ -61,6 +57,22 @@ def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
             "%s issued statements differ and stay as they are; correct_statements corrects them", len(differences)
         )
     return {"outcome": outcome, **counts}
+
+
+def _publish(
+    services: Services, run: runs.Run, epoch: int, drafts: Drafts, differences: list[dict[str, Any]]
+) -> tuple[str, dict[str, int]]:
+    """Publish in one short transaction and record the outcome; returns it with the rows written."""
+    with services.warehouse() as connection:
+        statements, decisions, unbilled = connection.execute(
+            "select * from billing.publish_connector_statements(%s, %s, %s, %s)",
+            (run.run_id, epoch, run.actor, f"connector statements of {run.period}"),
+        ).fetchone()  # type: ignore[misc]
+        outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
+        counts = dict(zip(_COUNTS, (statements, decisions, unbilled, len(differences)), strict=True))
+        facts = {**counts, "held": _held(connection, run.period, drafts)}
+        runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES])
+    return outcome, counts
 
 
 def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Drafts) -> list[dict[str, Any]]:
