@@ -45,11 +45,16 @@ def warm_up(modules: Sequence[str]) -> None:
         importlib.import_module(name)
 
 
-def measured(step: str, calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]]) -> Measured:
-    """Run the calls side by side, as many at once as the machine has cores, in fresh processes."""
+def measured(
+    step: str, calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], imports: Sequence[str] = ()
+) -> Measured:
+    """Run the calls side by side, as many at once as the machine has cores, in fresh processes.
+
+    `imports` are modules that the step imports only when it runs: their import isn't timed either.
+    """
     context = multiprocessing.get_context("spawn")
     workers = min(_CORES, len(calls))
-    modules = sorted({function.__module__ for function, _ in calls})
+    modules = sorted({function.__module__ for function, _ in calls} | {*imports})
     with ProcessPoolExecutor(workers, mp_context=context, initializer=warm_up, initargs=(modules,)) as pool:
         list(pool.map(time.sleep, [0.2] * workers))  # all are up and have imported
         busy, moved, start = _busy(), _loopback(), time.monotonic()

@@ -128,7 +128,7 @@ def product_month(world: World, readers: Readers | None = None) -> list[Measured
     steps += [
         measured("extract inventory", [(extract_inventory, (services, run_id, part)) for part in parts]),
         measured("apply scope rules", [(apply_scope_rules, (services, run_id, part)) for part in parts]),
-        measured("validate", [(validate, (services, run_id))]),
+        measured("validate", [(validate, (services, run_id))], imports=["evbilling.expectations.suites"]),
     ]
     if readers:
         readers.start()

@@ -154,8 +154,9 @@ def product_month_end(world: World) -> list[Measured]:
 
     steps = [measured("assemble", [(_assemble, (world.services,))])]
     run_id = steps[0].result["run_id"]
+    suites = ["evbilling.expectations.suites"]
+    steps.append(measured("validate", [(validate, (world.services, run_id))], imports=suites))
     rest: list[tuple[str, Callable[..., Any]]] = [
-        ("validate", validate),
         ("issue", issue_account_statements),
         ("close", close_account_run),
     ]
