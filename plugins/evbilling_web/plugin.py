@@ -7,13 +7,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-# The pages of the navigation, Airflow's and our own: path below the app, and name.
-NAVIGATION = (
-    ("/statements", "Driver Statements"),
-    ("/months", "Months"),
-    ("/accounts", "Account Billing"),
-    ("/mail", "Mail"),
-)
+from evbilling_web.navigation import NAVIGATION
 
 
 class EvbillingPlugin(AirflowPlugin):

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from evbilling_web.links import account_path, address, airflow_run
-from evbilling_web.plugin import NAVIGATION
+from evbilling_web.navigation import NAVIGATION
 from evbilling_web.static_files import version_of
 
 _DASH = "\N{EN DASH}"
