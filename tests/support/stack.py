@@ -101,11 +101,18 @@ class Stack:
         """Un-pause the DAG and end the run that its schedule makes at once, whose month depends on today's date."""
         self.api.patch(path(dag_id), {"is_paused": False})
         deadline = time.monotonic() + PATIENCE
-        while not (runs := self.api.get(f"{path(dag_id)}/dagRuns")["dag_runs"]):
-            assert time.monotonic() < deadline, f"the schedule of {dag_id} makes no run"
+        # The scheduler may start the run in the same moment and set its state again: it is ended once it stays ended.
+        while not (runs := self.api.get(f"{path(dag_id)}/dagRuns")["dag_runs"]) or any(map(self._is_active, runs)):
+            assert time.monotonic() < deadline, f"the schedule of {dag_id} makes no run, or the run doesn't end"
+            for run in runs:
+                if run["state"] != "failed":
+                    self.api.patch(f"{path(dag_id)}/dagRuns/{quote(run['dag_run_id'], safe='')}", {"state": "failed"})
             time.sleep(0.2)
-        for run in runs:
-            self.api.patch(f"{path(dag_id)}/dagRuns/{quote(run['dag_run_id'], safe='')}", {"state": "failed"})
+
+    def _is_active(self, run: Mapping[str, Any]) -> bool:
+        """True for a run that hasn't failed, or has a task that isn't over."""
+        tasks = self.api.get(f"{path(run['dag_id'])}/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances")
+        return run["state"] != "failed" or any(t["state"] in {"queued", "running"} for t in tasks["task_instances"])
 
     def trigger(self, run_id: str, dag_id: str = CONNECTOR_STATEMENTS, **body: Any) -> str:
         self.api.post(f"{path(dag_id)}/dagRuns", {"dag_run_id": run_id, "logical_date": None} | body)
