@@ -151,6 +151,22 @@ def test_a_second_run_and_a_month_out_of_order_write_nothing(books: Books) -> No
     assert books.closing(DEC) == {"a": 2 * FEE}
 
 
+def test_what_belongs_to_a_later_month_waits_for_it(books: Books) -> None:
+    """Two months are billed before the first of them is stated: each statement has what is of its own month."""
+    books.open("a")
+    books.bill(NOV)
+    books.bill(DEC)
+    november, december = (books.statement("a", period, "connector") for period in (NOV, DEC))
+    books.state(NOV)
+    assert set(books.items("a", NOV)) == {("opening_balance", "first-of-a"), ("connector_statement", november)}
+    books.state(DEC)
+    assert set(books.items("a", DEC)) == {
+        ("opening_balance", books.statement("a", NOV)),
+        ("connector_statement", december),
+    }
+    assert (books.closing(NOV), books.closing(DEC)) == ({"a": FEE}, {"a": 2 * FEE})
+
+
 ALTERED = {
     "fell": ("set settled_amount = 1", "of charge fell of fell, 1 EUR are settled now, by its statements 5.00 were"),
     "dearer": ("set net_amount = 11", "charge dearer of dearer is 11 + 0 EUR now, on statement S-202611-"),

@@ -14,9 +14,10 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput, TransientError
+from evbilling.payments import attempts
 from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.payments.charge import charge_period
-from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway
+from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway, Outcome
 from evbilling_local.sandbox import Rules
 from evbilling_local.sandbox.faults import ALL, CHARGES, FaultPlan
 from evbilling_local.stack import EmbeddedPostgres
@@ -131,6 +132,8 @@ def test_an_unknown_customer_is_the_customers_to_mend(postgres: EmbeddedPostgres
         assert world.statuses() == ["Billing failure"] * 10
 
 
+ATTEMPTS_OF = "select attempt_id from billing.payment_attempt where statement_id = %s order by attempt_no"
+
 # Currency and fee, what the gateway charges in its own units, what stays due, and the status.
 AMOUNTS = [
     ("JPY", "1500", 1_785, 0, "Paid"),
@@ -151,6 +154,27 @@ def test_amounts_in_every_kind_of_currency(postgres: EmbeddedPostgres, tmp_path:
         assert due == [(left,) for *_, left, _ in AMOUNTS]
         assert world.statuses() == [status for *_, status in AMOUNTS]
         check_books(world)
+
+
+def test_a_late_answer_leaves_a_decline_as_it_is_and_costs_no_other(ten: PaymentWorld) -> None:
+    """An attempt is settled once; the answers that are recorded with a late one are kept."""
+    ten.set_method("a00000", SOFT)
+    ten.charge()
+    ten.write(
+        """select billing.open_attempts('month_end', 'a', 'a', 'ann', 'why', 15, %s, '{cus_1}', '{pm_1}', '{1}')""",
+        [ten.ids[0]],
+    )
+    query = "select a::text from billing.payment_attempt a where attempt_id = %s"
+    settled, waiting = (row[0] for row in ten.rows(ATTEMPTS_OF, ten.ids[0]))
+    before = ten.rows(query, settled)
+    answers = [
+        (settled, ChargeResult(Outcome.DECLINED, "pi_other", "lost_card", message="late")),
+        (waiting, ChargeResult(Outcome.DECLINED, "pi_new", "expired_card")),
+    ]
+    with ten.services.warehouse() as connection:
+        changed = attempts.record(connection, answers)
+    assert changed == [(waiting, ten.ids[0], "declined")]
+    assert ten.rows(query, settled) == before
 
 
 def test_every_status_in_finances_words(postgres: EmbeddedPostgres, tmp_path: Path) -> None:

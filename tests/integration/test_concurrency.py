@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,9 +23,12 @@ from evbilling.connector_statements import (
 )
 from evbilling.errors import StaleTry, TransientError
 from evbilling.period import Period
+from evbilling.platform import CountWindow, Part
+from evbilling.platform.postgres import PostgresSource
 from evbilling.services import Services
 from tests.support.month import (
     NOW,
+    PERIOD,
     Platform,
     bill,
     contents,
@@ -128,6 +132,24 @@ def test_a_stale_epoch_publishes_nothing(platform_db: str, warehouse_db: Any, tm
     assert {name for name in after if after[name] != before[name]} == {"fence"}
 
 
+def test_who_holds_a_fence_keeps_others_from_raising_it(warehouse_db: Any) -> None:
+    """A newer try waits for the holder's transaction: it can't begin between the check and the writes."""
+    with (
+        psycopg.connect(warehouse_db.admin_url) as holder,
+        psycopg.connect(warehouse_db.admin_url, autocommit=True) as newer,
+    ):
+        row = holder.execute("select billing.raise_fence('issue 2026-11')").fetchone()
+        holder.commit()
+        holder.execute("select billing.hold_fence('issue 2026-11', %s)", row)
+        newer.execute("set lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            newer.execute("select billing.raise_fence('issue 2026-11')")
+        holder.commit()
+        newer.execute("select billing.raise_fence('issue 2026-11')")
+        with pytest.raises(psycopg.Error, match="a newer try holds issue 2026-11"):
+            holder.execute("select billing.hold_fence('issue 2026-11', %s)", row)
+
+
 def _opened(connection: psycopg.Connection[Any], run_id: int, shard: int) -> tuple[str, int]:
     """The empty table of a new try at a shard, and its epoch."""
     row = connection.execute("select * from billing.open_shard(%s, %s)", (run_id, shard)).fetchone()
@@ -175,6 +197,31 @@ def test_a_connector_in_the_wrong_shard_is_refused(platform_db: str, warehouse_d
     close = "select billing.close_shard(%s, 1, %s, %s, 'uri', 'sha')"
     with pytest.raises(psycopg.errors.CheckViolation), services.warehouse() as connection:
         connection.execute(close, (run_id, epoch, count))
+
+
+def test_a_part_has_each_connector_in_one_of_its_shards(platform_db: str) -> None:
+    """Whatever part reads it, a charger is in the shard that Postgres' own hash partitions give it, and in no other."""
+    platform = Platform(platform_db)
+    platform.plain_account("a", connectors=0)
+    for number in range(60):
+        platform.station(f"c{number}", "a", connectors=2)
+    platform.save()
+    source, at = PostgresSource(platform_db), PERIOD.count_instant("Europe/Berlin")
+    found: dict[str, set[int]] = {}
+    for number in range(2):
+        read = source.read_part(Part(number, 2, 8), ["a"], [at], CountWindow(at, at))
+        for shard, table in read.shards:
+            chargers = table.column("charger_id").to_pylist()
+            assert all(count == 2 for count in Counter(chargers).values())
+            for charger in chargers:
+                found.setdefault(charger, set()).add(shard)
+    partition = "satisfies_hash_partition('platform.partitioned'::regclass, 8, n, charger_id)"
+    platform.execute("create table platform.partitioned (charger_id text) partition by hash (charger_id)")
+    expected = rows(
+        platform_db, f"select charger_id, n from platform.charger, generate_series(0, 7) n where {partition}"
+    )
+    assert found == {charger: {shard} for charger, shard in expected}
+    assert len(found) == 60
 
 
 def test_two_runs_that_issue_at_once_publish_one_month(

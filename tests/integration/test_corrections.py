@@ -10,7 +10,7 @@ import pytest
 
 from evbilling.errors import BadInput
 from tests.support.corrections import CorrectedMonth
-from tests.support.month import PERIOD, bill, one, published, rows
+from tests.support.month import PERIOD, bill, one, published, rows, settle_terms, terms
 
 pytestmark = pytest.mark.postgres
 
@@ -58,6 +58,15 @@ def test_a_credit_and_a_debit_each_once(world: CorrectedMonth) -> None:
         ("C-202611-000001", "reported late"),
         ("C-202611-000002", "reported late"),
     ]
+
+
+def test_another_tax_rate_is_corrected_too(world: CorrectedMonth) -> None:
+    """The same connectors at the same fee: the correction is of the tax alone, and has no line."""
+    settle_terms(world.url, terms("a", tax_rate=Decimal("0.07")))
+    assert world.correct() == {"outcome": "issued", "corrections": 1, "lines": 0, "waiting": 0}
+    assert [row[2:] for row in rows(world.finance_url, CORRECTIONS)] == [("a", 0, Decimal("-1.80"), Decimal("-1.80"))]
+    assert one(world.finance_url, BALANCE, "a") == Decimal("16.05")
+    assert world.correct()["outcome"] == "unchanged"
 
 
 def test_a_correction_of_a_correction(world: CorrectedMonth) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from evbilling.connector_statements import apply_scope_rules, close_run, extract_inventory, issue_statements, validate
 from evbilling.errors import SetFault
 from evbilling.period import Period
+from evbilling.platform.access import open_lookup
+from evbilling.read_models.preview.reading import preview_terms
 from evbilling.services import Services
 from tests.support.month import (
+    LONG_AGO,
+    NOW,
     OF_THE_RUN_ITSELF,
+    PERIOD,
     Billed,
     Platform,
     bill,
@@ -27,6 +33,7 @@ from tests.support.month import (
     staging_tables,
     terms,
 )
+from tests.support.platform_files import as_files
 
 pytestmark = pytest.mark.postgres
 
@@ -236,6 +243,57 @@ def test_every_situation_comes_out_as_finance_expects(world: World, shard_rows: 
     assert world.finance("select check_id from finance.tie_out where not is_ok") == []
     assert world.finance("select count(*) from finance.tie_out")[0][0] == 4 + len({s[4] for s in STATEMENTS.values()})
     assert staging_tables(world.warehouse.admin_url) == []
+
+
+# A row for each way to lie around a count: begins and ends (None: long ago, never), in seconds from it; is it counted?
+AROUND: dict[str, tuple[int | None, int | None, bool]] = {
+    "began-before": (-1, None, True),
+    "begins": (0, None, True),
+    "begins-after": (1, None, False),
+    "ended-before": (None, -1, False),
+    "ends": (None, 0, False),
+    "ends-after": (None, 1, True),
+}
+
+
+@pytest.mark.parametrize("form", ["database", "files"])
+def test_the_count_is_of_what_is_valid_at_its_very_instant(world: World, tmp_path: Path, form: str) -> None:
+    """What begins at 00:00 counts and what ends at 00:00 doesn't, at the first count, between, and at the last.
+
+    The month and the preview count alike.
+    """
+    zones = {"first": "Pacific/Kiritimati", "between": "Europe/Berlin", "last": "Pacific/Pago_Pago"}
+    instants = {name: PERIOD.count_instant(zone) for name, zone in zones.items()}
+    for name, at in instants.items():
+        world.platform.plain_account(name, zone=zones[name], connectors=0)
+        for way, seconds in AROUND.items():
+            begins, ends = (None if s is None else f"{at + timedelta(seconds=s)}" for s in seconds[:2])
+            charger, station = f"{name}-charger-{way}", f"{name}-connector-{way}"
+            world.platform.charger(charger, name, begins=begins or LONG_AGO, ends=ends)
+            world.platform.connector(charger)
+            world.platform.charger(station, name)
+            world.platform.connector(station, begins=begins or LONG_AGO, ends=ends)
+    if form == "database":
+        # A charger without an id would be its account's fault, but this one had gone by then.
+        world.platform.charger(None, "first", ends=f"{instants['first']}")
+    world.platform.save()
+    source = as_files(world.platform.url, tmp_path / "files") if form == "files" else world.platform.url
+    settle_terms(world.warehouse.writer_url, *map(terms, zones))
+    bill(Services(source, world.warehouse.writer_url, str(tmp_path / "evidence")))
+    expected = {
+        f"{name}-{thing}-{way}"
+        for name in zones
+        for thing in ("charger", "connector")
+        for way, (*_, is_counted) in AROUND.items()
+        if is_counted
+    }
+    found = world.finance("select charger_id from finance.connector_decisions where is_billed")
+    assert {charger for (charger,) in found} == expected
+    assert world.finance("select count(*) from finance.connector_decisions") == [(len(expected),)]
+    assert world.finance("select * from finance.unbilled_accounts") == []
+    with psycopg.connect(world.warehouse.writer_url) as connection:
+        previews = [preview_terms(open_lookup(source), connection, name, PERIOD, None, now=NOW) for name in zones]
+    assert [(shown.connectors, shown.current.problems) for shown in previews] == [(len(expected) // 3, ())] * 3
 
 
 def test_statements_freeze_what_was_used(world: World) -> None:

@@ -263,6 +263,21 @@ def test_a_break_that_comes_back_is_open_again(postgres: EmbeddedPostgres, tmp_p
         assert world.tie_out() == []
 
 
+def test_an_old_break_stays_open_until_it_is_put_right(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Also where a comparison looks back less far than the payment is old."""
+    with payment_world(postgres, tmp_path, 1) as world, world.payment_services() as payments:
+        world.charge()
+        payment = world.intent_of(world.ids[0])
+        world.sandbox.tamper(payment, amount_received=500)
+        look(world)
+        since = datetime.now(UTC) + timedelta(days=1)
+        assert [found.gateway_payment_id for found in compare(payments, since)] == [payment]
+        assert world.one("select is_open from finance.payment_breaks")
+        world.sandbox.tamper(payment, amount_received=595)
+        assert compare(payments, since) == []
+        assert not world.one("select is_open from finance.payment_breaks")
+
+
 def test_payments_of_others_are_ignored(month: PaymentWorld) -> None:
     """Another warehouse's payment is none of ours, whatever statement and attempt it names; nor is anybody's else."""
     (intent,) = month.charged()[month.ids[4]]

@@ -191,6 +191,52 @@ def test_the_cap_holds_in_the_plan_and_in_the_warehouse(soft: PaymentWorld) -> N
         assert run(payments, due_retries(payments, now()), "two") == {"declined": 1}
 
 
+def test_the_warehouse_refuses_what_was_declined_for_good(failed: PaymentWorld) -> None:
+    """Whatever somebody's plan says, until the customer has another payment method."""
+    hard = failed.ids[2]
+    with failed.payment_services() as payments:
+        (retry,) = [r for r in month_end_retries(payments, PERIOD, now()) if r.debt.statement_id == hard]
+        forced = [replace(retry, is_tried=True)]
+        assert open_retries(payments, forced, "month_end", "one", "ann") == ["one/0"]
+        assert close_retries(payments, "one", now()) == {}
+        assert failed.attempts(hard) == ["declined"]
+        failed.set_method("a00002", VISA)
+        assert run(payments, forced, "two", "month_end") == {"succeeded": 1}
+    check_collected_once(failed)
+
+
+OPEN = """select refused from billing.open_attempts('month_end', %s, 'batch', 'ann', 'again', 15, %s, '{cus_a00000}',
+                                                  %s, '{1}')"""
+
+
+def test_an_occasion_tries_a_statement_once(soft: PaymentWorld) -> None:
+    """However often it comes up again, also after the attempt is settled; another occasion tries it again."""
+    assert soft.rows(OPEN, "issue 2026-11", soft.ids, [SOFT]) == [("repeated",)]
+    assert soft.rows(OPEN, "another", soft.ids, [SOFT]) == [(None,)]
+
+
+def test_a_decline_is_to_be_planned_as_soon_as_it_is_recorded(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """A run that is cut off before it plans leaves no failed statement that nobody would look at again."""
+    with payment_world(postgres, tmp_path, 1, methods=[SOFT]) as world, world.payment_services() as payments:
+        world.rows(OPEN, "once", world.ids, [SOFT])
+        assert payments.collect("batch").declined.total() == 1
+        assert world.rows("select statement_id, reason_id from finance.payment_plans") == [
+            (world.ids[0], "TO-BE-PLANNED")
+        ]
+
+
+def test_a_key_that_the_gateway_may_have_forgotten_is_not_sent_again(eight: PaymentWorld) -> None:
+    """First sent 23 hours ago, an attempt is left to reconciliation: sent once more, it could be a second charge."""
+    with eight.payment_services() as payments:
+        open_retries(payments, month_end_retries(payments, PERIOD, now())[:2], "month_end", "e", "ann")
+    with eight.services.warehouse() as connection:
+        assert len(attempts.claim(connection, "e/0", 2, 60)) == 2
+        assert attempts.claim(connection, "e/0", 2, 60) == []
+        eight.backdate(eight.ids[0], timedelta(hours=23))
+        eight.backdate(eight.ids[1], timedelta(hours=22, minutes=55))
+        assert [claimed.statement_id for claimed in attempts.claim(connection, "e/0", 2, 60)] == [eight.ids[1]]
+
+
 def test_the_months_end_also_takes_what_was_never_tried(eight: PaymentWorld) -> None:
     """Of its own period only; a day's retries leave it alone, and what is paid by then is not tried."""
     payment = MarkRequest("r", "ann", "by bank", (eight.ids[2],), NOW.date(), "ref", Decimal("1.00"))

@@ -427,6 +427,7 @@ def test_every_state_of_a_payment(
         (404, b"<h1>Not found</h1>"),
         (404, {"detail": "Not found"}),
         (409, {"error": {"code": "idempotency_key_in_use", "type": "idempotency_error", "message": "in use"}}),
+        (400, {"error": {"code": "idempotency_key_in_use", "type": "invalid_request_error", "message": "in use"}}),
         (400, {"error": {"code": "lock_timeout", "type": "invalid_request_error", "message": "locked"}}),
         (418, {"error": {"message": "tea"}}),
         (502, b"<h1>Bad gateway</h1>" * 100),

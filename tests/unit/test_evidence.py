@@ -53,6 +53,16 @@ def test_changed_evidence_is_refused_by_name(tmp_path: Path) -> None:
     assert stored.key in str(refused.value)
 
 
+def test_a_file_that_was_cut_off_is_written_again(tmp_path: Path) -> None:
+    """Its name says what it should hold; another size says that it doesn't."""
+    store = EvidenceStore(str(tmp_path))
+    stored = store.put_table("f", "t", TABLE)
+    whole = (tmp_path / stored.key).read_bytes()
+    (tmp_path / stored.key).write_bytes(whole[:-7])
+    assert store.put_table("f", "t", TABLE) == stored
+    assert (tmp_path / stored.key).read_bytes() == whole
+
+
 def test_missing_evidence_is_named(tmp_path: Path) -> None:
     """A file that is gone is named, with what to do."""
     store = EvidenceStore(str(tmp_path))

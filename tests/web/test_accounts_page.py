@@ -156,6 +156,20 @@ def test_a_preview_tells_what_is_wrong(world: Platform, browser: Callable[..., T
     assert "1 connector with an unknown scope status ('Secret'), first a-closed/1" in said
 
 
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&lt;b&gt;"])
+def test_what_a_preview_quotes_is_text(world: Platform, browser: Callable[..., TestClient], text: str) -> None:
+    """Values of the platform and of the form, in problems, errors and notes: shown as they are, run by nobody."""
+    world.execute("update platform.charger set scope_status = %s where charger_id = 'a-closed'", text)
+    world.execute("update platform.account set time_zone = %s", text)
+    for sent in (form(), form(financial_admin_id=text), form(fee_per_connector=text)):
+        for path, headers in ((f"{AT_A}/preview", {"x-fragment": "1"}), (AT_A, {})):
+            page = browser("op").get(path, params=sent, headers=headers).text
+            assert text in text_of(page)
+            assert "<script>" not in page
+            assert "<img" not in page
+            assert "<b>" not in page
+
+
 def test_a_setting_is_saved_once(world: Platform, browser: Callable[..., TestClient], warehouse_url: Any) -> None:
     """By the signed-in user with the reason; a repeated submit, also at the same time, adds nothing."""
     visitor = browser("op")

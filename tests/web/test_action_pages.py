@@ -432,6 +432,34 @@ def test_hostile_names_and_reasons_are_text(pages: ActionPages) -> None:
         pages.airflow.runs.clear()
 
 
+BREAKING_OUT = ["</textarea><script>alert(1)</script>", '"><script>alert(1)</script>', "' onfocus='alert(1)"]
+
+
+@pytest.mark.parametrize("text", BREAKING_OUT)
+@pytest.mark.parametrize("name", ["rebill", "mark-as-paid", "undo-mark-as-paid", "send-mail"])
+def test_what_was_typed_comes_back_as_text(pages: ActionPages, name: str, text: str) -> None:
+    """A form that is shown once more has what was typed in its fields, and nothing of it breaks out of them."""
+    softly = pages.world.ids[SOFTLY]
+    if name == "undo-mark-as-paid":
+        for amount in ("1", "2"):
+            pages.do("mark-as-paid", softly, amount=amount, paid_on="2026-11-05", **PAYMENT)
+        pages.airflow.runs.clear()
+    if name == "send-mail":
+        with psycopg.connect(pages.world.admin_url) as connection:
+            connection.execute("update billing.mail set state = 'held', last_error = 'an old month'")
+    typed = {"reason": text, "reference": text, "paid_on": text, "amount": text}
+    form = pages.form(name, softly)
+    # Seen otherwise, so that it isn't carried out but shown again.
+    answer = pages.send(name, form, **typed, seen="something else")
+    assert answer.status_code == 409
+    assert "<script>" not in answer.text
+    again = fields(answer.text)
+    shown = {field: again[field] for field in typed if field in again}
+    assert shown == {field: [text] for field in shown}
+    assert "reason" in shown
+    assert pages.airflow.runs == {}
+
+
 # ---- Airflow itself
 
 

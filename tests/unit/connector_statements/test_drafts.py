@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.connector_statements import Drafts, draft_statements
-from evbilling.money import minor_unit
+from evbilling.money import from_minor, minor_unit
 from evbilling.period import Period
 from evbilling.scope import billed_accounts
 
@@ -90,6 +90,28 @@ def test_lines_add_up_to_the_net_and_tax_is_rounded_once(
     else:
         assert drafts.statements.empty
         assert len(drafts.unbilled) == 1
+
+
+@pytest.mark.parametrize(
+    ("currency", "fee_e4", "rate_e6", "connectors", "tax"),
+    [
+        ("EUR", 5_000, 50_000, 1, 3),  # 0.50 at 5 % is 2.5 cents
+        ("EUR", 5_000, 50_000, 3, 8),  # 7.5
+        ("EUR", 5_000, 50_000, 5, 13),  # 12.5
+        ("JPY", 10_000, 500_000, 1, 1),  # half a yen
+        ("KWD", 10, 500_000, 5, 3),  # 2.5 fils
+        ("EUR", 5_000, 49_999, 1, 2),  # just below the half
+    ],
+)
+def test_half_a_minor_unit_of_tax_goes_up(currency: str, fee_e4: int, rate_e6: int, connectors: int, tax: int) -> None:
+    """Also where the even neighbour is below; in the statement, and in what a held account was expected to bring."""
+    terms = {"currency": currency, "fee_e4": fee_e4, "tax_rate_e6": rate_e6}
+    drafts = draft_statements(_accounts(terms), _summary(*_billed("a0", ac=connectors)))
+    assert drafts.statements["tax_minor"].tolist() == [tax]
+    (total,) = drafts.statements["total_minor"]
+    held = draft_statements(_accounts(terms | {"active": False}), _summary(*_billed("a0", ac=connectors)))
+    expected = str(from_minor(int(total), minor_unit(currency) or 0))
+    assert _unbilled(held) == [("a0", "ADMIN-INACTIVE", connectors, expected, currency)]
 
 
 @given(st.lists(st.tuples(st.sampled_from(ITEMS), st.sampled_from(["AC", "DC"]), st.integers(1, 9)), min_size=1))

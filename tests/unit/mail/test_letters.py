@@ -6,6 +6,7 @@ import email
 import email.policy
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.message import EmailMessage
 from typing import Any
 
@@ -105,6 +106,30 @@ def test_an_account_statement_rolls_forward() -> None:
     text = letter_of(ACCOUNT_STATEMENT).text
     for said in ("Opening balance: 10,00", "Payments: -53,55", "Closing balance: ", "S-202611-000007"):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "said"),
+    [
+        (CONNECTOR_STATEMENT, "53.55", "The charge is made to your stored payment method; there is nothing to do."),
+        (CONNECTOR_STATEMENT, "0.01", "The charge is made to your stored payment method; there is nothing to do."),
+        (CONNECTOR_STATEMENT, "0.00", "It is paid; thank you."),
+        (CONNECTOR_STATEMENT, "-5.00", "It is paid; thank you."),
+        (ACCOUNT_STATEMENT, "0.01", "The balance is collected through your stored payment method"),
+        (ACCOUNT_STATEMENT, "0.00", "Nothing is due."),
+        (ACCOUNT_STATEMENT, "-0.01", "The balance is in your favour."),
+    ],
+)
+def test_a_letter_says_what_becomes_of_the_balance(kind: str, amount: str, said: str) -> None:
+    """What is due is collected, and nothing else is announced: of several sentences only the one that is true."""
+    view = connector_view() if kind == CONNECTOR_STATEMENT else account_view()
+    field = "balance" if kind == CONNECTOR_STATEMENT else "total"
+    view = replace(view, header=replace(view.header, **{field: Decimal(amount)}))
+    letter = write_letter(kind, view, locale_of("GB"), ISSUER, "Ann Admin")
+    sentences = ("The charge is made", "It is paid", "The balance is collected", "Nothing is due", "in your favour")
+    for text in (letter.text, letter.html):
+        assert said in text
+        assert sum(sentence in text for sentence in sentences) == 1
 
 
 @pytest.mark.parametrize(("net", "note"), [(-500, "credit note"), (500, "debit note")])
