@@ -10,9 +10,7 @@ from evbilling.read_models.statement_list.listing import (
     Totals,
     choices,
     export_rows,
-    find_accounts,
     list_statements,
-    totals,
 )
 
 __all__ = [
@@ -28,9 +26,7 @@ __all__ = [
     "Totals",
     "choices",
     "export_rows",
-    "find_accounts",
     "list_statements",
     "read_current",
     "statements_csv",
-    "totals",
 ]
