@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import psycopg
 
 from evbilling.money import from_minor
-from evbilling.read_models.statement.labels import item_label, rule_says
+from evbilling.read_models.statement.labels import rule_says
 from evbilling.read_models.statement.view import (
     MOST_COUNTED,
     ChargerLines,
@@ -112,24 +111,13 @@ def corrected_count(connection: psycopg.Connection[Any], header: Header) -> int:
 
 def item_page(connection: psycopg.Connection[Any], header: Header, *, offset: int = 0, most: int) -> tuple[Item, ...]:
     """The items of an account statement in its order, from `offset` on, `most` at most."""
-    return tuple(
-        Item(
-            row["item_kind"], row["item_id"], row["occurred_at"], row["description"], *_amounts(row, header.minor_unit)
-        )
-        for row in _rows(connection, "items", statement=header.statement_id, offset=offset, most=most)
-    )
+    rows = _rows(connection, "items", statement=header.statement_id, offset=offset, most=most)
+    return tuple(Item(**row) for row in rows)
 
 
 def item_totals(connection: psycopg.Connection[Any], header: Header) -> tuple[ItemTotals, ...]:
     """The totals of an account statement's items by kind, in its order."""
-    return tuple(
-        ItemTotals(row["item_kind"], item_label(row["item_kind"]), row["items"], *_amounts(row, header.minor_unit))
-        for row in _rows(connection, "item_totals", statement=header.statement_id)
-    )
-
-
-def _amounts(row: dict[str, Any], minor_unit: int) -> list[Decimal]:
-    return [from_minor(row[f"{name}_minor"], minor_unit) for name in ("net", "tax", "total", "settled")]
+    return tuple(ItemTotals(**row) for row in _rows(connection, "item_totals", statement=header.statement_id))
 
 
 def _corrected(row: dict[str, Any], minor_unit: int) -> CorrectedConnector:
