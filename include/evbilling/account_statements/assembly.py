@@ -21,7 +21,7 @@ from evbilling.platform import CHARGE_TABLES, InventorySource
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling.settings import terms_in_force
-from evbilling.warehouse import copy_frame, fetch_frame, runs
+from evbilling.warehouse import copy_frame, fetch_frame, runs, select_value
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +72,9 @@ def _require_month_end(connection: psycopg.Connection[Any], period: Period, now:
             where="period",
             fix=f"run it from {last_day:%Y-%m-%d} on; the schedule does at 12:00 UTC on the last day",
         )
-    anybody = connection.execute(
-        "select exists (select from billing.settings_in_force(%s) where charge_connectors)", (str(period),)
-    ).fetchone()
+    anybody = "select exists (select from billing.settings_in_force(%s) where charge_connectors)"
     # Without any billed account there is no such run, but there may still be balances.
-    if anybody and anybody[0] and runs.latest_settled_run(connection, str(period)) is None:
+    if select_value(connection, anybody, str(period)) and runs.latest_settled_run(connection, str(period)) is None:
         raise NotReady(
             f"the connector statements of {period} are not issued",
             where="warehouse",

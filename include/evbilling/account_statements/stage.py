@@ -50,8 +50,7 @@ def set_work_mem(connection: psycopg.Connection[Any]) -> None:
 
 def export_snapshot(connection: psycopg.Connection[Any]) -> str:
     """The id of this transaction's snapshot; other sessions can use it until the transaction ends."""
-    row = connection.execute("select pg_export_snapshot()").fetchone()
-    return str(row[0]) if row else ""
+    return str(query.select_value(connection, "select pg_export_snapshot()"))
 
 
 def use_snapshot(connection: psycopg.Connection[Any], snapshot: str) -> None:
@@ -65,11 +64,8 @@ def require_stage(connection: psycopg.Connection[Any], run: Run) -> None:
     again = "clear the task assemble too"
     # The item table is created last, so its existence means that staging is complete.
     item = f"staging.account_run_{run.run_id}_item"
-    row = connection.execute("select to_regclass(%s) is not null", (item,)).fetchone()
-    if not (row and row[0]):
+    if not query.select_value(connection, "select to_regclass(%s) is not null", item):
         raise NotReady(f"the account statements of run {run.run_id} are not staged", fix=again)
-    candidates = connection.execute(
-        sql.SQL("select count(*) from {candidate}").format(**relations(run.run_id))
-    ).fetchone()
-    if candidates != (run.facts["candidates"],):
+    candidates = sql.SQL("select count(*) from {candidate}").format(**relations(run.run_id))
+    if query.select_value(connection, candidates) != run.facts["candidates"]:
         raise NotReady(f"the staging tables of run {run.run_id} were emptied by a crash of the database", fix=again)

@@ -12,7 +12,7 @@ from evbilling.connector_statements.drafts import Drafts
 from evbilling.connector_statements.stage import has_stage, relations, stage_drafts
 from evbilling.errors import StaleTry
 from evbilling.services import Services
-from evbilling.warehouse import fetch_dicts, runs
+from evbilling.warehouse import fetch_dicts, runs, select_row, select_value
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,9 @@ def _publish(
 ) -> tuple[str, dict[str, int]]:
     """Publish in one short transaction and record the outcome; returns it with the rows written."""
     with services.warehouse() as connection:
-        statements, decisions, unbilled = connection.execute(
-            "select * from billing.publish_connector_statements(%s, %s, %s, %s)",
-            (run.run_id, epoch, run.actor, f"connector statements of {run.period}"),
-        ).fetchone()  # type: ignore[misc]
+        publish = "select * from billing.publish_connector_statements(%s, %s, %s, %s)"
+        reason = f"connector statements of {run.period}"
+        statements, decisions, unbilled = select_row(connection, publish, run.run_id, epoch, run.actor, reason)
         outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
         counts = dict(zip(_COUNTS, (statements, decisions, unbilled, len(differences)), strict=True))
         facts = {**counts, "held": _held(connection, run.period, drafts)}
@@ -78,7 +77,7 @@ def _publish(
 def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Drafts) -> list[dict[str, Any]]:
     """Issued statements that this run would issue otherwise, each with a sentence that says how."""
     issued = "select exists (select from billing.statement where kind = 'connector' and period = %s)"
-    if not connection.execute(issued, (run.period,)).fetchone()[0]:  # type: ignore[index]
+    if not select_value(connection, issued, run.period):
         return []
     differences = fetch_dicts(
         connection, "connector_statements/differences", period=run.period, **relations(run.run_id)

@@ -15,7 +15,7 @@ from evbilling.errors import NotReady
 from evbilling.money import from_minor
 from evbilling.run_steps import accounts_of
 from evbilling.services import Services
-from evbilling.warehouse import copy_frame, fetch_table, fetch_value, runs
+from evbilling.warehouse import copy_frame, fetch_table, fetch_value, runs, select_value
 from evbilling.warehouse.runs import RegisteredShard, Run
 
 _SUMMARY = pa.schema({
@@ -89,7 +89,7 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
     """
     with services.warehouse() as connection:
         shards = require_decisions(connection, run)
-        epoch = connection.execute("select billing.raise_fence(%s)", (f"issue {run.period}",)).fetchone()[0]  # type: ignore[index]
+        epoch = select_value(connection, "select billing.raise_fence(%s)", f"issue {run.period}")
     accounts, summary = accounts_of(services, run), _read_summary(services, run, shards)
     with services.warehouse() as connection:
         drafts = draft_statements(accounts, summary)

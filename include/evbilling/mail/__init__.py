@@ -15,8 +15,7 @@ from evbilling.mail.outbox_list import (
     periods,
 )
 from evbilling.mail.recipients import Address, parse_address
-from evbilling.mail.request_results import Requested, requested
-from evbilling.mail.requests import SendRequest, preview_send, request_send
+from evbilling.mail.requests import Requested, SendRequest, preview_send, request_send, requested
 from evbilling.mail.smtp import MAX_TIMEOUT_SECONDS, SmtpSettings
 
 __all__ = [

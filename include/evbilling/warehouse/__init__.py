@@ -16,6 +16,8 @@ from evbilling.warehouse.query import (
     fetch_value,
     load_sql,
     run_script,
+    select_row,
+    select_value,
 )
 from evbilling.warehouse.schema import migrate, require_newest_schema
 
@@ -37,5 +39,7 @@ __all__ = [
     "migrate",
     "require_newest_schema",
     "run_script",
+    "select_row",
+    "select_value",
     "shown",
 ]

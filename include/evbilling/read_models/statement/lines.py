@@ -20,7 +20,7 @@ from evbilling.read_models.statement.view import (
     ItemTotals,
     Line,
 )
-from evbilling.warehouse import fetch_dicts
+from evbilling.warehouse import fetch_dicts, select_value
 
 # No charger has more outlets; a faulty source must not fill the memory.
 MOST_CONNECTORS = 200
@@ -105,8 +105,7 @@ def corrected_page(
 def corrected_count(connection: psycopg.Connection[Any], header: Header) -> int:
     """The number of connectors that the correction changes."""
     query = "select count(*) from billing.correction_line where correction_id = %s"
-    row = connection.execute(query, (header.statement_id,)).fetchone()
-    return int(row[0]) if row else 0
+    return int(select_value(connection, query, header.statement_id))
 
 
 def item_page(connection: psycopg.Connection[Any], header: Header, *, offset: int = 0, most: int) -> tuple[Item, ...]:

@@ -24,7 +24,7 @@ from evbilling.read_models.statement.view import (
     StatementView,
     Terms,
 )
-from evbilling.warehouse import fetch_as, fetch_dicts
+from evbilling.warehouse import fetch_as, fetch_dicts, select_row
 
 T = TypeVar("T")
 
@@ -136,9 +136,7 @@ def _listed_on(
 
 def _original(connection: psycopg.Connection[Any], header: Header) -> StatementRef:
     query = "select statement_id, statement_date from billing.statement where statement_id = %s"
-    row = connection.execute(query, (header.corrects,)).fetchone()
-    assert row is not None  # ruff: ignore[assert]  # a correction's foreign key
-    return StatementRef(*row)
+    return StatementRef(*select_row(connection, query, header.corrects))
 
 
 def _run(connection: psycopg.Connection[Any], header: Header) -> RunRecord:
