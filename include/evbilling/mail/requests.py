@@ -1,4 +1,4 @@
-"""Send again, or send what is held: at a person's word, and what became of it. The same for a DAG, a page or a script."""
+"""Messages that a person asks for, sent again or sent although on hold. The same for a DAG, a page or a script."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The Postgres warehouse: connections, named SQL files, migrations; the module `runs` has the run record."""
 
-from evbilling.warehouse.connect import connected, shown
+from evbilling.warehouse.connect import connected, shown, snapshot
 from evbilling.warehouse.pool import ReadingPool
 from evbilling.warehouse.query import (
     compose,
@@ -42,4 +42,5 @@ __all__ = [
     "select_row",
     "select_value",
     "shown",
+    "snapshot",
 ]
