@@ -19,8 +19,8 @@ from evbilling.read_models.statement_list import listing
 from evbilling.read_models.statement_list.csv_export import statements_csv
 from evbilling.read_models.statement_list.filters import SORTS, STATUSES, TYPE_LABELS, Sort, StatementFilter
 from evbilling.read_models.statement_list.listing import choices, export_rows, list_statements
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import one
+from tests.support.postgres import PostgresServer
 from tests.support.statement_list import PERIODS, listed_world
 
 pytestmark = pytest.mark.postgres
@@ -49,7 +49,7 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world(postgres: EmbeddedPostgres) -> Iterator[World]:
+def world(postgres: PostgresServer) -> Iterator[World]:
     """See `World`; nothing of it changes."""
     with psycopg.connect(listed_world(postgres, "listed")) as connection:
         query = """select statement_id, kind, account_id, coalesce(account_name, ''), period, currency, connector_count,
@@ -202,7 +202,7 @@ def test_a_text_that_is_no_filter_yet_is_told(world: World, monkeypatch: pytest.
     assert len(list_statements(world.connection, StatementFilter(account="acc-1")).totals) > 0
 
 
-def test_an_export_is_never_whole_in_memory(postgres: EmbeddedPostgres) -> None:
+def test_an_export_is_never_whole_in_memory(postgres: PostgresServer) -> None:
     """Memory for 15,000 statements is that for a few."""
     admin_url = postgres.create_database("listed_many", template="warehouse_template")
     with psycopg.connect(admin_url) as connection:
