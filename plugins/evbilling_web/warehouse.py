@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from evbilling.services import Services
-from evbilling.warehouse.pool import ReadingPool
+from evbilling.warehouse import ReadingPool
 from evbilling_airflow import connections
 
 _pools: dict[str, ReadingPool] = {}

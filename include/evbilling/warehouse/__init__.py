@@ -15,7 +15,6 @@ from evbilling.warehouse.query import (
     fetch_table,
     fetch_value,
     load_sql,
-    run_script,
     select_row,
     select_value,
 )
@@ -38,7 +37,6 @@ __all__ = [
     "load_sql",
     "migrate",
     "require_newest_schema",
-    "run_script",
     "select_row",
     "select_value",
     "shown",

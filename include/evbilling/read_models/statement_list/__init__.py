@@ -2,9 +2,8 @@
 
 from evbilling.read_models.statement_list.csv_export import statements_csv
 from evbilling.read_models.statement_list.current import CurrentStatement, read_current
-from evbilling.read_models.statement_list.filters import SORTS, STATUSES, TYPE_LABELS, Sort, StatementFilter
+from evbilling.read_models.statement_list.filters import STATUSES, TYPE_LABELS, Sort, StatementFilter
 from evbilling.read_models.statement_list.listing import (
-    Choices,
     ListedStatement,
     StatementPage,
     Totals,
@@ -14,10 +13,8 @@ from evbilling.read_models.statement_list.listing import (
 )
 
 __all__ = [
-    "SORTS",
     "STATUSES",
     "TYPE_LABELS",
-    "Choices",
     "CurrentStatement",
     "ListedStatement",
     "Sort",
