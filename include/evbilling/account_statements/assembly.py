@@ -117,7 +117,7 @@ def _keep_candidates(services: Services, period: Period, run_id: int, candidates
 
 def _stage_charges(services: Services, source: InventorySource, run_id: int, candidates: pd.DataFrame) -> int:
     """Create the run's staging tables, fill in the candidates and their charges; returns the number of charges."""
-    tables = stage.relations(run_id)
+    tables = stage.staging_tables(run_id)
     with services.warehouse() as connection:
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
         stage.run_script(connection, "stage", run_id)
@@ -152,7 +152,7 @@ def _stage_items(
     services: Services, run_id: int, period: str, candidates: pd.DataFrame, faults: pd.DataFrame, now: datetime
 ) -> dict[str, int]:
     """Stage each account's items and the withheld accounts, all from one snapshot of the ledger."""
-    tables = stage.relations(run_id)
+    tables = stage.staging_tables(run_id)
     with services.warehouse() as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         if (run := runs.get_run(connection, run_id)).state == "superseded":

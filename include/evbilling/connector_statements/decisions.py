@@ -27,7 +27,7 @@ def apply_scope_rules(services: Services, run_id: int, number: int) -> dict[str,
     Raises `StaleTry` if a newer try has taken over a shard meanwhile.
     """
     with run_steps.running(services, run_id) as run:
-        if run_steps.is_settled(run):
+        if run_steps.skip_settled(run):
             return {"part": number, "outcome": run.state}
         part = Part(number, parts_for(run.shard_count), run.shard_count)
         accounts = run_steps.accounts_of(services, run)

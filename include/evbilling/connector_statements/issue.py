@@ -9,7 +9,7 @@ import psycopg
 
 from evbilling import run_steps
 from evbilling.connector_statements.drafts import Drafts
-from evbilling.connector_statements.stage import has_stage, relations, stage_drafts
+from evbilling.connector_statements.stage import has_stage, stage_drafts, staging_tables
 from evbilling.errors import StaleTry
 from evbilling.services import Services
 from evbilling.warehouse import fetch_dicts, runs, select_row, select_value
@@ -59,6 +59,26 @@ def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
     return {"outcome": outcome, **counts}
 
 
+def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Drafts) -> list[dict[str, Any]]:
+    """Issued statements that this run would issue otherwise, each with a sentence that says how."""
+    issued = "select exists (select from billing.statement where kind = 'connector' and period = %s)"
+    if not select_value(connection, issued, run.period):
+        return []
+    differences = fetch_dicts(
+        connection, "connector_statements/differences", period=run.period, **staging_tables(run.run_id)
+    )
+    quarantined = set(drafts.quarantined)
+    for difference in differences:
+        difference["says"] = (
+            "its account has a fault now and would be quarantined"
+            if difference["account_id"] in quarantined
+            else f"{difference['issued_connectors']} connectors issued, {difference['connectors']} now; total "
+            f"{difference['issued_total_minor']} minor units issued, {difference['total_minor']} now; lines: "
+            f"{difference['lines_added']} added, {difference['lines_gone']} gone, {difference['lines_changed']} changed"
+        )
+    return differences
+
+
 def _publish(
     services: Services, run: runs.Run, epoch: int, drafts: Drafts, differences: list[dict[str, Any]]
 ) -> tuple[str, dict[str, int]]:
@@ -72,26 +92,6 @@ def _publish(
         facts = {**counts, "held": _held(connection, run.period, drafts)}
         runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES])
     return outcome, counts
-
-
-def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Drafts) -> list[dict[str, Any]]:
-    """Issued statements that this run would issue otherwise, each with a sentence that says how."""
-    issued = "select exists (select from billing.statement where kind = 'connector' and period = %s)"
-    if not select_value(connection, issued, run.period):
-        return []
-    differences = fetch_dicts(
-        connection, "connector_statements/differences", period=run.period, **relations(run.run_id)
-    )
-    quarantined = set(drafts.quarantined)
-    for difference in differences:
-        difference["says"] = (
-            "its account has a fault now and would be quarantined"
-            if difference["account_id"] in quarantined
-            else f"{difference['issued_connectors']} connectors issued, {difference['connectors']} now; total "
-            f"{difference['issued_total_minor']} minor units issued, {difference['total_minor']} now; lines: "
-            f"{difference['lines_added']} added, {difference['lines_gone']} gone, {difference['lines_changed']} changed"
-        )
-    return differences
 
 
 def _held(connection: psycopg.Connection[Any], period: str, drafts: Drafts) -> int:

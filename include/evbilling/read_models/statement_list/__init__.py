@@ -1,4 +1,7 @@
-"""The list of statements: filtered, sorted, page by page, with totals, and as CSV."""
+"""The page Driver Statements: statements filtered, sorted, page by page, with totals, and as CSV.
+
+`current` has the current state of single statements, for the actions on them.
+"""
 
 from evbilling.read_models.statement_list.csv_export import statements_csv
 from evbilling.read_models.statement_list.current import CurrentStatement, read_current
