@@ -11,6 +11,7 @@ from evbilling.money import from_minor
 from evbilling.read_models.statement.labels import rule_says
 from evbilling.read_models.statement.view import (
     MOST_COUNTED,
+    BilledConnector,
     ChargerLines,
     CorrectedConnector,
     ExcludedByRule,
@@ -57,16 +58,10 @@ def charger_page(
 
 def line_page(
     connection: psycopg.Connection[Any], header: Header, *, after: tuple[str, int] | None = None, most: int
-) -> tuple[tuple[str, Line], ...]:
-    """The billed connectors with their chargers, after that charger and connector, `most` at most."""
-    rows = _rows_after(connection, "lines", after, most, period=header.period, account=header.account_id)
-    return tuple(
-        (
-            row["charger_id"],
-            Line(row["connector_id"], row["power_type"], from_minor(row["unit_price_minor"], header.minor_unit)),
-        )
-        for row in rows
-    )
+) -> tuple[BilledConnector, ...]:
+    """The billed connectors, after that charger and connector, `most` at most."""
+    of = {"period": header.period, "account": header.account_id, "minor_unit": header.minor_unit}
+    return tuple(BilledConnector(**row) for row in _rows_after(connection, "lines", after, most, **of))
 
 
 def charger_count(connection: psycopg.Connection[Any], header: Header) -> int:
@@ -98,8 +93,9 @@ def corrected_page(
     most: int,
 ) -> tuple[CorrectedConnector, ...]:
     """The connectors that a correction changes, after that charger and connector, `most` at most."""
-    rows = _rows_after(connection, "correction_lines", after, most, correction=correction_id)
-    return tuple(_corrected(row, header.minor_unit) for row in rows)
+    of = {"correction": correction_id, "minor_unit": header.minor_unit}
+    rows = _rows_after(connection, "correction_lines", after, most, **of)
+    return tuple(map(_corrected, rows))
 
 
 def corrected_count(connection: psycopg.Connection[Any], header: Header) -> int:
@@ -119,23 +115,13 @@ def item_totals(connection: psycopg.Connection[Any], header: Header) -> tuple[It
     return tuple(ItemTotals(**row) for row in _rows(connection, "item_totals", statement=header.statement_id))
 
 
-def _corrected(row: dict[str, Any], minor_unit: int) -> CorrectedConnector:
-    before, after = row["before_minor"], row["after_minor"]
-    if after is not None:
-        why = None
-    elif row["rule_id"]:
+def _corrected(row: dict[str, Any]) -> CorrectedConnector:
+    is_there, why = row.pop("is_there"), None
+    if row["rule_id"]:
         why = rule_says(row["rule_id"])
-    else:
-        why = "The connector is no longer the account's" if not row["is_there"] else None
-    return CorrectedConnector(
-        row["charger_id"],
-        row["connector_id"],
-        row["power_type"],
-        None if before is None else from_minor(before, minor_unit),
-        None if after is None else from_minor(after, minor_unit),
-        row["rule_id"],
-        why,
-    )
+    elif not is_there:
+        why = "The connector is no longer the account's"
+    return CorrectedConnector(**row, why=why)
 
 
 def _rows(connection: psycopg.Connection[Any], name: str, **values: object) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from evbilling.read_models.statement.labels import item_label, outcome_says, plan_says, trigger_label
+from evbilling.read_models.statement.labels import item_label, outcome_says, plan_says, rule_says, trigger_label
 
 CONNECTOR, ACCOUNT, CORRECTION = "connector", "account", "correction"
 
@@ -103,6 +103,16 @@ class ChargerLines:
 
 
 @dataclass(frozen=True, slots=True)
+class BilledConnector:
+    """One billed connector of the account."""
+
+    charger_id: str
+    connector_id: int
+    power_type: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ExcludedByRule:
     """The number of the account's connectors that a rule excluded, and the rule in words."""
 
@@ -119,6 +129,11 @@ class ExcludedConnector:
     connector_id: int
     power_type: str | None
     rule_id: str
+
+    @property
+    def says(self) -> str:
+        """The rule in words."""
+        return rule_says(self.rule_id)
 
 
 @dataclass(frozen=True, slots=True)
