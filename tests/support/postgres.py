@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import psycopg
 from psycopg import sql
 
+from evbilling_local.ports import LOOPBACK
 from evbilling_local.stack import EmbeddedPostgres
 
 
 class PostgresServer(EmbeddedPostgres):
     """An embedded server, with what tests and benchmarks do on it."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def url(self, user: str = "postgres", database: str = "postgres", password: str | None = None) -> str:
+        """The `postgresql://` URL of `database` for `user`; all but the superuser need `password`."""
+        secret = password or (self.password if user == "postgres" else None)
+        login = f"{user}:{secret}" if secret else user
+        return f"postgresql://{login}@{LOOPBACK}:{self.port}/{database}"
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """Make a database, a copy of `template`; returns the superuser's URL of it."""

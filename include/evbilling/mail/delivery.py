@@ -15,7 +15,7 @@ import psycopg
 from evbilling.errors import BadInput, TransientError
 from evbilling.mail import outbox
 from evbilling.mail.outbox import EVERYTHING, MailSelection, ReservedMail
-from evbilling.mail.preparation import PreparedMail, Preparer, open_preparer
+from evbilling.mail.preparation import PreparedMail, Preparer
 from evbilling.mail.recipients import read_recipients
 from evbilling.mail.smtp import Answer, MailOutcome, SmtpSession, SmtpSettings
 from evbilling.payments.gateway import Lease
@@ -67,7 +67,7 @@ def deliver(
             recipients = read_recipients(services.platform_url, *outbox.recipient_ids(connection, selection))
             installation = str(select_value(connection, "select installation_id from billing.installation"))
             with (
-                open_preparer(services, recipients, settings.sender, installation, due) as preparer,
+                closing(Preparer(services, recipients, settings.sender, installation, due)) as preparer,
                 closing(SmtpSession(settings)) as session,
             ):
                 session.open()

@@ -9,8 +9,7 @@ import subprocess  # argument lists of our own only
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from evbilling.errors import NotReady
 from evbilling_local.ports import LOOPBACK, free_port
@@ -145,23 +144,9 @@ class EmbeddedPostgres:
             return None
         return int(server.pid)
 
-    def url(self, user: str = "postgres", database: str = "postgres", password: str | None = None) -> str:
-        """The `postgresql://` URL of `database` for `user`; all but the superuser need `password`."""
-        secret = password or (self.password if user == "postgres" else None)
-        login = f"{user}:{secret}" if secret else user
-        return f"postgresql://{login}@{LOOPBACK}:{self.port}/{database}"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def url(self) -> str:
+        """The superuser's `postgresql://` URL of the database postgres."""
+        return f"postgresql://postgres:{self.password}@{LOOPBACK}:{self.port}/postgres"
 
     def _make_cluster(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
