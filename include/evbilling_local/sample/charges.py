@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evbilling.money import minor_unit
+from evbilling.money import minor_unit, tax_minor
 from evbilling.period import Period
 from evbilling.platform import ACCOUNT_CHARGE
 from evbilling.platform.files import AMOUNT
@@ -42,7 +42,7 @@ def _month_rows(accounts: Accounts, draws: Draws, month: Period, today: date) ->
     of, place_in = members(per_account)
     kind = draws.pick((70, 15, 10, 5), len(of))
     net = 500 + draws.below(50_000, len(of))
-    tax = _half_up(net * _tax_millionths()[accounts.place[of]])
+    tax = tax_minor(net, _tax_millionths()[accounts.place[of]])
     settled = np.choose(draws.pick((85, 12, 3), len(of)), [net + tax, np.zeros_like(net), (net + tax) // 2])
     occurred = start + draws.below(max(1, length // 60), len(of)) * 60
     at = pa.array(of)
@@ -72,10 +72,6 @@ def _month_rows(accounts: Accounts, draws: Draws, month: Period, today: date) ->
 
 def _tax_millionths() -> Ints:
     return np.array([int(place.tax_rate.scaleb(6)) for place in PLACES], dtype=np.int64)
-
-
-def _half_up(millionths: Ints) -> Ints:
-    return (millionths + 500_000) // 1_000_000
 
 
 def _amounts(minor: Ints, place: Ints) -> pa.Array:
