@@ -86,6 +86,7 @@ def fetch_as(connection: Connection, row: type[T], name: str, /, **params: objec
 
 def select_row(connection: Connection, query: LiteralString | sql.Composed, *values: object) -> Row:
     """The only row of a query of one line that always has one, such as a call of an owner's function."""
+    row: Row
     (row,) = connection.execute(query, values).fetchall()
     return row
 
