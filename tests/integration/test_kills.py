@@ -60,7 +60,6 @@ FEWEST_WAITS = 2
 STATEMENTS = """
 select statement_id, account_id, connector_count, net_amount, tax_amount, total_amount, currency
 from finance.statements order by statement_id
-from tests.support.postgres import PostgresServer
 """
 
 

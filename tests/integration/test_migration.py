@@ -59,7 +59,6 @@ where n.nspname in {ours} and relkind in ('i', 'I') and not relispartition
 union all
 select case typtype when 'd' then 'domain' else 'type' end, n.nspname || '.' || typname
 from pg_type join pg_namespace n on n.oid = typnamespace where n.nspname in {ours} and typtype in ('d', 'e')
-from tests.support.postgres import PostgresServer
 """.replace("{ours}", "('billing', 'finance', 'staging')")
 
 

@@ -77,7 +77,6 @@ select billing.record_outcomes(
            array_agg(attempt_id), array_agg('succeeded'::text), array_agg('pi_' || attempt_id),
            array_agg(null::text), array_agg(null::text), array_agg(null::text), array_agg('said'::text))
 from billing.payment_attempt where occasion = 'again';
-from tests.support.postgres import PostgresServer
 select billing.record_paid_outside('o-' || statement_id, statement_id, case when number % 3 = 0 then 100 end, currency,
            '2026-12-03', 'ref', 'ann', 'bank')
 from billing.statement s
