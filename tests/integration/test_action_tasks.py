@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from evbilling.errors import BadInput
 from evbilling.payments import PaymentServices
 from evbilling.payments.actions import ActionResult, line
-from evbilling_airflow import actions
+from evbilling_airflow import actions, connector_statements, payments
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.payments import SOFT, VISA, PaymentWorld, payment_world
 
@@ -116,3 +117,32 @@ def test_rebill_of_what_was_seen(world: PaymentWorld) -> None:
     assert world.charged() == {}
     (row,) = actions.REBILL.carry_out(context("r", REBILL, statement_ids=[world.ids[1]], expected_total={"EUR": 7.14}))
     assert (row["statement_id"], row["code"], row["amount"]) == (world.ids[1], "charged", "7.14")
+
+
+def test_neither_xcom_nor_logs_name_a_payment_method(world: PaymentWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """Every viewer of Airflow reads both: no id of the gateway's customers and methods, no address or name of a person.
+
+    Charged, tried again at the month's end and when due, by hand, marked as paid, taken back, compared.
+    """
+    caplog.set_level("DEBUG")
+    caplog.set_level("INFO", "asyncio")
+    first, _, third = world.ids
+    world.platform.execute("update platform.app_user set full_name = 'Ann Onymous'")
+    month = {"period": "2026-11", "days": 35, "min_age_minutes": 60, "dry_run": False}
+    kept: list[Any] = [connector_statements.charge(context("r1", month), {"run_id": 1})]
+    kept += [payments.plan_due(context("r2", month | {"dry_run": True}))]
+    for batch in (planned := payments.plan_month_end(context("r3", month))):
+        kept.append(payments.send(batch))
+    kept += [planned, payments.close_month_end(context("r3", month))]
+    world.set_method("a00001", VISA)
+    kept += [payments.plan_due(context("r4", month)), payments.close_due(context("r4", month))]
+    kept += [actions.REBILL.carry_out(context("r5", REBILL, statement_ids=[first, third], dry_run=True))]
+    kept += [actions.REBILL.carry_out(context("r5", REBILL, statement_ids=[first, third]))]
+    kept += [actions.MARK_AS_PAID.carry_out(context("r6", MARK, statement_ids=[first]))]
+    kept += [actions.UNDO_MARK_AS_PAID.carry_out(context("r7", UNDO, statement_id=first))]
+    kept += [payments.ask_gateway(context("r8", month)), payments.compare(context("r8", month))]
+    assert kept[5] == ["planned r4/0"]
+    everything = f"{kept} {caplog.text}"
+    assert third in everything
+    found = re.findall(r"pm_\w+|cus_\w+|\S+@example\.org|Ann Onymous|sk_test_\w+", everything)
+    assert sorted(set(found)) == []

@@ -16,6 +16,7 @@ from evbilling.cli.environment import resolve_url
 from evbilling.errors import NotReady
 from evbilling_local.stack import EmbeddedPostgres, StackState
 from evbilling_local.stack.processes import read_record, start_process, stop_processes
+from tests.support.secrets import open_to_others, secrets_in_files
 
 pytestmark = pytest.mark.postgres
 
@@ -77,6 +78,15 @@ def test_a_password_is_needed_and_the_state_file_is_private(homes: tuple[Path, P
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(f"postgresql://postgres:guess@127.0.0.1:{state.postgres_port}/warehouse")
     assert StackState.file(homes[0]).stat().st_mode & 0o077 == 0
+
+
+def test_files_are_private_and_hold_no_secret(homes: tuple[Path, Path]) -> None:
+    """Only its user reads what a stack keeps; secrets are in the files that are meant for them, and in no argument."""
+    for home in homes:
+        assert open_to_others(home) == []
+        assert secrets_in_files(state_of(home)) == []
+        key = state_of(home).secrets["sandbox_key"]
+        assert [process for process in processes_of(home) if any(key in part for part in process.cmdline())] == []
 
 
 def test_env_lets_a_shell_reach_finance(homes: tuple[Path, Path]) -> None:

@@ -89,8 +89,8 @@ def _run_sandbox(args: argparse.Namespace) -> int | None:
         _stop_signal() as stopped,
         running_sandbox(args.state, args.port, host=args.host, rules=rules, plan=plan, quiet=args.quiet) as sandbox,
     ):
-        # A key from a file is not printed.
-        shown = f"in {args.key_file}" if args.key_file else key or "sk_test_sandbox"
+        # Where it is started in the background, what it prints is a log.
+        shown = f"in {args.key_file}" if args.key_file else "given" if key else "sk_test_sandbox"
         print(
             f"sandbox: listening on {sandbox.url}, state in {args.state}; use it as Stripe's API with the secret key "
             f"{shown} and the API address {sandbox.url}",

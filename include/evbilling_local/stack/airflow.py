@@ -16,7 +16,7 @@ from evbilling.errors import BadInput, NotReady, TransientError
 from evbilling_local.ports import LOOPBACK
 from evbilling_local.stack.airflow_api import AirflowApi
 from evbilling_local.stack.services import AIRFLOW, API_SERVER, MAIL_SINK, SANDBOX, log_tail, raise_if_ended
-from evbilling_local.stack.state import AIRFLOW_USERS, REPO_ROOT, StackState, write_private
+from evbilling_local.stack.state import AIRFLOW_USERS, REPO_ROOT, StackState, open_private, write_private
 
 # In every connection that we make up, so that one left over in a shell is never taken for the user's own.
 _OURS = "evbilling local stack"
@@ -88,6 +88,8 @@ def settings(state: StackState, caller: Mapping[str, str]) -> dict[str, str]:
         "AIRFLOW__API__PORT": str(state.airflow_port),
         "AIRFLOW__API__SECRET_KEY": state.secrets["api_secret_key"],
         "AIRFLOW__API_AUTH__JWT_SECRET": state.secrets["jwt_secret"],
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
         # A month is few tasks, so what the user waits for is mostly the scheduler's own pauses.
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
@@ -120,25 +122,26 @@ def write_files(state: StackState) -> None:
 
 def is_migrated(state: StackState) -> bool:
     """True if the installed version of Airflow has migrated the metadata database that is there now."""
-    from evbilling.warehouse import connected, select_value
+    import psycopg
 
     if state.airflow_migrated != version("apache-airflow"):
         return False
-    with connected(state.role_url("airflow", "airflow"), what="metadata database") as connection:
-        return bool(select_value(connection, "select to_regclass('alembic_version') is not null"))
+    with psycopg.connect(state.role_url("airflow", "airflow")) as connection:
+        found = connection.execute("select to_regclass('alembic_version')").fetchone()
+    return found is not None and found[0] is not None
 
 
 def migrate_metadata(state: StackState) -> str:
     """Make or upgrade Airflow's own tables; returns its version. Raises `NotReady` with the end of its output."""
     log = state.home / "logs" / "db-migrate.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with open_private(log) as output:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "airflow", "db", "migrate"],
             env=environment(state),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            umask=0o077,
             check=False,
         )
     if done.returncode != 0:

@@ -11,8 +11,8 @@ from evbilling_local.ports import free_port
 from evbilling_local.stack import airflow, databases
 from evbilling_local.stack.console import step
 from evbilling_local.stack.postgres import EmbeddedPostgres
-from evbilling_local.stack.services import AIRFLOW, API_SERVER, MAIL_SINK, SANDBOX, start, stop
-from evbilling_local.stack.state import StackState, locked, stack_home
+from evbilling_local.stack.services import AIRFLOW, API_SERVER, MAIL_SINK, SANDBOX, sandbox_key_file, start, stop
+from evbilling_local.stack.state import StackState, locked, stack_home, write_private
 
 _POSTGRES = "postgres"
 _DATABASES = {"airflow": "airflow", "platform": "platform", "warehouse": "postgres"}
@@ -121,7 +121,8 @@ def _choose_ports(state: StackState) -> None:
         state.smtp_port, state.mail_port = free_port(state.smtp_port), free_port(state.mail_port)
     if API_SERVER.pid(state) is None:
         state.airflow_port = free_port(state.airflow_port)
-    state.secrets.setdefault("sandbox_key", f"sk_test_{secrets.token_hex(16)}")
+    key = state.secrets.setdefault("sandbox_key", f"sk_test_{secrets.token_hex(16)}")
+    write_private(sandbox_key_file(state), key)
     state.save()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from evbilling_local.stack.state import write_private
+from evbilling_local.stack.state import open_private, write_private
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,11 @@ class ProcessRecord:
 def start_process(
     run_folder: Path, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path
 ) -> ProcessRecord:
-    """Start `command` in a session of its own, appending to `log`, and record it in `run_folder`."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    """Start `command` in a session of its own, appending to `log`, and record it in `run_folder`.
+
+    The log, and what the process itself writes, is private.
+    """
+    with open_private(log, append=True) as output:
         process = subprocess.Popen(
             command,
             env=dict(environment),
@@ -50,6 +52,7 @@ def start_process(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
         )
     # The process outlives us, so Python needn't warn that it wasn't waited for.
     process.returncode = 0

@@ -44,11 +44,16 @@ class Service:
         return state.home / "logs" / f"{self.name}.log"
 
 
+def sandbox_key_file(state: StackState) -> Path:
+    """The file with the sandbox's key: as an argument, every user of the machine would see it."""
+    return state.home / "sandbox.key"
+
+
 SANDBOX = Service(
     "sandbox",
     lambda state: [
         *("evbilling.cli", "sandbox", "--port", str(state.sandbox_port)),
-        *("--state", str(state.home / "sandbox.sqlite"), "--key", state.secrets["sandbox_key"]),
+        *("--state", str(state.home / "sandbox.sqlite"), "--key-file", str(sandbox_key_file(state))),
     ],
     ports=lambda state: [state.sandbox_port],
     url=lambda state: f"http://{LOOPBACK}:{state.sandbox_port}",

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from evbilling.cli.environment import UrlKind
 from evbilling.errors import NotReady
@@ -114,11 +114,19 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
+def open_private(path: Path, *, append: bool = False) -> BinaryIO:
+    """`path` opened for writing, mode 0600 even if it is there with another; folders above it are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab" if append else "wb")
+
+
 @contextlib.contextmanager
 def locked(home: Path) -> Generator[None]:
     """Hold the stack's lock: of two `up` or `down` of one folder, one waits for the other."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
+    with open_private(home / "lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

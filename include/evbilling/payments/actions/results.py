@@ -82,7 +82,7 @@ class ActionResult:
 
     `amount` is what is charged, booked or taken back; `balance_due` what is due afterwards. `payer` is the financial
     admin's user id for a charge, the masked address for a message. `detail` words the code more precisely, for people
-    only.
+    only. `payment_method`, the gateway's id of it, is for the page of a dry run: neither logs nor XCom have it.
     """
 
     action: Action
@@ -111,8 +111,8 @@ class ActionResult:
         return not self.is_done and self.code not in _NOT_COLLECTED
 
     def as_json(self) -> dict[str, str]:
-        """The row as texts by field, without the empty ones; `from_json` reads it back."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        """The row as texts by field, without the empty ones and the payment method; `from_json` reads it back."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "payment_method"}
         return {name: str(value) for name, value in values.items() if value is not None}
 
     @classmethod

@@ -59,7 +59,7 @@ def describe(result: ActionResult) -> str:
                 Code.OUTCOME_UNKNOWN: "unknown:",
                 Code.CHARGE_PENDING: "not sent yet:",
             }[result.code]
-            return f"{outcome} {money} to {result.payer} by {result.payment_method}"
+            return f"{outcome} {money} to {result.payer}"
         case Action.MARK_AS_PAID:
             booked = "paid by other means" if result.code is Code.MARKED else "recorded before"
             return f"{money} {booked}; {due} stay due"
