@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+import psycopg
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
 from evbilling.errors import EvbillingError
 from evbilling_web import failures, rendering, static_files, warehouse
@@ -48,20 +51,74 @@ _HEADERS = {
 }
 
 
+class Pages(FastAPI):
+    """The app as Airflow calls it. Every answer, errors too, has our headers; HEAD is GET without the body."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        answer = _Answer(send, is_head=scope["method"] == "HEAD")
+        if answer.is_head:
+            scope = {**scope, "method": "GET"}
+        try:
+            await super().__call__(scope, receive, answer.send)
+        except _AllSent:
+            pass
+        except Exception:
+            # The page of a fault was sent and the fault logged; only a file that broke off has to look broken.
+            if answer.is_begun and not answer.is_over:
+                raise
+            if not answer.is_begun:
+                log.exception("the page of a fault can't be made")
+                await PlainTextResponse("An error in the program prevents this page.", 500)(scope, receive, answer.send)
+
+
+class _AllSent(BaseException):
+    """The headers that a HEAD asks for are sent: what makes the body is ended, as by a client that has gone."""
+
+
+class _Answer:
+    """Sends an answer with our headers; for a HEAD without its body."""
+
+    def __init__(self, send: Send, *, is_head: bool) -> None:
+        self._send = send
+        self.is_head = is_head
+        self.is_begun = self.is_over = False
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.is_begun = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                # A page that needs another policy, or may be cached, has set its own header.
+                headers.setdefault(name, value)
+        elif self.is_head:
+            await self._send({"type": "http.response.body", "body": b""})
+            raise _AllSent
+        else:
+            self.is_over = not message.get("more_body", False)
+        await self._send(message)
+
+
 def create_app() -> FastAPI:
     """The guarded app, without FastAPI's documentation routes: those would be open."""
-    app = FastAPI(
+    app = Pages(
         title="evbilling",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A redirect would go to the host that the request names.
+        redirect_slashes=False,
         lifespan=_lifespan,
         dependencies=[Depends(may_see), Depends(same_origin)],
     )
     app.add_exception_handler(HTTPException, failures.refused)
     app.add_exception_handler(RequestValidationError, failures.not_understood)
     app.add_exception_handler(EvbillingError, failures.explained)
-    app.middleware("http")(_add_headers)
+    app.add_exception_handler(psycopg.DataError, failures.no_such_value)
+    app.add_exception_handler(Exception, failures.unforeseen)
     for router in ROUTERS:
         app.include_router(router)
     return app
@@ -83,11 +140,3 @@ def _warm_up() -> None:
         warehouse.services()
     except EvbillingError as error:
         log.warning("the pages can't be shown yet: %s", error)
-
-
-async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call_next(request)
-    for name, value in _HEADERS.items():
-        # A page that needs another policy, or may be cached, has set its own header.
-        response.headers.setdefault(name, value)
-    return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import quote
 
 from airflow.api_fastapi.app import get_auth_manager
 from fastapi import Request
@@ -17,25 +18,41 @@ log = logging.getLogger(__name__)
 
 _TITLES = {
     400: "Invalid request",
+    401: "Not signed in",
     403: "You may not do that",
     404: "Not found",
     405: "Not available here",
     409: "Changed in the meantime",
+    411: "Invalid request",
+    413: "Too large",
     422: "Invalid request",
     503: "Service unavailable",
 }
+# In place of Starlette's bare words.
+_WORDS = {
+    404: "There is no page at this address.",
+    405: "This address doesn't take this method.",
+}
+# What Airflow answers, with 403, to a token that it can't read.
+_UNREADABLE_TOKEN = "Invalid JWT token"  # ruff: ignore[hardcoded-password-string]
 
 
 def refused(request: Request, error: Exception) -> Response:
-    """A browser that isn't signed in is sent to the login page and comes back; a program gets the status code."""
+    """A browser that isn't signed in is sent to the login page and comes back; a program gets the status code.
+
+    A token that can't be read is no sign-in: 401, as without one.
+    """
     if not isinstance(error, HTTPException):
         raise error
-    # Airflow answers 403 to a token that it can't read; the user has to sign in again then, too.
-    signed_out = error.status_code == 401 or (error.status_code == 403 and "token" in str(error.detail).lower())
-    if signed_out and request.method == "GET" and _is_browser(request):
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(get_auth_manager().get_url_login(next_url=wanted), status_code=303)
-    return _answer(request, error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    status, what = error.status_code, str(error.detail)
+    if status == 403 and _UNREADABLE_TOKEN in what:
+        status = 401
+    if status == 401 and request.method == "GET" and _is_browser(request):
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=_wanted(request)), status_code=303)
+    # Starlette's own detail is only the status in words.
+    if what in {"Not Found", "Method Not Allowed"}:
+        what = _WORDS[status]
+    return _answer(request, status, what, headers=dict(error.headers or {}))
 
 
 def not_understood(request: Request, error: Exception) -> Response:
@@ -57,6 +74,29 @@ def explained(request: Request, error: Exception) -> Response:
     if status == 503:
         log.error("a page can't be shown: %s", error)
     return _answer(request, status, error.what, error.fix)
+
+
+def no_such_value(request: Request, error: Exception) -> Response:
+    """A value that no column can hold, such as a text with a NUL or too large a number: 400."""
+    log.warning("%s %r: %s", request.method, request.scope["path"], error)
+    return _answer(request, 400, "A value in this address or form can't be looked up.", "Correct it and try again.")
+
+
+def unforeseen(request: Request, error: Exception) -> Response:
+    """A fault in the program: 500, with nothing of it but in the log."""
+    log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
+    return _answer(
+        request,
+        500,
+        "An error in the program prevents this page.",
+        "The API server's log has it; report it from there.",
+    )
+
+
+def _wanted(request: Request) -> str:
+    """The address that was asked for, as path and query; never with the host that the request names."""
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(request.scope["path"]) + (f"?{query}" if query else "")
 
 
 def _answer(

@@ -83,5 +83,8 @@ def return_path(request: Request, given: str | None) -> str | None:
 
 def _referrer(request: Request) -> str:
     """The path and query of the referring page, of whatever site: only our own paths count."""
-    parts = urlsplit(request.headers.get("referer", ""))
+    try:
+        parts = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return ""
     return f"{parts.path}?{parts.query}" if parts.query else parts.path

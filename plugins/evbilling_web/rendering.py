@@ -37,7 +37,7 @@ def page(
         "account_path": lambda account_id: address(root, account_path(account_id)),
         "static": lambda name: f"{root}/static/{name}?v={version_of(name)}",
         "airflow_run": lambda dag_id, run_id: airflow_run(root, dag_id, run_id),
-        "here": request.url.path.removeprefix(root) or "/",
+        "here": request.scope["path"].removeprefix(root) or "/",
         "reader": getattr(request.state, "reader", None),
         "navigation": NAVIGATION,
         "is_fragment": request.headers.get("x-fragment") == "1",

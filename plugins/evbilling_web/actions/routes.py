@@ -8,8 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions import totals_text
@@ -19,6 +17,7 @@ from evbilling_web.actions.rebill import REBILL
 from evbilling_web.actions.send_mail import SEND_MAIL
 from evbilling_web.actions.undo_mark_as_paid import UNDO_MARK_AS_PAID
 from evbilling_web.actions.view import ActionPage, Form, Proposal, Selection, select
+from evbilling_web.forms import read_form
 from evbilling_web.links import address, return_path
 from evbilling_web.rendering import page
 from evbilling_web.rights import requires, why_not
@@ -26,9 +25,6 @@ from evbilling_web.rights import requires, why_not
 router = APIRouter()
 
 ACTION_PAGES = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, SEND_MAIL)
-
-# 500 statements and a long reason are far below this.
-_LARGEST_FORM = 256 * 1024
 
 
 def _shown(action: ActionPage) -> Callable[..., Awaitable[HTMLResponse]]:
@@ -50,7 +46,7 @@ def _shown(action: ActionPage) -> Callable[..., Awaitable[HTMLResponse]]:
 
 def _done(action: ActionPage) -> Callable[..., Awaitable[Response]]:
     async def do(request: Request) -> Response:
-        fields = await _fields(request)
+        fields = await read_form(request)
         form = Form({name: value for name, value in fields.items() if isinstance(value, str)})
         nonce, back = form.get("nonce"), return_path(request, form.get("back"))
         if not dag_runs.is_nonce(nonce):
@@ -80,13 +76,6 @@ for _action in ACTION_PAGES:
         dependencies=[Depends(requires(_action.right))],
         response_class=HTMLResponse,
     )
-
-
-async def _fields(request: Request) -> FormData:
-    length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > _LARGEST_FORM:
-        raise HTTPException(413, "This form is too large, so nothing was done.")
-    return await request.form(max_files=0, max_fields=2_000)
 
 
 def _changed(form: Form, proposal: Proposal) -> str | None:

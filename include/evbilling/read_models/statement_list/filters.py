@@ -90,9 +90,9 @@ class StatementFilter:
             *((field, value) for field, value in single if value),
         ]
 
-    def query(self) -> str:
-        """The filter as the part of an address after its question mark."""
-        return urlencode(self.pairs())
+    def query(self, *more: tuple[str, str]) -> str:
+        """The filter as the part of an address after its question mark, with `more` fields."""
+        return urlencode([*self.pairs(), *more])
 
 
 def _last(pairs: Pairs, field: str) -> str:
@@ -210,7 +210,7 @@ class Place:
             values = tuple(starmap(_value, zip(given, sort.types, strict=True)))
             if by != str(sort) or rank not in {0, 1} or not isinstance(statement_id, str) or not is_text(statement_id):
                 raise ValueError
-        except (ValueError, TypeError, BadInput):
+        except (ValueError, TypeError, RecursionError, BadInput):
             raise BadInput(
                 "this place doesn't exist in the list as it is sorted now", where="after", fix="begin at the first page"
             ) from None
