@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 Whole = TypeVar("Whole", int, "np.ndarray")
+
+# With as many characters the decimals of a currency still fit into the precision of Python's arithmetic.
+_LONGEST = 24
+_DECIMAL = re.compile(rf"(?=.{{1,{_LONGEST}}}\Z)[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 
 
 @lru_cache(maxsize=1)
@@ -64,11 +69,11 @@ def tax_minor(net_minor: Whole, tax_rate_e6: Whole) -> Whole:
 
 
 def parse_decimal(text: str) -> Decimal:
-    """The exact decimal in `text`, written in plain digits; raises `BadInput` for anything else (1e3, NaN, 1,50)."""
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite() or "e" in text.lower() or "_" in text or text != text.strip():
-        raise BadInput(f"{text!r} is not a decimal number", fix="write it in plain digits, for example 4.50")
-    return amount
+    """The exact decimal in `text`, written in plain digits; raises `BadInput` for anything else (1e3, NaN, 1,50).
+
+    So it does for more characters than any amount has, which arithmetic would round.
+    """
+    if not _DECIMAL.fullmatch(text):
+        shown = repr(text) if len(text) <= _LONGEST else f"a text of {len(text):,} characters"
+        raise BadInput(f"{shown} is not a decimal number", fix="write it in plain digits, for example 4.50")
+    return Decimal(text)

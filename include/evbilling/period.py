@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -46,6 +47,11 @@ class Period:
     def first_day(self) -> date:
         """The 1st of the month: the day of the count and of the connector statement."""
         return date(self.year, self.month, 1)
+
+    @property
+    def last_day(self) -> date:
+        """The last day of the month: that of the account statement."""
+        return self.first_day.replace(day=monthrange(self.year, self.month)[1])
 
     def shifted(self, months: int) -> Period:
         """The period `months` later, or earlier if negative."""

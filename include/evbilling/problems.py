@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from evbilling.errors import BadInput
@@ -44,21 +43,11 @@ class Problems:
                 return
             self.shown.append(problem)
 
-    @contextmanager
-    def collecting(self) -> Generator[None, None, None]:
-        """Add the problems of the files that turn out not to be usable within the block, which ends there."""
-        try:
-            yield
-        except BadFiles as error:
-            self.add_many(error.problems.shown, error.problems.count)
-
-    def raise_any(self, where: str | None = None) -> None:
-        """Raise one error with all problems; return if there is none."""
-        if self.count:
-            raise self.error(where)
+    def merge(self, other: Problems) -> None:
+        self.add_many(other.shown, other.count)
 
     def error(self, where: str | None = None) -> BadInput:
-        """The error with all problems."""
+        """One error with all problems, which carries this collection: problems of several files can be merged."""
         lines = [str(problem) for problem in self.shown]
         if self.count > len(lines):
             lines.append(f"and {self.count - len(lines)} more")

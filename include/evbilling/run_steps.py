@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pandas as pd
 import psycopg
 
 from evbilling import __version__
-from evbilling.errors import EvbillingError, StaleTry
+from evbilling.errors import BadInput, EvbillingError, StaleTry
 from evbilling.expectations import stop_if_critical, validation_page
 from evbilling.findings import Finding
 from evbilling.period import Period
@@ -37,6 +38,15 @@ class RunRequest:
     deliver: str = "auto"
     max_count_change_percent: float = 25.0
     max_orphan_connectors: int = 0
+
+    def __post_init__(self) -> None:
+        # No change is larger than NaN, which JSON lets through.
+        if not (0 <= self.max_count_change_percent < math.inf):
+            raise BadInput(
+                f"max_count_change_percent is {self.max_count_change_percent}",
+                where="this DAG run",
+                fix="give a number of 0 or more",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ def _get_run(services: Services, run_id: int) -> Run:
         return runs.get_run(connection, run_id)
 
 
-def skip_settled(run: Run) -> bool:
+def is_settled(run: Run) -> bool:
     """True, and logged, if the run has its outcome: its evidence and decisions are final, so the step does nothing."""
     if run.is_settled:
         log.info(
@@ -112,7 +122,7 @@ def validate_run(services: Services, run_id: int, validate: Callable[[Services, 
     Raises `SetFault` that names every critical failure, after all are recorded: nothing is published then.
     """
     with running(services, run_id) as run:
-        if skip_settled(run):
+        if is_settled(run):
             return {"expectations": 0, "warnings": 0, "page": run.facts.get("validation_page")}
         validated = validate(services, run)
         findings = validated.findings
@@ -139,7 +149,7 @@ def publish_run(
     """
     nothing = dict.fromkeys(counts, 0)
     with running(services, run_id) as run:
-        if skip_settled(run):
+        if is_settled(run):
             return {"outcome": run.state, **nothing}
         try:
             return publish(services, run)

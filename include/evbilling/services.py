@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from evbilling.evidence import EvidenceStore
 from evbilling.platform import INVENTORY_TABLES
 from evbilling.platform.access import open_source
-from evbilling.warehouse import connected
+from evbilling.warehouse import agreed_clock, connected
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -34,6 +35,14 @@ class Services:
     def warehouse(self) -> AbstractContextManager[psycopg.Connection[Any]]:
         """One transaction on the warehouse."""
         return connected(self.warehouse_url, what="warehouse")
+
+    def now(self) -> datetime:
+        """The warehouse's time, by which a step decides what has begun and what is due; read it once a step.
+
+        Raises `NotReady` if this machine's clock disagrees with it.
+        """
+        with self.warehouse() as connection:
+            return agreed_clock(connection)
 
     def source(self, run_id: int, tables: Sequence[Table] = INVENTORY_TABLES) -> InventorySource:
         """The platform's `tables` as run `run_id` reads them.

@@ -6,7 +6,6 @@ The product is imported inside the functions, so that parsing a DAG file needs n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from evbilling_airflow.context import run_request
@@ -17,7 +16,8 @@ def assemble(context: Mapping[str, Any]) -> dict[str, Any]:
     from evbilling import account_statements
     from evbilling_airflow.connections import services
 
-    return account_statements.assemble(services(), run_request(context), now=datetime.now(UTC))
+    here = services()
+    return account_statements.assemble(here, run_request(context), now=here.now())
 
 
 def validate(assembled: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ aren't allowed to `permission`; it starts the DAG with the Params and shows the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from airflow.sdk import Param
 
 from evbilling.errors import BadInput
 from evbilling_airflow.context import actor
-from evbilling_airflow.defaults import DRY_RUN_PARAM, PERIOD_FORM, REASON_PARAM
+from evbilling_airflow.defaults import DAY_FORM, DRY_RUN_PARAM, PERIOD_FORM, REASON_PARAM
 from evbilling_airflow.reporting import reports
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _rebill(context: Mapping[str, Any]) -> list[ActionResult]:
     )
     with payment_services() as open_services:
         act = preview_rebill if params["dry_run"] else charge_again
-        return act(open_services, request, datetime.now(UTC))
+        return act(open_services, request, open_services.now())
 
 
 _MARK_AS_PAID_PARAMS: dict[str, Param] = {
@@ -139,7 +140,13 @@ _MARK_AS_PAID_PARAMS: dict[str, Param] = {
         title="Currency",
         description="To be sure of it: must be the statement's. Empty: the statement's.",
     ),
-    "paid_on": Param(type="string", format="date", title="Paid on", description="The day of the payment, YYYY-MM-DD."),
+    "paid_on": Param(
+        type="string",
+        format="date",
+        pattern=DAY_FORM,
+        title="Paid on",
+        description="The day of the payment, YYYY-MM-DD; from a year before the statement up to today.",
+    ),
     "reference": Param(
         type="string",
         minLength=1,
@@ -177,7 +184,8 @@ def _mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
         expected_total=parse_totals(params["expected_total"], "mark_as_paid"),
     )
     act = preview_mark_statements if params["dry_run"] else mark_statements
-    return act(services(with_platform=False), request, latest_today(datetime.now(UTC)))
+    warehouse = services(with_platform=False)
+    return act(warehouse, request, latest_today(warehouse.now()))
 
 
 def _one_or_several(params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -192,7 +200,8 @@ def _one_or_several(params: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        # Python also reads weeks (2026-W45-4) and days without dashes.
+        return date.fromisoformat(text if re.fullmatch(DAY_FORM, text) else "")
     except ValueError:
         raise BadInput(f"{text!r} is not a day", where="paid_on", fix="write it as YYYY-MM-DD") from None
 

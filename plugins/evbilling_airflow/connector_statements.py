@@ -6,7 +6,6 @@ The product is imported inside the functions, so that parsing a DAG file needs n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from evbilling_airflow.context import actor, billing_period, run_request
@@ -23,9 +22,8 @@ def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
         max_count_change_percent=float(params["max_count_change_percent"]),
         max_orphan_connectors=int(params["max_orphan_connectors"]),
     )
-    opened = connector_statements.open_run(
-        services(), request, now=datetime.now(UTC), shard_rows=int(params["shard_rows"])
-    )
+    here = services()
+    opened = connector_statements.open_run(here, request, now=here.now(), shard_rows=int(params["shard_rows"]))
     return [{"run_id": opened["run_id"], "part": part} for part in opened["parts"]]
 
 
@@ -80,7 +78,7 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
     from evbilling_airflow.connections import payment_services
 
     with payment_services() as services:
-        charged = charge_period(services, billing_period(context), actor=actor(context), now=datetime.now(UTC))
+        charged = charge_period(services, billing_period(context), actor=actor(context), now=services.now())
     return {"run_id": closed["run_id"], **charged}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from evbilling.errors import BadInput
@@ -10,6 +11,29 @@ from evbilling.period import Period
 
 if TYPE_CHECKING:
     from evbilling.run_steps import RunRequest
+
+
+def check_conf(context: Mapping[str, Any]) -> None:
+    """Refuse a DAG run whose conf names what is no Param of its DAG: Airflow takes a misspelt name without a word.
+
+    Every task of every DAG begins with it. Airflow itself checks each value against its Param, before it. Raises
+    `BadInput` that names the key and the nearest Param, or the setting by which Airflow ignores conf.
+    """
+    dag, conf = context["dag"], context["dag_run"].conf or {}
+    for name in conf:
+        if name not in dag.params:
+            near = get_close_matches(name.lower(), dag.params, 1, 0.5)
+            raise BadInput(
+                f"conf has {name!r}, which is no Param of {dag.dag_id}",
+                where="this DAG run",
+                fix=(f"did you mean {near[0]!r}? " if near else "") + f"Its Params are {', '.join(dag.params)}",
+            )
+        if context["params"][name] != conf[name]:
+            raise BadInput(
+                f"Airflow ignores {name!r} of conf",
+                where="Airflow's setting [core] dag_run_conf_overrides_params",
+                fix="set it to True, which is its default",
+            )
 
 
 def billing_period(context: Mapping[str, Any]) -> Period:

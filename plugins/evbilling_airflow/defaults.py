@@ -10,6 +10,7 @@ from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from evbilling.errors import EvbillingError, TransientError
 from evbilling.platform import SHARD_ROWS
+from evbilling_airflow.context import check_conf
 
 
 class Tag(StrEnum):
@@ -46,6 +47,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=15),
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(hours=2),
+    "pre_execute": check_conf,
 }
 
 # Nothing bills because a DAG was deployed: paused, no catch-up, one run at a time, from a date that never moves.
@@ -69,6 +71,7 @@ CHARGING_TIMEOUT = timedelta(hours=10)
 DELIVERY_TIMEOUT = timedelta(hours=10)
 
 PERIOD_FORM = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
+DAY_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 PERIOD_PARAM = Param(
     None,

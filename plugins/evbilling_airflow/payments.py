@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from evbilling_airflow.context import actor, billing_period
@@ -22,7 +22,7 @@ def plan_month_end(context: Mapping[str, Any]) -> list[str]:
 
     period = billing_period(context)
     with payment_services() as services:
-        retries = month_end_retries(services, period, datetime.now(UTC))
+        retries = month_end_retries(services, period, services.now())
         return open_retries(services, retries, "month_end", _month_end(context), actor(context))
 
 
@@ -32,7 +32,7 @@ def plan_due(context: Mapping[str, Any]) -> list[str]:
     from evbilling_airflow.connections import payment_services
 
     with payment_services() as services:
-        retries = due_retries(services, datetime.now(UTC))
+        retries = due_retries(services, services.now())
         if context["params"]["dry_run"]:
             _say_all(retries)
             return ["dry run"]
@@ -44,6 +44,8 @@ def send(batch: str) -> dict[str, Any]:
     from evbilling_airflow.connections import payment_services
 
     with payment_services() as services:
+        # A worker whose clock is wrong sends nothing.
+        services.now()
         return {"batch": batch, **services.collect(batch).as_dict()}
 
 
@@ -61,8 +63,8 @@ def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
     from evbilling.payments import close_retries, periods_with_payments, settle_unknown, tie_out_payments
     from evbilling_airflow.connections import payment_services
 
-    now = datetime.now(UTC)
     with payment_services() as services:
+        now = services.now()
         outcomes = close_retries(services, occasion, now)
         since = now - timedelta(days=35)
         settled = settle_unknown(services, since, now)
@@ -75,8 +77,9 @@ def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
     from evbilling.payments import settle_unknown
     from evbilling_airflow.connections import payment_services
 
-    params, now = context["params"], datetime.now(UTC)
+    params = context["params"]
     with payment_services() as services:
+        now = services.now()
         return settle_unknown(
             services,
             now - timedelta(days=params["days"]),
@@ -90,8 +93,8 @@ def compare(context: Mapping[str, Any]) -> dict[str, Any]:
     from evbilling.payments import compare, periods_with_payments, require_no_breaks, tie_out_payments
     from evbilling_airflow.connections import payment_services
 
-    since = datetime.now(UTC) - timedelta(days=context["params"]["days"])
     with payment_services() as services:
+        since = services.now() - timedelta(days=context["params"]["days"])
         breaks = compare(services, since)
         not_ok = tie_out_payments(services, periods_with_payments(services, since))
     require_no_breaks(breaks)

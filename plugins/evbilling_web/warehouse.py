@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from evbilling.services import Services
-from evbilling.warehouse import ReadingPool
+from evbilling.warehouse import read_clock
+from evbilling.warehouse.pool import ReadingPool
 from evbilling_airflow import connections
 
 _pools: dict[str, ReadingPool] = {}
@@ -30,6 +32,12 @@ def reading() -> Generator[psycopg.Connection[Any]]:
     """
     with _pool(services().warehouse_url).connection() as connection:
         yield connection
+
+
+def now() -> datetime:
+    """The warehouse's time, by which pages show what is due and what today is."""
+    with reading() as connection:
+        return read_clock(connection)
 
 
 def close() -> None:

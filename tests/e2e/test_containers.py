@@ -21,9 +21,8 @@ import pytest
 
 from evbilling_local.demo import last_complete_month
 from evbilling_local.mail_sink import running_sink
-from evbilling_local.stack import AirflowApi
+from evbilling_local.stack import AirflowApi, EmbeddedPostgres
 from tests.support.compose import REPO, Machine, compose
-from tests.support.postgres import PostgresServer
 from tests.support.programs import free_ports, program
 from tests.support.stack import PATIENCE
 
@@ -90,8 +89,8 @@ def machine() -> Iterator[Machine]:
         }
         machine = Machine(folder / "m", compose(variables)["services"], ports)
         machine.prepare(made)
-        metadata = PostgresServer(folder / "metadata", port=ports["metadata", 5432], durable=False)
-        warehouse = PostgresServer(
+        metadata = EmbeddedPostgres(folder / "metadata", port=ports["metadata", 5432], durable=False)
+        warehouse = EmbeddedPostgres(
             folder / "warehouse",
             port=ports["warehouse", 5432],
             durable=False,

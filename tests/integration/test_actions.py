@@ -34,7 +34,7 @@ from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling.period import Period
 from evbilling_local.sandbox.faults import ALL, DROP_AFTER, ERROR_500_BEFORE, FaultPlan
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.month import NOW, PERIOD
+from tests.support.month import NOW, PAID_ON, PERIOD
 from tests.support.payments import (
     ASKS_CUSTOMER,
     HARD,
@@ -48,7 +48,7 @@ from tests.support.payments import (
 
 pytestmark = pytest.mark.postgres
 
-TODAY = NOW.date()
+TODAY = PAID_ON
 NOWHERE = "http://127.0.0.1:9"
 CARDS = [VISA, SOFT, HARD, ASKS_CUSTOMER, None]
 PAID, SOFTLY, HARDLY, ASKING, NONE = range(5)
@@ -175,8 +175,8 @@ def test_a_preview_says_what_would_be_charged(kept: PaymentWorld) -> None:
         rows = preview_rebill(payments, asked(*ids), NOW)
         by_account = preview_rebill(payments, asked(account_id="a00003", period=PERIOD), NOW)
     assert [line(row) for row in rows] == [
-        f"{ids[0]}: charge 9.52 EUR to {rows[0].payer} by {ASKS_CUSTOMER}",
-        f"{ids[1]}: charge 6.14 EUR to {rows[1].payer} by {SOFT}",
+        f"{ids[0]}: charge 9.52 EUR to {rows[0].payer}",
+        f"{ids[1]}: charge 6.14 EUR to {rows[1].payer}",
         f"{ids[3]}: not charged: {CHARGE_REFUSALS[Code.PAID]}",
     ]
     assert by_account == rows[:1]
@@ -193,7 +193,7 @@ def test_after_a_change_of_the_payment_method_it_is_resolved(month: PaymentWorld
         assert [(row.code, row.amount) for row in done] == [
             (Code.CHARGED, Decimal(amount)) for amount in ("7.14", "8.33", "9.52", "10.71")
         ]
-        assert line(done[0]) == f"{month.ids[1]}: succeeded: 7.14 EUR to {done[0].payer} by {VISA}"
+        assert line(done[0]) == f"{month.ids[1]}: succeeded: 7.14 EUR to {done[0].payer}"
         assert set(month.statuses()[1:]) == {"Billing failure (resolved)"}
         assert month.rows("select * from finance.payment_plans") == []
         events = [("ann", "rebill", statement, "the customer called") for statement in month.ids[1:]]
@@ -287,8 +287,15 @@ def paid(statement: str, amount: str | None = None, **changes: Any) -> MarkReque
 
 WRONG_REQUESTS = [
     ({"paid_on": TODAY + timedelta(days=1)}, "which is still to come"),
+    ({"paid_on": date.max}, "which is still to come"),
     ({"reason": " "}, "no reason is given"),
     ({"reference": " "}, "no reference is given"),
+    ({"reason": "paid by 4242 4242 4242 4242"}, "the reason has what looks like a card number"),
+    ({"reference": "4242424242424242"}, "the reference has what looks like a card number"),
+    ({"reason": "a\x00b"}, "the reason has a control character"),
+    ({"reference": "a\x1bb"}, "the reference has a control character"),
+    ({"reference": "x\u202ey"}, "the reference has a character that changes the order"),
+    ({"reason": "x" * 1_001}, "the reason has 1,001 characters"),
 ]
 REFUSED_PAYMENTS = [
     ({"amount": Decimal("9.53")}, "9.53 EUR is more than the 9.52 EUR due"),
@@ -299,6 +306,8 @@ REFUSED_PAYMENTS = [
     ({"amount": Decimal("Infinity")}, "the amount is Infinity"),
     ({"amount": Decimal("1e30")}, "more than any statement comes to"),
     ({"currency": "USD"}, "the statement is in EUR, not in USD"),
+    ({"paid_on": date.min}, "paid_on is 0001-01-01, more than a year before"),
+    ({"paid_on": date(2025, 10, 31)}, "paid_on is 2025-10-31, more than a year before"),
     ({"statement_ids": (NO_STATEMENT,)}, "there is no such connector statement"),
     ({"request_id": "before"}, "the request before was for another payment already"),
 ]
@@ -433,11 +442,33 @@ def test_paid_in_parts(month: PaymentWorld) -> None:
         (datetime(2026, 12, 5, 1, tzinfo=timezone(timedelta(hours=-12))), date(2026, 12, 6)),
     ],
 )
-def test_nobodys_today_lies_in_the_future(kept: PaymentWorld, moment: datetime, day: date) -> None:
+def test_nobodys_today_lies_in_the_future(moment: datetime, day: date) -> None:
     """The day that it is furthest east may be given, the one after it may not."""
     assert latest_today(moment) == day
-    statement = kept.ids[ASKING]
-    (row,) = preview_mark_statements(kept.services, paid(statement, paid_on=day), latest_today(moment))
-    assert row.code is Code.MARKED
-    with pytest.raises(BadInput, match="still to come"):
-        preview_mark_statements(kept.services, paid(statement, paid_on=day + timedelta(days=1)), latest_today(moment))
+
+
+@pytest.mark.parametrize(
+    ("day", "says"),
+    [
+        ("'0001-01-01'", "more than a year before"),
+        ("'-infinity'", "more than a year before"),
+        ("'2025-10-31'", "more than a year before"),
+        ("'2025-11-01'", None),
+        ("(now() at time zone 'Pacific/Kiritimati')::date", None),
+        ("(now() at time zone 'Pacific/Kiritimati')::date + 1", "still to come"),
+        ("'9999-12-31'", "still to come"),
+        ("'infinity'", "still to come"),
+        ("null", "still to come"),
+    ],
+)
+def test_the_warehouse_itself_bounds_the_day(kept: PaymentWorld, day: str, says: str | None) -> None:
+    """By its own clock, whoever calls its function: from a year before the statement to the latest today on earth."""
+    call = f"select is_new from billing.record_paid_outside('r', %s, null, 'EUR', {day}, 'x', 'ann', 'x')"
+    with psycopg.connect(kept.services.warehouse_url) as writer:
+        if says is None:
+            assert writer.execute(call.encode(), (kept.ids[ASKING],)).fetchone() == (True,)
+        else:
+            with pytest.raises(psycopg.Error, match=says) as refused:
+                writer.execute(call.encode(), (kept.ids[ASKING],))
+            assert refused.value.sqlstate == "EV004"
+        writer.rollback()

@@ -21,7 +21,7 @@ from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway, 
 from evbilling_local.sandbox import Rules
 from evbilling_local.sandbox.faults import ALL, CHARGES, FaultPlan
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.month import NOW, PERIOD
+from tests.support.month import NOW, PAID_ON, PERIOD
 from tests.support.payments import (
     ASKS_CUSTOMER,
     HARD,
@@ -204,7 +204,7 @@ def test_every_status_in_finances_words(postgres: EmbeddedPostgres, tmp_path: Pa
 
 def mark(world: PaymentWorld, statement: str, amount: Decimal | None = None) -> None:
     """Mark a statement as paid."""
-    payment = MarkRequest(f"m {statement}", "ann", "by bank", (statement,), NOW.date(), "ref", amount)
+    payment = MarkRequest(f"m {statement}", "ann", "by bank", (statement,), PAID_ON, "ref", amount)
     mark_statements(world.services, payment, NOW.date())
 
 

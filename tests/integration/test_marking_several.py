@@ -32,7 +32,7 @@ from evbilling.payments.actions.mark_as_paid import total_due
 from evbilling.payments.actions.rebill import total_to_charge
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.month import NOW, PERIOD
+from tests.support.month import NOW, PAID_ON, PERIOD
 from tests.support.payments import (
     HARD,
     SOFT,
@@ -46,7 +46,7 @@ from tests.support.payments import (
 
 pytestmark = pytest.mark.postgres
 
-TODAY = NOW.date()
+TODAY = PAID_ON
 PAID, FIRST, SECOND, HARDLY, DOLLARS = range(5)
 NOWHERE = "A-209901-000001"
 PAYMENTS = "select request_id, statement_id, amount_minor from billing.paid_outside order by statement_id"

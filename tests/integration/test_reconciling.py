@@ -28,7 +28,7 @@ from evbilling_local.sandbox.faults import (
 )
 from evbilling_local.sandbox.intents import INTENT
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.month import NOW, PERIOD, contents
+from tests.support.month import NOW, PAID_ON, PERIOD, contents
 from tests.support.payments import (
     KEY,
     LONG_AGO,
@@ -90,7 +90,7 @@ def mark(world: PaymentWorld, statement: str, reference: str, amount: Decimal | 
     request = f"{reference} {amount}"
     mark_statements(
         world.services,
-        MarkRequest(request, "ann", "at the gateway", (statement,), NOW.date(), reference, amount),
+        MarkRequest(request, "ann", "at the gateway", (statement,), PAID_ON, reference, amount),
         NOW.date(),
     )
 

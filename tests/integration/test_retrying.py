@@ -18,7 +18,7 @@ from evbilling.payments.retries.planner import Policy
 from evbilling.payments.retries.runs import Retry, close_retries, due_retries, month_end_retries, open_retries
 from evbilling.period import Period
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.month import NOW, PERIOD
+from tests.support.month import NOW, PAID_ON, PERIOD
 from tests.support.payments import (
     ASKS_CUSTOMER,
     DAY,
@@ -239,7 +239,7 @@ def test_a_key_that_the_gateway_may_have_forgotten_is_not_sent_again(eight: Paym
 
 def test_the_months_end_also_takes_what_was_never_tried(eight: PaymentWorld) -> None:
     """Of its own period only; a day's retries leave it alone, and what is paid by then is not tried."""
-    payment = MarkRequest("r", "ann", "by bank", (eight.ids[2],), NOW.date(), "ref", Decimal("1.00"))
+    payment = MarkRequest("r", "ann", "by bank", (eight.ids[2],), PAID_ON, "ref", Decimal("1.00"))
     mark_statements(eight.services, payment, NOW.date())
     with eight.payment_services() as payments:
         assert due_retries(payments, now() + 99 * DAY) == []
@@ -326,7 +326,7 @@ def test_plans_show_what_is_next_and_forget_what_is_paid(failed: PaymentWorld) -
     assert {place for place, row in shown.items() if row[0]} == {1}
     # In part it is still to be tried; in full it is not.
     for amount, remain in ((Decimal("1.00"), {1, 3, 4, 5}), (None, {3, 4, 5})):
-        payment = MarkRequest(f"m {amount}", "ann", "by bank", (failed.ids[1],), NOW.date(), "ref", amount)
+        payment = MarkRequest(f"m {amount}", "ann", "by bank", (failed.ids[1],), PAID_ON, "ref", amount)
         mark_statements(failed.services, payment, NOW.date())
         assert {failed.ids.index(row[0]) for row in failed.rows("select * from finance.payment_plans")} == remain
     with failed.payment_services() as payments:

@@ -31,12 +31,12 @@ from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import Plan
 from evbilling.payments.retries.runs import due_retries, month_end_retries, open_retries
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.month import NOW, PERIOD
+from tests.support.month import NOW, PAID_ON, PERIOD
 from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_collected_once, payment_world, together
 
 pytestmark = pytest.mark.postgres
 
-TODAY = NOW.date()
+TODAY = PAID_ON
 PAID, FAILED, OTHER = range(3)
 PLANS = "select statement_id, reason_id from finance.payment_plans where statement_id = %s"
 STANDING = "select paid_amount, balance_due, status from finance.statements where statement_id = %s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,8 @@ from evbilling.settings import BillingTerms, record_settings
 
 NOW = datetime(2026, 12, 5, 12, tzinfo=UTC)
 PERIOD = Period(2026, 11)
+# A day of the month that has come, by whatever clock a server has.
+PAID_ON = date(2026, 11, 20)
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 # A repeated run may add to its own record and to nothing else.

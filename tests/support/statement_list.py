@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from tests.support.postgres import PostgresServer
+from evbilling_local.stack import EmbeddedPostgres
 
 PERIODS = ["2026-10", "2026-11", "2026-12"]
 NAMES = [
@@ -78,14 +78,14 @@ select billing.record_outcomes(
            array_agg(null::text), array_agg(null::text), array_agg(null::text), array_agg('said'::text))
 from billing.payment_attempt where occasion = 'again';
 select billing.record_paid_outside('o-' || statement_id, statement_id, case when number % 3 = 0 then 100 end, currency,
-           '2026-12-03', 'ref', 'ann', 'bank')
+           '2026-11-20', 'ref', 'ann', 'bank')
 from billing.statement s
 where kind = 'connector' and number % 7 in (1, 2) and not exists (
     select from billing.payment_attempt a where a.statement_id = s.statement_id and a.outcome <> 'declined');
 """
 
 
-def listed_world(server: PostgresServer, name: str) -> str:
+def listed_world(server: EmbeddedPostgres, name: str) -> str:
     """A database of this name that is so; returns its URL as the writer. Nothing of it should be changed."""
     with psycopg.connect(server.create_database(name, template="warehouse_template")) as connection:
         connection.execute("create temporary table named as select * from unnest(%s::text[]) with ordinality", (NAMES,))

@@ -74,7 +74,10 @@ def test_minor_units_are_iso_4217_s(code: object, unit: int | None) -> None:
     assert minor_unit(code) == unit
 
 
-@pytest.mark.parametrize("text", ["1e3", "NaN", "Infinity", "1,50", " 1", "1 ", "1_000", "", "abc"])
+@pytest.mark.parametrize(
+    "text",
+    ["1e3", "NaN", "Infinity", "1,50", " 1", "1 ", "1_000", "", "abc", "\N{FULLWIDTH DIGIT ONE}", "1\n", ".", "9" * 25],
+)
 def test_what_is_not_plain_digits_is_no_amount(text: str) -> None:
     """Forms that people mistype are refused with the text in question."""
     with pytest.raises(BadInput, match="not a decimal number"):

@@ -16,9 +16,9 @@ from fastapi.testclient import TestClient
 
 from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.services import Services
+from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
 from tests.support.month import Platform, bill, one, settle_terms, terms
-from tests.support.postgres import PostgresServer
 from tests.support.web import PREFIX
 
 pytestmark = [
@@ -41,7 +41,7 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def world(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Named]]:
+def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Named]]:
     """A billed month of an account for each hostile name, which is the name of everything it has: by what it is.
 
     Each statement is marked as paid, for a hostile reason.
@@ -68,7 +68,9 @@ def world(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) ->
     found = {}
     for number, (what, name) in enumerate(HOSTILE.items()):
         statement_id = one(writer, "select statement_id from finance.statements where account_id = %s", f"acc-{number}")
-        payment = MarkRequest(f"request-{number}", name, name, (statement_id,), date(2026, 11, 5), name)
+        # What people type mustn't reorder the text around it.
+        typed = name.replace("\N{RIGHT-TO-LEFT OVERRIDE}", "")
+        payment = MarkRequest(f"request-{number}", name, typed, (statement_id,), date(2026, 11, 5), typed)
         mark_statements(services, payment, date(2026, 11, 6))
         found[what] = Named(name, statement_id, f"acc-{number}", f"{name}{number}")
     with pytest.MonkeyPatch.context() as settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from evbilling.platform import CHARGE_TABLES, InventorySource
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling.settings import terms_in_force
-from evbilling.warehouse import copy_frame, fetch_frame, runs, select_value
+from evbilling.warehouse import copy_frame, fetch_frame, runs
 
 log = logging.getLogger(__name__)
 
@@ -65,16 +65,18 @@ def assemble(services: Services, request: RunRequest, *, now: datetime) -> dict[
 
 def _require_month_end(connection: psycopg.Connection[Any], period: Period, now: datetime) -> None:
     """Raise an error, which rolls the new run back, if the month isn't over or its connectors aren't billed."""
-    last_day = datetime.combine(period.shifted(1).first_day, datetime.min.time(), UTC) - timedelta(days=1)
+    last_day = datetime.combine(period.last_day, time.min, UTC)
     if now < last_day:
         raise BadInput(
             f"{period} has not reached its last day, so its account statements would be incomplete",
             where="period",
             fix=f"run it from {last_day:%Y-%m-%d} on; the schedule does at 12:00 UTC on the last day",
         )
-    anybody = "select exists (select from billing.settings_in_force(%s) where charge_connectors)"
+    anybody = connection.execute(
+        "select exists (select from billing.settings_in_force(%s) where charge_connectors)", (str(period),)
+    ).fetchone()
     # Without any billed account there is no such run, but there may still be balances.
-    if select_value(connection, anybody, str(period)) and runs.latest_settled_run(connection, str(period)) is None:
+    if anybody and anybody[0] and runs.latest_settled_run(connection, str(period)) is None:
         raise NotReady(
             f"the connector statements of {period} are not issued",
             where="warehouse",
@@ -117,7 +119,7 @@ def _keep_candidates(services: Services, period: Period, run_id: int, candidates
 
 def _stage_charges(services: Services, source: InventorySource, run_id: int, candidates: pd.DataFrame) -> int:
     """Create the run's staging tables, fill in the candidates and their charges; returns the number of charges."""
-    tables = stage.staging_tables(run_id)
+    tables = stage.relations(run_id)
     with services.warehouse() as connection:
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
         stage.run_script(connection, "stage", run_id)
@@ -152,7 +154,7 @@ def _stage_items(
     services: Services, run_id: int, period: str, candidates: pd.DataFrame, faults: pd.DataFrame, now: datetime
 ) -> dict[str, int]:
     """Stage each account's items and the withheld accounts, all from one snapshot of the ledger."""
-    tables = stage.staging_tables(run_id)
+    tables = stage.relations(run_id)
     with services.warehouse() as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         if (run := runs.get_run(connection, run_id)).state == "superseded":

@@ -27,17 +27,18 @@ def register(subcommands: Subcommands) -> None:
 def run_archive(args: argparse.Namespace) -> int:
     """Archive a period; prints where its files are, and what was dropped."""
     import getpass
-    from datetime import UTC, datetime
 
     from evbilling.archive import archive_period, drop_period
     from evbilling.cli.environment import resolve_url
     from evbilling.evidence import EvidenceStore
     from evbilling.period import Period
+    from evbilling.warehouse import connected, read_clock
 
     period, store = Period.parse(args.period), EvidenceStore(args.to)
     url, actor = args.url or resolve_url("warehouse_admin"), args.actor or getpass.getuser()
     if args.drop:
-        today = datetime.now(UTC).date()
+        with connected(url, what="warehouse") as connection:
+            today = read_clock(connection).date()
         done = drop_period(url, period, store, actor=actor, today=today, keep_months=args.keep_months)
     else:
         done = archive_period(url, period, store, actor=actor)

@@ -159,16 +159,14 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 
 def run_show(args: argparse.Namespace) -> int | None:
     """Print settings: in force now or in `--period`, or one account's whole history; 1 if there are none."""
-    from datetime import UTC, datetime
-
     from evbilling.settings import recorded_settings
-    from evbilling.warehouse import connected
+    from evbilling.warehouse import connected, read_clock
 
     period = Period.parse(args.period) if args.period else None
-    if period is None and args.account is None:
-        today = datetime.now(UTC)
-        period = Period(today.year, today.month)
     with connected(_warehouse(args), what="warehouse") as connection:
+        if period is None and args.account is None:
+            today = read_clock(connection)
+            period = Period(today.year, today.month)
         found = recorded_settings(connection, period, args.account)
     if not found:
         whom = f" of {args.account}" if args.account else ""

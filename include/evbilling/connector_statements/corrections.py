@@ -9,10 +9,10 @@ import psycopg
 
 from evbilling import run_steps
 from evbilling.connector_statements.stage import stage_drafts
-from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.services import Services
-from evbilling.warehouse import runs, select_row
+from evbilling.typed_text import require_text
+from evbilling.warehouse import runs
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ def correct_statements(services: Services, run_id: int, *, reason: str, dry_run:
 
     Returns {"outcome", "corrections", "lines", "waiting"}. Outcomes: `issued`; `unchanged`, if nothing differs;
     `differs`, if a dry run found something or every correction waits; `superseded`. The same difference is corrected
-    once. Accounts that have a fault now are left alone. Raises `BadInput` if no reason is given.
+    once. Accounts that have a fault now are left alone. Raises `BadInput` if no reason is given, or one that
+    may not be kept.
     """
-    if not reason.strip():
-        raise BadInput("no reason is given", where="correct_statements", fix="say why: it is kept in the audit")
+    require_text("reason", reason, "correct_statements", missing="say why: it is kept in the audit")
     return run_steps.publish_run(
         services,
         run_id,
@@ -43,10 +43,10 @@ def _correct(services: Services, run: runs.Run, reason: str, *, dry_run: bool) -
         due = _due(connection, run.run_id, drafts.quarantined)
         corrections = lines = 0
         if not dry_run:
-            publish = "select * from billing.publish_corrections(%s, %s, %s, %s, %s)"
-            corrections, lines = select_row(
-                connection, publish, run.run_id, epoch, drafts.quarantined, run.actor, reason
-            )
+            corrections, lines = connection.execute(
+                "select * from billing.publish_corrections(%s, %s, %s, %s, %s)",
+                (run.run_id, epoch, drafts.quarantined, run.actor, reason),
+            ).fetchone()  # type: ignore[misc]
         outcome = "issued" if corrections else "differs" if due else "unchanged"
         facts = {"corrections": corrections, "lines": lines, "held": 0, "dry_run": dry_run}
         runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=[])

@@ -50,6 +50,7 @@ class Section:
     title: str
     sentences: tuple[Text, ...] = ()
     table: Table | None = None
+    after: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Document:
     dated: date
     locale: str
     issuer: tuple[Text, ...]
+    addressee_label: str
     addressee: tuple[Text, ...]
     facts: tuple[tuple[str, Text], ...]
     amounts: tuple[Amount, ...]

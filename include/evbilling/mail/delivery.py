@@ -6,7 +6,6 @@ import logging
 import uuid
 from collections import Counter, deque
 from concurrent.futures import Future
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +14,12 @@ import psycopg
 from evbilling.errors import BadInput, TransientError
 from evbilling.mail import outbox
 from evbilling.mail.outbox import EVERYTHING, MailSelection, ReservedMail
-from evbilling.mail.preparation import PreparedMail, Preparer
+from evbilling.mail.preparation import PreparedMail, Preparer, open_preparer
 from evbilling.mail.recipients import read_recipients
 from evbilling.mail.smtp import Answer, MailOutcome, SmtpSession, SmtpSettings
 from evbilling.payments.gateway import Lease
 from evbilling.services import Services
-from evbilling.warehouse import connected, select_value
+from evbilling.warehouse.connect import connected
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +64,10 @@ def deliver(
                 )
         elif due:
             recipients = read_recipients(services.platform_url, *outbox.recipient_ids(connection, selection))
-            installation = str(select_value(connection, "select installation_id from billing.installation"))
+            row = connection.execute("select installation_id from billing.installation").fetchone()
             with (
-                closing(Preparer(services, recipients, settings.sender, installation, due)) as preparer,
-                closing(SmtpSession(settings)) as session,
+                open_preparer(services, recipients, settings.sender, str(row[0]) if row else "", due) as preparer,
+                SmtpSession(settings) as session,
             ):
                 session.open()
                 _Sending(connection, session, preparer, selection, lease_seconds, counts).run()

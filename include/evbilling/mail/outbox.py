@@ -9,8 +9,6 @@ from typing import Any
 
 import psycopg
 
-from evbilling.warehouse import fetch_all, fetch_one, select_value
-
 # After this many temporary refusals, about a day, a message counts as failed.
 MAX_TRIES = 10
 _FIRST_WAIT = timedelta(minutes=5)
@@ -24,9 +22,9 @@ class MailSelection:
     kinds: tuple[str, ...] | None = None
     period: str | None = None
 
-    def as_parameters(self) -> dict[str, object]:
-        """The kinds and the period as queries take them."""
-        return {"kinds": list(self.kinds) if self.kinds else None, "period": self.period}
+    def as_parameters(self) -> tuple[list[str] | None, str | None]:
+        """The kinds and the period, as the warehouse's functions take them."""
+        return list(self.kinds) if self.kinds else None, self.period
 
 
 EVERYTHING = MailSelection()
@@ -47,18 +45,26 @@ class ReservedMail:
 
 def give_up_lapsed(connection: psycopg.Connection[Any], lease_seconds: float) -> int:
     """Mark as unknown the messages begun longer ago whose outcome was never recorded; returns their number."""
-    return int(select_value(connection, "select billing.give_up_mail(%s)", timedelta(seconds=lease_seconds)))
+    return int(_one(connection, "select billing.give_up_mail(%s)", timedelta(seconds=lease_seconds)))
 
 
 def waiting(connection: psycopg.Connection[Any], selection: MailSelection) -> tuple[int, int]:
     """The number of waiting messages, and of those that are due now."""
-    count, due = fetch_one(connection, "mail/waiting", **selection.as_parameters())
-    return count, due
+    row = connection.execute(
+        """select count(*), count(*) filter (where not_before <= clock_timestamp()) from billing.mail
+           where state = 'pending' and (%s::text[] is null or kind = any(%s)) and (%s::text is null or period = %s)""",
+        _twice(selection),
+    ).fetchone()
+    return row or (0, 0)
 
 
 def recipient_ids(connection: psycopg.Connection[Any], selection: MailSelection) -> tuple[set[str], set[str]]:
     """The financial admins and the accounts of all messages that wait."""
-    rows = fetch_all(connection, "mail/waiting_recipients", **selection.as_parameters())
+    rows = connection.execute(
+        """select distinct financial_admin_id, account_id from billing.mail
+           where state = 'pending' and (%s::text[] is null or kind = any(%s)) and (%s::text is null or period = %s)""",
+        _twice(selection),
+    ).fetchall()
     return {user for user, _ in rows}, {account for _, account in rows}
 
 
@@ -66,10 +72,9 @@ def reserve(
     connection: psycopg.Connection[Any], sender: str, most: int, lease_seconds: float, selection: MailSelection
 ) -> list[ReservedMail]:
     """Up to `most` messages that are due, in order, reserved for this sender until the lease ends."""
-    wanted = selection.as_parameters()
     rows = connection.execute(
         "select * from billing.reserve_mail(%s, %s, %s, %s, %s)",
-        (sender, most, timedelta(seconds=lease_seconds), wanted["kinds"], wanted["period"]),
+        (sender, most, timedelta(seconds=lease_seconds), *selection.as_parameters()),
     )
     return list(starmap(ReservedMail, rows.fetchall()))
 
@@ -81,8 +86,7 @@ def release(connection: psycopg.Connection[Any], sender: str) -> None:
 
 def begin(connection: psycopg.Connection[Any], mail_id: int, sender: str, recipient: str, message_id: str) -> bool:
     """Mark a message as being sent; False if the sender no longer has it."""
-    query = "select billing.begin_mail(%s, %s, %s, %s)"
-    return bool(select_value(connection, query, mail_id, sender, recipient, message_id))
+    return bool(_one(connection, "select billing.begin_mail(%s, %s, %s, %s)", mail_id, sender, recipient, message_id))
 
 
 def record_outcome(
@@ -95,10 +99,20 @@ def record_outcome(
 ) -> bool:
     """Record the outcome of a message; False, with nothing written, if the sender no longer has it."""
     query = "select billing.settle_mail(%s, %s, %s, %s, %s)"
-    return bool(select_value(connection, query, mail_id, sender, state, detail or None, wait))
+    return bool(_one(connection, query, mail_id, sender, state, detail or None, wait))
 
 
 def wait_after(tries: int) -> timedelta:
     """The wait after a temporary refusal, by the number of tries: 5 minutes, 10, … 6 hours."""
     doubled: int = 2 ** min(max(tries, 1) - 1, 10)
     return min(_MAX_WAIT, _FIRST_WAIT * doubled)
+
+
+def _twice(selection: MailSelection) -> tuple[Any, ...]:
+    kinds, period = selection.as_parameters()
+    return kinds, kinds, period, period
+
+
+def _one(connection: psycopg.Connection[Any], query: str, *values: object) -> Any:
+    row = connection.execute(query.encode(), values).fetchone()
+    return row[0] if row else None

@@ -36,6 +36,10 @@ class PaymentServices:
         """One transaction on the warehouse."""
         return self.base.warehouse()
 
+    def now(self) -> datetime:
+        """As `Services.now`."""
+        return self.base.now()
+
     def payers_of(self, debts: Iterable[Debt]) -> dict[str, Payer]:
         """The payers of these debts by user id, as the platform has them now."""
         users = {debt.financial_admin_id for debt in debts}

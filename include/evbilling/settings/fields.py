@@ -7,12 +7,12 @@ from decimal import Decimal
 from evbilling.errors import BadInput
 from evbilling.money import decimals, parse_decimal
 from evbilling.period import Period
+from evbilling.typed_text import fault_in
 
 # No currency has more; whether a fee fits its account's currency is checked when the month is billed.
 FEE_DECIMALS = 4
 FEE_LIMIT = Decimal(1_000_000)
 TAX_DECIMALS = 6
-REASON_LIMIT = 1_000
 
 
 def parse_account_id(text: str) -> str:
@@ -82,21 +82,18 @@ def percent_of(rate: Decimal) -> Decimal:
 
 
 def parse_reason(text: str) -> str:
-    """Why a setting is changed, stripped; raises `BadInput` if it is blank or very long."""
+    """Why a setting is changed, stripped; raises `BadInput` if it is blank or has what may not be kept."""
     reason = text.strip()
     if not reason:
         raise BadInput("is empty, but is required: it is kept with the change")
-    if len(reason) > REASON_LIMIT:
-        raise BadInput(f"has {len(reason):,} characters; {REASON_LIMIT:,} are enough")
+    if fault := fault_in(reason):
+        raise BadInput(fault)
     return reason
 
 
 def _plain(text: str) -> Decimal:
     if not text:
         raise BadInput("is empty, but is required")
-    # Decimal accepts digits of every script; a setting has 0 to 9 only.
-    if not text.isascii():
-        raise BadInput(f"{text!r} is not a decimal number; write it in plain digits, for example 4.50")
     try:
         return parse_decimal(text)
     except BadInput as error:

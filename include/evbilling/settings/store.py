@@ -16,6 +16,7 @@ from evbilling.period import Period
 from evbilling.settings.file import COLUMNS
 from evbilling.settings.periods import BillingState
 from evbilling.settings.terms import BillingTerms, RecordedTerms
+from evbilling.typed_text import fault_in
 from evbilling.warehouse import connected, execute, fetch_all, fetch_frame, fetch_one, fetch_value
 
 # Two sessions at once would both find a setting missing and both add it.
@@ -98,6 +99,8 @@ def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: 
 def _require_who_and_why(actor: str, reason: str) -> None:
     if not actor.strip() or not reason.strip():
         raise BadInput("a setting is recorded with who and why", fix="give --actor and --reason")
+    if fault := fault_in(reason):
+        raise BadInput(f"the reason {fault}", fix="take it out")
 
 
 def _lock(connection: psycopg.Connection) -> None:
@@ -107,8 +110,8 @@ def _lock(connection: psycopg.Connection) -> None:
 def _insert(connection: psycopg.Connection, terms: Sequence[BillingTerms], actor: str, reason: str) -> int:
     arrays: dict[str, object] = {name: [getattr(row, name) for row in terms] for name in COLUMNS}
     arrays["effective_from"] = [str(row.effective_from) for row in terms]
-    ((added,),) = execute(connection, "settings/record", **arrays, actor=actor, reason=reason)
-    return int(added)
+    row = execute(connection, "settings/record", **arrays, actor=actor, reason=reason).fetchone()
+    return int(row[0]) if row else 0
 
 
 def effective_settings(

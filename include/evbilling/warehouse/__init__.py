@@ -1,6 +1,7 @@
 """The Postgres warehouse: connections, named SQL files, migrations; the module `runs` has the run record."""
 
-from evbilling.warehouse.connect import connected, shown, snapshot
+from evbilling.warehouse.clock import agreed_clock, read_clock
+from evbilling.warehouse.connect import connected, shown
 from evbilling.warehouse.pool import ReadingPool
 from evbilling.warehouse.query import (
     compose,
@@ -15,13 +16,13 @@ from evbilling.warehouse.query import (
     fetch_table,
     fetch_value,
     load_sql,
-    select_row,
-    select_value,
+    run_script,
 )
 from evbilling.warehouse.schema import migrate, require_newest_schema
 
 __all__ = [
     "ReadingPool",
+    "agreed_clock",
     "compose",
     "connected",
     "copy_frame",
@@ -36,9 +37,8 @@ __all__ = [
     "fetch_value",
     "load_sql",
     "migrate",
+    "read_clock",
     "require_newest_schema",
-    "select_row",
-    "select_value",
+    "run_script",
     "shown",
-    "snapshot",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -25,6 +25,7 @@ from evbilling.settings import (
 )
 from evbilling_web import warehouse
 from evbilling_web.account_billing.view import AccountBilling, PreviewPanel, load_account, lookup, preview_panel
+from evbilling_web.forms import read_form
 from evbilling_web.links import account_id_of, account_path, address
 from evbilling_web.rendering import page
 from evbilling_web.rights import CHANGE_SETTINGS, SignedIn, requires, why_not
@@ -46,13 +47,13 @@ LABELS = {
 
 
 def now() -> datetime:
-    """The current time; a function so that tests can set it."""
-    return datetime.now(UTC)
+    """The warehouse's time; a function so that tests can set it."""
+    return warehouse.now()
 
 
 async def sent_form(request: Request) -> Mapping[str, str]:
     """The text fields of a submitted form."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    return {name: value for name, value in (await read_form(request)).items() if isinstance(value, str)}
 
 
 @router.get("/accounts")
@@ -61,8 +62,9 @@ def accounts(request: Request, q: str = "", after: str | None = None, before: st
     sought, after, before = (text and text.replace("\x00", "") for text in (q.strip(), after, before))
     platform = lookup()
     found = platform.find_accounts(sought or "", after=after, before=before)
+    moment = now()
     with warehouse.reading() as connection:
-        period = next_period(connection, now())
+        period = next_period(connection, moment)
         in_force = settings_of(connection, period, [account.account_id for account in found.rows])
     terms = {account_id: recorded.terms for account_id, recorded in in_force.items()}
     ids = {setting.financial_admin_id for setting in terms.values() if setting.financial_admin_id}

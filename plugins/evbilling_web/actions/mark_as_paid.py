@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,39 +12,52 @@ from evbilling.money import decimals, minor_unit, parse_decimal
 from evbilling.payments.actions import (
     ActionResult,
     MarkRequest,
+    earliest_day,
     latest_today,
     preview_mark_statements,
     status_if_marked,
 )
+from evbilling.period import Period
 from evbilling.read_models.statement_list import CurrentStatement
 from evbilling_airflow import actions
+from evbilling_airflow.defaults import DAY_FORM
 from evbilling_web import warehouse
 from evbilling_web.actions.dag_runs import new_nonce
-from evbilling_web.actions.view import ActionPage, Form, Proposal, Row, Selection
+from evbilling_web.actions.view import (
+    ActionPage,
+    Form,
+    Proposal,
+    Row,
+    Selection,
+    propose_all,
+    reason,
+    valid_ids,
+    why_refused,
+)
 
 _NO_REFERENCE = "Give a reference that identifies the payment, such as the bank reference or cheque number."
 
 
 def propose(selection: Selection) -> Proposal:
     """The amounts due, which would be booked in full; nothing is written."""
-    ids = selection.valid_ids
-    return Proposal.of(selection, _preview(ids) if ids else (), _row)
+    ids = valid_ids(selection)
+    return propose_all(selection, _preview(ids) if ids else (), _row)
 
 
 def defaults(proposal: Proposal) -> dict[str, str]:
     """Paid today; for a single statement the whole amount due."""
     able = proposal.able
     amount = {"amount": f"{able[0].amount:f}"} if len(able) == 1 else {}
-    return {"paid_on": datetime.now(UTC).date().isoformat(), **amount}
+    return {"paid_on": warehouse.now().date().isoformat(), **amount}
 
 
 def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     """The Params of the DAG mark_as_paid."""
     conf = {
         "statement_ids": proposal.statement_ids,
-        "paid_on": _day(form),
+        "paid_on": _day(form, proposal),
         "reference": form.text("reference", most=200, missing=_NO_REFERENCE),
-        "reason": form.reason(),
+        "reason": reason(form),
         "expected_total": {currency: str(amount) for currency, amount in proposal.totals.items()},
     }
     if len(proposal.able) == 1:
@@ -55,7 +69,7 @@ MARK_AS_PAID = ActionPage(actions.MARK_AS_PAID, "actions/mark_as_paid.html", pro
 
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
-    now = datetime.now(UTC)
+    now = warehouse.now()
     request = MarkRequest(new_nonce(), "page", "", ids, now.date(), "")
     return preview_mark_statements(warehouse.services(), request, latest_today(now))
 
@@ -64,19 +78,22 @@ def _row(marked: ActionResult, now: CurrentStatement | None) -> Row:
     then = None
     if now and now.balance is not None and marked.amount is not None and not marked.is_refused:
         then = status_if_marked(now.balance, marked.amount)
-    return Row.of(marked, now, then)
+    return Row(marked.statement_id, now, marked.amount, marked.currency, then, why_refused(marked))
 
 
-def _day(form: Form) -> str:
+def _day(form: Form, proposal: Proposal) -> str:
     given = form.get("paid_on")
     try:
-        day = date.fromisoformat(given) if len(given) == 10 else None
+        # Python also reads weeks (2026-W45-4) and days without dashes.
+        day = date.fromisoformat(given if re.fullmatch(DAY_FORM, given) else "")
     except ValueError:
-        day = None
-    if day is None:
         form.errors["paid_on"] = "Give the payment date as YYYY-MM-DD."
-    elif day > latest_today(datetime.now(UTC)):
+        return given
+    earliest = [earliest_day(Period.parse(row.now.period)) for row in proposal.able if row.now]
+    if day > latest_today(warehouse.now()):
         form.errors["paid_on"] = "This date is in the future; give the date of the payment."
+    elif earliest and day < max(earliest):
+        form.errors["paid_on"] = "This date is more than a year before a statement; give the date of the payment."
     return given
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from evbilling.errors import TransientError
@@ -13,22 +12,32 @@ from evbilling.read_models.statement_list import CurrentStatement
 from evbilling_airflow import actions, connections
 from evbilling_web import warehouse
 from evbilling_web.actions.dag_runs import new_nonce
-from evbilling_web.actions.view import ActionPage, Form, Proposal, Row, Selection
+from evbilling_web.actions.view import (
+    ActionPage,
+    Form,
+    Proposal,
+    Row,
+    Selection,
+    propose_all,
+    reason,
+    valid_ids,
+    why_refused,
+)
 
 
 def propose(selection: Selection) -> Proposal:
     """What a Re-Bill would charge now; the gateway isn't asked and nothing is written."""
-    ids = selection.valid_ids
+    ids = valid_ids(selection)
     results = _preview(ids) if ids else []
     names = _names(row.payer for row in results if row.payer)
-    return Proposal.of(selection, results, lambda result, now: _row(result, now, names))
+    return propose_all(selection, results, lambda result, now: _row(result, now, names))
 
 
 def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     """The Params of the DAG rebill."""
     return {
         "statement_ids": proposal.statement_ids,
-        "reason": form.reason(),
+        "reason": reason(form),
         "expected_total": {currency: str(amount) for currency, amount in proposal.totals.items()},
     }
 
@@ -38,15 +47,23 @@ REBILL = ActionPage(actions.REBILL, "actions/rebill.html", propose, read)
 
 def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
     request = RebillRequest(new_nonce(), "page", "", statement_ids=ids)
-    return preview_rebill(connections.preview_services(), request, datetime.now(UTC))
+    return preview_rebill(connections.preview_services(), request, warehouse.now())
 
 
 def _row(row: ActionResult, now: CurrentStatement | None, names: dict[str, str]) -> Row:
     then = None
     if now and now.balance is not None and row.amount is not None and not row.is_refused:
         then = status_if_charged(now.balance, row.amount, has_failed=now.has_failed)
-    payer = names.get(row.payer, row.payer) if row.payer else None
-    return Row.of(row, now, then, payer=payer, method=row.payment_method)
+    return Row(
+        row.statement_id,
+        now,
+        row.amount,
+        row.currency,
+        then,
+        why_refused(row),
+        payer=names.get(row.payer, row.payer) if row.payer else None,
+        method=row.payment_method,
+    )
 
 
 def _names(user_ids: Iterable[str]) -> dict[str, str]:

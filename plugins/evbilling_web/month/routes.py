@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -12,6 +11,7 @@ from evbilling.errors import BadInput
 from evbilling.period import Period
 from evbilling.read_models.month import month_overview, month_state, months
 from evbilling.read_models.statement_list import StatementFilter
+from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
 from evbilling_web.links import period_of
 from evbilling_web.month.bars import bar_tables
@@ -33,7 +33,7 @@ def one_month(request: Request, period: str) -> HTMLResponse:
     """A month at a glance; 404 for an invalid period."""
     wanted = period_of(period)
     with warehouse.reading() as connection:
-        month = month_overview(connection, wanted, day=datetime.now(UTC).date())
+        month = month_overview(connection, wanted, day=read_clock(connection).date())
     root = request.scope.get("root_path", "")
 
     def list_address(statuses: Sequence[str], currency: str | None = None, *, every_period: bool = False) -> str:

@@ -1,5 +1,6 @@
 -- Records a payment made outside the gateway; amount null: all that is due. Returns its id, the amount, and whether
--- it is new (the same request again is not). Refuses with EV004 what can't be right.
+-- it is new (the same request again is not). Refuses with EV004 what can't be right: also a day that nobody on earth
+-- calls today yet by the clock of this server, or of more than a year before the statement.
 create or replace function billing.record_paid_outside(
     p_request_id text, p_statement_id text, p_amount_minor bigint, p_currency text, p_paid_on date, p_reference text,
     p_actor text, p_reason text, out paid_outside_id bigint, out amount_minor bigint, out is_new boolean)
@@ -26,6 +27,15 @@ begin
         if v_statement.currency is distinct from p_currency then
             raise exception '% is in %, not in %', p_statement_id, v_statement.currency, p_currency
                 using errcode = 'EV004', hint = 'give the amount in the statement''s currency';
+        end if;
+        if p_paid_on is null or p_paid_on > ((clock_timestamp() at time zone 'UTC') + interval '14 hours')::date then
+            raise exception 'paid_on is %, which is still to come', coalesce(p_paid_on::text, 'nothing')
+                using errcode = 'EV004', hint = 'give the day it was paid';
+        end if;
+        if p_paid_on < v_statement.statement_date - interval '1 year' then
+            raise exception 'paid_on is %, more than a year before % of %', p_paid_on, p_statement_id,
+                v_statement.statement_date
+                using errcode = 'EV004', hint = 'give the day it was paid';
         end if;
         select a.attempt_id into v_open from billing.payment_attempt a
         where a.statement_id = p_statement_id and a.outcome in ('pending', 'unknown');

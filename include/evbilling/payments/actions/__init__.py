@@ -10,7 +10,13 @@ from evbilling.payments.actions.allowed import (
 )
 from evbilling.payments.actions.expected import parse_totals, require_reason, total_by_currency, totals_text
 from evbilling.payments.actions.facts import load_action_facts
-from evbilling.payments.actions.mark_as_paid import MarkRequest, latest_today, mark_statements, preview_mark_statements
+from evbilling.payments.actions.mark_as_paid import (
+    MarkRequest,
+    earliest_day,
+    latest_today,
+    mark_statements,
+    preview_mark_statements,
+)
 from evbilling.payments.actions.rebill import RebillRequest, charge_again, preview_rebill
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.undo_mark_as_paid import (
@@ -35,6 +41,7 @@ __all__ = [
     "UndoRequest",
     "charge_again",
     "describe",
+    "earliest_day",
     "latest_today",
     "line",
     "load_action_facts",

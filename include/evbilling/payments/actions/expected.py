@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from evbilling.errors import BadInput
 from evbilling.money import decimals, minor_unit, parse_decimal
+from evbilling.typed_text import require_text
 
 Totals = Mapping[str, Decimal]
 
@@ -69,9 +70,8 @@ def require_as_expected(expected: Totals | None, due: Totals, where: str, rows: 
 
 
 def require_reason(reason: str, where: str) -> None:
-    """Return if a reason is given; raise `BadInput` otherwise."""
-    if not reason.strip():
-        raise BadInput("no reason is given", where=where, fix="say why, in a few words: it is kept in the audit")
+    """Return if a reason is given that may be kept; raise `BadInput` otherwise."""
+    require_text("reason", reason, where, missing="say why, in a few words: it is kept in the audit")
 
 
 def _nonzero(totals: Totals) -> dict[str, Decimal]:

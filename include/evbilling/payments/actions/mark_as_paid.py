@@ -19,7 +19,9 @@ from evbilling.payments.actions.expected import Totals, require_as_expected, req
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.wording import line
 from evbilling.payments.retries.plans import PAID
+from evbilling.period import Period
 from evbilling.services import Services
+from evbilling.typed_text import require_text
 
 # All of them stay locked, for a few seconds, against other collections.
 MOST_AT_ONCE = 1_000
@@ -93,6 +95,11 @@ def latest_today(now: datetime) -> date:
     return (now.astimezone(UTC) + timedelta(hours=14)).date()
 
 
+def earliest_day(period: Period) -> date:
+    """The earliest day of a payment of a period's statement: a year before it. Any day before that is a slip."""
+    return period.shifted(-12).first_day
+
+
 def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) -> list[ActionResult]:
     ids = tuple(dict.fromkeys(request.statement_ids))
     _require_sense(request, ids, today)
@@ -113,8 +120,7 @@ def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) 
 def _require_sense(request: MarkRequest, ids: tuple[str, ...], today: date) -> None:
     where = "mark_as_paid"
     require_reason(request.reason, where)
-    if not request.reference.strip():
-        raise BadInput("no reference is given", where=where, fix="give what identifies the payment, as its bank does")
+    require_text("reference", request.reference, where, missing="give what identifies the payment, as its bank does")
     if request.paid_on > today:
         raise BadInput(
             f"paid_on is {request.paid_on}, which is still to come", where=where, fix="give the day it was paid"

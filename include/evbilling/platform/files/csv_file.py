@@ -66,7 +66,8 @@ class CsvFile:
         problems = self._problems(header)
         if damage and not problems.count:
             problems.add(Problem(self.name, damage))
-        problems.raise_any()
+        if problems.count:
+            raise problems.error()
 
     def _arrow_batches(self, stream: _CountingStream) -> Iterator[pa.RecordBatch]:
         names = list(self.table.column_names)
@@ -108,7 +109,8 @@ class CsvFile:
                 if header.count(name) != 1:
                     missing = f"is missing; the header is {text.splitlines()[0][:200]!r}"
                     problems.add(Problem(self.name, "is there twice" if name in header else missing, "line 1", name))
-        problems.raise_any()
+        if problems.count:
+            raise problems.error()
         return header
 
 

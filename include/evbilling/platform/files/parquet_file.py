@@ -52,7 +52,8 @@ class ParquetFile:
                         yield checked.batch
             except (pa.ArrowInvalid, OSError) as error:
                 problems.add(Problem(self.name, f"is damaged: {error}"))
-            problems.raise_any()
+            if problems.count:
+                raise problems.error()
 
     def _open(self, source: IO[bytes]) -> Any:
         try:
@@ -72,7 +73,8 @@ class ParquetFile:
                 found = schema.field(column.name).type
                 reason = f"is of type {found}; {_WANTED[column.type]}"
                 problems.add(Problem(self.name, reason, column=column.name))
-        problems.raise_any()
+        if problems.count:
+            raise problems.error()
 
 
 _WANTED = {

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from evbilling.read_models.statement.labels import item_label, outcome_says, plan_says, rule_says, trigger_label
-
 CONNECTOR, ACCOUNT, CORRECTION = "connector", "account", "correction"
 
 # More chargers than this aren't counted: counting a million takes seconds, and the number isn't needed.
@@ -76,6 +74,11 @@ class Header:
         """Connectors billed; None for other kinds."""
         return None if self.ac_count is None or self.dc_count is None else self.ac_count + self.dc_count
 
+    @property
+    def is_collected(self) -> bool:
+        """True if the statement is a debt of its own, to be charged and paid."""
+        return self.kind == CONNECTOR
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -103,16 +106,6 @@ class ChargerLines:
 
 
 @dataclass(frozen=True, slots=True)
-class BilledConnector:
-    """One billed connector of the account."""
-
-    charger_id: str
-    connector_id: int
-    power_type: str
-    price: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class ExcludedByRule:
     """The number of the account's connectors that a rule excluded, and the rule in words."""
 
@@ -130,11 +123,6 @@ class ExcludedConnector:
     power_type: str | None
     rule_id: str
 
-    @property
-    def says(self) -> str:
-        """The rule in words."""
-        return rule_says(self.rule_id)
-
 
 @dataclass(frozen=True, slots=True)
 class Payment:
@@ -151,6 +139,7 @@ class Payment:
     recorded_at: datetime
     reference: str | None
     reversed_at: datetime | None = None
+    reversed_by: str | None = None
     reverses_payment_id: str | None = None
 
     @property
@@ -161,42 +150,31 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to charge the statement."""
+    """One attempt to charge the statement; `says` is its outcome in words, `trigger_label` what started it."""
 
     attempt_no: int
     trigger: str
+    trigger_label: str
     requested_by: str
     requested_at: datetime
     amount: Decimal
     outcome: str
+    says: str
     decline_code: str | None
+    decline_class: str | None
     payment_method: str | None
     gateway_payment_id: str | None
+    sent_at: datetime | None
     settled_at: datetime | None
-
-    @property
-    def trigger_label(self) -> str:
-        """What started it, in words."""
-        return trigger_label(self.trigger)
-
-    @property
-    def says(self) -> str:
-        """Its outcome in one sentence."""
-        return outcome_says(self.outcome, self.decline_code)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """When the statement is retried automatically; `planned_at` None: not, or not yet, for the reason in `detail`."""
+    """When the statement is retried automatically; `planned_at` None: not, or not yet, for the reason in `says`."""
 
     planned_at: datetime | None
     reason_id: str
-    detail: str
-
-    @property
-    def says(self) -> str:
-        """The plan in one or two sentences."""
-        return plan_says(self.planned_at, self.reason_id, self.detail)
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +204,7 @@ class Correction:
 
     statement_id: str
     statement_date: date
+    issued_at: datetime
     net: Decimal
     tax: Decimal
     total: Decimal
@@ -239,6 +218,7 @@ class StatementRef:
     """A reference to another statement."""
 
     statement_id: str
+    period: str
     statement_date: date
 
 
@@ -264,16 +244,12 @@ class ItemTotals:
     """The number and the totals of the items of one kind."""
 
     kind: str
+    label: str
     item_count: int
     net: Decimal
     tax: Decimal
     total: Decimal
     settled: Decimal
-
-    @property
-    def label(self) -> str:
-        """What the items of the kind are called."""
-        return item_label(self.kind)
 
     @property
     def moves(self) -> Decimal:
@@ -291,8 +267,10 @@ class RunRecord:
     period: str
     state: str
     actor: str
+    source: str
     opened_at: datetime
-    warnings: list[str]
+    settled_at: datetime | None
+    warnings: tuple[str, ...]
     has_validation_page: bool
     expectation_count: int
     failed_critical: int
@@ -303,10 +281,13 @@ class RunRecord:
 class AuditEvent:
     """Something that was done, by whom and why."""
 
+    event_id: int
     occurred_at: datetime
     actor: str
     action: str
+    subject_id: str
     reason: str
+    run_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,121 @@
+"""A DAG run's conf: what is no Param of its DAG is refused by its first task, in every DAG and however it is triggered.
+
+Airflow itself takes a misspelt Param without a word: `"dryrun": true` would book for real.
+"""
+
+from __future__ import annotations
+
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import ParamValidationError
+
+from evbilling.errors import BadInput
+from tests.support import airflow_settings
+
+pytestmark = [
+    pytest.mark.airflow,
+    # As in test_integrity: Airflow's own imports.
+    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
+]
+
+
+def hooks(dag: Any) -> list[Any]:
+    """What Airflow runs before each task of the DAG, mapped ones too."""
+    return [task.partial_kwargs.get("pre_execute") if task.is_mapped else task._pre_execute_hook for task in dag.tasks]
+
+
+def begin(dag: Any, conf: dict[str, Any] | None, params: dict[str, Any] | None = None) -> None:
+    """Begin every task as Airflow does, with the Params that it makes of the conf."""
+    given = {**{name: None for name in dag.params}, **(conf or {})} if params is None else params
+    for hook in hooks(dag):
+        hook({"dag": dag, "dag_run": SimpleNamespace(conf=conf), "params": given})
+
+
+def misspelt(name: str) -> list[str]:
+    """A name as people mistype it."""
+    return [
+        f"{name}s",
+        name[:-1],
+        name.upper(),
+        name.replace("_", "") if "_" in name else f"{name}_",
+        name.replace("_", "-") if "_" in name else f" {name}",
+    ]
+
+
+def test_every_task_of_every_dag_looks_at_conf_first(dag_bag: Any) -> None:
+    """Each misspelt Param is refused by its name and with the right one; each right one passes, and so does none."""
+    assert dag_bag.dags
+    for dag in dag_bag.dags.values():
+        assert None not in hooks(dag), dag.dag_id
+        begin(dag, None)
+        begin(dag, {})
+        for name in dag.params:
+            begin(dag, {name: "given"})
+            # Of statement_id and statement_ids, either may be the nearest.
+            right = {name, f"{name}s", name.removesuffix("s")}
+            for wrong in set(misspelt(name)) - set(dag.params):
+                with pytest.raises(BadInput) as refused:
+                    begin(dag, {wrong: "given"})
+                assert f"conf has {wrong!r}, which is no Param of {dag.dag_id}" in refused.value.what
+                assert any(f"did you mean {one!r}?" in (refused.value.fix or "") for one in right)
+        with pytest.raises(BadInput, match="conf has 'zzz', which is no Param of") as refused:
+            begin(dag, {"zzz": 1})
+        assert "did you mean" not in str(refused.value)
+
+
+def test_conf_that_airflow_ignores_is_refused(dag_bag: Any) -> None:
+    """With [core] dag_run_conf_overrides_params off, a dry run would be a real one."""
+    dag = dag_bag.dags["mark_as_paid"]
+    with pytest.raises(BadInput, match="Airflow ignores 'dry_run' of conf") as refused:
+        begin(dag, {"dry_run": True}, {"dry_run": False})
+    assert "dag_run_conf_overrides_params" in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def runnable() -> dict[str, Any]:
+    """DAGs to run, by id, and an empty metadata database; a run changes a DAG's own Params, so they are others'."""
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.utils.db import initdb
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        initdb()
+    return dict(DagBag(str(airflow_settings.DAGS)).dags)
+
+
+PAYMENT = {"statement_id": "A-202611-000001", "paid_on": "2026-11-05", "reference": "x", "reason": "r"}
+
+
+def run(dag: Any, conf: dict[str, Any]) -> Any:
+    """A run as `airflow dags test -c` makes it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return dag.test(run_conf=conf)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "conf", "nearest"),
+    [
+        ("mark_as_paid", PAYMENT | {"dryrun": True}, "dry_run"),
+        ("connector_statements", {"period": "2026-11", "perod": "2026-11"}, "period"),
+    ],
+)
+def test_a_real_run_ends_at_its_first_task(
+    runnable: dict[str, Any], capsys: pytest.CaptureFixture[str], dag_id: str, conf: dict[str, Any], nearest: str
+) -> None:
+    """The task itself isn't begun, nothing comes after it, and nothing is tried again."""
+    ended = run(runnable[dag_id], conf)
+    assert str(ended.state) == "failed"
+    states = {instance.task_id: str(instance.state) for instance in ended.get_task_instances()}
+    assert set(states.values()) <= {"failed", "upstream_failed"}
+    assert f"did you mean '{nearest}'?" in capsys.readouterr().out
+
+
+def test_a_value_that_is_no_param_s_makes_no_run(runnable: dict[str, Any]) -> None:
+    """A text isn't a flag, by this way either."""
+    with pytest.raises(ParamValidationError, match="dry_run"):
+        run(runnable["payment_retries"], {"dry_run": "false"})
