@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from evbilling.warehouse import load_sql, migrate
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.object_store import ObjectStore, running_object_store
+from tests.support.postgres import PostgresServer
 
 pytest_plugins = ["tests.support.schedule"]
 
@@ -56,9 +56,9 @@ class WarehouseDb:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory, known_findings: None) -> Iterator[EmbeddedPostgres]:
+def postgres(tmp_path_factory: pytest.TempPathFactory, known_findings: None) -> Iterator[PostgresServer]:
     """A running server with an empty `warehouse_template` (migrated) and `platform_template`."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False)
+    server = PostgresServer(tmp_path_factory.mktemp("pg"), durable=False)
     server.start()
     # Hashed anew: the hash of before the start takes each login of the superuser thousands of rounds.
     server.set_password("postgres", server.password or PASSWORD)
@@ -94,7 +94,7 @@ def known_findings() -> Iterator[None]:
 
 
 @contextmanager
-def _fresh(server: EmbeddedPostgres, template: str) -> Generator[str]:
+def _fresh(server: PostgresServer, template: str) -> Generator[str]:
     """Name of a copy. It is dropped at once, before its files, of which a session has gigabytes, get to the disk."""
     name = f"{template.removesuffix('_template')}_{next(_numbers)}"
     server.create_database(name, template=template)
@@ -105,14 +105,14 @@ def _fresh(server: EmbeddedPostgres, template: str) -> Generator[str]:
 
 
 @pytest.fixture
-def platform_db(postgres: EmbeddedPostgres) -> Iterator[str]:
+def platform_db(postgres: PostgresServer) -> Iterator[str]:
     """URL of a fresh platform database: the five tables, empty."""
     with _fresh(postgres, "platform_template") as name:
         yield postgres.url(database=name)
 
 
 @pytest.fixture
-def warehouse_db(postgres: EmbeddedPostgres) -> Iterator[WarehouseDb]:
+def warehouse_db(postgres: PostgresServer) -> Iterator[WarehouseDb]:
     """A fresh warehouse. Cloned from a migrated one: what `migrate` sets on the database itself isn't copied."""
     with _fresh(postgres, "warehouse_template") as name:
         yield WarehouseDb(

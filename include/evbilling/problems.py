@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from evbilling.errors import BadInput
@@ -43,11 +44,21 @@ class Problems:
                 return
             self.shown.append(problem)
 
-    def merge(self, other: Problems) -> None:
-        self.add_many(other.shown, other.count)
+    @contextmanager
+    def collecting(self) -> Generator[None, None, None]:
+        """Add the problems of the files that turn out not to be usable within the block, which ends there."""
+        try:
+            yield
+        except BadFiles as error:
+            self.add_many(error.problems.shown, error.problems.count)
+
+    def raise_any(self, where: str | None = None) -> None:
+        """Raise one error with all problems; return if there is none."""
+        if self.count:
+            raise self.error(where)
 
     def error(self, where: str | None = None) -> BadInput:
-        """One error with all problems, which carries this collection: problems of several files can be merged."""
+        """The error with all problems."""
         lines = [str(problem) for problem in self.shown]
         if self.count > len(lines):
             lines.append(f"and {self.count - len(lines)} more")

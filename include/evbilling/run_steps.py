@@ -93,7 +93,7 @@ def _get_run(services: Services, run_id: int) -> Run:
         return runs.get_run(connection, run_id)
 
 
-def is_settled(run: Run) -> bool:
+def skip_settled(run: Run) -> bool:
     """True, and logged, if the run has its outcome: its evidence and decisions are final, so the step does nothing."""
     if run.is_settled:
         log.info(
@@ -122,7 +122,7 @@ def validate_run(services: Services, run_id: int, validate: Callable[[Services, 
     Raises `SetFault` that names every critical failure, after all are recorded: nothing is published then.
     """
     with running(services, run_id) as run:
-        if is_settled(run):
+        if skip_settled(run):
             return {"expectations": 0, "warnings": 0, "page": run.facts.get("validation_page")}
         validated = validate(services, run)
         findings = validated.findings
@@ -149,7 +149,7 @@ def publish_run(
     """
     nothing = dict.fromkeys(counts, 0)
     with running(services, run_id) as run:
-        if is_settled(run):
+        if skip_settled(run):
             return {"outcome": run.state, **nothing}
         try:
             return publish(services, run)

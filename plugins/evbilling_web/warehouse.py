@@ -11,8 +11,7 @@ from typing import Any
 import psycopg
 
 from evbilling.services import Services
-from evbilling.warehouse import read_clock
-from evbilling.warehouse.pool import ReadingPool
+from evbilling.warehouse import ReadingPool, read_clock
 from evbilling_airflow import connections
 
 _pools: dict[str, ReadingPool] = {}

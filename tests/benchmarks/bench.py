@@ -23,7 +23,6 @@ import psycopg
 from rich.console import Console
 
 from evbilling import __version__
-from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.charges import charges_per_second
 from tests.benchmarks.documents import documents_per_second
 from tests.benchmarks.mails import mails_per_second
@@ -33,6 +32,7 @@ from tests.benchmarks.naive import naive_month
 from tests.benchmarks.one_account import run as one_account
 from tests.benchmarks.plot import write_plot
 from tests.benchmarks.report import median_total, medians, show, total
+from tests.support.postgres import PostgresServer
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 # The yardstick's session may take what it likes; the product gets the server's settings.
@@ -54,7 +54,7 @@ def main() -> int:
     args = parser.parse_args()
     console = Console()
     result: dict[str, Any] = _machine(args.connectors, args.rounds) | {"is_durable": not args.weak}
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder), durable=not args.weak) as server:
+    with tempfile.TemporaryDirectory() as folder, PostgresServer(Path(folder), durable=not args.weak) as server:
         if args.only in {None, "month"}:
             result["month"] = _month(server, args.connectors, args.rounds, console)
         if args.only == "one-account":
@@ -85,7 +85,7 @@ def main() -> int:
     return 0
 
 
-def _month(server: EmbeddedPostgres, connectors: int, rounds: int, console: Console) -> dict[str, Any]:
+def _month(server: PostgresServer, connectors: int, rounds: int, console: Console) -> dict[str, Any]:
     world = prepare(server, max(1, connectors // 100))
     tenth = prepare(server, max(1, connectors // 1000))
     console.print(f"{world.accounts:,} accounts, {world.connector_rows:,} connector rows; naive pandas has a tenth")

@@ -19,8 +19,8 @@ from evbilling.payments.charge import charge_period
 from evbilling.payments.gateway import GatewaySettings
 from evbilling.period import Period
 from evbilling_local.ports import LOOPBACK, free_port
-from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.month import PERIOD, empty_warehouse, prepare, product_month
+from tests.support.postgres import PostgresServer
 
 _KEY = "sk_test_bench"
 _RATES = (20.0, 100.0, 10_000.0)
@@ -28,7 +28,7 @@ _RATES = (20.0, 100.0, 10_000.0)
 _STATEMENTS = {20.0: 200, 100.0: 1_000, 10_000.0: 2_000}
 
 
-def charges_per_second(server: EmbeddedPostgres) -> dict[str, Any]:
+def charges_per_second(server: PostgresServer) -> dict[str, Any]:
     """Charges a second at each rate, from the first call to the last answer recorded."""
     found = []
     for rate in _RATES:

@@ -18,13 +18,13 @@ from evbilling.mail.messages import Sender
 from evbilling.mail.recipients import Address
 from evbilling.mail.smtp import SmtpSettings
 from evbilling_local.ports import LOOPBACK, free_port
-from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.month import empty_warehouse, prepare, product_month
+from tests.support.postgres import PostgresServer
 
 _ACCOUNTS = 700
 
 
-def mails_per_second(server: EmbeddedPostgres) -> dict[str, Any]:
+def mails_per_second(server: PostgresServer) -> dict[str, Any]:
     """Mails a second, letters and PDFs included, and the sentence that says so."""
     world = prepare(server, _ACCOUNTS, 20)
     empty_warehouse(world.admin_url)

@@ -19,8 +19,8 @@ from evbilling.services import Services
 from evbilling.settings import record_settings
 from evbilling.warehouse import load_sql, migrate
 from evbilling_local.sample import sample_settings, write_sample
-from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.measure import Measured, measured, measured_script
+from tests.support.postgres import PostgresServer
 
 TODAY = date(2026, 11, 15)
 PERIOD = "2026-11"
@@ -65,7 +65,7 @@ class World:
     connector_rows: int
 
 
-def prepare(server: EmbeddedPostgres, accounts: int, connectors_per_account: int = 100) -> World:
+def prepare(server: PostgresServer, accounts: int, connectors_per_account: int = 100) -> World:
     """A platform of about so many connectors and a migrated warehouse, in a database of their own."""
     name = f"bench_{next(_worlds)}"
     admin_url = server.create_database(name)

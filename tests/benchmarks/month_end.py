@@ -20,10 +20,10 @@ from evbilling.account_statements import issue_statements as issue_account_state
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
-from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.measure import Measured, measured, measured_here, measured_script
 from tests.benchmarks.month import PERIOD, World, prepare, product_month
 from tests.benchmarks.report import median_total, medians, show, total
+from tests.support.postgres import PostgresServer
 
 _LAST_DAY = datetime(2026, 11, 30, 12, tzinfo=UTC)
 _YARDSTICK = Path(__file__).with_name("yardstick_month_end.sql")
@@ -95,7 +95,7 @@ where schemaname = 'staging' and tablename like 'account_run_%'
 """
 
 
-def run(server: EmbeddedPostgres, accounts: int, rounds: int) -> dict[str, Any]:
+def run(server: PostgresServer, accounts: int, rounds: int) -> dict[str, Any]:
     """Time month ends of so many accounts; returns medians per step and in all. Exits if the two ways differ."""
     world = prepare(server, accounts, connectors_per_account=3)
     make_ready(world)

@@ -7,15 +7,15 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.measure import Measured
 from tests.benchmarks.month import World, empty_warehouse, prepare, product_month
 from tests.benchmarks.report import median_total, show, total
+from tests.support.postgres import PostgresServer
 
 _PER_ACCOUNT = 50
 
 
-def run(server: EmbeddedPostgres, connectors: int, rounds: int, console: Console) -> dict[str, Any]:
+def run(server: PostgresServer, connectors: int, rounds: int, console: Console) -> dict[str, Any]:
     """The same number of connectors at one account and at many."""
     many = prepare(server, max(1, connectors // _PER_ACCOUNT), _PER_ACCOUNT)
     one = prepare(server, 1, _PER_ACCOUNT)

@@ -17,8 +17,8 @@ from typing import Any
 
 from evbilling.period import Period
 from evbilling.warehouse import migrate
-from evbilling_local.stack import EmbeddedPostgres
 from tests.benchmarks.filled import fill
+from tests.support.postgres import PostgresServer
 
 _PREFIX = "/evbilling"
 _TRIES = 21
@@ -26,7 +26,7 @@ _LAST = Period(2026, 11)
 PAGES = ("/statements", "/statements?status=billing-failure&period=all", "/months", f"/months/{_LAST}")
 
 
-def page_times(server: EmbeddedPostgres, accounts: int, months: int = 12) -> dict[str, Any]:
+def page_times(server: PostgresServer, accounts: int, months: int = 12) -> dict[str, Any]:
     """Milliseconds by page on `months` months of so many statements, and the sentence that says so.
 
     `first` is the first time, with new connections and nothing prepared; `median` and `worst` are of those after it.

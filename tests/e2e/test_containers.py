@@ -21,8 +21,9 @@ import pytest
 
 from evbilling_local.demo import last_complete_month
 from evbilling_local.mail_sink import running_sink
-from evbilling_local.stack import AirflowApi, EmbeddedPostgres
+from evbilling_local.stack import AirflowApi
 from tests.support.compose import REPO, Machine, compose
+from tests.support.postgres import PostgresServer
 from tests.support.programs import free_ports, program
 from tests.support.stack import PATIENCE
 
@@ -89,8 +90,8 @@ def machine() -> Iterator[Machine]:
         }
         machine = Machine(folder / "m", compose(variables)["services"], ports)
         machine.prepare(made)
-        metadata = EmbeddedPostgres(folder / "metadata", port=ports["metadata", 5432], durable=False)
-        warehouse = EmbeddedPostgres(
+        metadata = PostgresServer(folder / "metadata", port=ports["metadata", 5432], durable=False)
+        warehouse = PostgresServer(
             folder / "warehouse",
             port=ports["warehouse", 5432],
             durable=False,

@@ -17,7 +17,7 @@ import pytest
 from evbilling.settings import write_settings
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.sandbox import running_sandbox
-from evbilling_local.stack import EmbeddedPostgres
+from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.full]
 
@@ -69,7 +69,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installation(
-    wheel: Path, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+    wheel: Path, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """Everything installed and configured; the platform is filled, the warehouse is an empty database."""
     folder = tmp_path_factory.mktemp("installed")
@@ -97,7 +97,7 @@ def installation(
         postgres.drop_database(name)
 
 
-def test_a_month_is_billed_by_what_the_wheel_brings(installation: Installation, postgres: EmbeddedPostgres) -> None:
+def test_a_month_is_billed_by_what_the_wheel_brings(installation: Installation, postgres: PostgresServer) -> None:
     """`pip install`, `evbilling migrate`, settings, and Airflow with nothing but the folder `dags/` bill a month."""
     admin = postgres.url(database="installed_warehouse")
     installation.run("evbilling", "migrate", "--url", admin)

@@ -24,8 +24,8 @@ from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, Platform, bill, one, rows, settle_terms, stage, terms
+from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
 
@@ -47,14 +47,14 @@ _numbers = itertools.count(1)
 class Billed:
     """Two months of two accounts, issued in four shards; of `a` a connector is excluded. Each test has a copy."""
 
-    server: EmbeddedPostgres
+    server: PostgresServer
     database: str
     platform_url: str
     evidence: Path
 
 
 @pytest.fixture(scope="module")
-def billed(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Billed:
+def billed(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Billed:
     postgres.create_database("archive_platform", template="platform_template")
     postgres.create_database("archive_warehouse", template="warehouse_template")
     made = Billed(

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 
 from evbilling.services import Services
-from evbilling_local.stack import EmbeddedPostgres, bin_directory
+from evbilling_local.stack import bin_directory
 from tests.support.month import Platform, bill, rows, settle_terms, terms
+from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
 
@@ -53,7 +54,7 @@ def _settings(url: str) -> list[Any]:
     )
 
 
-def test_a_restored_warehouse_is_the_one_that_was_backed_up(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_a_restored_warehouse_is_the_one_that_was_backed_up(postgres: PostgresServer, tmp_path: Path) -> None:
     """Finance sees the same, roles and rights are there, the evidence is found, and nothing is billed a second time."""
     admin = postgres.create_database("warehouse", template="warehouse_template")
     platform = Platform(postgres.create_database("backup_platform", template="platform_template"))
@@ -75,7 +76,7 @@ def test_a_restored_warehouse_is_the_one_that_was_backed_up(postgres: EmbeddedPo
     assert settings
     evidence.rename(tmp_path / "lost")
 
-    with EmbeddedPostgres(tmp_path / "second", durable=False) as second:
+    with PostgresServer(tmp_path / "second", durable=False) as second:
         restored = second.url(database="warehouse")
         _run("Restore", variables | {"NEW_SERVER_URL": second.url(), "RESTORED_URL": restored})
         assert _finance(restored) == seen

@@ -30,7 +30,6 @@ from evbilling.connector_statements import (
 )
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.kills import is_killed, kill_in_wait, writing_waits
 from tests.support.month import (
     NOW,
@@ -45,6 +44,7 @@ from tests.support.month import (
     staging_tables,
     terms,
 )
+from tests.support.postgres import PostgresServer
 
 pytestmark = [
     pytest.mark.postgres,
@@ -171,7 +171,7 @@ def platform(platform_db: str) -> Platform:
 class Copies:
     """Databases and folders in which a job has come to the same place: as many as are asked for."""
 
-    def __init__(self, server: EmbeddedPostgres, job: Job, step: str, platform: Platform, folder: Path) -> None:
+    def __init__(self, server: PostgresServer, job: Job, step: str, platform: Platform, folder: Path) -> None:
         self._server = server
         self._platform = platform
         self._folder = folder
@@ -209,7 +209,7 @@ def _seen(job: Job, finance_url: str) -> list[list[tuple[Any, ...]]]:
     [pytest.param(job, step, id=f"{job.name}-{step}") for job in (MONTH, END) for step in (job.first, *job.steps)],
 )
 def test_a_worker_killed_at_any_moment_loses_and_repeats_nothing(
-    postgres: EmbeddedPostgres, platform: Platform, tmp_path: Path, job: Job, step: str, full: bool
+    postgres: PostgresServer, platform: Platform, tmp_path: Path, job: Job, step: str, full: bool
 ) -> None:
     """However a try ends, the next one brings the job to the same figures, and leaves nothing in staging.
 

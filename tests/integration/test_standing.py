@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from evbilling.connector_statements import issue_statements
 from evbilling.services import Services
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import Platform, check_standings, one, rows, settle_terms, stage, standings_differ, terms
+from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
 
@@ -27,7 +27,7 @@ IDS = [f"A-{period.replace('-', '')}-{number:06d}" for period in PERIODS for num
 class Month:
     """A warehouse with two issued months of two accounts, one of them in yen."""
 
-    def __init__(self, server: EmbeddedPostgres, folder: Path, template: str = "warehouse_template") -> None:
+    def __init__(self, server: PostgresServer, folder: Path, template: str = "warehouse_template") -> None:
         self.name = f"standing_{next(_numbers)}"
         self.url = server.create_database(self.name, template=template)
         self.writer_url = server.url("evbilling_writer", self.name, password="test")
@@ -41,7 +41,7 @@ class Month:
 
 
 @pytest.fixture(scope="module")
-def issued(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Month:
+def issued(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Month:
     """The month that others are copies of."""
     postgres.create_database("standing_platform", template="platform_template")
     month = Month(postgres, tmp_path_factory.mktemp("standing"))
@@ -55,13 +55,13 @@ def issued(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def month(issued: Month, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Month:
+def month(issued: Month, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Month:
     """A month that is left as it is."""
     return Month(postgres, tmp_path_factory.mktemp("standing"), issued.name)
 
 
 @pytest.fixture
-def own(issued: Month, postgres: EmbeddedPostgres, tmp_path: Path) -> Month:
+def own(issued: Month, postgres: PostgresServer, tmp_path: Path) -> Month:
     """A month of the test's own."""
     return Month(postgres, tmp_path, issued.name)
 

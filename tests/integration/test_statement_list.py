@@ -18,9 +18,9 @@ from evbilling.period import Period
 from evbilling.read_models.statement_list import listing
 from evbilling.read_models.statement_list.csv_export import statements_csv
 from evbilling.read_models.statement_list.filters import SORTS, STATUSES, TYPE_LABELS, Sort, StatementFilter
-from evbilling.read_models.statement_list.listing import choices, export_rows, list_statements, totals
-from evbilling_local.stack import EmbeddedPostgres
+from evbilling.read_models.statement_list.listing import choices, export_rows, list_statements
 from tests.support.month import one
+from tests.support.postgres import PostgresServer
 from tests.support.statement_list import PERIODS, listed_world
 
 pytestmark = pytest.mark.postgres
@@ -49,7 +49,7 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world(postgres: EmbeddedPostgres) -> Iterator[World]:
+def world(postgres: PostgresServer) -> Iterator[World]:
     """See `World`; nothing of it changes."""
     with psycopg.connect(listed_world(postgres, "listed")) as connection:
         query = """select statement_id, kind, account_id, coalesce(account_name, ''), period, currency, connector_count,
@@ -136,7 +136,7 @@ def test_totals_are_of_what_is_filtered(world: World, wanted: StatementFilter) -
         sums = right.setdefault((fact.kind, fact.currency), [0, 0, Decimal(0), Decimal(0)])
         for place, value in enumerate((1, fact.connectors or 0, fact.total, fact.balance or 0)):
             sums[place] += value
-    found = totals(world.connection, wanted)
+    found = list_statements(world.connection, wanted, limit=1).totals
     assert {(t.kind, t.currency): [t.statements, t.connectors, t.total, t.balance] for t in found} == right
     assert [(t.currency, t.kind) for t in found] == sorted((t.currency, t.kind) for t in found)
 
@@ -173,8 +173,7 @@ def test_an_empty_warehouse_has_an_empty_list(warehouse_db: Any) -> None:
     """No period, no row, no total, and a CSV that has its header alone."""
     with psycopg.connect(warehouse_db.writer_url) as connection:
         assert choices(connection).latest is None
-        assert list_statements(connection, StatementFilter()) == listing.StatementPage([], None, None)
-        assert totals(connection, StatementFilter()) == []
+        assert list_statements(connection, StatementFilter()) == listing.StatementPage([], None, None, [])
         assert len(b"".join(statements_csv(export_rows(connection, StatementFilter()))).splitlines()) == 1
 
 
@@ -196,14 +195,14 @@ def test_a_page_stays_where_it_is_when_what_was_on_it_changes(world: World) -> N
 def test_a_text_that_is_no_filter_yet_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which field, and what to do, instead of a page that takes forever."""
     monkeypatch.setattr(listing, "MOST_ACCOUNTS", 20)
-    for look in (list_statements, totals, lambda *given: list(export_rows(*given))):
+    for look in (list_statements, lambda *given: list(export_rows(*given))):
         with pytest.raises(BadInput, match="more than 20 accounts have 'acc'") as told:
             look(world.connection, StatementFilter(account="acc"))  # type: ignore[operator]
         assert told.value.where == "account"
-    assert len(totals(world.connection, StatementFilter(account="acc-1"))) > 0
+    assert len(list_statements(world.connection, StatementFilter(account="acc-1")).totals) > 0
 
 
-def test_an_export_is_never_whole_in_memory(postgres: EmbeddedPostgres) -> None:
+def test_an_export_is_never_whole_in_memory(postgres: PostgresServer) -> None:
     """Memory for 15,000 statements is that for a few."""
     admin_url = postgres.create_database("listed_many", template="warehouse_template")
     with psycopg.connect(admin_url) as connection:

@@ -25,9 +25,9 @@ from evbilling.period import Period
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling_local.sandbox import running_sandbox
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import PAID_ON, Platform, bill, one, settle_terms, stage, terms
 from tests.support.payments import ASKS_CUSTOMER, HARD, SOFT, VISA, PaymentWorld
+from tests.support.postgres import PostgresServer
 
 NOW = datetime(2026, 12, 5, 12, tzinfo=UTC)
 TODAY = date(2026, 12, 5)
@@ -75,7 +75,7 @@ class Months:
 
 
 @contextmanager
-def opened_months(server: EmbeddedPostgres, folder: Path) -> Generator[Months]:
+def opened_months(server: PostgresServer, folder: Path) -> Generator[Months]:
     """The world in fresh databases: 2026-09 to 2026-11 billed and charged, October stated, November dealt with."""
     name = f"months_{next(_numbers)}"
     admin_url = server.create_database(name, template="warehouse_template")

@@ -27,8 +27,8 @@ from evbilling.payments.reconciliation import settle_unknown, tie_out_payments
 from evbilling.payments.retries.planner import Policy
 from evbilling.services import Services
 from evbilling_local.sandbox import Sandbox, running_sandbox
-from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PERIOD, Platform, bill, check_standings, one, rows, settle_terms, terms
+from tests.support.postgres import PostgresServer
 
 KEY = "sk_test_x"
 RATE = 500.0
@@ -165,7 +165,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 @contextmanager
 def payment_world(
-    server: EmbeddedPostgres,
+    server: PostgresServer,
     folder: Path,
     accounts: int = 1,
     *,
@@ -202,7 +202,7 @@ _numbers = itertools.count(1)
 _templates: dict[tuple[object, ...], str] = {}
 
 
-def _billed(server: EmbeddedPostgres, folder: Path, accounts: int, kinds: tuple[tuple[str, str | None], ...]) -> str:
+def _billed(server: PostgresServer, folder: Path, accounts: int, kinds: tuple[tuple[str, str | None], ...]) -> str:
     """Name of a warehouse to be cloned in which the month is issued; its platform's is the same with `_platform`."""
     key = (server.port, accounts, kinds)
     if key in _templates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from evbilling_local.stack import EmbeddedPostgres
+from tests.support.postgres import PostgresServer
 
 PERIODS = ["2026-10", "2026-11", "2026-12"]
 NAMES = [
@@ -85,7 +85,7 @@ where kind = 'connector' and number % 7 in (1, 2) and not exists (
 """
 
 
-def listed_world(server: EmbeddedPostgres, name: str) -> str:
+def listed_world(server: PostgresServer, name: str) -> str:
     """A database of this name that is so; returns its URL as the writer. Nothing of it should be changed."""
     with psycopg.connect(server.create_database(name, template="warehouse_template")) as connection:
         connection.execute("create temporary table named as select * from unnest(%s::text[]) with ordinality", (NAMES,))

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from evbilling.money import from_minor, minor_unit, tax_minor
-from evbilling.read_models.statement.labels import item_label
 from evbilling.read_models.statement.view import (
     ACCOUNT,
     CONNECTOR,
@@ -39,10 +38,8 @@ RUN = RunRecord(
     period="2026-11",
     state="issued",
     actor="airflow",
-    source="postgresql://db/platform",
     opened_at=ISSUED,
-    settled_at=ISSUED,
-    warnings=(),
+    warnings=[],
     has_validation_page=True,
     expectation_count=24,
     failed_critical=0,
@@ -93,8 +90,8 @@ def paid_view(**options: Any) -> StatementView:
         ),
         payments=(Payment("gateway", "pi_3abc", date(2026, 11, 4), total, "airflow", ISSUED, None),),
         attempts=(
-            _attempt(1, "declined", "There wasn't enough money on the card; please top it up.", total),
-            _attempt(2, "succeeded", "The charge succeeded.", total),
+            _attempt(1, "declined", "insufficient_funds", total),
+            _attempt(2, "succeeded", None, total),
         ),
     )
 
@@ -105,10 +102,8 @@ def failed_view(**options: Any) -> StatementView:
     return replace(
         view,
         header=replace(view.header, status="Billing failure"),
-        attempts=(
-            _attempt(1, "declined", "The card has expired; please enter its new expiry date.", view.header.total),
-        ),
-        plan=RetryPlan(None, "NEEDS-CUSTOMER", "No automatic retry: declined until the customer acts."),
+        attempts=(_attempt(1, "declined", "expired_card", view.header.total),),
+        plan=RetryPlan(None, "NEEDS-CUSTOMER", "declined until the customer acts"),
     )
 
 
@@ -131,7 +126,7 @@ def account_view(
     for kind in dict.fromkeys(item.kind for item in items):
         of_kind = [item for item in items if item.kind == kind]
         sums = [sum((getattr(i, f) for i in of_kind), Decimal(0)) for f in ("net", "tax", "total", "settled")]
-        totals.append(ItemTotals(kind, item_label(kind), len(of_kind), *sums))
+        totals.append(ItemTotals(kind, len(of_kind), *sums))
     closing = sum(int(t.moves.scaleb(unit)) for t in totals)
     header = _header("S-202611-000007", ACCOUNT, "Account Statement", currency, unit, closing, 0, tax_rate=Decimal(0))
     header = replace(header, statement_date=date(2026, 11, 30))
@@ -149,32 +144,16 @@ def correction_view(*, net_minor: int = -500, charger_id: str = "CH-00001", **ch
     )
     view = replace(
         _empty(header),
-        original=StatementRef("A-202611-000042", "2026-11", date(2026, 11, 1)),
+        original=StatementRef("A-202611-000042", date(2026, 11, 1)),
         corrected=(line,),
         corrected_count=1,
-        audit=(AuditEvent(1, ISSUED, "ann", "issue_correction", header.statement_id, "was out of order", 7),),
+        audit=(AuditEvent(ISSUED, "ann", "issue_correction", "was out of order"),),
     )
     return replace(view, **changes)
 
 
-def _attempt(number: int, outcome: str, says: str, amount: Decimal) -> Attempt:
-    code, kind = ("insufficient_funds", "soft") if outcome == "declined" else (None, None)
-    return Attempt(
-        number,
-        "issue",
-        "Charge on issue",
-        "airflow",
-        ISSUED,
-        amount,
-        outcome,
-        says,
-        code,
-        kind,
-        "pm_1",
-        "pi_3abc",
-        ISSUED,
-        ISSUED,
-    )
+def _attempt(number: int, outcome: str, decline_code: str | None, amount: Decimal) -> Attempt:
+    return Attempt(number, "issue", "airflow", ISSUED, amount, outcome, decline_code, "pm_1", "pi_3abc", ISSUED)
 
 
 def _header(

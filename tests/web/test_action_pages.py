@@ -110,7 +110,7 @@ def test_several_are_marked_as_paid_at_once(pages: ActionPages) -> None:
     failed, paid, without, softly = pages.world.ids
     shown = words(pages.ask("mark-as-paid", *pages.world.ids).text)
     assert "3 statements to be booked as paid: 23.80 EUR" in shown
-    assert f"{paid} , Name of a00001 : {paid} is paid: nothing is due on it" in shown
+    assert f"{paid} , Name of a00001 : it is paid: nothing is due on it" in shown
     form = pages.form("mark-as-paid", *pages.world.ids)
     assert form["statement"] == [failed, without, softly]
     assert "amount" not in form
@@ -286,7 +286,7 @@ def test_what_has_changed_since_it_was_looked_at_is_shown_anew(pages: ActionPage
     assert answer.status_code == 409
     said = words(answer.text)
     assert "the total was 14.28 EUR when you opened this form and is now 8.33 EUR" in said
-    assert f"{failed} , Name of a00000 : {failed} is paid: nothing is due on it" in said
+    assert f"{failed} , Name of a00000 : it is paid: nothing is due on it" in said
     assert pages.airflow.runs == {}
     anew = fields(answer.text)
     assert anew["reason"] == ["both"]

@@ -16,9 +16,9 @@ from fastapi.testclient import TestClient
 
 from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.services import Services
-from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
 from tests.support.month import Platform, bill, one, settle_terms, terms
+from tests.support.postgres import PostgresServer
 from tests.support.web import PREFIX
 
 pytestmark = [
@@ -41,7 +41,7 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Named]]:
+def world(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Named]]:
     """A billed month of an account for each hostile name, which is the name of everything it has: by what it is.
 
     Each statement is marked as paid, for a hostile reason.

@@ -21,7 +21,7 @@ from evbilling.platform import CHARGE_TABLES, InventorySource
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling.settings import terms_in_force
-from evbilling.warehouse import copy_frame, fetch_frame, runs
+from evbilling.warehouse import copy_frame, fetch_frame, runs, select_value
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +72,9 @@ def _require_month_end(connection: psycopg.Connection[Any], period: Period, now:
             where="period",
             fix=f"run it from {last_day:%Y-%m-%d} on; the schedule does at 12:00 UTC on the last day",
         )
-    anybody = connection.execute(
-        "select exists (select from billing.settings_in_force(%s) where charge_connectors)", (str(period),)
-    ).fetchone()
+    anybody = "select exists (select from billing.settings_in_force(%s) where charge_connectors)"
     # Without any billed account there is no such run, but there may still be balances.
-    if anybody and anybody[0] and runs.latest_settled_run(connection, str(period)) is None:
+    if select_value(connection, anybody, str(period)) and runs.latest_settled_run(connection, str(period)) is None:
         raise NotReady(
             f"the connector statements of {period} are not issued",
             where="warehouse",
@@ -119,7 +117,7 @@ def _keep_candidates(services: Services, period: Period, run_id: int, candidates
 
 def _stage_charges(services: Services, source: InventorySource, run_id: int, candidates: pd.DataFrame) -> int:
     """Create the run's staging tables, fill in the candidates and their charges; returns the number of charges."""
-    tables = stage.relations(run_id)
+    tables = stage.staging_tables(run_id)
     with services.warehouse() as connection:
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
         stage.run_script(connection, "stage", run_id)
@@ -154,7 +152,7 @@ def _stage_items(
     services: Services, run_id: int, period: str, candidates: pd.DataFrame, faults: pd.DataFrame, now: datetime
 ) -> dict[str, int]:
     """Stage each account's items and the withheld accounts, all from one snapshot of the ledger."""
-    tables = stage.relations(run_id)
+    tables = stage.staging_tables(run_id)
     with services.warehouse() as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         if (run := runs.get_run(connection, run_id)).state == "superseded":

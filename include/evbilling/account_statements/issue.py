@@ -9,7 +9,7 @@ from evbilling import run_steps
 from evbilling.account_statements import stage
 from evbilling.errors import StaleTry
 from evbilling.services import Services
-from evbilling.warehouse import runs
+from evbilling.warehouse import runs, select_row, select_value
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,15 @@ def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
         raise StaleTry("it was superseded before")
     with services.warehouse() as connection:
         stage.require_stage(connection, run)
-        epoch = connection.execute("select billing.raise_fence(%s)", (_FENCE,)).fetchone()[0]  # type: ignore[index]
+        epoch = select_value(connection, "select billing.raise_fence(%s)", _FENCE)
     with services.warehouse() as connection:
         # Checked again: staging tables emptied in between must not pass for a month without statements.
         stage.require_stage(connection, run)
         stage.run_script(connection, "yield", run.run_id, period=run.period)
-        written = connection.execute(
-            "select * from billing.publish_account_statements(%s, %s, %s, %s)",
-            (run.run_id, epoch, run.actor, f"account statements of {run.period}"),
-        ).fetchone()
-        counts = dict(zip(_COUNTS, written or (), strict=True))
+        publish = "select * from billing.publish_account_statements(%s, %s, %s, %s)"
+        reason = f"account statements of {run.period}"
+        written = select_row(connection, publish, run.run_id, epoch, run.actor, reason)
+        counts = dict(zip(_COUNTS, written, strict=True))
         outcome = "issued" if counts["statements"] or counts["withheld"] else "unchanged"
         runs.mark_settled(connection, run.run_id, outcome, facts=counts, differences=[])
     if outcome == "issued":

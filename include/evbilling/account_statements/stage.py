@@ -14,7 +14,7 @@ from evbilling.warehouse.runs import Run
 _PARTS = ("item", "withheld", "charge", "candidate", "counted", "judged", "figure", "repeated", "since")
 
 
-def relations(run_id: int) -> dict[str, sql.Identifier]:
+def staging_tables(run_id: int) -> dict[str, sql.Identifier]:
     """The staging tables of a run as query parts: account_run_12, account_run_12_item, …"""
     account = f"account_run_{run_id}"
     return {
@@ -25,12 +25,12 @@ def relations(run_id: int) -> dict[str, sql.Identifier]:
 
 def run_script(connection: psycopg.Connection[Any], name: str, run_id: int, **values: object) -> None:
     """Run a script on a run's staging tables."""
-    query.run_script(connection, f"account_statements/{name}", **relations(run_id), **values)
+    query.run_script(connection, f"account_statements/{name}", **staging_tables(run_id), **values)
 
 
 def fetch_staged(connection: psycopg.Connection[Any], name: str, run_id: int) -> list[tuple[Any, ...]]:
     """The rows of a query on a run's staging tables."""
-    return query.fetch_all(connection, f"account_statements/{name}", **relations(run_id))
+    return query.fetch_all(connection, f"account_statements/{name}", **staging_tables(run_id))
 
 
 def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:
@@ -38,7 +38,7 @@ def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:
     # One at a time: runs of one period drop the same abandoned tables.
     connection.execute("select pg_advisory_xact_lock(hashtext('evbilling stage'))")
     for run_id in run_ids:
-        tables = sql.SQL(", ").join(relations(run_id).values())
+        tables = sql.SQL(", ").join(staging_tables(run_id).values())
         connection.execute(sql.SQL("drop table if exists {}").format(tables))
         connection.execute("select billing.drop_stage(%s)", (run_id,))
 
@@ -50,8 +50,7 @@ def set_work_mem(connection: psycopg.Connection[Any]) -> None:
 
 def export_snapshot(connection: psycopg.Connection[Any]) -> str:
     """The id of this transaction's snapshot; other sessions can use it until the transaction ends."""
-    row = connection.execute("select pg_export_snapshot()").fetchone()
-    return str(row[0]) if row else ""
+    return str(query.select_value(connection, "select pg_export_snapshot()"))
 
 
 def use_snapshot(connection: psycopg.Connection[Any], snapshot: str) -> None:
@@ -65,11 +64,8 @@ def require_stage(connection: psycopg.Connection[Any], run: Run) -> None:
     again = "clear the task assemble too"
     # The item table is created last, so its existence means that staging is complete.
     item = f"staging.account_run_{run.run_id}_item"
-    row = connection.execute("select to_regclass(%s) is not null", (item,)).fetchone()
-    if not (row and row[0]):
+    if not query.select_value(connection, "select to_regclass(%s) is not null", item):
         raise NotReady(f"the account statements of run {run.run_id} are not staged", fix=again)
-    candidates = connection.execute(
-        sql.SQL("select count(*) from {candidate}").format(**relations(run.run_id))
-    ).fetchone()
-    if candidates != (run.facts["candidates"],):
+    candidates = sql.SQL("select count(*) from {candidate}").format(**staging_tables(run.run_id))
+    if query.select_value(connection, candidates) != run.facts["candidates"]:
         raise NotReady(f"the staging tables of run {run.run_id} were emptied by a crash of the database", fix=again)

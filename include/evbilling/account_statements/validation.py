@@ -52,7 +52,7 @@ def _figures(services: Services, run_id: int, amounts: Collection[str]) -> pd.Da
         counting = pool.submit(_repeated_items, services, run_id)
         with services.warehouse() as connection:
             stage.set_work_mem(connection)
-            frame = fetch_frame(connection, "account_statements/check", types, **stage.relations(run_id))
+            frame = fetch_frame(connection, "account_statements/check", types, **stage.staging_tables(run_id))
         repeated = counting.result()
     # Not `map`, which would make floats of a frame that a crash has emptied.
     return frame.assign(repeated_items=[repeated.get(account, 0) for account in frame["account_id"]])

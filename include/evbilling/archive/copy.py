@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +11,9 @@ import pyarrow as pa
 from psycopg import sql
 
 from evbilling.archive.record import ArchivedFile, Sums
-from evbilling.errors import BadInput, TransientError
+from evbilling.errors import BadInput
 from evbilling.evidence import EvidenceStore
-from evbilling.warehouse import compose, shown
+from evbilling.warehouse import compose, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ def copy_decisions(url: str, period: str, store: EvidenceStore) -> tuple[list[Ar
     The same decisions give the same files. Raises `BadInput` if the warehouse has none of the period.
     """
     files = []
-    with _snapshot(url) as cursor:
+    with snapshot(url, what="warehouse") as cursor:
         for number, shard in enumerate(_shards(cursor, period)):
             for piece, table in enumerate(_pieces(_rows(cursor, shard))):
                 stored = store.put_table(f"{period}/archive", f"decisions-{number:03d}-{piece:02d}", table)
@@ -76,19 +75,3 @@ def _sums(cursor: Any, period: str) -> Sums:
 
 def _query(name: str, **params: object) -> str:
     return compose(f"archive/{name}", **params).as_string(None)
-
-
-@contextmanager
-def _snapshot(url: str) -> Generator[Any, None, None]:
-    """An ADBC cursor whose queries all read one snapshot of the warehouse."""
-    from adbc_driver_manager import Error
-    from adbc_driver_postgresql import dbapi
-
-    try:
-        with dbapi.connect(url) as connection, connection.cursor() as cursor:
-            cursor.execute("set transaction isolation level repeatable read, read only")
-            yield cursor
-    except Error as error:
-        raise TransientError(
-            str(error).strip(), where=f"warehouse ({shown(url)})", fix="check that it answers"
-        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from evbilling.archive.record import ArchivedFile, Sums, as_json, is_dropped, re
 from evbilling.errors import BadInput, Mismatch
 from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
-from evbilling.warehouse import connected, require_newest_schema
+from evbilling.warehouse import connected, require_newest_schema, select_row, select_value
 
 # The months that stay in the warehouse by default, the current one among them: a year, and the month to compare with.
 KEEP_MONTHS = 13
@@ -65,10 +65,9 @@ def drop_period(
     archived = archive_period(owner_url, period, store, actor=actor)
     reason = f"archived in {len(archived.files)} files, {_place(store)}"
     with connected(owner_url, what="warehouse") as connection:
-        row = connection.execute(
-            "select billing.drop_archived(%s, %s, %s, %s)", (str(period), as_json(archived.files), actor, reason)
-        ).fetchone()
-    return Archived(archived.files, archived.sums, archived.is_new, row[0] if row else 0)
+        drop = "select billing.drop_archived(%s, %s, %s, %s)"
+        dropped = select_value(connection, drop, str(period), as_json(archived.files), actor, reason)
+    return replace(archived, dropped=dropped)
 
 
 def _require_old(period: Period, keep_months: int, today: date) -> None:
@@ -108,10 +107,9 @@ def _place(store: EvidenceStore) -> str:
 
 def _require_owner(connection: psycopg.Connection[Any]) -> None:
     require_newest_schema(connection)
-    row = connection.execute(
-        "select has_function_privilege('billing.drop_archived(text, jsonb, text, text)', 'execute'), current_user"
-    ).fetchone()
-    if row and not row[0]:
+    query = "select has_function_privilege('billing.drop_archived(text, jsonb, text, text)', 'execute'), current_user"
+    may_drop, user = select_row(connection, query)
+    if not may_drop:
         raise BadInput(
-            f"{row[1]} may not archive", where="warehouse", fix="give --url a login that is its owner, as for migrate"
+            f"{user} may not archive", where="warehouse", fix="give --url a login that is its owner, as for migrate"
         )

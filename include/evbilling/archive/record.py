@@ -11,6 +11,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from evbilling.errors import BadInput
+from evbilling.warehouse import select_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,9 @@ def record_archive(
     connection: psycopg.Connection[Any], period: str, store: str, files: Sequence[ArchivedFile], sums: Sums, actor: str
 ) -> bool:
     """Record where the period's decisions were copied to; False if the same was recorded before."""
-    row = connection.execute(
-        "select billing.record_archive(%s, %s, %s, %s, %s, %s, %s, %s)",
-        (period, store, as_json(files), sums.decisions, sums.billed, sums.unit_price_minor, sums.digest, actor),
-    ).fetchone()
-    return bool(row and row[0])
+    query = "select billing.record_archive(%s, %s, %s, %s, %s, %s, %s, %s)"
+    totals = (sums.decisions, sums.billed, sums.unit_price_minor, sums.digest)
+    return bool(select_value(connection, query, period, store, as_json(files), *totals, actor))
 
 
 def as_json(files: Sequence[ArchivedFile]) -> Jsonb:
@@ -50,10 +49,8 @@ def as_json(files: Sequence[ArchivedFile]) -> Jsonb:
 
 def is_dropped(connection: psycopg.Connection[Any], period: str) -> bool:
     """True if the period's decisions are only in files now."""
-    row = connection.execute(
-        "select exists (select from billing.archived_period where period = %s and dropped_at is not null)", (period,)
-    ).fetchone()
-    return bool(row and row[0])
+    query = "select exists (select from billing.archived_period where period = %s and dropped_at is not null)"
+    return bool(select_value(connection, query, period))
 
 
 def refuse_archived(connection: psycopg.Connection[Any], period: str) -> None:

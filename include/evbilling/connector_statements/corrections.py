@@ -12,7 +12,7 @@ from evbilling.connector_statements.stage import stage_drafts
 from evbilling.money import from_minor
 from evbilling.services import Services
 from evbilling.typed_text import require_text
-from evbilling.warehouse import runs
+from evbilling.warehouse import runs, select_row
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,10 @@ def _correct(services: Services, run: runs.Run, reason: str, *, dry_run: bool) -
         due = _due(connection, run.run_id, drafts.quarantined)
         corrections = lines = 0
         if not dry_run:
-            corrections, lines = connection.execute(
-                "select * from billing.publish_corrections(%s, %s, %s, %s, %s)",
-                (run.run_id, epoch, drafts.quarantined, run.actor, reason),
-            ).fetchone()  # type: ignore[misc]
+            publish = "select * from billing.publish_corrections(%s, %s, %s, %s, %s)"
+            corrections, lines = select_row(
+                connection, publish, run.run_id, epoch, drafts.quarantined, run.actor, reason
+            )
         outcome = "issued" if corrections else "differs" if due else "unchanged"
         facts = {"corrections": corrections, "lines": lines, "held": 0, "dry_run": dry_run}
         runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=[])

@@ -15,7 +15,7 @@ from evbilling.platform import Part, parts_for
 from evbilling.platform.inventory import profile_of
 from evbilling.scope import decide
 from evbilling.services import Services
-from evbilling.warehouse import copy_frame, runs
+from evbilling.warehouse import copy_frame, runs, select_row
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def apply_scope_rules(services: Services, run_id: int, number: int) -> dict[str,
     Raises `StaleTry` if a newer try has taken over a shard meanwhile.
     """
     with run_steps.running(services, run_id) as run:
-        if run_steps.is_settled(run):
+        if run_steps.skip_settled(run):
             return {"part": number, "outcome": run.state}
         part = Part(number, parts_for(run.shard_count), run.shard_count)
         accounts = run_steps.accounts_of(services, run)
@@ -46,7 +46,7 @@ def apply_scope_rules(services: Services, run_id: int, number: int) -> dict[str,
 def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.DataFrame) -> dict[str, int]:
     with services.warehouse() as connection:
         registered = runs.get_shard(connection, run.run_id, shard)
-        table, epoch = connection.execute("select * from billing.open_shard(%s, %s)", (run.run_id, shard)).fetchone()  # type: ignore[misc]
+        table, epoch = select_row(connection, "select * from billing.open_shard(%s, %s)", run.run_id, shard)
     inventory = services.evidence.get_table(registered.inventory_uri, registered.inventory_sha256)
     profile = profile_of(inventory)
     if "snapshot_of_run" in run.facts:

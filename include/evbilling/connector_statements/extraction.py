@@ -23,7 +23,7 @@ def extract_inventory(services: Services, run_id: int, number: int) -> dict[str,
     """
     with run_steps.running(services, run_id) as run:
         part = Part(number, parts_for(run.shard_count), run.shard_count)
-        if not run_steps.is_settled(run):
+        if not run_steps.skip_settled(run):
             if (earlier := run.facts.get("snapshot_of_run")) is not None:
                 with services.warehouse() as connection:
                     for shard in part.shard_numbers:
@@ -49,16 +49,6 @@ def _extract(services: Services, run: runs.Run, part: Part) -> None:
             runs.register_inventory(connection, run.run_id, shard, stored.key, stored.sha256, table.num_rows, orphans)
 
 
-def _reuse(
-    services: Services, connection: psycopg.Connection[Any], run: runs.Run, earlier_run_id: int, shard: int
-) -> None:
-    earlier = runs.get_shard(connection, earlier_run_id, shard)
-    services.evidence.get_table(earlier.inventory_uri, earlier.inventory_sha256, columns=[])
-    runs.register_inventory(
-        connection, run.run_id, shard, earlier.inventory_uri, earlier.inventory_sha256, earlier.extracted_rows
-    )
-
-
 def _read(services: Services, run: runs.Run, part: Part) -> PartRead:
     if not run.accounts_uri:
         raise NotReady(f"run {run.run_id} was opened but not planned", fix="clear the task open_run too")
@@ -75,3 +65,13 @@ def _read(services: Services, run: runs.Run, part: Part) -> PartRead:
             fix="nobody could be billed for them: fix the source, or allow them with the Param max_orphan_connectors",
         )
     return read
+
+
+def _reuse(
+    services: Services, connection: psycopg.Connection[Any], run: runs.Run, earlier_run_id: int, shard: int
+) -> None:
+    earlier = runs.get_shard(connection, earlier_run_id, shard)
+    services.evidence.get_table(earlier.inventory_uri, earlier.inventory_sha256, columns=[])
+    runs.register_inventory(
+        connection, run.run_id, shard, earlier.inventory_uri, earlier.inventory_sha256, earlier.extracted_rows
+    )

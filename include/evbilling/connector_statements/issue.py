@@ -9,10 +9,10 @@ import psycopg
 
 from evbilling import run_steps
 from evbilling.connector_statements.drafts import Drafts
-from evbilling.connector_statements.stage import has_stage, relations, stage_drafts
+from evbilling.connector_statements.stage import has_stage, stage_drafts, staging_tables
 from evbilling.errors import StaleTry
 from evbilling.services import Services
-from evbilling.warehouse import fetch_dicts, runs
+from evbilling.warehouse import fetch_dicts, runs, select_row, select_value
 
 log = logging.getLogger(__name__)
 
@@ -59,29 +59,13 @@ def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
     return {"outcome": outcome, **counts}
 
 
-def _publish(
-    services: Services, run: runs.Run, epoch: int, drafts: Drafts, differences: list[dict[str, Any]]
-) -> tuple[str, dict[str, int]]:
-    """Publish in one short transaction and record the outcome; returns it with the rows written."""
-    with services.warehouse() as connection:
-        statements, decisions, unbilled = connection.execute(
-            "select * from billing.publish_connector_statements(%s, %s, %s, %s)",
-            (run.run_id, epoch, run.actor, f"connector statements of {run.period}"),
-        ).fetchone()  # type: ignore[misc]
-        outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
-        counts = dict(zip(_COUNTS, (statements, decisions, unbilled, len(differences)), strict=True))
-        facts = {**counts, "held": _held(connection, run.period, drafts)}
-        runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES])
-    return outcome, counts
-
-
 def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Drafts) -> list[dict[str, Any]]:
     """Issued statements that this run would issue otherwise, each with a sentence that says how."""
     issued = "select exists (select from billing.statement where kind = 'connector' and period = %s)"
-    if not connection.execute(issued, (run.period,)).fetchone()[0]:  # type: ignore[index]
+    if not select_value(connection, issued, run.period):
         return []
     differences = fetch_dicts(
-        connection, "connector_statements/differences", period=run.period, **relations(run.run_id)
+        connection, "connector_statements/differences", period=run.period, **staging_tables(run.run_id)
     )
     quarantined = set(drafts.quarantined)
     for difference in differences:
@@ -93,6 +77,21 @@ def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Dra
             f"{difference['lines_added']} added, {difference['lines_gone']} gone, {difference['lines_changed']} changed"
         )
     return differences
+
+
+def _publish(
+    services: Services, run: runs.Run, epoch: int, drafts: Drafts, differences: list[dict[str, Any]]
+) -> tuple[str, dict[str, int]]:
+    """Publish in one short transaction and record the outcome; returns it with the rows written."""
+    with services.warehouse() as connection:
+        publish = "select * from billing.publish_connector_statements(%s, %s, %s, %s)"
+        reason = f"connector statements of {run.period}"
+        statements, decisions, unbilled = select_row(connection, publish, run.run_id, epoch, run.actor, reason)
+        outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
+        counts = dict(zip(_COUNTS, (statements, decisions, unbilled, len(differences)), strict=True))
+        facts = {**counts, "held": _held(connection, run.period, drafts)}
+        runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES])
+    return outcome, counts
 
 
 def _held(connection: psycopg.Connection[Any], period: str, drafts: Drafts) -> int:

@@ -19,7 +19,7 @@ from evbilling.run_steps import RunRequest
 from evbilling.scope import as_of_snapshot, billed_accounts
 from evbilling.services import Services
 from evbilling.settings import terms_in_force
-from evbilling.warehouse import runs
+from evbilling.warehouse import runs, select_value
 from evbilling.warehouse.runs import Run
 
 log = logging.getLogger(__name__)
@@ -94,10 +94,10 @@ def _terms(connection: psycopg.Connection[Any], period: Period) -> pd.DataFrame:
     """The settings in force, a row per account with billing on; raises `NotReady` if there is none."""
     terms = terms_in_force(connection, period)
     if terms.empty:
-        row = connection.execute("select min(effective_from) from billing.account_setting").fetchone()
+        first = select_value(connection, "select min(effective_from) from billing.account_setting")
         raise NotReady(
             f"no account is billed per connector in {period}"
-            + (f"; the first setting takes effect in {row[0]}" if row and row[0] else ""),
+            + (f"; the first setting takes effect in {first}" if first else ""),
             where="billing settings",
             fix="load settings with `evbilling settings load FILE.csv`",
         )

@@ -15,7 +15,7 @@ from evbilling.errors import NotReady
 from evbilling.money import from_minor
 from evbilling.run_steps import accounts_of
 from evbilling.services import Services
-from evbilling.warehouse import copy_frame, fetch_table, fetch_value, runs
+from evbilling.warehouse import copy_frame, fetch_table, fetch_value, runs, select_value
 from evbilling.warehouse.runs import RegisteredShard, Run
 
 _SUMMARY = pa.schema({
@@ -50,7 +50,7 @@ _DRAFT_COLUMNS = [
 ]
 
 
-def relations(run_id: int) -> dict[str, sql.Identifier]:
+def staging_tables(run_id: int) -> dict[str, sql.Identifier]:
     """The staging tables of a run as query parts: its decisions (stage), drafts and unbilled accounts."""
     suffixes = {"stage": "", "draft": "_statement", "unbilled": "_unbilled"}
     return {part: sql.Identifier("staging", f"run_{run_id}{suffix}") for part, suffix in suffixes.items()}
@@ -64,7 +64,7 @@ def has_stage(connection: psycopg.Connection[Any], run_id: int, shards: int) -> 
 def staged_counts(connection: psycopg.Connection[Any], run_id: int) -> pd.DataFrame:
     """A row per account, rule (`billed` for none), power type and price with its number of staged connectors."""
     types = {"unit_price_minor": pa.int64(), "connectors": pa.int64()}
-    counts = fetch_table(connection, "connector_statements/staged_counts", types, **relations(run_id))
+    counts = fetch_table(connection, "connector_statements/staged_counts", types, **staging_tables(run_id))
     frame: pd.DataFrame = counts.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame.astype({"connectors": "int64"})
 
@@ -89,7 +89,7 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
     """
     with services.warehouse() as connection:
         shards = require_decisions(connection, run)
-        epoch = connection.execute("select billing.raise_fence(%s)", (f"issue {run.period}",)).fetchone()[0]  # type: ignore[index]
+        epoch = select_value(connection, "select billing.raise_fence(%s)", f"issue {run.period}")
     accounts, summary = accounts_of(services, run), _read_summary(services, run, shards)
     with services.warehouse() as connection:
         drafts = draft_statements(accounts, summary)
@@ -103,7 +103,7 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
         )
         tax_rates = [str(from_minor(int(rate), 6)) for rate in drafts.statements["tax_rate_e6"]]
         statements = drafts.statements.assign(tax_rate=tax_rates)
-        tables = relations(run.run_id)
+        tables = staging_tables(run.run_id)
         for table, frame in ((tables["draft"], statements[_DRAFT_COLUMNS]), (tables["unbilled"], drafts.unbilled)):
             # An earlier try may have staged its own.
             connection.execute(sql.SQL("delete from {}").format(table))

@@ -1,12 +1,11 @@
 """Statements as PDFs, and amounts and dates as the account's country writes them."""
 
-from evbilling.documents.formats import FALLBACK, day, day_of, instant, locale_of, money, month, number
+from evbilling.documents.formats import day, day_of, instant, locale_of, money, month, number
 from evbilling.documents.heading import Issuer
 from evbilling.documents.pdf import statement_pdf
 from evbilling.documents.renderer import Renderer
 
 __all__ = [
-    "FALLBACK",
     "Issuer",
     "Renderer",
     "day",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from evbilling.documents.formats import amount, day, instant, money, number, percent
 from evbilling.documents.heading import Issuer, statement_document
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, external_text, own_texts, row
@@ -41,36 +43,28 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
 
 def _amounts(view: StatementView, locale: str) -> tuple[Amount, ...]:
     header = view.header
+    shown = partial(money, currency=header.currency, locale=locale)
     count = header.connector_count or 0
+    connectors = f"{number(count, locale)} {'connector' if count == 1 else 'connectors'}"
     return (
-        Amount(f"Net, {number(count, locale)} {_connectors(count)}", money(header.net, header.currency, locale)),
-        Amount(f"Tax, {percent(header.tax_rate, locale)}", money(header.tax, header.currency, locale)),
-        Amount("Total", money(header.total, header.currency, locale), is_sum=True),
-        *((Amount("Corrections", money(view.corrected_total, header.currency, locale)),) if view.corrections else ()),
-        Amount("Paid", money(header.paid or header.total * 0, header.currency, locale)),
-        Amount("Balance due", money(header.balance or header.total * 0, header.currency, locale), is_sum=True),
+        Amount(f"Net, {connectors}", shown(header.net)),
+        Amount(f"Tax, {percent(header.tax_rate, locale)}", shown(header.tax)),
+        Amount("Total", shown(header.total), is_sum=True),
+        *((Amount("Corrections", shown(view.corrected_total)),) if view.corrections else ()),
+        Amount("Paid", shown(header.paid or header.total * 0)),
+        Amount("Balance due", shown(header.balance or header.total * 0), is_sum=True),
     )
-
-
-def _connectors(count: int) -> str:
-    return "connector" if count == 1 else "connectors"
 
 
 def _prices(view: StatementView, locale: str) -> Section:
     header, terms = view.header, view.header.terms
+    price = partial(amount, currency=header.currency, locale=locale)
     rows = []
     if terms:
         for power, count, fee in (("AC", header.ac_count, terms.fee), ("DC", header.dc_count, terms.dc_fee)):
             if count:
-                rows.append(
-                    row(
-                        f"{power} connectors",
-                        number(count, locale),
-                        amount(fee, header.currency, locale),
-                        amount(count * fee, header.currency, locale),
-                    )
-                )
-    foot = row("Net", number(header.connector_count or 0, locale), "", amount(header.net, header.currency, locale))
+                rows.append(row(f"{power} connectors", number(count, locale), price(fee), price(count * fee)))
+    foot = row("Net", number(header.connector_count or 0, locale), "", price(header.net))
     columns = (
         Column("Monthly fee"),
         Column("Connectors", is_number=True),
@@ -122,6 +116,7 @@ def _corrections(view: StatementView, locale: str) -> Section | None:
     if not view.corrections:
         return None
     currency = view.header.currency
+    price = partial(amount, currency=currency, locale=locale)
     columns = (
         Column("Correction"),
         Column("Date", share=0.7),
@@ -135,9 +130,7 @@ def _corrections(view: StatementView, locale: str) -> Section | None:
             c.statement_id,
             day(c.statement_date, locale),
             external_text(c.reason or ""),
-            amount(c.net, currency, locale),
-            amount(c.tax, currency, locale),
-            amount(c.total, currency, locale),
+            *map(price, (c.net, c.tax, c.total)),
         )
         for c in view.corrections
     )
@@ -160,10 +153,7 @@ def _excluded(view: StatementView, locale: str) -> Section | None:
 def _chargers(view: StatementView, locale: str) -> Section:
     header = view.header
     if view.is_archived:
-        return Section(
-            "Chargers",
-            own_texts("The lines of this period are archived; the operator can provide them."),
-        )
+        return Section("Chargers", own_texts("The lines of this period are archived; the operator can provide them."))
     if view.charger_count > MOST_CHARGERS or not view.has_all_chargers:
         more = view.has_more_chargers_than_counted
         listed = f"More than {number(MOST_COUNTED, locale)}" if more else number(view.charger_count, locale)
@@ -174,6 +164,7 @@ def _chargers(view: StatementView, locale: str) -> Section:
                 f"available as CSV on the page of statement {header.statement_id}."
             ),
         )
+    whole, price = partial(number, locale=locale), partial(amount, currency=header.currency, locale=locale)
     columns = (
         Column("Charger"),
         Column("AC connectors", is_number=True),
@@ -181,18 +172,8 @@ def _chargers(view: StatementView, locale: str) -> Section:
         Column(f"Amount, {header.currency}", is_number=True),
     )
     rows = tuple(
-        row(
-            external_text(c.charger_id),
-            number(c.ac_count, locale),
-            number(c.dc_count, locale),
-            amount(c.subtotal, header.currency, locale),
-        )
-        for c in view.chargers
+        row(external_text(c.charger_id), whole(c.ac_count), whole(c.dc_count), price(c.subtotal)) for c in view.chargers
     )
-    foot = row(
-        f"{number(view.charger_count, locale)} {'charger' if view.charger_count == 1 else 'chargers'}",
-        number(header.ac_count or 0, locale),
-        number(header.dc_count or 0, locale),
-        amount(header.net, header.currency, locale),
-    )
+    chargers = f"{whole(view.charger_count)} {'charger' if view.charger_count == 1 else 'chargers'}"
+    foot = row(chargers, whole(header.ac_count or 0), whole(header.dc_count or 0), price(header.net))
     return Section("Chargers", table=Table(columns, rows, foot))

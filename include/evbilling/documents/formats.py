@@ -83,7 +83,7 @@ def month(period: Period | str, locale: str) -> str:
     return _isolated(format_skeleton("yMMMM", parsed.first_day, locale=_parsed(locale)), locale)
 
 
-def instant(at: datetime, time_zone: str, locale: str, *, with_zone: bool = True) -> str:
+def instant(at: datetime, time_zone: str, locale: str) -> str:
     """An instant as the clocks of `time_zone` show it: `01.11.2026, 00:00 (Europe/Berlin)`.
 
     A zone that isn't known any more is shown as UTC.
@@ -95,8 +95,7 @@ def instant(at: datetime, time_zone: str, locale: str, *, with_zone: bool = True
     text = joined.replace("{1}", format_date(local, "medium", locale=parsed)).replace(
         "{0}", format_time(local, "short", tzinfo=zone, locale=parsed)
     )
-    shown = _isolated(text, locale)
-    return f"{shown} ({zone.key})" if with_zone else shown
+    return f"{_isolated(text, locale)} ({zone.key})"
 
 
 def is_right_to_left(locale: str) -> bool:

@@ -61,7 +61,6 @@ def statement_document(
         dated=header.issued_at.date(),
         locale=locale,
         issuer=_issuer(issuer),
-        addressee_label="For",
         addressee=_addressee(header, addressee),
         facts=(
             ("Period", Text(month(header.period, locale))),

@@ -50,7 +50,6 @@ class Section:
     title: str
     sentences: tuple[Text, ...] = ()
     table: Table | None = None
-    after: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,6 @@ class Document:
     dated: date
     locale: str
     issuer: tuple[Text, ...]
-    addressee_label: str
     addressee: tuple[Text, ...]
     facts: tuple[tuple[str, Text], ...]
     amounts: tuple[Amount, ...]

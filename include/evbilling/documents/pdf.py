@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import threading
+from dataclasses import asdict
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from evbilling.documents import account_statement, connector_statement, correcti
 from evbilling.documents.fonts import families, font_folders, load_fonts
 from evbilling.documents.formats import FALLBACK
 from evbilling.documents.heading import Issuer
-from evbilling.documents.layout import Document, Section, Table, Text
+from evbilling.documents.layout import Document
 from evbilling.read_models.statement import ACCOUNT, CONNECTOR, CORRECTION, StatementView
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def statement_pdf(
 def document_pdf(document: Document) -> bytes:
     """A document as PDF."""
     folders = font_folders(os.environ)
-    inputs = {"data": json.dumps(_data(document, families(folders, document.locale)), ensure_ascii=False)}
+    data = asdict(document) | {"paper": document.paper, "fonts": families(folders, document.locale)}
+    inputs = {"data": json.dumps(data, default=str, ensure_ascii=False)}
     compiler = _compiler(folders)
     # Otherwise Typst would put the current time into the file.
     stamp = datetime.combine(document.dated, time(), UTC)
@@ -81,46 +83,3 @@ def _compiler(folders: tuple[str, ...]) -> typst.Compiler:
             ignore_system_fonts=True,
         )
     return compilers[folders]
-
-
-def _data(document: Document, fonts: tuple[str, ...]) -> dict[str, Any]:
-    """The document as the template takes it."""
-    return {
-        "title": document.title,
-        "number": document.number,
-        "author": document.issuer[0].text if document.issuer else "",
-        "dated": [document.dated.year, document.dated.month, document.dated.day],
-        "paper": document.paper,
-        "fonts": fonts,
-        "issuer": _texts(document.issuer),
-        "addressee-label": document.addressee_label,
-        "addressee": _texts(document.addressee),
-        "facts": [{"label": label, "value": _text(value)} for label, value in document.facts],
-        "amounts": [{"label": a.label, "value": a.value, "sum": a.is_sum} for a in document.amounts],
-        "sections": [_section(section) for section in document.sections],
-    }
-
-
-def _section(section: Section) -> dict[str, Any]:
-    return {
-        "title": section.title,
-        "sentences": _texts(section.sentences),
-        "table": _table(section.table) if section.table else None,
-        "after": _texts(section.after),
-    }
-
-
-def _table(table: Table) -> dict[str, Any]:
-    return {
-        "columns": [{"title": c.title, "number": c.is_number, "share": c.share} for c in table.columns],
-        "rows": [_texts(row) for row in table.rows],
-        "foot": _texts(table.foot),
-    }
-
-
-def _texts(texts: tuple[Text, ...]) -> list[dict[str, Any]]:
-    return [_text(text) for text in texts]
-
-
-def _text(text: Text) -> dict[str, Any]:
-    return {"text": text.text, "rtl": text.is_right_to_left}

@@ -1,9 +1,9 @@
 """Mail to financial admins: the outbox, the letters, and the SMTP session that sends them."""
 
-from evbilling.mail.delivery import LEASE_SECONDS, deliver
+from evbilling.mail.delivery import deliver
 from evbilling.mail.letters import FAILED_CHARGE, KIND_LABELS, KINDS
 from evbilling.mail.messages import Sender
-from evbilling.mail.outbox import EVERYTHING, MailSelection
+from evbilling.mail.outbox import MailSelection
 from evbilling.mail.outbox_list import (
     STATE_HINTS,
     STATE_LABELS,
@@ -15,16 +15,13 @@ from evbilling.mail.outbox_list import (
     periods,
 )
 from evbilling.mail.recipients import Address, parse_address
-from evbilling.mail.request_results import Requested, requested
-from evbilling.mail.requests import SendRequest, preview_send, request_send
+from evbilling.mail.requests import SendRequest, preview_send, request_send, requested
 from evbilling.mail.smtp import MAX_TIMEOUT_SECONDS, SmtpSettings
 
 __all__ = [
-    "EVERYTHING",
     "FAILED_CHARGE",
     "KINDS",
     "KIND_LABELS",
-    "LEASE_SECONDS",
     "MAX_TIMEOUT_SECONDS",
     "STATES",
     "STATE_HINTS",
@@ -33,7 +30,6 @@ __all__ = [
     "MailFilter",
     "MailRow",
     "MailSelection",
-    "Requested",
     "SendRequest",
     "Sender",
     "SmtpSettings",

@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections import Counter, deque
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +15,12 @@ import psycopg
 from evbilling.errors import BadInput, TransientError
 from evbilling.mail import outbox
 from evbilling.mail.outbox import EVERYTHING, MailSelection, ReservedMail
-from evbilling.mail.preparation import PreparedMail, Preparer, open_preparer
+from evbilling.mail.preparation import PreparedMail, Preparer
 from evbilling.mail.recipients import read_recipients
 from evbilling.mail.smtp import Answer, MailOutcome, SmtpSession, SmtpSettings
 from evbilling.payments.gateway import Lease
 from evbilling.services import Services
-from evbilling.warehouse.connect import connected
+from evbilling.warehouse import connected, select_value
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +65,10 @@ def deliver(
                 )
         elif due:
             recipients = read_recipients(services.platform_url, *outbox.recipient_ids(connection, selection))
-            row = connection.execute("select installation_id from billing.installation").fetchone()
+            installation = str(select_value(connection, "select installation_id from billing.installation"))
             with (
-                open_preparer(services, recipients, settings.sender, str(row[0]) if row else "", due) as preparer,
-                SmtpSession(settings) as session,
+                closing(Preparer(services, recipients, settings.sender, installation, due)) as preparer,
+                closing(SmtpSession(settings)) as session,
             ):
                 session.open()
                 _Sending(connection, session, preparer, selection, lease_seconds, counts).run()

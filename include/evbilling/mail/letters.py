@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from evbilling.documents import Issuer, day, day_of, money, month, number
 from evbilling.payments.retries import explain
-from evbilling.read_models.statement import Attempt, StatementView
+from evbilling.read_models.statement import StatementView
 
 if TYPE_CHECKING:
     import jinja2
@@ -42,15 +42,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the templates render. `account` and `addressee` come from outside, the rest is ours."""
+    """What a letter of one kind says."""
 
     title: str
-    account: str
-    addressee: str
     lead: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
-    issuer: Issuer
     is_bad_news: bool = False
 
 
@@ -84,25 +81,24 @@ def write_letter(
 
     `attempt_no` is the attempt that was declined, for the notice of a failed charge.
     """
-    content = _CONTENTS[kind](view, locale, issuer, addressee or "", attempt_no)
-    name = one_line(view.header.account_name or view.header.account_id)
+    content = _CONTENTS[kind](view, locale, attempt_no)
+    account = view.header.account_name or view.header.account_id
+    values = {"letter": content, "account": account, "addressee": addressee, "issuer": issuer}
     templates = _templates()
     return Letter(
-        subject=f"{content.title}, {name}",
-        text=templates.get_template("letter.txt").render(letter=content),
-        html=templates.get_template("letter.html").render(letter=content),
+        subject=f"{content.title}, {one_line(account)}",
+        text=templates.get_template("letter.txt").render(values),
+        html=templates.get_template("letter.html").render(values),
     )
 
 
-def _connector(view: StatementView, locale: str, issuer: Issuer, addressee: str, _attempt: int | None) -> Content:
+def _connector(view: StatementView, locale: str, _attempt_no: int | None) -> Content:
     header = view.header
     amount = partial(money, currency=header.currency, locale=locale)
     count = header.connector_count or 0
     period = month(header.period, locale)
     return Content(
         title=f"Connector statement {header.statement_id} for {period}",
-        account=header.account_name or header.account_id,
-        addressee=addressee,
         lead=f"This is your connector statement for {period}. It is attached as a PDF.",
         rows=(
             Row("Statement", header.statement_id),
@@ -113,19 +109,16 @@ def _connector(view: StatementView, locale: str, issuer: Issuer, addressee: str,
             Row("Total", amount(header.total), is_sum=True),
         ),
         notes=(_NOT_CHARGED,) if header.balance is None or header.balance > 0 else ("It is paid; thank you.",),
-        issuer=issuer,
     )
 
 
-def _account(view: StatementView, locale: str, issuer: Issuer, addressee: str, _attempt: int | None) -> Content:
+def _account(view: StatementView, locale: str, _attempt_no: int | None) -> Content:
     header = view.header
     amount = partial(money, currency=header.currency, locale=locale)
     period = month(header.period, locale)
     owed = header.total
     return Content(
         title=f"Account statement {header.statement_id} for {period}",
-        account=header.account_name or header.account_id,
-        addressee=addressee,
         lead=f"This is your account statement for {period}: all charges and payments. It is attached as a PDF.",
         rows=(
             Row("Statement", header.statement_id),
@@ -140,19 +133,16 @@ def _account(view: StatementView, locale: str, issuer: Issuer, addressee: str, _
             if owed < 0
             else "The balance is collected through your stored payment method, statement by statement.",
         ),
-        issuer=issuer,
     )
 
 
-def _correction(view: StatementView, locale: str, issuer: Issuer, addressee: str, _attempt: int | None) -> Content:
+def _correction(view: StatementView, locale: str, _attempt_no: int | None) -> Content:
     header = view.header
     amount = partial(money, currency=header.currency, locale=locale)
     note = "credit note" if header.total < 0 else "debit note"
     original = view.original.statement_id if view.original else header.corrects or ""
     return Content(
         title=f"Correction {header.statement_id} of {original}",
-        account=header.account_name or header.account_id,
-        addressee=addressee,
         lead=f"Your connector statement {original} for {month(header.period, locale)} was corrected by a {note}. "
         "It is attached as a PDF, with each connector that changed.",
         rows=(
@@ -163,21 +153,18 @@ def _correction(view: StatementView, locale: str, issuer: Issuer, addressee: str
             Row("Total", amount(header.total), is_sum=True),
         ),
         notes=(f"The balance of {original} changes by this amount; your next account statement lists it.",),
-        issuer=issuer,
     )
 
 
-def _failed_charge(view: StatementView, locale: str, issuer: Issuer, addressee: str, attempt_no: int | None) -> Content:
+def _failed_charge(view: StatementView, locale: str, attempt_no: int | None) -> Content:
     header = view.header
-    attempt = _attempt(view, attempt_no)
+    attempt = next(attempt for attempt in view.attempts if attempt.attempt_no == attempt_no)
     tried_at = attempt.settled_at or attempt.requested_at
     notes = [explain(attempt.decline_code)]
     if view.plan and view.plan.planned_at:
         notes.append(f"We plan to try again on {day_of(view.plan.planned_at, header.time_zone, locale)}.")
     return Content(
         title=f"Payment of statement {header.statement_id} failed",
-        account=header.account_name or header.account_id,
-        addressee=addressee,
         lead=f"We could not collect your connector statement {header.statement_id} for {month(header.period, locale)}.",
         rows=(
             Row("Statement", header.statement_id),
@@ -186,13 +173,8 @@ def _failed_charge(view: StatementView, locale: str, issuer: Issuer, addressee: 
             Row("Still due", money(header.balance or header.total * 0, header.currency, locale), is_sum=True),
         ),
         notes=tuple(notes),
-        issuer=issuer,
         is_bad_news=True,
     )
-
-
-def _attempt(view: StatementView, attempt_no: int | None) -> Attempt:
-    return next(attempt for attempt in view.attempts if attempt.attempt_no == attempt_no)
 
 
 _CONTENTS = {

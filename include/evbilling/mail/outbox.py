@@ -9,6 +9,8 @@ from typing import Any
 
 import psycopg
 
+from evbilling.warehouse import fetch_all, fetch_one, select_value
+
 # After this many temporary refusals, about a day, a message counts as failed.
 MAX_TRIES = 10
 _FIRST_WAIT = timedelta(minutes=5)
@@ -22,9 +24,9 @@ class MailSelection:
     kinds: tuple[str, ...] | None = None
     period: str | None = None
 
-    def as_parameters(self) -> tuple[list[str] | None, str | None]:
-        """The kinds and the period, as the warehouse's functions take them."""
-        return list(self.kinds) if self.kinds else None, self.period
+    def as_parameters(self) -> dict[str, object]:
+        """The kinds and the period as queries take them."""
+        return {"kinds": list(self.kinds) if self.kinds else None, "period": self.period}
 
 
 EVERYTHING = MailSelection()
@@ -45,26 +47,18 @@ class ReservedMail:
 
 def give_up_lapsed(connection: psycopg.Connection[Any], lease_seconds: float) -> int:
     """Mark as unknown the messages begun longer ago whose outcome was never recorded; returns their number."""
-    return int(_one(connection, "select billing.give_up_mail(%s)", timedelta(seconds=lease_seconds)))
+    return int(select_value(connection, "select billing.give_up_mail(%s)", timedelta(seconds=lease_seconds)))
 
 
 def waiting(connection: psycopg.Connection[Any], selection: MailSelection) -> tuple[int, int]:
     """The number of waiting messages, and of those that are due now."""
-    row = connection.execute(
-        """select count(*), count(*) filter (where not_before <= clock_timestamp()) from billing.mail
-           where state = 'pending' and (%s::text[] is null or kind = any(%s)) and (%s::text is null or period = %s)""",
-        _twice(selection),
-    ).fetchone()
-    return row or (0, 0)
+    count, due = fetch_one(connection, "mail/waiting", **selection.as_parameters())
+    return count, due
 
 
 def recipient_ids(connection: psycopg.Connection[Any], selection: MailSelection) -> tuple[set[str], set[str]]:
     """The financial admins and the accounts of all messages that wait."""
-    rows = connection.execute(
-        """select distinct financial_admin_id, account_id from billing.mail
-           where state = 'pending' and (%s::text[] is null or kind = any(%s)) and (%s::text is null or period = %s)""",
-        _twice(selection),
-    ).fetchall()
+    rows = fetch_all(connection, "mail/waiting_recipients", **selection.as_parameters())
     return {user for user, _ in rows}, {account for _, account in rows}
 
 
@@ -72,9 +66,10 @@ def reserve(
     connection: psycopg.Connection[Any], sender: str, most: int, lease_seconds: float, selection: MailSelection
 ) -> list[ReservedMail]:
     """Up to `most` messages that are due, in order, reserved for this sender until the lease ends."""
+    wanted = selection.as_parameters()
     rows = connection.execute(
         "select * from billing.reserve_mail(%s, %s, %s, %s, %s)",
-        (sender, most, timedelta(seconds=lease_seconds), *selection.as_parameters()),
+        (sender, most, timedelta(seconds=lease_seconds), wanted["kinds"], wanted["period"]),
     )
     return list(starmap(ReservedMail, rows.fetchall()))
 
@@ -86,7 +81,8 @@ def release(connection: psycopg.Connection[Any], sender: str) -> None:
 
 def begin(connection: psycopg.Connection[Any], mail_id: int, sender: str, recipient: str, message_id: str) -> bool:
     """Mark a message as being sent; False if the sender no longer has it."""
-    return bool(_one(connection, "select billing.begin_mail(%s, %s, %s, %s)", mail_id, sender, recipient, message_id))
+    query = "select billing.begin_mail(%s, %s, %s, %s)"
+    return bool(select_value(connection, query, mail_id, sender, recipient, message_id))
 
 
 def record_outcome(
@@ -99,20 +95,10 @@ def record_outcome(
 ) -> bool:
     """Record the outcome of a message; False, with nothing written, if the sender no longer has it."""
     query = "select billing.settle_mail(%s, %s, %s, %s, %s)"
-    return bool(_one(connection, query, mail_id, sender, state, detail or None, wait))
+    return bool(select_value(connection, query, mail_id, sender, state, detail or None, wait))
 
 
 def wait_after(tries: int) -> timedelta:
     """The wait after a temporary refusal, by the number of tries: 5 minutes, 10, … 6 hours."""
     doubled: int = 2 ** min(max(tries, 1) - 1, 10)
     return min(_MAX_WAIT, _FIRST_WAIT * doubled)
-
-
-def _twice(selection: MailSelection) -> tuple[Any, ...]:
-    kinds, period = selection.as_parameters()
-    return kinds, kinds, period, period
-
-
-def _one(connection: psycopg.Connection[Any], query: str, *values: object) -> Any:
-    row = connection.execute(query.encode(), values).fetchone()
-    return row[0] if row else None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -43,15 +44,15 @@ class PreparedMail:
 
 @dataclass
 class Preparer:
-    """Prepares messages in threads, each with its own connection to the warehouse."""
+    """Prepares about this many messages in threads, one for each core, with a connection each; to be closed."""
 
     services: Services
     recipients: Recipients
     sender: Sender
     installation_id: str
-    issuer: Issuer
-    uses_helpers: bool
-    _pool: ThreadPoolExecutor
+    messages: int
+    issuer: Issuer = field(default_factory=partial(Issuer.from_environment, os.environ))
+    _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, os.cpu_count() or 1, "letter"))
     _local: threading.local = field(default_factory=threading.local)
     _closing: ExitStack = field(default_factory=ExitStack)
     _opening: threading.Lock = field(default_factory=threading.Lock)
@@ -97,7 +98,7 @@ class Preparer:
         return PreparedMail(row, address, own_id, content)
 
     def _pdf(self, view: StatementView, locale: str, addressee: str) -> bytes:
-        if not self.uses_helpers:
+        if self.messages < _HELPERS_FROM:
             return statement_pdf(view, locale=locale, issuer=self.issuer, addressee=addressee)
         if not hasattr(self._local, "renderer"):
             self._local.renderer = Renderer()
@@ -120,24 +121,3 @@ class Preparer:
         """Cancel what is waiting and close the connections."""
         self._pool.shutdown(cancel_futures=True)
         self._closing.close()
-
-
-@contextmanager
-def open_preparer(
-    services: Services, recipients: Recipients, sender: Sender, installation_id: str, messages: int
-) -> Generator[Preparer]:
-    """A preparer for about this many messages, with a thread for each core."""
-    pool = ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="letter")
-    preparer = Preparer(
-        services,
-        recipients,
-        sender,
-        installation_id,
-        Issuer.from_environment(os.environ),
-        messages >= _HELPERS_FROM,
-        pool,
-    )
-    try:
-        yield preparer
-    finally:
-        preparer.close()

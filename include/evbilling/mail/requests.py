@@ -1,4 +1,4 @@
-"""Send again, or send what is held: at a person's word. The same for a DAG, a page or a script."""
+"""Messages that a person asks for, sent again or sent although on hold. The same for a DAG, a page or a script."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import psycopg
+
 from evbilling.errors import BadInput
 from evbilling.mail.letters import KINDS
 from evbilling.mail.recipients import masked, read_recipients
 from evbilling.payments.actions import Action, ActionResult, Code, line, require_reason
 from evbilling.period import Period
 from evbilling.services import Services
+from evbilling.warehouse import fetch_as
 
 HELD, FAILED, UNKNOWN, SENT = "held", "failed", "unknown", "sent"
 ASKABLE_STATES = (HELD, FAILED, UNKNOWN, SENT)
@@ -108,3 +111,31 @@ def _results(services: Services, rows: Sequence[tuple[Any, ...]]) -> list[Action
             result = replace(result, payer=masked(address.text))
         results.append(result)
     return results
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A message of a request: its state as in finance.mail, and why it isn't sent (yet), if anything is in its way."""
+
+    statement_id: str
+    kind: str
+    state: str
+    reason: str | None
+    recipient: str | None
+
+    @property
+    def is_sent(self) -> bool:
+        """True once the mail server has taken it."""
+        return self.state == "sent"
+
+    def sentence(self) -> str:
+        """What became of it, without the statement's id."""
+        if self.is_sent:
+            return f"sent to {self.recipient}"
+        said = {"pending": "it waits to be sent", "sending": "it is being sent"}.get(self.state, f"it is {self.state}")
+        return f"{said}: {self.reason}" if self.reason else said
+
+
+def requested(connection: psycopg.Connection[Any], request_id: str) -> list[Requested]:
+    """The messages of a request, in order of their statements; none for a request that isn't known."""
+    return fetch_as(connection, Requested, "mail/requested", request_id=request_id)

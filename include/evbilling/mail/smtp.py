@@ -6,8 +6,6 @@ import smtplib
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
-from types import TracebackType
-from typing import Self
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.mail.messages import Sender
@@ -60,19 +58,11 @@ class Answer:
 
 
 class SmtpSession:
-    """A session with the mail server, opened when it is first needed and again after it ended."""
+    """A session with the mail server, opened when it is first needed and again after it ended; to be closed."""
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
         self._smtp: smtplib.SMTP | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def open(self) -> None:
         """Connect, if there is no connection.

@@ -14,10 +14,9 @@ from evbilling.platform.contract import (
     POWER_TYPES,
     SCOPE_STATUSES,
     TABLES,
-    Column,
     Table,
 )
-from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser, PlatformLookup
+from evbilling.platform.lookup import MOST_USERS, AccountRow, AppUser, PlatformLookup
 from evbilling.platform.source import (
     CHARGE_TABLES,
     INVENTORY_TABLES,
@@ -41,14 +40,12 @@ __all__ = [
     "CONNECTOR_STATUSES",
     "INVENTORY_TABLES",
     "MOST_USERS",
-    "PAGE_SIZE",
     "POWER_TYPES",
     "SCOPE_STATUSES",
     "SHARD_ROWS",
     "TABLES",
     "AccountRow",
     "AppUser",
-    "Column",
     "CountWindow",
     "InventorySource",
     "Part",

@@ -61,8 +61,7 @@ def parse_settings(lines: Iterable[str], file: str) -> list[BillingTerms]:
             reason = f"{key[0]} from {key[1]} is set twice in this file, on lines {seen[key]} and {line}"
             problems.add(Problem(file, reason, f"line {line}", "effective_from"))
         seen.setdefault(key, line)
-    if problems.count:
-        raise problems.error()
+    problems.raise_any()
     return terms
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from decimal import Decimal
 from typing import Any, cast
 
@@ -14,17 +15,6 @@ from evbilling.platform import AppUser
 from evbilling.settings import fields
 from evbilling.settings.terms import BillingTerms
 
-FIELDS = (
-    "charge_connectors",
-    "financial_admin_id",
-    "fee_per_connector",
-    "fee_per_dc_connector",
-    "tax_percent",
-    "exclude_closed",
-    "exclude_private",
-    "effective_from",
-    "reason",
-)
 _CHECKBOXES = ("charge_connectors", "exclude_closed", "exclude_private")
 
 
@@ -54,7 +44,8 @@ class CheckedSetting:
 def typed_setting(values: Mapping[str, str]) -> TypedSetting:
     """The fields that a browser sent: a checkbox is there or not; texts are stripped, except the admin's id."""
     # The warehouse can't store a NUL, and no browser sends one.
-    given = {name: values.get(name, "").replace("\x00", "\ufffd") for name in FIELDS if name not in _CHECKBOXES}
+    names = [field.name for field in fields_of(TypedSetting) if field.name not in _CHECKBOXES]
+    given = {name: values.get(name, "").replace("\x00", "\ufffd") for name in names}
     texts = {name: text if name == "financial_admin_id" else text.strip() for name, text in given.items()}
     ticks = {name: bool(values.get(name)) for name in _CHECKBOXES}
     return TypedSetting(**cast("dict[str, Any]", texts | ticks))

@@ -110,8 +110,8 @@ def _lock(connection: psycopg.Connection) -> None:
 def _insert(connection: psycopg.Connection, terms: Sequence[BillingTerms], actor: str, reason: str) -> int:
     arrays: dict[str, object] = {name: [getattr(row, name) for row in terms] for name in COLUMNS}
     arrays["effective_from"] = [str(row.effective_from) for row in terms]
-    row = execute(connection, "settings/record", **arrays, actor=actor, reason=reason).fetchone()
-    return int(row[0]) if row else 0
+    ((added,),) = execute(connection, "settings/record", **arrays, actor=actor, reason=reason)
+    return int(added)
 
 
 def effective_settings(

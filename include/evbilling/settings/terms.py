@@ -21,17 +21,6 @@ _OPTIONS = {
     "tax_rate": "--tax-rate",
 }
 
-# The fields that a history compares.
-COMPARED = (
-    "charge_connectors",
-    "financial_admin_id",
-    "fee_per_connector",
-    "fee_per_dc_connector",
-    "exclude_closed",
-    "exclude_private",
-    "tax_rate",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class BillingTerms:
@@ -52,6 +41,10 @@ class BillingTerms:
     exclude_closed: bool
     exclude_private: bool
     tax_rate: Decimal
+
+
+# What can change from one setting to the next.
+COMPARED = tuple(field.name for field in fields(BillingTerms) if field.name not in {"account_id", "effective_from"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +89,7 @@ def carry_over(
             f"{account_id} has no billing setting in force at {effective_from} to carry over from",
             fix=f"give {', '.join(missing)} too",
         )
-    names = {field.name for field in fields(BillingTerms)} - {"account_id", "effective_from"}
-    return BillingTerms(account_id, effective_from, **{name: given.get(name) for name in names})  # type: ignore[arg-type]
+    return BillingTerms(account_id, effective_from, **{name: given.get(name) for name in COMPARED})  # type: ignore[arg-type]
 
 
 def history_of(recorded: Sequence[RecordedTerms], period: Period) -> list[HistoryEntry]:

@@ -1,7 +1,7 @@
 """The Postgres warehouse: connections, named SQL files, migrations; the module `runs` has the run record."""
 
 from evbilling.warehouse.clock import agreed_clock, read_clock
-from evbilling.warehouse.connect import connected, shown
+from evbilling.warehouse.connect import connected, shown, snapshot
 from evbilling.warehouse.pool import ReadingPool
 from evbilling.warehouse.query import (
     compose,
@@ -16,7 +16,8 @@ from evbilling.warehouse.query import (
     fetch_table,
     fetch_value,
     load_sql,
-    run_script,
+    select_row,
+    select_value,
 )
 from evbilling.warehouse.schema import migrate, require_newest_schema
 
@@ -39,6 +40,8 @@ __all__ = [
     "migrate",
     "read_clock",
     "require_newest_schema",
-    "run_script",
+    "select_row",
+    "select_value",
     "shown",
+    "snapshot",
 ]

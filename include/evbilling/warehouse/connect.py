@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, StaleTry, TransientError
 
@@ -60,6 +60,25 @@ def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psy
             yield connection
     except psycopg.Error as error:
         raise explained(error, f"{what} ({shown(url)})") from error
+
+
+@contextmanager
+def snapshot(url: str, *, what: str, exported: str | None = None) -> Generator[Any, None, None]:
+    """A cursor of the bulk driver whose queries all see one snapshot: a new one, or one that was exported.
+
+    Raises `TransientError` if `what` (as messages call it) doesn't answer.
+    """
+    from adbc_driver_manager import Error
+    from adbc_driver_postgresql import dbapi
+
+    try:
+        with dbapi.connect(url) as connection, connection.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read, read only")
+            if exported:
+                cursor.execute(sql.SQL("set transaction snapshot {}").format(exported).as_string(None))
+            yield cursor
+    except Error as error:
+        raise TransientError(str(error).strip(), where=f"{what} ({shown(url)})", fix="check that it answers") from error
 
 
 def explained(error: psycopg.Error, where: str) -> Exception:

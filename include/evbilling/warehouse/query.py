@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -82,6 +82,19 @@ def fetch_dicts(connection: Connection, name: str, /, **params: object) -> list[
 def fetch_as(connection: Connection, row: type[T], name: str, /, **params: object) -> list[T]:
     """All rows of a query as objects of class `row`, whose fields are named like the columns."""
     return _execute(connection.cursor(row_factory=class_row(row)), "queries", name, params).fetchall()
+
+
+def select_row(connection: Connection, query: LiteralString | sql.Composed, *values: object) -> Row:
+    """The only row of a query of one line that always has one, such as a call of an owner's function."""
+    row: Row
+    (row,) = connection.execute(query, values).fetchall()
+    return row
+
+
+def select_value(connection: Connection, query: LiteralString | sql.Composed, *values: object) -> Any:
+    """The first column of the first row of a query of one line; None if it has no row."""
+    row = connection.execute(query, values).fetchone()
+    return None if row is None else row[0]
 
 
 def fetch_frame(

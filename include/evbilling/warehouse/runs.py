@@ -38,7 +38,6 @@ class RegisteredShard:
     extracted_rows: int
     summary_uri: str | None
     summary_sha256: str | None
-    stage_table: str | None
     profile: dict[str, Any] | None
     orphans: int
 
@@ -55,7 +54,6 @@ class Run:
     accounts_uri: str
     accounts_sha256: str
     facts: dict[str, Any]
-    differences: list[dict[str, Any]]
 
     @property
     def is_settled(self) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from evbilling.errors import NotReady, TransientError
-from evbilling.warehouse.query import SQL_ROOT, load_sql
+from evbilling.warehouse.query import SQL_ROOT, load_sql, select_value
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -73,15 +73,11 @@ def newest_revision() -> str:
 
 def require_newest_schema(connection: psycopg.Connection[Any]) -> None:
     """Raise `NotReady` if the warehouse was never migrated, or to another revision than the newest."""
-    present = connection.execute("select to_regclass('public.schema_version') is not null").fetchone()
-    found = (
-        connection.execute("select version_num from public.schema_version").fetchone()
-        if present and present[0]
-        else None
-    )
-    if found is None or found[0] != newest_revision():
+    is_migrated = select_value(connection, "select to_regclass('public.schema_version') is not null")
+    found = select_value(connection, "select version_num from public.schema_version") if is_migrated else None
+    if found != newest_revision():
         raise NotReady(
-            f"its schema is at {found[0] if found else 'nothing'}, this code needs {newest_revision()}",
+            f"its schema is at {found or 'nothing'}, this code needs {newest_revision()}",
             where="warehouse",
             fix="run `evbilling migrate`",
         )

@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
-from evbilling.cli.environment import resolve_url
+from evbilling.cli.environment import UrlKind, resolve_url
 from evbilling.errors import BadInput, NotReady, TransientError
 from evbilling.settings import record_settings
-from evbilling.warehouse import connected
+from evbilling.warehouse import connected, select_value
 from evbilling_local.containers.setup import FIX, read_connections
 from evbilling_local.demo import DAG_IDS, SEED, bill_and_close, last_complete_month
 from evbilling_local.sample import sample_settings, write_sample
@@ -79,9 +79,9 @@ def _address(connection: Mapping[str, Any]) -> tuple[str | None, int | None]:
     return urlsplit(host if "://" in host else f"//{host}").hostname, connection.get("port")
 
 
-def _is_there(kind: Any, query: str) -> bool:
+def _is_there(kind: UrlKind, query: LiteralString) -> bool:
     with connected(resolve_url(kind), what=kind) as connection:
-        return connection.execute(query.encode()).fetchone() == (True,)
+        return bool(select_value(connection, query))
 
 
 def _load_sample(accounts: int) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evbilling.errors import NotReady, TransientError
-from evbilling_local.stack import AirflowApi
+from evbilling_local.stack import AirflowApi, wait_until
 
 _FINISHED = ("success", "failed")
 _POLL_SECONDS = 0.5
@@ -94,15 +94,13 @@ class DagRunner:
     def _wait_for_parse(self, before: dict[str, Any]) -> None:
         # Airflow notices only when it parses the DAG that it has its maximum of active runs.
         self._api.put(f"/api/v2/parseDagFile/{before['file_token']}")
-        deadline = time.monotonic() + _PARSE_PATIENCE
-        while self._api.get(self._path)["last_parsed_time"] == before["last_parsed_time"]:
-            if time.monotonic() > deadline:
-                raise NotReady(
-                    f"the DAG {self._dag_id} is no longer parsed",
-                    where=before["fileloc"],
-                    fix="look at the dag-processor's log: `evbilling status` says where",
-                )
-            time.sleep(_POLL_SECONDS)
+        parsed_before = before["last_parsed_time"]
+        if not wait_until(lambda: self._api.get(self._path)["last_parsed_time"] != parsed_before, _PARSE_PATIENCE):
+            raise NotReady(
+                f"the DAG {self._dag_id} is no longer parsed",
+                where=before["fileloc"],
+                fix="look at the dag-processor's log: `evbilling status` says where",
+            )
 
     def _watch(self, run_id: str, watch: Callable[[list[TaskState]], None]) -> str:
         silent = 0

@@ -74,16 +74,15 @@ def _load_sample(state: StackState, accounts: int) -> None:
 
 
 def _require_empty_platform(state: StackState) -> None:
-    import psycopg
+    from evbilling.warehouse import connected, select_value
 
-    with psycopg.connect(state.url("platform")) as connection:
-        found = connection.execute("select exists (select from platform.account)").fetchone()
-    if found == (True,):
-        raise BadInput(
-            "the platform database has data that isn't the demo's, and a sample would replace it",
-            where=str(state.home),
-            fix="run the demo in another folder: EVBILLING_HOME=… evbilling demo",
-        )
+    with connected(state.url("platform"), what="platform database") as connection:
+        if select_value(connection, "select exists (select from platform.account)"):
+            raise BadInput(
+                "the platform database has data that isn't the demo's, and a sample would replace it",
+                where=str(state.home),
+                fix="run the demo in another folder: EVBILLING_HOME=… evbilling demo",
+            )
 
 
 def _print_next_steps(state: StackState, period: Period) -> None:

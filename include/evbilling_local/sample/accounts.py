@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evbilling.errors import BadInput
+from evbilling.platform import ACCOUNT
 from evbilling_local.sample.draws import Draws, Flags, Ints
 from evbilling_local.sample.places import OPERATORS, PLACES, TRADES, Place
 
@@ -112,7 +113,7 @@ class Accounts:
         """The rows of the platform table `account`, in contract types."""
         places = self.places()
         words = zip(self.operator.tolist(), self.trade.tolist(), places, self.index.tolist(), strict=True)
-        names = [_name(OPERATORS[o], TRADES[t], place, index) for o, t, place, index in words]
+        names = [f"{OPERATORS[o]} {TRADES[t]} {p.cities[index % 3]} {p.legal_form}" for o, t, p, index in words]
         zones = pa.array([place.time_zone for place in places])
         zones = pc.if_else(pa.array(self.is_faulty("unknown time zone")), UNKNOWN_ZONE, zones)
         return pa.record_batch(
@@ -123,12 +124,8 @@ class Accounts:
                 zones,
                 pa.array([p.currency for p in places]),
             ],
-            names=["account_id", "name", "country", "time_zone", "currency"],
+            names=list(ACCOUNT.column_names),
         )
-
-
-def _name(operator: str, trade: str, place: Place, index: int) -> str:
-    return f"{operator} {trade} {place.cities[index % 3]} {place.legal_form}"
 
 
 def _accounts(sample: Sample, index: Ints) -> Accounts:

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evbilling.money import minor_unit
+from evbilling.money import minor_unit, tax_minor
 from evbilling.period import Period
+from evbilling.platform import ACCOUNT_CHARGE
 from evbilling.platform.files import AMOUNT
 from evbilling_local.sample.accounts import Accounts, Topic
-from evbilling_local.sample.draws import Draws, Ints
+from evbilling_local.sample.draws import Draws, Ints, members
 from evbilling_local.sample.inventory import instants, seconds
 from evbilling_local.sample.people import admin_ids
 from evbilling_local.sample.places import PLACES
@@ -38,11 +39,10 @@ def _month_rows(accounts: Accounts, draws: Draws, month: Period, today: date) ->
     start = seconds(month.first_day)
     length = min(seconds(month.shifted(1).first_day), seconds(today)) - start
     per_account = draws.below(3, len(accounts)) * (length > 0)
-    of = np.repeat(np.arange(len(accounts), dtype=np.int64), per_account)
-    place_in = np.arange(len(of), dtype=np.int64) - np.repeat(np.cumsum(per_account) - per_account, per_account)
+    of, place_in = members(per_account)
     kind = draws.pick((70, 15, 10, 5), len(of))
     net = 500 + draws.below(50_000, len(of))
-    tax = _half_up(net * _tax_millionths()[accounts.place[of]])
+    tax = tax_minor(net, _tax_millionths()[accounts.place[of]])
     settled = np.choose(draws.pick((85, 12, 3), len(of)), [net + tax, np.zeros_like(net), (net + tax) // 2])
     occurred = start + draws.below(max(1, length // 60), len(of)) * 60
     at = pa.array(of)
@@ -66,27 +66,12 @@ def _month_rows(accounts: Accounts, draws: Draws, month: Period, today: date) ->
             pc.take(currencies, at),
             _amounts(settled, place),
         ],
-        names=[
-            "charge_id",
-            "account_id",
-            "user_id",
-            "kind",
-            "description",
-            "occurred_at",
-            "net_amount",
-            "tax_amount",
-            "currency",
-            "settled_amount",
-        ],
+        names=list(ACCOUNT_CHARGE.column_names),
     )
 
 
 def _tax_millionths() -> Ints:
     return np.array([int(place.tax_rate.scaleb(6)) for place in PLACES], dtype=np.int64)
-
-
-def _half_up(millionths: Ints) -> Ints:
-    return (millionths + 500_000) // 1_000_000
 
 
 def _amounts(minor: Ints, place: Ints) -> pa.Array:

@@ -16,6 +16,12 @@ Flags = npt.NDArray[np.bool_]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
+def members(sizes: Ints) -> tuple[Ints, Ints]:
+    """For groups of these sizes, one after the other: each member's group, and its place in it from 0."""
+    group = np.repeat(np.arange(len(sizes), dtype=np.int64), sizes)
+    return group, np.arange(len(group), dtype=np.int64) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
 class Draws:
     """One stream of draws, named by `seed` and `key`."""
 

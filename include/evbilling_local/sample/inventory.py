@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evbilling.platform import SCOPE_STATUSES
+from evbilling.platform import CHARGER, CONNECTOR, SCOPE_STATUSES
 from evbilling_local.sample.accounts import UNKNOWN_SCOPE, Accounts, Topic, padded
-from evbilling_local.sample.draws import Draws, Flags, Ints
+from evbilling_local.sample.draws import Draws, Flags, Ints, members
 from evbilling_local.sample.places import PLACES, SITES
 
 DAY = 86_400
@@ -50,9 +50,8 @@ def make_chargers(accounts: Accounts, today: date) -> Chargers:
     """The chargers of a block: about two connectors each, opened evenly over the last 1,200 days."""
     draws = accounts.draws(Topic.INVENTORY)
     per_account = np.maximum(1, (accounts.size + 1) // 2)
-    account = np.repeat(np.arange(len(accounts), dtype=np.int64), per_account)
+    account, ordinal = members(per_account)
     count = len(account)
-    ordinal = np.arange(count, dtype=np.int64) - np.repeat(np.cumsum(per_account) - per_account, per_account)
     midnight = seconds(today)
     age = DAY + np.floor(draws.spread(count) * ((HISTORY_DAYS - 1) * DAY)).astype(np.int64)
     opened = (midnight - age) // 60 * 60
@@ -122,7 +121,7 @@ def charger_rows(chargers: Chargers) -> pa.RecordBatch:
             instants(start[order]),
             instants(end[order]),
         ],
-        names=["charger_id", "account_id", "name", "site", "scope_status", "valid_from", "valid_to"],
+        names=list(CHARGER.column_names),
     )
 
 
@@ -155,8 +154,7 @@ def connector_rows(chargers: Chargers, today: date) -> pa.RecordBatch:
     draws = Draws(chargers.accounts.sample.seed, int(Topic.INVENTORY), int(chargers.accounts.index[0]), 1)
     first = np.where(chargers.has_station_row, 0, 1)
     per_charger = chargers.outlets + 1 - first
-    of = np.repeat(np.arange(len(per_charger), dtype=np.int64), per_charger)
-    number = np.arange(len(of), dtype=np.int64) - np.repeat(np.cumsum(per_charger) - per_charger, per_charger)
+    of, number = members(per_charger)
     number += first[of]
     fate = draws.pick((860, 80, 40, 20), len(of))
     age = seconds(today) - chargers.opened[of]
@@ -185,7 +183,7 @@ def connector_rows(chargers: Chargers, today: date) -> pa.RecordBatch:
             instants(start),
             instants(end),
         ],
-        names=["charger_id", "connector_id", "standard", "power_type", "status", "valid_from", "valid_to"],
+        names=list(CONNECTOR.column_names),
     )
 
 

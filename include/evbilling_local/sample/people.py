@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evbilling.platform import APP_USER
 from evbilling_local.sample.accounts import Accounts, Topic, padded
-from evbilling_local.sample.draws import Ints
+from evbilling_local.sample.draws import Ints, members
 from evbilling_local.sample.places import PLACES
 
 # The gateway's published test payment methods, by how many of 100 admins have them.
@@ -33,8 +34,7 @@ def user_rows(accounts: Accounts) -> pa.RecordBatch:
     """The rows of the platform table `app_user`, in contract types; an account's first user is its admin."""
     draws = accounts.draws(Topic.PEOPLE)
     per_account = 2 + draws.below(4, len(accounts))
-    of = np.repeat(np.arange(len(accounts), dtype=np.int64), per_account)
-    place_in = np.arange(len(of), dtype=np.int64) - np.repeat(np.cumsum(per_account) - per_account, per_account)
+    of, place_in = members(per_account)
     is_admin = place_in == 0
     inactive_admin = accounts.is_faulty("inactive financial admin")[of]
     active = np.where(is_admin, ~inactive_admin, draws.below(100, len(of)) < 90)
@@ -55,15 +55,7 @@ def user_rows(accounts: Accounts) -> pa.RecordBatch:
             pc.if_else(pa.array(is_admin), customer, pa.scalar(None, pa.string())),
             methods,
         ],
-        names=[
-            "user_id",
-            "account_id",
-            "full_name",
-            "email",
-            "active",
-            "payment_customer",
-            "payment_method",
-        ],
+        names=list(APP_USER.column_names),
     )
 
 

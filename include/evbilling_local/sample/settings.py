@@ -56,7 +56,9 @@ def _block_settings(accounts: Accounts, this_month: Period) -> list[BillingTerms
         )
         found.append(first)
         if rise_roll < 300 and months_back == _FIRST_MONTHS_BACK and fault is None:
-            found.append(_raised(first, this_month.shifted(-(rise_roll % 18)), fee_minor + step * 5, decimals))
+            raised = from_minor(fee_minor + step * 5, decimals)
+            since = this_month.shifted(-(rise_roll % 18))
+            found.append(replace(first, effective_from=since, fee_per_connector=raised))
     return found
 
 
@@ -64,7 +66,3 @@ def _admin(admin_id: str, fault: str | None) -> str | None:
     if fault == "no financial admin":
         return None
     return f"{admin_id}-gone" if fault == "financial admin unknown to the platform" else admin_id
-
-
-def _raised(terms: BillingTerms, effective_from: Period, fee_minor: int, decimals: int) -> BillingTerms:
-    return replace(terms, effective_from=effective_from, fee_per_connector=from_minor(fee_minor, decimals))

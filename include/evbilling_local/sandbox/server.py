@@ -70,10 +70,6 @@ class Sandbox:
         """The requests since the start or the last reset: totals, by status, the busiest second."""
         return self.call(lambda api: api.traffic.summary())
 
-    def reset_requests(self) -> None:
-        """Forget the requests so far."""
-        self.call(lambda api: api.traffic.reset())
-
 
 @contextmanager
 def running_sandbox(

@@ -122,13 +122,12 @@ def write_files(state: StackState) -> None:
 
 def is_migrated(state: StackState) -> bool:
     """True if the installed version of Airflow has migrated the metadata database that is there now."""
-    import psycopg
+    from evbilling.warehouse import connected, select_value
 
     if state.airflow_migrated != version("apache-airflow"):
         return False
-    with psycopg.connect(state.role_url("airflow", "airflow")) as connection:
-        found = connection.execute("select to_regclass('alembic_version')").fetchone()
-    return found is not None and found[0] is not None
+    with connected(state.role_url("airflow", "airflow"), what="metadata database") as connection:
+        return bool(select_value(connection, "select to_regclass('alembic_version') is not null"))
 
 
 def migrate_metadata(state: StackState) -> str:

@@ -9,8 +9,7 @@ import subprocess  # argument lists of our own only
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from evbilling.errors import NotReady
 from evbilling_local.ports import LOOPBACK, free_port
@@ -84,7 +83,7 @@ class EmbeddedPostgres:
         self.log = self.directory / "server.log"
         self.password = password or secrets.token_urlsafe(24)
         self.port = port
-        self._durable = durable
+        self.durable = durable
 
     def start(self) -> None:
         """Make the cluster if it is new, start it and wait until it takes connections; no-op if it runs.
@@ -145,56 +144,9 @@ class EmbeddedPostgres:
             return None
         return int(server.pid)
 
-    def url(self, user: str = "postgres", database: str = "postgres", password: str | None = None) -> str:
-        """The `postgresql://` URL of `database` for `user`; all but the superuser need `password`."""
-        secret = password or (self.password if user == "postgres" else None)
-        login = f"{user}:{secret}" if secret else user
-        return f"postgresql://{login}@{LOOPBACK}:{self.port}/{database}"
-
-    def create_database(self, name: str, owner: str = "postgres", template: str = "template1") -> str:
-        """Make a database, a copy of `template`; returns the superuser's URL of it."""
-        from psycopg import sql
-
-        self._execute(
-            sql.SQL("create database {} owner {} template {} strategy {}").format(
-                sql.Identifier(name),
-                sql.Identifier(owner),
-                sql.Identifier(template),
-                sql.SQL("wal_log" if self._durable else "file_copy"),
-            )
-        )
-        return self.url(database=name)
-
-    def drop_database(self, name: str) -> None:
-        """Drop a database, ending the sessions that use it; no-op if there is none."""
-        from psycopg import sql
-
-        self._execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-
-    def set_password(self, role: str, password: str) -> None:
-        """Let the existing `role` log in with `password`."""
-        from psycopg import sql
-
-        statement = sql.SQL("alter role {} login password {}")
-        self._execute(statement.format(sql.Identifier(role), sql.Literal(password)))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def _execute(self, statement: Any) -> None:
-        import psycopg
-
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement)
+    def url(self) -> str:
+        """The superuser's `postgresql://` URL of the database postgres."""
+        return f"postgresql://postgres:{self.password}@{LOOPBACK}:{self.port}/postgres"
 
     def _make_cluster(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -230,7 +182,7 @@ class EmbeddedPostgres:
             conf.write("\ninclude 'evbilling.conf'\n")
 
     def _write_settings(self) -> None:
-        settings = _SETTINGS | {"port": str(self.port)} | ({} if self._durable else _NOT_DURABLE)
+        settings = _SETTINGS | {"port": str(self.port)} | ({} if self.durable else _NOT_DURABLE)
         conf = self.data / "evbilling.conf"
         lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
         conf.write_text("# Rewritten by evbilling at each start.\n" + "".join(lines), encoding="utf-8")

@@ -63,7 +63,7 @@ async def start(request: Request, dag_id: str, nonce: str, conf: dict[str, Any],
     """
     wanted = run_id(dag_id, nonce)
     body = {"dag_run_id": wanted, "logical_date": None, "conf": conf, "note": note}
-    answer = await _call(request, "POST", f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns", body)
+    answer = await _call(request, "POST", _path(dag_id, "dagRuns"), body)
     if answer.status_code in {200, 201, 409}:
         return wanted
     raise _explained(answer, dag_id)
@@ -74,8 +74,7 @@ async def look(request: Request, dag_id: str, wanted: str) -> RunState:
     # As a part of a path these lead elsewhere.
     if wanted in {".", ".."}:
         raise NotReady("There is no such run.", where=dag_id)
-    path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}"
-    answer = await _call(request, "GET", path)
+    answer = await _call(request, "GET", _path(dag_id, "dagRuns", wanted))
     if answer.status_code != 200:
         raise _explained(answer, dag_id)
     run = answer.json()
@@ -96,7 +95,7 @@ async def is_started(request: Request, dag_id: str, nonce: str) -> bool:
 
 async def why_not_begun(request: Request, dag_id: str) -> str | None:
     """What keeps runs of the DAG from starting, and what to do; None if the user may see no such reason."""
-    answer = await _call(request, "GET", f"/api/v2/dags/{quote(dag_id, safe='')}")
+    answer = await _call(request, "GET", _path(dag_id))
     if answer.status_code == 404:
         return f"Airflow doesn't know the DAG {dag_id} (yet). See Airflow's import errors."
     if answer.status_code == 200 and answer.json()["is_paused"]:
@@ -106,8 +105,7 @@ async def why_not_begun(request: Request, dag_id: str) -> str | None:
 
 async def task_states(request: Request, dag_id: str, wanted: str) -> list[dict[str, Any]]:
     """The run's task instances, as Airflow's API returns them."""
-    path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}/taskInstances"
-    answer = await _call(request, "GET", path)
+    answer = await _call(request, "GET", _path(dag_id, "dagRuns", wanted, "taskInstances"))
     if answer.status_code != 200:
         raise _explained(answer, dag_id)
     return list(answer.json()["task_instances"])
@@ -115,12 +113,14 @@ async def task_states(request: Request, dag_id: str, wanted: str) -> list[dict[s
 
 async def xcom(request: Request, dag_id: str, wanted: str, task_id: str, key: str = "return_value") -> Any:
     """The task's return value, or its value of another key; None if there is none (yet)."""
-    path = (
-        f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(wanted, safe='')}"
-        f"/taskInstances/{quote(task_id, safe='')}/xcomEntries/{quote(key, safe='')}"
-    )
+    path = _path(dag_id, "dagRuns", wanted, "taskInstances", task_id, "xcomEntries", key)
     answer = await _call(request, "GET", path)
     return answer.json().get("value") if answer.status_code == 200 else None
+
+
+def _path(*parts: str) -> str:
+    """The path below Airflow's DAGs."""
+    return "/".join(["/api/v2/dags", *(quote(part, safe="") for part in parts)])
 
 
 def _token(request: Request) -> str:

@@ -20,6 +20,7 @@ from evbilling_airflow.actions import ACTIONS, SEND_MAIL
 from evbilling_airflow.reporting import REFUSAL
 from evbilling_web import warehouse
 from evbilling_web.actions import dag_runs
+from evbilling_web.actions.view import without_id
 from evbilling_web.links import return_path
 from evbilling_web.rendering import page
 
@@ -139,7 +140,8 @@ def _outcomes(results: Sequence[ActionResult]) -> list[StatementOutcome]:
         now = current.get(result.statement_id)
         has_failed = not result.is_done and now is not None and now.status == FAILED and now.decline_code is not None
         why = explain(now.decline_code) if has_failed and now else None
-        outcomes.append(StatementOutcome(result.statement_id, describe(result), result.is_done, now, why))
+        words = without_id(describe(result), result.statement_id)
+        outcomes.append(StatementOutcome(result.statement_id, words, result.is_done, now, why))
     return outcomes
 
 

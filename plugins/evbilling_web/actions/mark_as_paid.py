@@ -23,25 +23,15 @@ from evbilling_airflow import actions
 from evbilling_airflow.defaults import DAY_FORM
 from evbilling_web import warehouse
 from evbilling_web.actions.dag_runs import new_nonce
-from evbilling_web.actions.view import (
-    ActionPage,
-    Form,
-    Proposal,
-    Row,
-    Selection,
-    propose_all,
-    reason,
-    valid_ids,
-    why_refused,
-)
+from evbilling_web.actions.view import ActionPage, Form, Proposal, Row, Selection
 
 _NO_REFERENCE = "Give a reference that identifies the payment, such as the bank reference or cheque number."
 
 
 def propose(selection: Selection) -> Proposal:
     """The amounts due, which would be booked in full; nothing is written."""
-    ids = valid_ids(selection)
-    return propose_all(selection, _preview(ids) if ids else (), _row)
+    ids = selection.valid_ids
+    return Proposal.of(selection, _preview(ids) if ids else (), _row)
 
 
 def defaults(proposal: Proposal) -> dict[str, str]:
@@ -57,7 +47,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
         "statement_ids": proposal.statement_ids,
         "paid_on": _day(form, proposal),
         "reference": form.text("reference", most=200, missing=_NO_REFERENCE),
-        "reason": reason(form),
+        "reason": form.reason(),
         "expected_total": {currency: str(amount) for currency, amount in proposal.totals.items()},
     }
     if len(proposal.able) == 1:
@@ -78,7 +68,7 @@ def _row(marked: ActionResult, now: CurrentStatement | None) -> Row:
     then = None
     if now and now.balance is not None and marked.amount is not None and not marked.is_refused:
         then = status_if_marked(now.balance, marked.amount)
-    return Row(marked.statement_id, now, marked.amount, marked.currency, then, why_refused(marked))
+    return Row.of(marked, now, then)
 
 
 def _day(form: Form, proposal: Proposal) -> str:

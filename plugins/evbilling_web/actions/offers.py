@@ -13,11 +13,15 @@ from evbilling_web.rights import right_to, why_not
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An action on a statement: its label, the name of its page, and why it isn't available (None: it is)."""
+    """An action on a statement: its label, the name of its page, and why it isn't available (None: it is).
+
+    `is_bulk`: it can be taken for several statements at once.
+    """
 
     words: str
     name: str
     why_not: str | None
+    is_bulk: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Offers:
                 action.label,
                 action.page,
                 refusal(code) if (code := refused[Action(action.dag_id)]) else self._why_not[action.dag_id],
+                action.is_bulk,
             )
             for action in ACTIONS
         )
@@ -47,7 +52,9 @@ class Offers:
     def on_many(self) -> tuple[Offer, ...]:
         """The actions for several statements at once."""
         return tuple(
-            Offer(action.label, action.page, self._why_not[action.dag_id]) for action in ACTIONS if action.is_bulk
+            Offer(action.label, action.page, self._why_not[action.dag_id], is_bulk=True)
+            for action in ACTIONS
+            if action.is_bulk
         )
 
 

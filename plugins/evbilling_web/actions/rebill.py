@@ -12,32 +12,22 @@ from evbilling.read_models.statement_list import CurrentStatement
 from evbilling_airflow import actions, connections
 from evbilling_web import warehouse
 from evbilling_web.actions.dag_runs import new_nonce
-from evbilling_web.actions.view import (
-    ActionPage,
-    Form,
-    Proposal,
-    Row,
-    Selection,
-    propose_all,
-    reason,
-    valid_ids,
-    why_refused,
-)
+from evbilling_web.actions.view import ActionPage, Form, Proposal, Row, Selection
 
 
 def propose(selection: Selection) -> Proposal:
     """What a Re-Bill would charge now; the gateway isn't asked and nothing is written."""
-    ids = valid_ids(selection)
+    ids = selection.valid_ids
     results = _preview(ids) if ids else []
     names = _names(row.payer for row in results if row.payer)
-    return propose_all(selection, results, lambda result, now: _row(result, now, names))
+    return Proposal.of(selection, results, lambda result, now: _row(result, now, names))
 
 
 def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     """The Params of the DAG rebill."""
     return {
         "statement_ids": proposal.statement_ids,
-        "reason": reason(form),
+        "reason": form.reason(),
         "expected_total": {currency: str(amount) for currency, amount in proposal.totals.items()},
     }
 
@@ -54,16 +44,8 @@ def _row(row: ActionResult, now: CurrentStatement | None, names: dict[str, str])
     then = None
     if now and now.balance is not None and row.amount is not None and not row.is_refused:
         then = status_if_charged(now.balance, row.amount, has_failed=now.has_failed)
-    return Row(
-        row.statement_id,
-        now,
-        row.amount,
-        row.currency,
-        then,
-        why_refused(row),
-        payer=names.get(row.payer, row.payer) if row.payer else None,
-        method=row.payment_method,
-    )
+    payer = names.get(row.payer, row.payer) if row.payer else None
+    return Row.of(row, now, then, payer=payer, method=row.payment_method)
 
 
 def _names(user_ids: Iterable[str]) -> dict[str, str]:

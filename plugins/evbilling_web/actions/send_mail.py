@@ -11,17 +11,7 @@ from evbilling.read_models.statement_list import CurrentStatement
 from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.actions.dag_runs import new_nonce
-from evbilling_web.actions.view import (
-    ActionPage,
-    Form,
-    Proposal,
-    Row,
-    Selection,
-    propose_all,
-    reason,
-    valid_ids,
-    why_refused,
-)
+from evbilling_web.actions.view import ActionPage, Form, Proposal, Row, Selection
 
 # A dry run has no reason yet; this one is never stored.
 _NOT_GIVEN = "not given yet"
@@ -31,17 +21,13 @@ def propose(selection: Selection) -> Proposal:
     """A row for each statement's own message, or for the given kind; nothing is written or sent."""
     if selection.kind and selection.kind not in KINDS:
         raise BadInput("There is no such message kind.", fix=f"Use one of: {', '.join(KINDS)}.")
-    ids = valid_ids(selection)
-    return propose_all(selection, _preview(ids, selection.kind) if ids else (), _row)
+    ids = selection.valid_ids
+    return Proposal.of(selection, _preview(ids, selection.kind) if ids else (), _row)
 
 
 def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     """The Params of the DAG mail_delivery."""
-    return {
-        "statement_ids": proposal.statement_ids,
-        "kind": form.get("kind") or None,
-        "reason": reason(form),
-    }
+    return {"statement_ids": proposal.statement_ids, "kind": form.get("kind") or None, "reason": form.reason()}
 
 
 SEND_MAIL = ActionPage(actions.SEND_MAIL, "actions/send_mail.html", propose, read)
@@ -53,11 +39,5 @@ def _preview(ids: tuple[str, ...], kind: str | None) -> list[ActionResult]:
 
 
 def _row(sending: ActionResult, now: CurrentStatement | None) -> Row:
-    return Row(
-        sending.statement_id,
-        now,
-        refused=why_refused(sending),
-        payer=sending.payer,
-        letter=KIND_LABELS.get(sending.mail_kind or ""),
-        is_copy=sending.code is Code.TO_SEND_AGAIN,
-    )
+    letter = KIND_LABELS.get(sending.mail_kind or "")
+    return Row.of(sending, now, payer=sending.payer, letter=letter, is_copy=sending.code is Code.TO_SEND_AGAIN)

@@ -16,24 +16,14 @@ from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.actions.dag_runs import new_nonce
-from evbilling_web.actions.view import (
-    ActionPage,
-    Form,
-    Proposal,
-    Row,
-    Selection,
-    propose_all,
-    reason,
-    valid_ids,
-    why_refused,
-)
+from evbilling_web.actions.view import ActionPage, Form, Proposal, Row, Selection
 
 
 def propose(selection: Selection) -> Proposal:
     """A row for each payment that can be undone, or for the given one; nothing is written."""
     (text,) = selection.statement_ids
-    if not valid_ids(selection):
-        return propose_all(selection, (), lambda result, now: _row(result, now, None))
+    if not selection.valid_ids:
+        return Proposal.of(selection, (), lambda result, now: _row(result, now, None))
     with warehouse.reading() as connection:
         now = read_current(connection, [text]).get(text)
     payments = {payment.payment_id: payment for payment in outside_payments(warehouse.services(), text)}
@@ -53,7 +43,7 @@ def read(form: Form, proposal: Proposal) -> dict[str, Any]:
     chosen = form.get("payment")
     if chosen not in {row.payment.payment_id for row in proposal.able if row.payment}:
         form.errors["payment"] = "Choose the payment that was marked by mistake."
-    return {"statement_id": proposal.rows[0].statement_id, "payment_id": chosen, "reason": reason(form)}
+    return {"statement_id": proposal.rows[0].statement_id, "payment_id": chosen, "reason": form.reason()}
 
 
 UNDO_MARK_AS_PAID = ActionPage(actions.UNDO_MARK_AS_PAID, "actions/undo_mark_as_paid.html", propose, read, defaults)
@@ -69,4 +59,4 @@ def _row(undone: ActionResult, now: CurrentStatement | None, payment: OutsidePay
     then = None
     if now and now.balance is not None and now.paid is not None and undone.amount is not None:
         then = status_if_undone(now.balance, now.paid, undone.amount, has_failed=now.has_failed) or now.status
-    return Row(undone.statement_id, now, undone.amount, undone.currency, then, why_refused(undone), payment=payment)
+    return Row.of(undone, now, then, payment=payment)

@@ -30,6 +30,11 @@ class Selection:
     payment_id: str | None = None
     kind: str | None = None
 
+    @property
+    def valid_ids(self) -> tuple[str, ...]:
+        """The selected texts that have the form of a statement id."""
+        return tuple(text for text in self.statement_ids if STATEMENT_ID.fullmatch(text))
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -51,12 +56,44 @@ class Row:
     letter: str | None = None
     is_copy: bool = False
 
+    @classmethod
+    def of(cls, result: ActionResult, now: CurrentStatement | None, status_then: str | None = None, **more: Any) -> Row:
+        """The row of a dry run's result, with `more` fields that only some actions have."""
+        refused = refusal(result.code, result.detail) if result.is_refused else None
+        return cls(
+            result.statement_id,
+            now,
+            result.amount,
+            result.currency,
+            status_then,
+            refused and without_id(refused, result.statement_id),
+            **more,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A dry run: a row for each selected statement, in order."""
 
     rows: tuple[Row, ...]
+
+    @classmethod
+    def of(
+        cls,
+        selection: Selection,
+        results: Iterable[ActionResult],
+        row: Callable[[ActionResult, CurrentStatement | None], Row],
+    ) -> Proposal:
+        """The proposal with a `row` for each result and its statement; a text that isn't an id is refused."""
+        by_id = {result.statement_id: result for result in results}
+        with warehouse.reading() as connection:
+            now = read_current(connection, selection.valid_ids)
+        return cls(
+            tuple(
+                row(by_id[text], now.get(text)) if text in by_id else Row(text[:100], refused=_NO_ID)
+                for text in selection.statement_ids
+            )
+        )
 
     @property
     def able(self) -> list[Row]:
@@ -124,6 +161,10 @@ class Form:
             self.errors[name] = f"This text {fault}. Take it out and send the form again."
         return given
 
+    def reason(self) -> str:
+        """The reason, which every action requires."""
+        return self.text("reason", most=500, missing="Give a reason; it is recorded in the audit log.")
+
 
 @dataclass(frozen=True, slots=True)
 class ActionPage:
@@ -173,31 +214,6 @@ def select(
     return Selection(ids, payment_id or None, kind or None)
 
 
-def valid_ids(selection: Selection) -> tuple[str, ...]:
-    """The selected texts that have the form of a statement id."""
-    return tuple(text for text in selection.statement_ids if STATEMENT_ID.fullmatch(text))
-
-
-def propose_all(
-    selection: Selection, results: Iterable[ActionResult], row: Callable[[ActionResult, CurrentStatement | None], Row]
-) -> Proposal:
-    """The proposal with a `row` for each result and its statement; a text that isn't an id is refused."""
-    by_id = {result.statement_id: result for result in results}
-    with warehouse.reading() as connection:
-        now = read_current(connection, list(valid_ids(selection)))
-    return Proposal(
-        tuple(
-            row(by_id[text], now.get(text)) if text in by_id else Row(text[:100], refused=_NO_ID)
-            for text in selection.statement_ids
-        )
-    )
-
-
-def why_refused(result: ActionResult) -> str | None:
-    """Why nothing would be done; None if something would."""
-    return refusal(result.code, result.detail) if result.is_refused else None
-
-
-def reason(form: Form) -> str:
-    """The reason, which every action requires."""
-    return form.text("reason", most=500, missing="Give a reason; it is recorded in the audit log.")
+def without_id(words: str, statement_id: str) -> str:
+    """`words` about a statement whose id is shown beside them: the warehouse's refusals repeat it."""
+    return words.replace(f"statement {statement_id}", "such statement").replace(statement_id, "it")

@@ -19,10 +19,8 @@ from evbilling.read_models.statement_list import (
     StatementPage,
     choices,
     export_rows,
-    find_accounts,
     list_statements,
     statements_csv,
-    totals,
 )
 from evbilling_web import warehouse
 from evbilling_web.actions.offers import Offers
@@ -32,14 +30,28 @@ from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, action_fa
 router = APIRouter()
 
 
+# Column, head, how its head sorts (None: it doesn't; - for descending), alignment.
+_COLUMNS = (
+    ("statement", "Statement", "statement", ""),
+    ("account", "Account", "account", ""),
+    ("admin", "Financial admin", None, ""),
+    ("type", "Type", None, ""),
+    ("period", "Period", "-period", ""),
+    ("issued", "Issued", None, ""),
+    ("connectors", "Connectors", "-connectors", "right"),
+    ("total", "Total", "-total", "right"),
+    ("balance", "Balance due", "-balance", "right"),
+    ("status", "Status", None, ""),
+)
+
+
 @router.get("/statements")
 def statements(request: Request) -> HTMLResponse:
     """The page of the list that the address describes; an invalid filter is reported beside its field, with 422."""
     with warehouse.reading() as connection:
         available = choices(connection)
         chosen = ListAddress.read(request.query_params.multi_items(), available.latest)
-        found = _find(connection, chosen) if not chosen.errors else None
-    listed, sums = found or (StatementPage([], None, None), [])
+        listed = _listed(connection, chosen)
     offers = Offers.to(request.state.reader)
     context: dict[str, Any] = {
         "chosen": chosen,
@@ -47,8 +59,8 @@ def statements(request: Request) -> HTMLResponse:
         "types": TYPE_LABELS,
         "statuses": STATUSES,
         "listed": listed,
-        "totals": totals_by_currency(sums),
-        "count": sum(one.statements for one in sums),
+        "totals": totals_by_currency(listed.totals),
+        "count": sum(one.statements for one in listed.totals),
         "rows": [(row, offers.on(action_facts(row))) for row in listed.rows],
         "on_many": offers.on_many,
         "columns": _COLUMNS,
@@ -56,6 +68,17 @@ def statements(request: Request) -> HTMLResponse:
         "back": f"/statements?{chosen.query()}",
     }
     return page(request, "statement_list/statement_list.html", context, status=422 if chosen.errors else 200)
+
+
+def _listed(connection: psycopg.Connection[Any], chosen: ListAddress) -> StatementPage:
+    """The page of the list; empty if the filter is invalid, with the error noted beside its field."""
+    if not chosen.errors:
+        try:
+            place = {"after": chosen.after, "before": chosen.before}
+            return list_statements(connection, chosen.wanted, chosen.sort, **place, limit=chosen.rows)
+        except BadInput as wrong:
+            chosen.note(wrong)
+    return StatementPage([], None, None, [])
 
 
 @router.get("/statements.csv")
@@ -79,30 +102,3 @@ def _pieces(pairs: list[tuple[str, str]]) -> Iterator[bytes]:
         # Sorting a million rows takes longer than the time limit of a page.
         connection.execute("set local statement_timeout = '5min'")
         yield from statements_csv(export_rows(connection, wanted, sort))
-
-
-# Column, head, how its head sorts (None: it doesn't; - for descending), alignment.
-_COLUMNS = (
-    ("statement", "Statement", "statement", ""),
-    ("account", "Account", "account", ""),
-    ("admin", "Financial admin", None, ""),
-    ("type", "Type", None, ""),
-    ("period", "Period", "-period", ""),
-    ("issued", "Issued", None, ""),
-    ("connectors", "Connectors", "-connectors", "right"),
-    ("total", "Total", "-total", "right"),
-    ("balance", "Balance due", "-balance", "right"),
-    ("status", "Status", None, ""),
-)
-
-
-def _find(connection: psycopg.Connection[Any], chosen: ListAddress) -> tuple[StatementPage, list[Any]] | None:
-    """The page and the totals; None if the filter turns out to be invalid, with the error noted beside its field."""
-    try:
-        accounts = find_accounts(connection, chosen.wanted)
-        place = {"after": chosen.after, "before": chosen.before}
-        listed = list_statements(connection, chosen.wanted, chosen.sort, **place, limit=chosen.rows, accounts=accounts)
-        return listed, totals(connection, chosen.wanted, accounts=accounts)
-    except BadInput as wrong:
-        chosen.note(wrong)
-        return None

@@ -27,10 +27,7 @@
     all.checked = ticked.length === boxes.length && boxes.length > 0;
     all.indeterminate = ticked.length > 0 && !all.checked;
     for (const button of buttons) button.disabled = ticked.length === 0;
-    const currencies = Map.groupBy
-      ? Map.groupBy(ticked, (box) => box.dataset.currency)
-      : new Map(ticked.map((box) => [box.dataset.currency, ticked.filter((b) => b.dataset.currency === box.dataset.currency)]));
-    const sums = [...currencies].sort().map(([currency, those]) => {
+    const sums = [...Map.groupBy(ticked, (box) => box.dataset.currency)].sort().map(([currency, those]) => {
       const [total, balance] = ["total", "balance"].map((name) => sum(those.map((box) => box.dataset[name])));
       return `${balance} ${currency} due, total ${total}`;
     });

@@ -90,7 +90,6 @@ def test_corrections_are_told_on_the_original() -> None:
     note = Correction(
         "C-202611-000001",
         date(2026, 11, 20),
-        paid_view().header.issued_at,
         Decimal("-5.00"),
         Decimal("-0.95"),
         Decimal("-5.95"),

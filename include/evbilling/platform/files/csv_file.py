@@ -66,8 +66,7 @@ class CsvFile:
         problems = self._problems(header)
         if damage and not problems.count:
             problems.add(Problem(self.name, damage))
-        if problems.count:
-            raise problems.error()
+        problems.raise_any()
 
     def _arrow_batches(self, stream: _CountingStream) -> Iterator[pa.RecordBatch]:
         names = list(self.table.column_names)
@@ -109,8 +108,7 @@ class CsvFile:
                 if header.count(name) != 1:
                     missing = f"is missing; the header is {text.splitlines()[0][:200]!r}"
                     problems.add(Problem(self.name, "is there twice" if name in header else missing, "line 1", name))
-        if problems.count:
-            raise problems.error()
+        problems.raise_any()
         return header
 
 

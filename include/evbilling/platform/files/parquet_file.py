@@ -52,8 +52,7 @@ class ParquetFile:
                         yield checked.batch
             except (pa.ArrowInvalid, OSError) as error:
                 problems.add(Problem(self.name, f"is damaged: {error}"))
-            if problems.count:
-                raise problems.error()
+            problems.raise_any()
 
     def _open(self, source: IO[bytes]) -> Any:
         try:
@@ -73,8 +72,7 @@ class ParquetFile:
                 found = schema.field(column.name).type
                 reason = f"is of type {found}; {_WANTED[column.type]}"
                 problems.add(Problem(self.name, reason, column=column.name))
-        if problems.count:
-            raise problems.error()
+        problems.raise_any()
 
 
 _WANTED = {

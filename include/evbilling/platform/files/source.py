@@ -17,7 +17,7 @@ from evbilling.platform.files.tables import copy_batches, open_tables
 from evbilling.platform.postgres import PostgresSource
 from evbilling.platform.source import INVENTORY_TABLES
 from evbilling.storage import public_name
-from evbilling.warehouse import connected
+from evbilling.warehouse import connected, select_value
 
 _TYPES = {
     "text": "text",
@@ -43,15 +43,11 @@ def copied_source(
     with connected(warehouse_url, what="warehouse") as connection:
         # Shards of one run ask at the same time: the first copies, the others wait for its commit.
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (prefix,))
-        missing = [table for table in tables if not _is_copied(connection, prefix + table.name)]
+        copied = "select to_regclass(%s) is not null"
+        missing = [t for t in tables if not select_value(connection, copied, f"staging.{prefix}{t.name}")]
         if missing:
             _copy(connection, folder_url, prefix, missing)
     return PostgresSource(warehouse_url, schema="staging", prefix=prefix, label=public_name(folder_url), tables=tables)
-
-
-def _is_copied(connection: psycopg.Connection[Any], name: str) -> bool:
-    present = connection.execute("select to_regclass(%s) is not null", (f"staging.{name}",)).fetchone()
-    return bool(present and present[0])
 
 
 def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str, tables: Sequence[Table]) -> None:

@@ -20,7 +20,7 @@ from evbilling.platform.contract import TABLES, Table
 from evbilling.platform.files.csv_file import CsvFile
 from evbilling.platform.files.folders import Folder, GuardedFile, open_folder
 from evbilling.platform.files.parquet_file import ParquetFile
-from evbilling.problems import BadFiles, Problem, Problems
+from evbilling.problems import Problem, Problems
 from evbilling.storage import public_name
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -104,12 +104,9 @@ def open_tables(folder_url: str) -> dict[str, TableFile]:
     problems = Problems()
     files: dict[str, TableFile] = {}
     for table in TABLES:
-        try:
+        with problems.collecting():
             files[table.name] = _find(folder, table)
-        except BadFiles as error:
-            problems.merge(error.problems)
-    if problems.count:
-        raise problems.error(public_name(folder_url))
+    problems.raise_any(public_name(folder_url))
     return files
 
 
@@ -124,13 +121,10 @@ def check_files(folder_url: str) -> dict[str, TableFile]:
     files = open_tables(folder_url)
     problems = Problems()
     for file in files.values():
-        try:
+        with problems.collecting():
             for _ in file.batches():
                 pass
-        except BadFiles as error:
-            problems.merge(error.problems)
-    if problems.count:
-        raise problems.error(public_name(folder_url))
+    problems.raise_any(public_name(folder_url))
     return files
 
 

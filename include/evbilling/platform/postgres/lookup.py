@@ -15,9 +15,9 @@ from evbilling.paging import Page, make_page
 from evbilling.platform.contract import ACCOUNT, APP_USER, Table
 from evbilling.platform.inventory import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory
 from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser
-from evbilling.platform.postgres.queries import relations, select, snapshot
+from evbilling.platform.postgres.queries import WHAT, relations, select
 from evbilling.platform.source import CountWindow
-from evbilling.warehouse import compose, connected, fetch_all
+from evbilling.warehouse import compose, connected, fetch_all, snapshot
 
 # How long a page waits for a query.
 _TIMEOUT_SECONDS = 20
@@ -64,7 +64,7 @@ class PostgresLookup:
 
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
         values = {"account_id": account_id, "first": window.first, "last": window.last}
-        with snapshot(self._url) as cursor:
+        with snapshot(self._url, what=WHAT) as cursor:
             found: list[pa.Table] = []
             for name, schema in (("account_chargers", CHARGER_ROWS), ("account_connectors", CONNECTOR_ROWS)):
                 cursor.execute(compose(f"platform/{name}", **relations(), **values).as_string(None))
@@ -77,7 +77,7 @@ class PostgresLookup:
 
     @contextmanager
     def _connection(self) -> Generator[psycopg.Connection[Any]]:
-        with connected(self._url, what="charging platform") as connection:
+        with connected(self._url, what=WHAT) as connection:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_TIMEOUT_SECONDS}s'".encode())
             yield connection

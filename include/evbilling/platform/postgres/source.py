@@ -27,9 +27,9 @@ from evbilling.platform.inventory import (
     repeated_chargers,
     with_conflicts,
 )
-from evbilling.platform.postgres.queries import SCHEMA, relations, select, snapshot
+from evbilling.platform.postgres.queries import SCHEMA, WHAT, relations, select
 from evbilling.platform.source import INVENTORY_TABLES, CountWindow, Part, PartRead, Survey
-from evbilling.warehouse import compose, connected, fetch_all, shown
+from evbilling.warehouse import compose, connected, fetch_all, shown, snapshot
 
 # Postgres places a row of a hash-partitioned table by hashtextextended(key, this seed) plus this constant; of a power
 # of two of partitions only the low bits count. Attaching a wrongly placed shard would fail, never go unnoticed.
@@ -58,7 +58,7 @@ class PostgresSource:
         self._relations = relations(schema, prefix)
 
     def _connected(self) -> Any:
-        return connected(self._url, what="charging platform")
+        return connected(self._url, what=WHAT)
 
     def _query(self, name: str, **parts: object) -> str:
         """The text of a query on the source's relations, for the bulk driver, which binds no arrays."""
@@ -113,13 +113,15 @@ class PostgresSource:
         shared: list[str] = []
         counted_twice: list[str] = []
         strays = 0
-        with snapshot(self._url) as cursor:
+        with snapshot(self._url, what=WHAT) as cursor:
             cursor.execute(self._query("chargers", **values))
             chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
             cursor.execute(self._query("connectors", **values))
             connectors = _by_shard(cursor.fetch_record_batch(), part, CONNECTOR_HISTORY)
             cursor.execute(self._query("part_counts", **values))
-            self._require_all(part, cursor.fetchone(), chargers, connectors)
+            charger_rows, connector_rows = cursor.fetchone()
+            self._require_all(f"chargers in part {part.number}", charger_rows, _rows(chargers))
+            self._require_all(f"connectors in part {part.number}", connector_rows, _rows(connectors))
             # Each shard's rows are let go when they are put together: all together they would be in memory twice.
             for number in part.shard_numbers:
                 found = one_chunk(chargers.pop(number), CHARGER_HISTORY)
@@ -143,16 +145,14 @@ class PostgresSource:
         )
         return PartRead(shards, orphans, tuple(examples or ()))
 
-    def _require_all(self, part: Part, reported: Sequence[int], *arrived: dict[int, list[pa.RecordBatch]]) -> None:
-        """Raise `SetFault` unless as many chargers and connectors arrived as the source itself counts."""
-        for thing, said, shards in zip(("chargers", "connectors"), reported, arrived, strict=True):
-            came = sum(batch.num_rows for batches in shards.values() for batch in batches)
-            if said != came:
-                raise SetFault(
-                    f"the source reports {said:,} {thing} in part {part.number}, {came:,} arrived",
-                    where=self.label,
-                    fix="run the period again; nothing was published",
-                )
+    def _require_all(self, things: str, reported: int, arrived: int) -> None:
+        """Raise `SetFault` unless as many rows arrived as the source itself counts."""
+        if reported != arrived:
+            raise SetFault(
+                f"the source reports {reported:,} {things}, {arrived:,} arrived",
+                where=self.label,
+                fix="run the period again; nothing was published",
+            )
 
     def read_charges(
         self,
@@ -172,7 +172,7 @@ class PostgresSource:
         }
         arrived = 0
         # Counted beside the reading. Charges go on coming in meanwhile: what is counted must be what was read.
-        with snapshot(self._url) as cursor, ThreadPoolExecutor(1) as beside:
+        with snapshot(self._url, what=WHAT) as cursor, ThreadPoolExecutor(1) as beside:
             cursor.execute("select pg_export_snapshot()")
             counting = beside.submit(self._counted_charges, cursor.fetchone()[0], values)
             cursor.execute(self._query("charges", **values))
@@ -180,16 +180,11 @@ class PostgresSource:
                 keep(pa.Table.from_batches([batch]))
                 arrived += batch.num_rows
             counted = counting.result()
-        if (reported := int(counted["charges"].sum())) != arrived:
-            raise SetFault(
-                f"the source reports {reported:,} charges, {arrived:,} arrived",
-                where=self.label,
-                fix="run the period again; nothing was published",
-            )
+        self._require_all("charges", int(counted["charges"].sum()), arrived)
         return counted
 
     def _counted_charges(self, moment: str, values: dict[str, str]) -> pd.DataFrame:
-        with snapshot(self._url, moment) as cursor:
+        with snapshot(self._url, what=WHAT, exported=moment) as cursor:
             cursor.execute(self._query("charge_counts", **values))
             counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
         return counted
@@ -205,6 +200,10 @@ def _by_shard(batches: Iterable[pa.RecordBatch], part: Part, schema: pa.Schema) 
             if mine.num_rows:
                 kept.append(mine.cast(schema))
     return shards
+
+
+def _rows(shards: dict[int, list[pa.RecordBatch]]) -> int:
+    return sum(batch.num_rows for batches in shards.values() for batch in batches)
 
 
 def _chargers_of_repeated(inventory: pa.Table) -> list[str]:

@@ -1,15 +1,11 @@
 """One billing month at a glance: its figures and its state in words."""
 
 from evbilling.read_models.month.figures import (
-    AGES,
-    STATUSES,
     AgeFigure,
     BilledMonth,
     Check,
     FailureFigure,
     LeftOut,
-    LeftOutFigure,
-    MonthLine,
     MonthOverview,
     StatusFigure,
 )
@@ -17,15 +13,11 @@ from evbilling.read_models.month.reading import month_overview, months
 from evbilling.read_models.month.state import month_state
 
 __all__ = [
-    "AGES",
-    "STATUSES",
     "AgeFigure",
     "BilledMonth",
     "Check",
     "FailureFigure",
     "LeftOut",
-    "LeftOutFigure",
-    "MonthLine",
     "MonthOverview",
     "StatusFigure",
     "month_overview",

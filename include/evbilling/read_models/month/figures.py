@@ -155,7 +155,6 @@ class MonthRun:
     state: str
     actor: str
     opened_at: datetime
-    settled_at: datetime | None
     failure: str | None
     warnings: int
     differing: int

@@ -1,6 +1,6 @@
 """What proposed billing terms would come to for one account."""
 
-from evbilling.read_models.preview.preview import Outcome, Preview
+from evbilling.read_models.preview.preview import Preview
 from evbilling.read_models.preview.reading import preview_terms
 
-__all__ = ["Outcome", "Preview", "preview_terms"]
+__all__ = ["Preview", "preview_terms"]

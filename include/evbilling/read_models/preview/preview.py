@@ -22,8 +22,6 @@ from evbilling.platform.inventory import AccountHistory, CountInstants, account_
 from evbilling.scope import RULE_REASONS, billed_accounts, decide
 from evbilling.settings.terms import BillingTerms
 
-_AC_DC = ("AC", "DC")
-
 
 @dataclass(frozen=True, slots=True)
 class Excluded:

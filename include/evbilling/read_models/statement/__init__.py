@@ -1,21 +1,13 @@
 """What one statement says, for its page, its PDF and its mail."""
 
 from evbilling.read_models.statement.csv_export import lines_csv
-from evbilling.read_models.statement.lines import (
-    charger_page,
-    corrected_page,
-    excluded_by_rule,
-    excluded_page,
-    item_page,
-    line_page,
-)
-from evbilling.read_models.statement.reading import MOST_CHARGERS, MOST_ITEMS, show_statement
+from evbilling.read_models.statement.lines import charger_page, corrected_page, excluded_page, item_page
+from evbilling.read_models.statement.reading import show_statement
 from evbilling.read_models.statement.view import (
     ACCOUNT,
     CONNECTOR,
     CORRECTION,
     MOST_COUNTED,
-    Attempt,
     CorrectedConnector,
     ExcludedConnector,
     Header,
@@ -28,10 +20,7 @@ __all__ = [
     "ACCOUNT",
     "CONNECTOR",
     "CORRECTION",
-    "MOST_CHARGERS",
     "MOST_COUNTED",
-    "MOST_ITEMS",
-    "Attempt",
     "CorrectedConnector",
     "ExcludedConnector",
     "Header",
@@ -40,10 +29,8 @@ __all__ = [
     "StatementView",
     "charger_page",
     "corrected_page",
-    "excluded_by_rule",
     "excluded_page",
     "item_page",
-    "line_page",
     "lines_csv",
     "show_statement",
 ]

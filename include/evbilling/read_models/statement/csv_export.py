@@ -5,53 +5,75 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from operator import attrgetter, itemgetter
-from typing import Any, Literal, TypeVar
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 import psycopg
 
-from evbilling.csv_output import Cell, csv_chunks
+from evbilling.csv_output import csv_chunks
 from evbilling.errors import NotReady
 from evbilling.paging import all_rows
-from evbilling.read_models.statement.labels import rule_says
 from evbilling.read_models.statement.lines import corrected_page, excluded_page, item_page, line_page
 from evbilling.read_models.statement.view import ACCOUNT, CORRECTION, Header, Item
 
 Reading = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
 Lines = Literal["billed", "excluded"]
 
-T = TypeVar("T")
-K = TypeVar("K")
-
 _PAGE_ROWS = 5_000
 
-_ACCOUNT = (
-    "Statement",
-    "Kind",
-    "Item",
-    "Occurred at (UTC)",
-    "Description",
-    "Currency",
-    "Net",
-    "Tax",
-    "Total",
-    "Settled before",
-)
-_CORRECTION = (
-    "Correction",
-    "Corrects",
-    "Charger",
-    "Connector",
-    "Power type",
-    "Currency",
-    "Before",
-    "Now",
-    "Difference",
-    "Rule",
-    "Why",
-)
-_BILLED = ("Statement", "Period", "Account", "Charger", "Connector", "Power type", "Currency", "Net")
-_EXCLUDED = ("Period", "Account", "Charger", "Connector", "Power type", "Rule", "Why")
+
+class _Row(NamedTuple):
+    """A row of the file: a line, and the header of its statement."""
+
+    header: Header
+    line: Any
+
+
+# Each column's heading, and where its value is in a `_Row`.
+_ITEMS = {
+    "Statement": "header.statement_id",
+    "Kind": "line.kind",
+    "Item": "line.item_id",
+    "Occurred at (UTC)": "line.occurred_at",
+    "Description": "line.description",
+    "Currency": "header.currency",
+    "Net": "line.net",
+    "Tax": "line.tax",
+    "Total": "line.total",
+    "Settled before": "line.settled",
+}
+_CORRECTED = {
+    "Correction": "header.statement_id",
+    "Corrects": "header.corrects",
+    "Charger": "line.charger_id",
+    "Connector": "line.connector_id",
+    "Power type": "line.power_type",
+    "Currency": "header.currency",
+    "Before": "line.before",
+    "Now": "line.after",
+    "Difference": "line.difference",
+    "Rule": "line.rule_id",
+    "Why": "line.why",
+}
+_BILLED = {
+    "Statement": "header.statement_id",
+    "Period": "header.period",
+    "Account": "header.account_id",
+    "Charger": "line.charger_id",
+    "Connector": "line.connector_id",
+    "Power type": "line.power_type",
+    "Currency": "header.currency",
+    "Net": "line.price",
+}
+_EXCLUDED = {
+    "Period": "header.period",
+    "Account": "header.account_id",
+    "Charger": "line.charger_id",
+    "Connector": "line.connector_id",
+    "Power type": "line.power_type",
+    "Rule": "line.rule_id",
+    "Why": "line.says",
+}
 
 
 def lines_csv(reading: Reading, header: Header, *, is_archived: bool, what: Lines = "billed") -> Iterator[bytes]:
@@ -64,85 +86,34 @@ def lines_csv(reading: Reading, header: Header, *, is_archived: bool, what: Line
             f"the lines of {header.period} are archived",
             fix="the operator finds them in the files described in docs/runbooks/archiving.md",
         )
+    lines: Iterator[Any]
     if header.kind == ACCOUNT:
-        return csv_chunks(_ACCOUNT, _items(reading, header))
-    if header.kind == CORRECTION:
-        return csv_chunks(_CORRECTION, _corrected(reading, header))
-    return (
-        csv_chunks(_BILLED, _billed(reading, header))
-        if what == "billed"
-        else csv_chunks(_EXCLUDED, _excluded(reading, header))
-    )
+        columns, lines = _ITEMS, _items(reading, header)
+    elif header.kind == CORRECTION:
+        read = partial(corrected_page, correction_id=header.statement_id)
+        columns, lines = _CORRECTED, _connectors(reading, header, read)
+    elif what == "billed":
+        columns, lines = _BILLED, _connectors(reading, header, line_page)
+    else:
+        columns, lines = _EXCLUDED, _connectors(reading, header, excluded_page)
+    cells = attrgetter(*columns.values())
+    return csv_chunks(tuple(columns), (cells(_Row(header, line)) for line in lines))
 
 
-def _billed(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
-    for charger, line in _all(reading, partial(line_page, header=header), lambda row: (row[0], row[1].connector_id)):
-        yield (
-            header.statement_id,
-            header.period,
-            header.account_id,
-            charger,
-            line.connector_id,
-            line.power_type,
-            header.currency,
-            line.price,
-        )
-
-
-def _excluded(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
-    for row in _all(reading, partial(excluded_page, header=header), attrgetter("charger_id", "connector_id")):
-        yield (
-            header.period,
-            header.account_id,
-            row.charger_id,
-            row.connector_id,
-            row.power_type,
-            row.rule_id,
-            rule_says(row.rule_id),
-        )
-
-
-def _corrected(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
-    read = partial(corrected_page, header=header, correction_id=header.statement_id)
-    for row in _all(reading, read, attrgetter("charger_id", "connector_id")):
-        yield (
-            header.statement_id,
-            header.corrects,
-            row.charger_id,
-            row.connector_id,
-            row.power_type,
-            header.currency,
-            row.before,
-            row.after,
-            row.difference,
-            row.rule_id,
-            row.why,
-        )
-
-
-def _items(reading: Reading, header: Header) -> Iterator[tuple[Cell, ...]]:
-    def read(connection: psycopg.Connection[Any], *, after: int | None, most: int) -> list[tuple[int, Item]]:
-        offset = after or 0
-        return list(enumerate(item_page(connection, header, offset=offset, most=most), offset + 1))
-
-    for _, item in _all(reading, read, itemgetter(0)):
-        yield (
-            header.statement_id,
-            item.kind,
-            item.item_id,
-            item.occurred_at,
-            item.description,
-            header.currency,
-            item.net,
-            item.tax,
-            item.total,
-            item.settled,
-        )
-
-
-def _all(reading: Reading, read: Callable[..., Sequence[T]], key: Callable[[T], K]) -> Iterator[T]:
-    def page(after: K | None) -> Sequence[T]:
+def _connectors(reading: Reading, header: Header, read: Callable[..., Sequence[Any]]) -> Iterator[Any]:
+    def page(after: tuple[str, int] | None) -> Sequence[Any]:
         with reading() as connection:
-            return read(connection, after=after, most=_PAGE_ROWS)
+            return read(connection, header, after=after, most=_PAGE_ROWS)
 
-    return all_rows(page, key)
+    return all_rows(page, attrgetter("charger_id", "connector_id"))
+
+
+def _items(reading: Reading, header: Header) -> Iterator[Item]:
+    offset = 0
+    while True:
+        with reading() as connection:
+            page = item_page(connection, header, offset=offset, most=_PAGE_ROWS)
+        if not page:
+            return
+        yield from page
+        offset += len(page)

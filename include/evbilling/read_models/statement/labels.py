@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from evbilling.payments.retries.declines import explain
 
 ITEM_LABELS = {
@@ -42,14 +44,19 @@ def outcome_says(outcome: str, decline_code: str | None) -> str:
     return explain(decline_code) if outcome == "declined" else _OUTCOMES.get(outcome, outcome)
 
 
-def plan_says(*, is_planned: bool, reason_id: str, detail: str) -> str:
-    """When a failed statement is retried automatically, or why it isn't, in one sentence."""
+def plan_says(planned_at: datetime | None, reason_id: str, detail: str) -> str:
+    """When a failed statement is retried automatically, or why it isn't, in one or two sentences."""
     because = detail.rstrip(".")
     if reason_id == "TO-BE-PLANNED":
         return f"The next automatic retry is still to be scheduled: {because}."
-    if is_planned:
-        return f"Automatic retry scheduled: {because}."
-    return f"No automatic retry: {because}."
+    if planned_at is None:
+        return f"No automatic retry: {because}."
+    at = planned_at.astimezone(UTC)
+    # The planner's detail ends with the time as well.
+    for ending in ("next try from", "not before"):
+        because = because.removesuffix(f": {ending} {at:%Y-%m-%d %H:%M} UTC")
+    scheduled = f"Automatic retry scheduled for {at.day} {at:%b %Y, %H:%M} UTC."
+    return f"{scheduled} {because[:1].upper()}{because[1:]}."
 
 
 def rule_says(rule_id: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import psycopg
 
 from evbilling.money import from_minor
-from evbilling.read_models.statement.labels import item_label, rule_says
+from evbilling.read_models.statement.labels import rule_says
 from evbilling.read_models.statement.view import (
     MOST_COUNTED,
+    BilledConnector,
     ChargerLines,
     CorrectedConnector,
     ExcludedByRule,
@@ -21,7 +21,7 @@ from evbilling.read_models.statement.view import (
     ItemTotals,
     Line,
 )
-from evbilling.warehouse import fetch_dicts
+from evbilling.warehouse import fetch_dicts, select_value
 
 # No charger has more outlets; a faulty source must not fill the memory.
 MOST_CONNECTORS = 200
@@ -58,16 +58,10 @@ def charger_page(
 
 def line_page(
     connection: psycopg.Connection[Any], header: Header, *, after: tuple[str, int] | None = None, most: int
-) -> tuple[tuple[str, Line], ...]:
-    """The billed connectors with their chargers, after that charger and connector, `most` at most."""
-    rows = _rows_after(connection, "lines", after, most, period=header.period, account=header.account_id)
-    return tuple(
-        (
-            row["charger_id"],
-            Line(row["connector_id"], row["power_type"], from_minor(row["unit_price_minor"], header.minor_unit)),
-        )
-        for row in rows
-    )
+) -> tuple[BilledConnector, ...]:
+    """The billed connectors, after that charger and connector, `most` at most."""
+    of = {"period": header.period, "account": header.account_id, "minor_unit": header.minor_unit}
+    return tuple(BilledConnector(**row) for row in _rows_after(connection, "lines", after, most, **of))
 
 
 def charger_count(connection: psycopg.Connection[Any], header: Header) -> int:
@@ -99,56 +93,35 @@ def corrected_page(
     most: int,
 ) -> tuple[CorrectedConnector, ...]:
     """The connectors that a correction changes, after that charger and connector, `most` at most."""
-    rows = _rows_after(connection, "correction_lines", after, most, correction=correction_id)
-    return tuple(_corrected(row, header.minor_unit) for row in rows)
+    of = {"correction": correction_id, "minor_unit": header.minor_unit}
+    rows = _rows_after(connection, "correction_lines", after, most, **of)
+    return tuple(map(_corrected, rows))
 
 
 def corrected_count(connection: psycopg.Connection[Any], header: Header) -> int:
     """The number of connectors that the correction changes."""
     query = "select count(*) from billing.correction_line where correction_id = %s"
-    row = connection.execute(query, (header.statement_id,)).fetchone()
-    return int(row[0]) if row else 0
+    return int(select_value(connection, query, header.statement_id))
 
 
 def item_page(connection: psycopg.Connection[Any], header: Header, *, offset: int = 0, most: int) -> tuple[Item, ...]:
     """The items of an account statement in its order, from `offset` on, `most` at most."""
-    return tuple(
-        Item(
-            row["item_kind"], row["item_id"], row["occurred_at"], row["description"], *_amounts(row, header.minor_unit)
-        )
-        for row in _rows(connection, "items", statement=header.statement_id, offset=offset, most=most)
-    )
+    rows = _rows(connection, "items", statement=header.statement_id, offset=offset, most=most)
+    return tuple(Item(**row) for row in rows)
 
 
 def item_totals(connection: psycopg.Connection[Any], header: Header) -> tuple[ItemTotals, ...]:
     """The totals of an account statement's items by kind, in its order."""
-    return tuple(
-        ItemTotals(row["item_kind"], item_label(row["item_kind"]), row["items"], *_amounts(row, header.minor_unit))
-        for row in _rows(connection, "item_totals", statement=header.statement_id)
-    )
+    return tuple(ItemTotals(**row) for row in _rows(connection, "item_totals", statement=header.statement_id))
 
 
-def _amounts(row: dict[str, Any], minor_unit: int) -> list[Decimal]:
-    return [from_minor(row[f"{name}_minor"], minor_unit) for name in ("net", "tax", "total", "settled")]
-
-
-def _corrected(row: dict[str, Any], minor_unit: int) -> CorrectedConnector:
-    before, after = row["before_minor"], row["after_minor"]
-    if after is not None:
-        why = None
-    elif row["rule_id"]:
+def _corrected(row: dict[str, Any]) -> CorrectedConnector:
+    is_there, why = row.pop("is_there"), None
+    if row["rule_id"]:
         why = rule_says(row["rule_id"])
-    else:
-        why = "The connector is no longer the account's" if not row["is_there"] else None
-    return CorrectedConnector(
-        row["charger_id"],
-        row["connector_id"],
-        row["power_type"],
-        None if before is None else from_minor(before, minor_unit),
-        None if after is None else from_minor(after, minor_unit),
-        row["rule_id"],
-        why,
-    )
+    elif not is_there:
+        why = "The connector is no longer the account's"
+    return CorrectedConnector(**row, why=why)
 
 
 def _rows(connection: psycopg.Connection[Any], name: str, **values: object) -> list[dict[str, Any]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import psycopg
 
 from evbilling.errors import NotReady
-from evbilling.money import from_minor
 from evbilling.read_models.statement import lines
-from evbilling.read_models.statement.labels import outcome_says, plan_says, trigger_label
 from evbilling.read_models.statement.view import (
     ACCOUNT,
     CONNECTOR,
@@ -26,36 +24,15 @@ from evbilling.read_models.statement.view import (
     StatementView,
     Terms,
 )
-from evbilling.warehouse import fetch_dicts
+from evbilling.warehouse import fetch_as, fetch_dicts, select_row
+
+T = TypeVar("T")
 
 # A PDF lists no more than this; it has the totals of the rest.
 MOST_CHARGERS = 1_000
 MOST_ITEMS = 1_000
 # The number of its connectors that a correction shows on the statement that it corrects.
 _MOST_BESIDE = 200
-
-_AS_STORED = (
-    "statement_id",
-    "kind",
-    "type_label",
-    "account_id",
-    "account_name",
-    "financial_admin_id",
-    "period",
-    "revision",
-    "statement_date",
-    "time_zone",
-    "count_instant",
-    "issued_at",
-    "currency",
-    "minor_unit",
-    "tax_rate",
-    "status",
-    "ac_count",
-    "dc_count",
-    "code_version",
-    "run_id",
-)
 
 
 def show_statement(
@@ -79,12 +56,15 @@ def show_statement(
             where="warehouse",
             fix="look up its id in the list of statements; ids begin with A, S or C",
         )
-    header = _header(found[0])
+    (row,) = found
+    is_archived = row.pop("archived_at") is not None
+    terms = Terms(**{field.name: row.pop(field.name) for field in fields(Terms)})
+    header = Header(**row, terms=terms if row["kind"] == CONNECTOR else None)
     is_small = count_excluded_up_to is None or (header.connector_count or 0) <= count_excluded_up_to
     return _with_parts(
         connection,
         header,
-        is_archived=found[0]["archived_at"] is not None,
+        is_archived=is_archived,
         chargers=chargers,
         items=items,
         is_excluded_counted=is_small,
@@ -103,7 +83,7 @@ def _with_parts(
     is_connector, is_account, is_correction = (header.kind == k for k in (CONNECTOR, ACCOUNT, CORRECTION))
     # The decisions of a period belong to the account's only connector statement of revision 0.
     has_lines = is_connector and header.revision == 0 and not is_archived
-    payments = _payments(connection, header) if is_connector else ()
+    payments = _read(connection, Payment, "payments", header) if is_connector else ()
     return StatementView(
         header=header,
         is_archived=is_connector and is_archived,
@@ -112,7 +92,7 @@ def _with_parts(
         excluded=lines.excluded_by_rule(connection, header) if has_lines and is_excluded_counted else (),
         is_excluded_counted=has_lines and is_excluded_counted,
         payments=payments,
-        attempts=_attempts(connection, header) if is_connector else (),
+        attempts=_read(connection, Attempt, "attempts", header) if is_connector else (),
         plan=_plan(connection, header) if is_connector else None,
         corrections=_corrections(connection, header) if is_connector else (),
         listed_on=_listed_on(connection, header, payments) if not is_account else (),
@@ -126,72 +106,20 @@ def _with_parts(
     )
 
 
-def _header(row: dict[str, Any]) -> Header:
-    major = partial(from_minor, decimals_of_currency=row["minor_unit"])
-    terms = None
-    if row["kind"] == CONNECTOR:
-        terms = Terms(
-            fee=major(row["fee_minor"]),
-            dc_fee=major(row["dc_fee_minor"]),
-            exclude_closed=row["exclude_closed"],
-            exclude_private=row["exclude_private"],
-            set_by=row["terms_set_by"],
-            set_at=row["terms_set_at"],
-            effective_from=row["terms_effective_from"],
-        )
-    return Header(
-        **{name: row[name] for name in _AS_STORED},
-        net=major(row["net_minor"]),
-        tax=major(row["tax_minor"]),
-        total=major(row["total_minor"]),
-        paid=row["paid_amount"],
-        balance=row["balance_due"],
-        terms=terms,
-        corrects=row["corrects_statement_id"],
-    )
-
-
-def _payments(connection: psycopg.Connection[Any], header: Header) -> tuple[Payment, ...]:
-    rows = _rows(connection, "payments", statement=header.statement_id)
-    return tuple(Payment(**row) for row in rows)
-
-
-def _attempts(connection: psycopg.Connection[Any], header: Header) -> tuple[Attempt, ...]:
-    rows = _rows(connection, "attempts", statement=header.statement_id)
-    return tuple(
-        Attempt(
-            **row,
-            trigger_label=trigger_label(row["trigger"]),
-            says=outcome_says(row["outcome"], row["decline_code"]),
-        )
-        for row in rows
-    )
+def _read(connection: psycopg.Connection[Any], kind: type[T], name: str, header: Header) -> tuple[T, ...]:
+    """The rows of a query about the statement."""
+    return tuple(fetch_as(connection, kind, f"read_models/statement/{name}", statement=header.statement_id))
 
 
 def _plan(connection: psycopg.Connection[Any], header: Header) -> RetryPlan | None:
     query = "select planned_at, reason_id, detail from finance.payment_plans where statement_id = %s"
     row = connection.execute(query, (header.statement_id,)).fetchone()
-    if row is None:
-        return None
-    planned_at, reason_id, detail = row
-    says = plan_says(is_planned=planned_at is not None, reason_id=reason_id, detail=detail)
-    return RetryPlan(planned_at, reason_id, says)
+    return None if row is None else RetryPlan(*row)
 
 
 def _corrections(connection: psycopg.Connection[Any], header: Header) -> tuple[Correction, ...]:
-    major = partial(from_minor, decimals_of_currency=header.minor_unit)
     return tuple(
-        Correction(
-            row["statement_id"],
-            row["statement_date"],
-            row["issued_at"],
-            major(row["net_minor"]),
-            major(row["tax_minor"]),
-            major(row["total_minor"]),
-            row["reason"],
-            row["line_count"],
-            lines.corrected_page(connection, header, row["statement_id"], most=_MOST_BESIDE),
-        )
+        Correction(**row, lines=lines.corrected_page(connection, header, row["statement_id"], most=_MOST_BESIDE))
         for row in _rows(connection, "corrections", statement=header.statement_id)
     )
 
@@ -207,15 +135,13 @@ def _listed_on(
 
 
 def _original(connection: psycopg.Connection[Any], header: Header) -> StatementRef:
-    query = "select statement_id, period::text, statement_date from billing.statement where statement_id = %s"
-    row = connection.execute(query, (header.corrects,)).fetchone()
-    assert row is not None  # ruff: ignore[assert]  # a correction's foreign key
-    return StatementRef(*row)
+    query = "select statement_id, statement_date from billing.statement where statement_id = %s"
+    return StatementRef(*select_row(connection, query, header.corrects))
 
 
 def _run(connection: psycopg.Connection[Any], header: Header) -> RunRecord:
-    (row,) = _rows(connection, "run", run=header.run_id)
-    return RunRecord(**(row | {"warnings": tuple(row["warnings"])}))
+    (run,) = fetch_as(connection, RunRecord, "read_models/statement/run", run=header.run_id)
+    return run
 
 
 def _audit(connection: psycopg.Connection[Any], header: Header) -> tuple[AuditEvent, ...]:

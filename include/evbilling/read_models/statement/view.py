@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from evbilling.read_models.statement.labels import item_label, outcome_says, plan_says, rule_says, trigger_label
+
 CONNECTOR, ACCOUNT, CORRECTION = "connector", "account", "correction"
 
 # More chargers than this aren't counted: counting a million takes seconds, and the number isn't needed.
@@ -74,11 +76,6 @@ class Header:
         """Connectors billed; None for other kinds."""
         return None if self.ac_count is None or self.dc_count is None else self.ac_count + self.dc_count
 
-    @property
-    def is_collected(self) -> bool:
-        """True if the statement is a debt of its own, to be charged and paid."""
-        return self.kind == CONNECTOR
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -106,6 +103,16 @@ class ChargerLines:
 
 
 @dataclass(frozen=True, slots=True)
+class BilledConnector:
+    """One billed connector of the account."""
+
+    charger_id: str
+    connector_id: int
+    power_type: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ExcludedByRule:
     """The number of the account's connectors that a rule excluded, and the rule in words."""
 
@@ -123,6 +130,11 @@ class ExcludedConnector:
     power_type: str | None
     rule_id: str
 
+    @property
+    def says(self) -> str:
+        """The rule in words."""
+        return rule_says(self.rule_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:
@@ -139,7 +151,6 @@ class Payment:
     recorded_at: datetime
     reference: str | None
     reversed_at: datetime | None = None
-    reversed_by: str | None = None
     reverses_payment_id: str | None = None
 
     @property
@@ -150,31 +161,42 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to charge the statement; `says` is its outcome in words, `trigger_label` what started it."""
+    """One attempt to charge the statement."""
 
     attempt_no: int
     trigger: str
-    trigger_label: str
     requested_by: str
     requested_at: datetime
     amount: Decimal
     outcome: str
-    says: str
     decline_code: str | None
-    decline_class: str | None
     payment_method: str | None
     gateway_payment_id: str | None
-    sent_at: datetime | None
     settled_at: datetime | None
+
+    @property
+    def trigger_label(self) -> str:
+        """What started it, in words."""
+        return trigger_label(self.trigger)
+
+    @property
+    def says(self) -> str:
+        """Its outcome in one sentence."""
+        return outcome_says(self.outcome, self.decline_code)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """When the statement is retried automatically; `planned_at` None: not, or not yet, for the reason in `says`."""
+    """When the statement is retried automatically; `planned_at` None: not, or not yet, for the reason in `detail`."""
 
     planned_at: datetime | None
     reason_id: str
-    says: str
+    detail: str
+
+    @property
+    def says(self) -> str:
+        """The plan in one or two sentences."""
+        return plan_says(self.planned_at, self.reason_id, self.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +226,6 @@ class Correction:
 
     statement_id: str
     statement_date: date
-    issued_at: datetime
     net: Decimal
     tax: Decimal
     total: Decimal
@@ -218,7 +239,6 @@ class StatementRef:
     """A reference to another statement."""
 
     statement_id: str
-    period: str
     statement_date: date
 
 
@@ -244,12 +264,16 @@ class ItemTotals:
     """The number and the totals of the items of one kind."""
 
     kind: str
-    label: str
     item_count: int
     net: Decimal
     tax: Decimal
     total: Decimal
     settled: Decimal
+
+    @property
+    def label(self) -> str:
+        """What the items of the kind are called."""
+        return item_label(self.kind)
 
     @property
     def moves(self) -> Decimal:
@@ -267,10 +291,8 @@ class RunRecord:
     period: str
     state: str
     actor: str
-    source: str
     opened_at: datetime
-    settled_at: datetime | None
-    warnings: tuple[str, ...]
+    warnings: list[str]
     has_validation_page: bool
     expectation_count: int
     failed_critical: int
@@ -281,13 +303,10 @@ class RunRecord:
 class AuditEvent:
     """Something that was done, by whom and why."""
 
-    event_id: int
     occurred_at: datetime
     actor: str
     action: str
-    subject_id: str
     reason: str
-    run_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,9 +90,9 @@ class StatementFilter:
             *((field, value) for field, value in single if value),
         ]
 
-    def query(self, *more: tuple[str, str]) -> str:
-        """The filter as the part of an address after its question mark, with `more` fields."""
-        return urlencode([*self.pairs(), *more])
+    def query(self) -> str:
+        """The filter as the part of an address after its question mark."""
+        return urlencode(self.pairs())
 
 
 def _last(pairs: Pairs, field: str) -> str:

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from types import EllipsisType
-from typing import Any, TypeAlias
+from itertools import starmap
+from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import class_row
 
 from evbilling.errors import BadInput
-from evbilling.money import from_minor
 from evbilling.paging import make_page
 from evbilling.period import Period
 from evbilling.read_models.statement_list.filters import TYPE_LABELS, Place, Sort, StatementFilter
@@ -36,9 +35,6 @@ BY_STATEMENT = Sort()
 # A text that more accounts contain is too short to filter by.
 MOST_ACCOUNTS = 500
 _EXPORTED_AT_ONCE = 2_000
-
-# The accounts that a filter's text matches (None: it has no text), or ... if they weren't looked up yet.
-Accounts: TypeAlias = list[str] | EllipsisType | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +80,6 @@ class ListedStatement(StatementLine):
 
 
 @dataclass(frozen=True, slots=True)
-class StatementPage:
-    """Statements in order, and the places for `after` and `before` of the pages around; None: there is none."""
-
-    rows: list[ListedStatement]
-    next: str | None
-    previous: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Totals:
     """Totals of the filtered statements of one kind and currency. Only connector statements have a balance."""
 
@@ -107,6 +94,19 @@ class Totals:
     def type_label(self) -> str:
         """The kind in finance's words."""
         return TYPE_LABELS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """Statements in order, and the places for `after` and `before` of the pages around; None: there is none.
+
+    `totals` are those of all filtered statements, by currency and kind.
+    """
+
+    rows: list[ListedStatement]
+    next: str | None
+    previous: str | None
+    totals: list[Totals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,50 @@ def choices(connection: psycopg.Connection[Any]) -> Choices:
     return Choices(periods or [], currencies or [])
 
 
-def find_accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) -> list[str] | None:
-    """The ids of the accounts that the filter's text matches; None if it has no text.
+def list_statements(
+    connection: psycopg.Connection[Any],
+    wanted: StatementFilter,
+    sort: Sort = BY_STATEMENT,
+    *,
+    after: str | None = None,
+    before: str | None = None,
+    limit: int = PAGE_ROWS,
+) -> StatementPage:
+    """The page after or before a place of another page, or the first page.
 
-    Raises `BadInput` about the field `account` if there are more than `MOST_ACCOUNTS`.
+    Raises `BadInput` for a place of another sort order, and about the field `account` if its text is in the ids or
+    names of more than `MOST_ACCOUNTS`.
     """
+    token = before or after
+    place = Place.parse(token, sort) if token else None
+    forward = before is None
+    accounts = _accounts(connection, wanted)
+    found = _page(connection, wanted, sort, accounts, place, forward=forward, limit=limit + 1)
+    page = make_page(found, limit, is_first=place is None, backwards=not forward)
+    first, last = (page.rows[0].token(sort), page.rows[-1].token(sort)) if page.rows else (token, token)
+    return StatementPage(
+        _details(connection, page.rows),
+        last if page.has_later else None,
+        first if page.has_earlier else None,
+        _totals(connection, wanted, accounts),
+    )
+
+
+def export_rows(
+    connection: psycopg.Connection[Any], wanted: StatementFilter, sort: Sort = BY_STATEMENT
+) -> Iterator[StatementLine]:
+    """All filtered statements, in order; read a few thousand at a time, within the connection's transaction.
+
+    Raises `BadInput` about the field `account`, as `list_statements` does.
+    """
+    query = composed("export", **export_parts(wanted, sort, _accounts(connection, wanted)))
+    with connection.cursor(name="statements_export", row_factory=class_row(StatementLine)) as cursor:
+        cursor.itersize = _EXPORTED_AT_ONCE
+        yield from cursor.execute(query)
+
+
+def _accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) -> list[str] | None:
+    """The ids of the accounts that the filter's text matches; None if it has no text."""
     if not wanted.account:
         return None
     rows = fetch_all(connection, "read_models/statement_list/accounts", text=wanted.account, most=MOST_ACCOUNTS)
@@ -143,33 +182,6 @@ def find_accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) 
             fix="give a longer text",
         )
     return [row[0] for row in rows]
-
-
-def list_statements(
-    connection: psycopg.Connection[Any],
-    wanted: StatementFilter,
-    sort: Sort = BY_STATEMENT,
-    *,
-    after: str | None = None,
-    before: str | None = None,
-    limit: int = PAGE_ROWS,
-    accounts: Accounts = ...,
-) -> StatementPage:
-    """The page after or before a place of another page, or the first page.
-
-    `accounts`: the result of `find_accounts`, if it is known already. Raises `BadInput` for a place of another sort
-    order, and as `find_accounts` does.
-    """
-    token = before or after
-    place = Place.parse(token, sort) if token else None
-    forward = before is None
-    accounts = find_accounts(connection, wanted) if accounts is ... else accounts
-    found = _page(connection, wanted, sort, accounts, place, forward=forward, limit=limit + 1)
-    page = make_page(found, limit, is_first=place is None, backwards=not forward)
-    first, last = (page.rows[0].token(sort), page.rows[-1].token(sort)) if page.rows else (token, token)
-    return StatementPage(
-        _details(connection, page.rows), last if page.has_later else None, first if page.has_earlier else None
-    )
 
 
 def _page(
@@ -198,61 +210,11 @@ def _page(
 
 def _details(connection: psycopg.Connection[Any], places: list[Place]) -> list[ListedStatement]:
     ids = [place.statement_id for place in places]
-    with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(composed("details", ids=ids))
-        found = {row["statement_id"]: _listed(row) for row in cursor}
+    with connection.cursor(row_factory=class_row(ListedStatement)) as cursor:
+        found = {listed.statement_id: listed for listed in cursor.execute(composed("details", ids=ids))}
     return [found[statement_id] for statement_id in ids]
 
 
-def totals(connection: psycopg.Connection[Any], wanted: StatementFilter, *, accounts: Accounts = ...) -> list[Totals]:
-    """The totals of all filtered statements, by currency and kind; `accounts` as for `list_statements`."""
-    name, parts = totals_parts(wanted, find_accounts(connection, wanted) if accounts is ... else accounts)
-    return [
-        Totals(kind, currency, statements, connectors, from_minor(int(total), unit), from_minor(int(balance), unit))
-        for kind, currency, unit, statements, connectors, total, balance in connection.execute(composed(name, **parts))
-    ]
-
-
-def export_rows(
-    connection: psycopg.Connection[Any], wanted: StatementFilter, sort: Sort = BY_STATEMENT
-) -> Iterator[StatementLine]:
-    """All filtered statements, in order; read a few thousand at a time, within the connection's transaction."""
-    query = composed("export", **export_parts(wanted, sort, find_accounts(connection, wanted)))
-    with connection.cursor(name="statements_export", row_factory=dict_row) as cursor:
-        cursor.itersize = _EXPORTED_AT_ONCE
-        cursor.execute(query)
-        for row in cursor:
-            yield StatementLine(**_fields(row))
-
-
-_PLAIN = (
-    "statement_id",
-    "kind",
-    "account_id",
-    "account_name",
-    "financial_admin_id",
-    "period",
-    "statement_date",
-    "issued_at",
-    "connectors",
-    "currency",
-    "status",
-    "corrects_statement_id",
-)
-
-
-def _fields(row: dict[str, Any]) -> dict[str, Any]:
-    amounts = {
-        name: None if row[f"{name}_minor"] is None else from_minor(row[f"{name}_minor"], row["minor_unit"])
-        for name in ("total", "paid", "balance")
-    }
-    return {name: row[name] for name in _PLAIN} | amounts
-
-
-def _listed(row: dict[str, Any]) -> ListedStatement:
-    return ListedStatement(
-        **_fields(row),
-        has_failed=row["has_failed"],
-        is_under_way=row["is_under_way"],
-        is_marked_as_paid=row["is_marked_as_paid"],
-    )
+def _totals(connection: psycopg.Connection[Any], wanted: StatementFilter, accounts: list[str] | None) -> list[Totals]:
+    name, parts = totals_parts(wanted, accounts)
+    return list(starmap(Totals, connection.execute(composed(name, **parts))))

@@ -1,5 +1,5 @@
 -- What was done with a statement, by whom and why, and how its month was issued, in order, for its page.
-select event_id, occurred_at, actor, action, subject_id, reason, run_id
+select occurred_at, actor, action, reason
 from finance.audit_events
 where subject_id = %(statement)s or (subject_id = %(period)s and run_id = %(run)s)
 order by event_id;

@@ -1,6 +1,7 @@
 -- A page of the connectors that a correction changes, in key order, for the pages and PDFs of the correction and of the
 -- corrected statement. Starts after the given charger and connector, null for the beginning.
-select charger_id, connector_id, power_type, before_minor, after_minor, rule_id, is_there
+select charger_id, connector_id, power_type, billing.major(before_minor, %(minor_unit)s::smallint) as before,
+       billing.major(after_minor, %(minor_unit)s::smallint) as after, rule_id, is_there
 from billing.correction_line
 where correction_id = %(correction)s
   and (%(charger)s::text is null or (charger_id, connector_id) > (%(charger)s, %(connector)s::integer))

@@ -3,10 +3,12 @@
 select s.statement_id, s.kind, f.type_label, s.account_id, s.account_name, s.financial_admin_id,
        s.period::text as period,
        s.revision, s.statement_date, s.time_zone, s.count_instant, s.issued_at, s.currency, s.minor_unit,
-       s.fee_minor, s.dc_fee_minor, s.exclude_closed, s.exclude_private, s.tax_rate, s.ac_count, s.dc_count,
-       s.net_minor, s.tax_minor, s.total_minor, f.paid_amount, f.balance_due, f.status, s.corrects_statement_id,
-       s.code_version, s.run_id, g.actor as terms_set_by, g.recorded_at as terms_set_at,
-       g.effective_from::text as terms_effective_from,
+       billing.major(s.net_minor, s.minor_unit) as net, billing.major(s.tax_minor, s.minor_unit) as tax,
+       billing.major(s.total_minor, s.minor_unit) as total, s.tax_rate, f.paid_amount as paid, f.balance_due as balance,
+       f.status, s.ac_count, s.dc_count, s.corrects_statement_id as corrects, s.code_version, s.run_id,
+       billing.major(s.fee_minor, s.minor_unit) as fee, billing.major(s.dc_fee_minor, s.minor_unit) as dc_fee,
+       s.exclude_closed, s.exclude_private, g.actor as set_by, g.recorded_at as set_at,
+       g.effective_from::text as effective_from,
        (select a.dropped_at from billing.archived_period a where a.period = s.period) as archived_at
 from billing.statement s
 join finance.statements f on f.statement_id = s.statement_id

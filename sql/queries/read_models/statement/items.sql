@@ -1,7 +1,8 @@
 -- A page of an account statement's items in the order of the statement (opening balance, statements, corrections,
 -- charges, payments; each by time), for its page and PDF.
-select item_kind, item_id, occurred_at, description, currency, minor_unit, net_minor, tax_minor, total_minor,
-       settled_minor
+select item_kind as kind, item_id, occurred_at, description, billing.major(net_minor, minor_unit) as net,
+       billing.major(tax_minor, minor_unit) as tax, billing.major(total_minor, minor_unit) as total,
+       billing.major(settled_minor, minor_unit) as settled
 from billing.account_statement_item
 where statement_id = %(statement)s
 order by array_position(

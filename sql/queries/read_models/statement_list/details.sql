@@ -1,8 +1,9 @@
 -- What a page shows of its statements, and what decides which actions are offered, for the page Driver Statements. The
 -- ids are literals, so that the planner looks at no other period.
 select s.statement_id, s.kind, s.account_id, s.account_name, s.financial_admin_id, s.period::text as period,
-       s.statement_date, s.issued_at, l.connectors, s.currency, s.minor_unit, s.total_minor, l.paid_minor,
-       l.balance_minor, coalesce(l.status::text, 'Issued') as status, s.corrects_statement_id,
+       s.statement_date, s.issued_at, l.connectors, s.currency, billing.major(s.total_minor, s.minor_unit) as total,
+       billing.major(l.paid_minor, s.minor_unit) as paid, billing.major(l.balance_minor, s.minor_unit) as balance,
+       coalesce(l.status::text, 'Issued') as status, s.corrects_statement_id,
        coalesce(l.has_failed, false) as has_failed,
        exists (select from billing.payment_attempt a
                where a.statement_id = s.statement_id and a.outcome in ('pending', 'unknown')) as is_under_way,
