@@ -76,7 +76,7 @@ def account_statements() -> None:
         """Write the tie-out, drop the staging tables, update the asset."""
         return steps.close_run(issued)
 
-    @task
+    @task(pool=GATEWAY_POOL)
     def plan_retries() -> list[str]:
         """Open an attempt for every failed payment that may still succeed, in batches."""
         return payments.plan_month_end(get_current_context())

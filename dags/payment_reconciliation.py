@@ -7,7 +7,8 @@ Asks the gateway what became of charges without a known outcome, and compares it
 
 **What it does**: ask gateway → compare. A charge without an outcome is settled only by what the gateway lists: it was
 made, it was declined, or, after an hour, it never took place. Every difference in money is a break: charged but not
-recorded, recorded but not charged, another amount, charged twice, refunded.
+recorded, recorded but not charged, another amount, charged twice, refunded. While charging is on hold because the
+warehouse was restored from a backup, `compare` goes back as far as anything is due, and lifts the hold.
 
 **Re-run**: safe at any time; it only reads at the gateway. `days` looks further back.
 

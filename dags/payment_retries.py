@@ -39,7 +39,7 @@ require_release("0.1.0")
     doc_md=__doc__,
 )
 def payment_retries() -> None:
-    @task
+    @task(pool=GATEWAY_POOL)
     def plan_retries() -> list[str]:
         """Plan every failed statement anew and open the attempts that are due, in batches."""
         return payments.plan_due(get_current_context())

@@ -28,12 +28,15 @@ def plan_month_end(context: Mapping[str, Any]) -> list[str]:
 
 def plan_due(context: Mapping[str, Any]) -> list[str]:
     """Plan anew, and open the attempts that are due; returns the batches to be sent. A dry run only says them."""
-    from evbilling.payments import due_retries, open_retries
+    from evbilling.payments import due_retries, open_hold, open_retries
     from evbilling_airflow.connections import payment_services
 
     with payment_services() as services:
         retries = due_retries(services, services.now())
         if context["params"]["dry_run"]:
+            with services.warehouse() as connection:
+                if why := open_hold(connection):
+                    log.warning("charging is on hold, so nothing would be tried now: %s", why)
             _say_all(retries)
             return ["dry run"]
         return open_retries(services, retries, "planned", _planned(context), actor(context))

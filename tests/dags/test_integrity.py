@@ -39,8 +39,10 @@ MAPPED = {"extract_inventory", "apply_scope_rules"}
 MONTH_END = ["assemble", "validate", "issue_statements", "close_run", "plan_retries", "send_retries", "record"]
 CALLS_THE_GATEWAY = {
     ("connector_statements", "charge"),
+    ("account_statements", "plan_retries"),
     ("account_statements", "send_retries"),
     ("account_statements", "record"),
+    ("payment_retries", "plan_retries"),
     ("payment_retries", "send_retries"),
     ("payment_retries", "record"),
     ("payment_reconciliation", "ask_gateway"),

@@ -143,11 +143,14 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         connection.execute(
             """update public.schema_version set version_num = '0015';
                create function billing.number_statement_drafts(bigint, bigint) returns void language sql return null;
-               create function billing.attach_statement_tables(text) returns void language sql return null"""
+               create function billing.attach_statement_tables(text) returns void language sql return null;
+               drop table billing.lost_payment, billing.charging_hold, billing.charging_server cascade"""
         )
-    before = state()
-    assert migrate(warehouse_db.admin_url) == ["0016_merged_functions"]
-    assert state() == before
+    before, objects_before = state()
+    assert migrate(warehouse_db.admin_url) == ["0016_merged_functions", "0017_charging_hold"]
+    after, objects_after = state()
+    assert {table: after[table] for table in before} == before
+    assert set(objects_before) <= set(objects_after)
     assert one(warehouse_db.admin_url, "select to_regproc('billing.number_statement_drafts')") is None
     assert one(warehouse_db.admin_url, "select to_regproc('billing.attach_statement_tables')") is None
     bill(services, "2026-11")

@@ -7,6 +7,8 @@ from pathlib import Path
 import psycopg
 
 from evbilling.platform import TABLES
+from evbilling.platform.files import open_tables
+from evbilling.platform.files.checks import arrow_schema
 
 
 def as_files(platform_url: str, folder: Path) -> str:
@@ -21,3 +23,16 @@ def as_files(platform_url: str, folder: Path) -> str:
                 for block in copy:
                     file.write(block)
     return str(folder)
+
+
+def as_parquet(folder: str) -> str:
+    """The CSV files of a folder turned into Parquet files, in place; returns the folder."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name, file in open_tables(folder).items():
+        batches = list(file.batches())
+        schema = batches[0].schema if batches else arrow_schema(file.table)
+        pq.write_table(pa.Table.from_batches(batches, schema=schema), Path(folder) / f"{name}.parquet")
+        (Path(folder) / f"{name}.csv").unlink()
+    return folder

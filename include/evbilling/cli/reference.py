@@ -30,6 +30,8 @@ PLAN_REASONS: dict[str, str] = {
     planner.NEEDS_CUSTOMER: "the customer has to act first; none until the payment method changes, or by Re-Bill",
     planner.UNKNOWN_DECLINE: "it was declined more than once for a reason that isn't given; none, or by Re-Bill",
     planner.GIVEN_UP: "it was tried as often as makes sense; none, or by Re-Bill",
+    planner.PAYER_UNCLEAR: "the financial admin isn't clearly a user of its account: the platform has rows that "
+    "differ, or the user of another account; none until that is corrected in the platform",
 }
 
 

@@ -16,13 +16,16 @@ from evbilling.errors import BadInput, NotReady, SetFault
 from evbilling.period import Period
 from evbilling.platform import SHARD_ROWS, CountWindow, InventorySource, Survey, parts_for, shards_for
 from evbilling.run_steps import RunRequest
-from evbilling.scope import as_of_snapshot, billed_accounts
+from evbilling.scope import as_of_snapshot, billed_accounts, shared_customers
 from evbilling.services import Services
 from evbilling.settings import terms_in_force
 from evbilling.warehouse import runs, select_value
 from evbilling.warehouse.runs import Run
 
 log = logging.getLogger(__name__)
+
+# The log names this many customers that pay for several accounts.
+_NAMED = 5
 
 
 def open_run(services: Services, request: RunRequest, *, now: datetime, shard_rows: int = SHARD_ROWS) -> dict[str, Any]:
@@ -56,12 +59,13 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         terms = _terms(connection, request.period)
         snapshot = runs.latest_settled_run(connection, period)
         month_before = runs.latest_settled_run(connection, str(request.period.shifted(-1)))
-    accounts, window, survey = _survey(source, terms, request.period)
+    accounts, window, survey, shared = _survey(source, terms, request.period)
     _require_counted(request.period, accounts, window, now)
     facts = {
         "accounts": len(accounts),
         "connector_rows": survey.connector_rows,
         "homeless_chargers": survey.homeless_chargers,
+        "shared_customers": len(shared),
         "first_count": window.first.isoformat(),
         "last_count": window.last.isoformat(),
         "previous_extracted": month_before.facts.get("extracted") if month_before else None,
@@ -73,6 +77,12 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         shards, facts["snapshot_of_run"] = billed_from.shard_count, billed_from.run_id
         accounts = as_of_snapshot(accounts, run_steps.accounts_of(services, billed_from))
         log.info("%s is older than the source's history: billing the snapshot of run %s", period, billed_from.run_id)
+    if shared:
+        log.warning(
+            "%s customers of the gateway pay for several accounts each, for example %s; check that it is meant",
+            len(shared),
+            ", ".join(shared[:_NAMED]),
+        )
     stored = services.evidence.put_table(
         run_steps.evidence_folder(period, run_id), "accounts", pa.Table.from_pandas(accounts, preserve_index=False)
     )
@@ -104,8 +114,10 @@ def _terms(connection: psycopg.Connection[Any], period: Period) -> pd.DataFrame:
     return terms
 
 
-def _survey(source: InventorySource, terms: pd.DataFrame, period: Period) -> tuple[pd.DataFrame, CountWindow, Survey]:
-    """The accounts to bill, the window of their counts, and the source's own figures of its inventory."""
+def _survey(
+    source: InventorySource, terms: pd.DataFrame, period: Period
+) -> tuple[pd.DataFrame, CountWindow, Survey, list[str]]:
+    """The accounts to bill, the window of their counts, the source's own figures, customers of several accounts."""
     platform_accounts = source.read_accounts()
     users = source.read_users(terms["financial_admin_id"].dropna().unique().tolist())
     accounts = billed_accounts(platform_accounts, users, terms, period, {})
@@ -115,7 +127,7 @@ def _survey(source: InventorySource, terms: pd.DataFrame, period: Period) -> tup
     survey = source.survey(window)
     if survey.nameless_chargers:
         accounts = billed_accounts(platform_accounts, users, terms, period, survey.nameless_chargers)
-    return accounts, window, survey
+    return accounts, window, survey, shared_customers(accounts, users)
 
 
 def _require_counted(period: Period, accounts: pd.DataFrame, window: CountWindow, now: datetime) -> None:

@@ -94,5 +94,7 @@ def _period_frame(run: runs.Run, drafts: Drafts, orphans: int) -> pd.DataFrame:
         "decided": [int(counts["billed"].sum() + counts["excluded"].sum())],
         "orphans": [orphans],
         "homeless_chargers": [int(run.facts["homeless_chargers"])],
+        # A run that was opened by an earlier release has no such fact.
+        "shared_customers": [int(run.facts.get("shared_customers", 0))],
         "change_percent": [round(100 * (extracted - previous) / previous, 2) if previous else None],
     }).astype({"change_percent": float})

@@ -124,6 +124,11 @@ def period_suite() -> ExpectationSuite:
                 max_value=0,
                 **_warning("Every charger belongs to an account that the platform knows"),
             ),
+            gxe.ExpectColumnValuesToBeBetween(
+                column="shared_customers",
+                max_value=0,
+                **_warning("No customer of the gateway pays for several accounts"),
+            ),
             _between(
                 "orphans",
                 "No more connectors under no known charger than the limit",

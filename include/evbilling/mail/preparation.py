@@ -62,7 +62,7 @@ class Preparer:
         return [self._pool.submit(self._prepare, row) for row in rows]
 
     def _prepare(self, row: ReservedMail) -> PreparedMail:
-        address = self.recipients.address_of(row.financial_admin_id)
+        address = self.recipients.address_of(row.financial_admin_id, row.account_id)
         if isinstance(address, str):
             return PreparedMail(row, refused=address)
         try:
@@ -82,7 +82,7 @@ class Preparer:
             self._connection(), row.statement_id, **({"chargers": 0, "items": 0} if is_notice else {})
         )
         locale = locale_of(self.recipients.countries.get(row.account_id))
-        name = self.recipients.name_of(row.financial_admin_id)
+        name = self.recipients.name_of(row.financial_admin_id, row.account_id)
         letter = write_letter(row.kind, view, locale, self.issuer, name, row.attempt_no)
         pdf = None if is_notice else self._pdf(view, locale, name or "")
         own_id = message_id(self.installation_id, row.mail_id, self.sender)

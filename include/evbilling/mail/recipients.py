@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from evbilling.platform import AppUser
+from evbilling.platform import Users
 from evbilling.platform.access import read_accounts, read_users
 
 # The standard allows a quoted local part ("a b"@…), but nobody uses one: it is refused.
@@ -57,13 +57,15 @@ def mask_in(text: str, address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Users and the countries of accounts, by id. Those that the platform doesn't have are missing."""
+    """Users, and the countries of accounts by id. Those that the platform doesn't have are missing."""
 
-    users: dict[str, AppUser]
+    users: Users
     countries: dict[str, str | None]
 
-    def address_of(self, user_id: str) -> Address | str:
-        """The user's address, or the reason why there is none."""
+    def address_of(self, user_id: str, account_id: str) -> Address | str:
+        """The address of an account's financial admin, or the reason why there is none."""
+        if why := self.users.why_not_own(user_id, account_id):
+            return why
         user = self.users.get(user_id)
         if user is None:
             return f"the platform no longer has the user {user_id}; choose another financial admin"
@@ -75,9 +77,9 @@ class Recipients:
             f"the platform's e-mail address for {user_id} isn't valid; correct it there"
         )
 
-    def name_of(self, user_id: str) -> str | None:
-        """The user's name, if the platform has one."""
-        user = self.users.get(user_id)
+    def name_of(self, user_id: str, account_id: str) -> str | None:
+        """The name of an account's financial admin, if the platform has one."""
+        user = self.users.own(user_id, account_id)
         return user.full_name if user else None
 
 
@@ -87,6 +89,6 @@ def read_recipients(platform_url: str, user_ids: Collection[str], account_ids: C
     Raises `BadInput` if the platform breaks the contract, `TransientError` if it doesn't answer.
     """
     return Recipients(
-        {user.user_id: user for user in read_users(platform_url, set(user_ids))},
+        read_users(platform_url, set(user_ids)),
         {account.account_id: account.country for account in read_accounts(platform_url, set(account_ids))},
     )

@@ -101,8 +101,8 @@ def _results(services: Services, rows: Sequence[tuple[Any, ...]]) -> list[Action
     admins = {row[5] for row in rows if row[5]}
     recipients = read_recipients(services.platform_url, admins, set()) if admins else None
     results = []
-    for statement_id, kind, _, _, _, admin, does in rows:
-        address = recipients.address_of(admin) if recipients and admin else None
+    for statement_id, kind, _, _, account_id, admin, does in rows:
+        address = recipients.address_of(admin, account_id) if recipients and admin else None
         result = ActionResult(Action.SEND_MAIL, statement_id, _CODES[does], mail_kind=kind)
         if isinstance(address, str):
             if result.is_done:

@@ -4,6 +4,7 @@ Rooms: `gateway` (Stripe, amounts, pace), `retries` (declines, planner, plans), 
 """
 
 from evbilling.payments.charge import charge_period
+from evbilling.payments.hold import open_hold
 from evbilling.payments.reconciliation import (
     compare,
     periods_with_payments,
@@ -22,6 +23,7 @@ __all__ = [
     "compare",
     "due_retries",
     "month_end_retries",
+    "open_hold",
     "open_payment_services",
     "open_retries",
     "periods_with_payments",

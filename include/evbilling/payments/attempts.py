@@ -18,6 +18,8 @@ from evbilling.payments.gateway.amounts import chargeable_step
 from evbilling.payments.gateway.interface import ChargeResult, Outcome
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries.declines import classify
+from evbilling.payments.retries.planner import PAYER_UNCLEAR
+from evbilling.warehouse import execute
 
 log = logging.getLogger(__name__)
 
@@ -85,13 +87,15 @@ def open_attempts(
 ) -> list[Opened]:
     """Open an attempt for each debt that may be tried; commits every thousand. In the order of the debts' ids.
 
-    `before_commit` sees each thousand while nobody else can touch them; if it raises, they aren't opened.
+    `payers` are by statement. Without a clear payer there is no attempt, and no customer is told of one: the statement
+    is planned, so that it is tried once the payer is clear. `before_commit` sees each thousand while nobody else can
+    touch them; if it raises, they aren't opened.
     """
     opened: list[Opened] = []
     for start in range(0, len(debts), OPENED_AT_ONCE):
         part = debts[start : start + OPENED_AT_ONCE]
-        nobody = Payer("", None, None)
-        of = [payers.get(debt.financial_admin_id, nobody) for debt in part]
+        clear = [debt for debt in part if not payers[debt.statement_id].unclear]
+        of = [payers[debt.statement_id] for debt in clear]
         rows = connection.execute(
             "select * from billing.open_attempts(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
@@ -101,18 +105,39 @@ def open_attempts(
                 occasion.actor,
                 occasion.reason,
                 cap,
-                [debt.statement_id for debt in part],
+                [debt.statement_id for debt in clear],
                 [payer.customer for payer in of],
                 [payer.payment_method for payer in of],
-                [chargeable_step(debt.currency) for debt in part],
+                [chargeable_step(debt.currency) for debt in clear],
             ),
         ).fetchall()
-        part_opened = list(starmap(Opened, rows))
+        unclear = _refuse_unclear(connection, [debt for debt in part if payers[debt.statement_id].unclear], payers)
+        part_opened = sorted([*starmap(Opened, rows), *unclear], key=lambda one: one.statement_id)
         if before_commit:
             before_commit(part_opened)
         connection.commit()
         opened += part_opened
     return opened
+
+
+def _refuse_unclear(
+    connection: psycopg.Connection[Any], debts: Sequence[Debt], payers: Mapping[str, Payer]
+) -> list[Opened]:
+    """The refusals of debts without a clear payer, each planned with the reason while something is due on it."""
+    due = [debt.statement_id for debt in debts if debt.balance_minor > 0]
+    if due:
+        execute(connection, "payments/lock_plans", statements=due)
+        execute(
+            connection,
+            "payments/plans",
+            statements=due,
+            planned=[None] * len(due),
+            reasons=[PAYER_UNCLEAR] * len(due),
+            details=[payers[statement_id].unclear for statement_id in due],
+        )
+    return [
+        Opened(debt.statement_id, None, "payer_unclear" if debt.balance_minor > 0 else "paid", None) for debt in debts
+    ]
 
 
 def count_refusals(opened: Sequence[Opened]) -> dict[str, int]:

@@ -21,8 +21,9 @@ def charge_period(services: PaymentServices, period: Period, *, actor: str, now:
 
     Returns {"opened", "refused": {reason: count}, "succeeded", "declined": {class: count}, "unknown",
     "not_ok": [check]}; safe to repeat:
-    what was charged before isn't charged again. Raises `BadInput` if the gateway refuses the key, `TransientError` if
-    it doesn't answer; no attempt is opened then, or what is open stays and the next call goes on with it.
+    what was charged before isn't charged again. Raises `BadInput` if the gateway refuses the key, `NotReady` while
+    charging is on hold, `TransientError` if the gateway doesn't answer; no attempt is opened then, or what is open
+    stays and the next call goes on with it.
     """
     name = f"issue {period}"
     occasion = Occasion("issue", name, name, actor, f"connector statements of {period}")
@@ -30,6 +31,7 @@ def charge_period(services: PaymentServices, period: Period, *, actor: str, now:
         debts = plans.load_debts(connection, period=str(period), occasion=name)
     if debts:
         services.gateway.check()
+        services.require_charging()
     payers = services.payers_of(debts)
     with services.warehouse() as connection:
         opened = attempts.open_attempts(connection, occasion, debts, payers, services.policy.most_in_30_days)

@@ -19,6 +19,7 @@ from evbilling.errors import TransientError
 from evbilling.payments import attempts
 from evbilling.payments.attempts import Claimed
 from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway, Lease, NotSentError, Outcome
+from evbilling.payments.hold import require_charging
 from evbilling.payments.retries.declines import classify
 from evbilling.services import Services
 
@@ -73,15 +74,16 @@ def collect(
 ) -> Collected:
     """Send the batch's pending attempts and record what became of them; returns the count of answers.
 
-    Raises `BadInput` if the gateway refuses our key, `TransientError` if it stops answering: what was not sent then
-    stays pending, and the same call goes on with it.
+    Raises `BadInput` if the gateway refuses our key, `NotReady` while charging is on hold, `TransientError` if the
+    gateway stops answering: what was not sent then stays pending, and the same call goes on with it.
     """
     collected = Collected()
     with services.warehouse() as connection:
         # Only if there is something to send: a month without a debt needs no gateway.
         if not attempts.count_waiting(connection, batch):
             return collected
-        gateway.check()
+        # It asks the gateway, so it also finds out whether that takes our key.
+        require_charging(services, gateway)
         installation = str(connection.execute("select installation_id from billing.installation").fetchone()[0])  # type: ignore[index]
         connection.commit()
         with ThreadPoolExecutor(workers, thread_name_prefix="charge") as pool:

@@ -20,6 +20,7 @@ from evbilling.errors import Mismatch
 from evbilling.money import from_minor, minor_unit
 from evbilling.payments import attempts
 from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome
+from evbilling.payments.hold import CLOCK_SLACK, attempt_number, note, statement_of
 from evbilling.payments.retries.declines import NOT_CHARGED
 from evbilling.payments.services import PaymentServices
 from evbilling.warehouse import execute, execute_many, fetch_all, fetch_one
@@ -29,13 +30,9 @@ log = logging.getLogger(__name__)
 
 # A charge that isn't listed may still be on its way; it counts as not made only after this.
 MIN_AGE = timedelta(hours=1)
-# Clocks differ: ours says when we asked, the gateway's when the payment was made.
-_CLOCK_SLACK = timedelta(minutes=10)
 _KEPT_AT_ONCE = 1_000
 _RECORDED_AT_ONCE = 200
 _BREAKS_NAMED = 20
-# The largest number that an attempt can have, and one more than its digits.
-_LARGEST_ID, _DIGITS = 2**63 - 1, 20
 
 WHAT_TO_DO = {
     "charged_not_recorded": "the gateway has charged it and we have no such payment; refund it at the gateway, or mark "
@@ -74,9 +71,10 @@ class Break:
 def copy_payments(services: PaymentServices, since: datetime) -> int:
     """Copy the gateway's list of payments that this warehouse asked for, made since then; returns how many.
 
-    A payment of before that isn't on the list any more is marked as gone.
+    A payment of before that isn't on the list any more is marked as gone. If one shows that the warehouse was restored
+    from a backup, charging is on hold from then on.
     """
-    count = 0
+    count, is_on_hold = 0, False
     with services.warehouse() as connection:
         installation, begun_at = connection.execute(
             "select installation_id::text, clock_timestamp() from billing.installation"
@@ -90,6 +88,7 @@ def copy_payments(services: PaymentServices, since: datetime) -> int:
         )
         while part := list(islice(ours, _KEPT_AT_ONCE)):
             _keep(connection, part)
+            is_on_hold = note(connection, part)
             connection.commit()
             count += len(part)
         connection.execute(
@@ -97,6 +96,8 @@ def copy_payments(services: PaymentServices, since: datetime) -> int:
                where created_at >= %s and seen_at < %s and gone_at is null""",
             (since, begun_at),
         )
+    if is_on_hold:
+        log.warning("charging is on hold, see finance.charging_holds; a full comparison lifts the hold")
     return count
 
 
@@ -114,7 +115,7 @@ def settle_unknown(
                where outcome in ('pending', 'unknown')"""
         ).fetchone()
     oldest, listed_at = row or (None, now)
-    copied = copy_payments(services, min(since, oldest or since) - _CLOCK_SLACK)
+    copied = copy_payments(services, min(since, oldest or since) - CLOCK_SLACK)
     with services.warehouse() as connection:
         found = fetch_all(connection, "payments/unsettled", listed_at=listed_at, min_age=min_age.total_seconds())
         answers = [(row[0], answer) for row in found if (answer := _answer(*row[2:])) is not None]
@@ -166,17 +167,32 @@ def _answer(
 def compare(services: PaymentServices, since: datetime) -> list[Break]:
     """List anew what the gateway has, and keep every break with what is recorded; returns the open ones.
 
-    Of breaks found before, those that are no longer there are marked as gone.
+    Of breaks found before, those that are no longer there are marked as gone. While charging is on hold all payments
+    are compared that a debt may have, whatever `since` is; then the hold is lifted.
     """
     with services.warehouse() as connection:
+        note(connection, [])
+        hold, reach = fetch_one(connection, "payments/hold")
         # Breaks found earlier are looked at again, however old: only so do they go once they are put right.
         listed_at, oldest = fetch_one(connection, "payments/oldest_break")
-    since = min(since, oldest or since)
-    copy_payments(services, since - _CLOCK_SLACK)
+    since = min(since, oldest or since, reach if hold is not None else since)
+    copy_payments(services, since - CLOCK_SLACK)
     with services.warehouse() as connection:
-        breaks = list(starmap(Break, fetch_all(connection, "payments/breaks", since=since, listed_at=listed_at)))
-        _keep_breaks(connection, breaks)
-    return breaks
+        hold_now, _ = fetch_one(connection, "payments/hold")
+        if hold_now == hold:
+            breaks = list(starmap(Break, fetch_all(connection, "payments/breaks", since=since, listed_at=listed_at)))
+            _keep_breaks(connection, breaks)
+            if hold is not None:
+                lost = connection.execute("select billing.lift_hold(%s, %s, %s)", (hold, since, listed_at)).fetchone()
+                log.warning(
+                    "charging was on hold: all payments since %s are compared, %s of them aren't recorded here; the "
+                    "hold is lifted",
+                    f"{since:%Y-%m-%d}",
+                    lost and lost[0],
+                )
+            return breaks
+    # The list shows that the warehouse was restored: what lies before `since` is to be compared too.
+    return compare(services, since)
 
 
 def tie_out_payments(services: PaymentServices, periods: Iterable[str]) -> dict[str, list[str]]:
@@ -226,17 +242,11 @@ def _keep(connection: psycopg.Connection[Any], listed: Sequence[GatewayPayment])
         currencies=[p.currency for p in payments],
         created=[p.created_at for p in payments],
         customers=[p.customer for p in payments],
-        attempts=[_number(p.metadata.get("evbilling_attempt")) for p in payments],
-        statements=[p.metadata.get("evbilling_statement") for p in payments],
+        attempts=[attempt_number(p) for p in payments],
+        statements=[statement_of(p) for p in payments],
         codes=[p.decline_code for p in payments],
         advice=[p.advice_code for p in payments],
     )
-
-
-def _number(text: str | None) -> int | None:
-    """The number of an attempt; None for what can't be one: metadata can be changed at the gateway by hand."""
-    number = int(text) if text and text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
-    return number if 0 < number <= _LARGEST_ID else None
 
 
 def _keep_breaks(connection: psycopg.Connection[Any], breaks: Sequence[Break]) -> None:

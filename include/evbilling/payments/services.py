@@ -13,6 +13,7 @@ import psycopg
 from evbilling.payments.attempts import Debt
 from evbilling.payments.collection import LEASE_SECONDS, WORKERS, Collected, collect
 from evbilling.payments.gateway.interface import ClosedGateway, Gateway, GatewaySettings
+from evbilling.payments.hold import require_charging
 from evbilling.payments.payers import Payer, read_payers
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import Policy
@@ -41,9 +42,14 @@ class PaymentServices:
         return self.base.now()
 
     def payers_of(self, debts: Iterable[Debt]) -> dict[str, Payer]:
-        """The payers of these debts by user id, as the platform has them now."""
-        users = {debt.financial_admin_id for debt in debts}
-        return read_payers(self.base.platform_url, users) if users else {}
+        """Who pays each of these debts, by statement, as the platform has them now."""
+        admins = {debt.statement_id: (debt.financial_admin_id, debt.account_id) for debt in debts}
+        payers = read_payers(self.base.platform_url, set(admins.values())) if admins else {}
+        return {statement_id: payers[admin] for statement_id, admin in admins.items()}
+
+    def require_charging(self) -> None:
+        """Return if charges may be made; raises `NotReady` while charging is on hold after a restore."""
+        require_charging(self.base, self.gateway)
 
     def collect(self, batch: str) -> Collected:
         """Send the batch's pending charges and record the answers."""

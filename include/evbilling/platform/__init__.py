@@ -16,7 +16,7 @@ from evbilling.platform.contract import (
     TABLES,
     Table,
 )
-from evbilling.platform.lookup import MOST_USERS, AccountRow, AppUser, PlatformLookup
+from evbilling.platform.lookup import MOST_USERS, AccountRow, AppUser, PlatformLookup, Users
 from evbilling.platform.source import (
     CHARGE_TABLES,
     INVENTORY_TABLES,
@@ -53,6 +53,7 @@ __all__ = [
     "PlatformLookup",
     "Survey",
     "Table",
+    "Users",
     "parts_for",
     "shards_for",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from evbilling.platform.contract import ACCOUNT, APP_USER, Table
-from evbilling.platform.lookup import AccountRow, AppUser, PlatformLookup
+from evbilling.platform.lookup import AccountRow, AppUser, PlatformLookup, Users
 from evbilling.platform.source import INVENTORY_TABLES
 
 if TYPE_CHECKING:
@@ -42,16 +42,19 @@ def open_lookup(platform_url: str) -> PlatformLookup:
     return FileLookup(platform_url)
 
 
-def read_users(platform_url: str, user_ids: Collection[str]) -> list[AppUser]:
-    """The app_user rows with these ids, as they are now, in the platform's order; an id may have several or none.
+def read_users(platform_url: str, user_ids: Collection[str]) -> Users:
+    """The users with these ids, as they are now.
 
     Raises `BadInput` if the platform breaks the contract, `TransientError` if it doesn't answer.
     """
-    return list(starmap(AppUser, _read_rows(platform_url, APP_USER, "user_id", user_ids)))
+    return Users(starmap(AppUser, _read_rows(platform_url, APP_USER, "user_id", user_ids)))
 
 
 def read_accounts(platform_url: str, account_ids: Collection[str]) -> list[AccountRow]:
-    """The account rows with these ids, as `read_users`."""
+    """The account rows with these ids, in the platform's order; an id may have several or none.
+
+    Raises what `read_users` raises.
+    """
     return list(starmap(AccountRow, _read_rows(platform_url, ACCOUNT, "account_id", account_ids)))
 
 

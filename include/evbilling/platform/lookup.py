@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,6 +46,47 @@ class AppUser:
         return named or self.user_id
 
 
+class Users:
+    """Some rows of the platform's app_user table. Rows that are equal in every column count as one.
+
+    A user whose rows differ isn't known: which of them is true, only the platform can say.
+    """
+
+    def __init__(self, rows: Iterable[AppUser] = ()) -> None:
+        self._by_id: dict[str, list[AppUser]] = {}
+        for row in dict.fromkeys(rows):
+            self._by_id.setdefault(row.user_id, []).append(row)
+
+    def __iter__(self) -> Iterator[AppUser]:
+        """Each different row."""
+        return (row for rows in self._by_id.values() for row in rows)
+
+    def get(self, user_id: str | None) -> AppUser | None:
+        """The user with exactly this id; None if there is none, or rows that differ."""
+        rows = self._by_id.get(user_id or "", ())
+        return rows[0] if len(rows) == 1 else None
+
+    def is_repeated(self, user_id: str | None) -> bool:
+        """True if the platform has rows of the user that differ."""
+        return len(self._by_id.get(user_id or "", ())) > 1
+
+    def own(self, user_id: str | None, account_id: str) -> AppUser | None:
+        """The user, if it is one of the account, and of no other."""
+        user = self.get(user_id)
+        return user if user and user.account_id == account_id else None
+
+    def why_not_own(self, user_id: str, account_id: str) -> str | None:
+        """Why the user isn't clearly one of the account; None if it is, or if the platform has no such id."""
+        if self.is_repeated(user_id):
+            rows = self._by_id[user_id]
+            accounts = sorted({row.account_id or "(none)" for row in rows})
+            return f"the platform has {len(rows)} different rows for user {user_id} ({', '.join(accounts)}); keep one"
+        user = self.get(user_id)
+        if user and user.account_id != account_id:
+            return f"user {user_id} is a user of account {user.account_id or '(none)'}, not of {account_id}"
+        return None
+
+
 class PlatformLookup(Protocol):
     """The platform as pages read it. Every method raises `TransientError` if it doesn't answer in time."""
 
@@ -61,7 +102,7 @@ class PlatformLookup(Protocol):
     def active_users(self, account_id: str, limit: int = MOST_USERS) -> list[AppUser]:
         """The account's active users in order of their names, at most `limit`."""
 
-    def users(self, user_ids: Sequence[str]) -> list[AppUser]:
+    def users(self, user_ids: Sequence[str]) -> Users:
         """The users with these ids, active or not, of any account."""
 
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:

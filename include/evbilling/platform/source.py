@@ -102,7 +102,7 @@ class InventorySource(Protocol):
         """The account table, a row per account."""
 
     def read_users(self, user_ids: Sequence[str]) -> pd.DataFrame:
-        """The app_user rows with these ids: user_id, account_id, active."""
+        """The app_user rows with these ids, all columns."""
 
     def survey(self, window: CountWindow) -> Survey:
         """Facts of the set around the count."""

@@ -7,6 +7,7 @@ from evbilling.scope.billed_accounts import (
     as_of_snapshot,
     billed_accounts,
     is_among,
+    shared_customers,
 )
 from evbilling.scope.connector_faults import FAULTS
 from evbilling.scope.decisions import EXCLUDED_BY, Decided, decide
@@ -27,4 +28,5 @@ __all__ = [
     "billed_accounts",
     "decide",
     "is_among",
+    "shared_customers",
 ]

@@ -36,6 +36,7 @@ BILLED_ACCOUNT_COLUMNS = (
     "is_repeated",
     "admin_account_id",
     "admin_is_active",
+    "admin_rows",
     "nameless_chargers",
     "is_covered",
     "is_quarantined",
@@ -86,17 +87,23 @@ ACCOUNT_FAULTS: tuple[AccountFault, ...] = (
     AccountFault(
         "ADMIN-UNKNOWN",
         "financial admin {financial_admin_id} is not a user of the platform; choose another",
-        lambda a: a["financial_admin_id"].notna() & a["admin_is_active"].isna(),
+        lambda a: a["financial_admin_id"].notna() & (a["admin_rows"] == 0),
+    ),
+    AccountFault(
+        "ADMIN-REPEATED",
+        "the platform has {admin_rows} different rows for financial admin {financial_admin_id} ({admin_account_id}); "
+        "keep one",
+        lambda a: a["admin_rows"] > 1,
     ),
     AccountFault(
         "ADMIN-OF-ANOTHER-ACCOUNT",
         "financial admin {financial_admin_id} is a user of account {admin_account_id}; choose one of this account",
-        lambda a: a["admin_is_active"].notna() & (a["admin_account_id"] != a["account_id"]),
+        lambda a: (a["admin_rows"] == 1) & (a["admin_account_id"] != a["account_id"]),
     ),
     AccountFault(
         "ADMIN-INACTIVE",
         "financial admin {financial_admin_id} is inactive; choose another or activate the user",
-        lambda a: a["admin_is_active"].notna() & ~a["admin_is_active"].fillna(False).astype(bool),
+        lambda a: (a["admin_rows"] == 1) & ~a["admin_is_active"].fillna(False).astype(bool),
     ),
     AccountFault(
         "CHARGER-ID-MISSING",
@@ -124,7 +131,8 @@ def billed_accounts(
 
     `accounts` and `users` are the platform's, `terms` the settings in force (account_id, setting_id, ...). A fee in
     minor units is 0 where it or the currency is at fault; `count_instant` is midnight UTC where the zone is unknown,
-    so that the amount expected of such an account can still be given.
+    so that the amount expected of such an account can still be given. `admin_rows` counts the different rows of the
+    financial admin; with several, `admin_account_id` names the accounts of all.
     """
     known = accounts.drop_duplicates("account_id").set_index("account_id")
     frame = terms.reset_index(drop=True).copy()
@@ -150,13 +158,22 @@ def billed_accounts(
         frame[f"{name}_minor"] = scaled.where(exact, 0).astype(np.int64)
     frame["is_free"] = (frame["fee_e4"] == 0) & (frame["dc_fee_e4"] == 0)
 
-    user = users.drop_duplicates("user_id").set_index("user_id")
-    frame["admin_account_id"] = frame["financial_admin_id"].map(user["account_id"]).astype(object)
+    # As `evbilling.platform.Users`: rows that are equal in all columns are one.
+    different, admin = users.drop_duplicates(), frame["financial_admin_id"]
+    user = different.drop_duplicates("user_id").set_index("user_id")
+    repeated = different[different["user_id"].duplicated(keep=False)].groupby("user_id")["account_id"].agg(_named)
+    frame["admin_rows"] = admin.map(different["user_id"].value_counts()).fillna(0).astype(np.int64)
+    frame["admin_account_id"] = admin.map(pd.concat([user["account_id"].drop(repeated.index), repeated])).astype(object)
     # A user whose `active` is empty is known but not active: only an unknown one may stay null here.
-    frame["admin_is_active"] = frame["financial_admin_id"].map(user["active"].fillna(False)).astype(object)
+    frame["admin_is_active"] = admin.map(user["active"].fillna(False)).astype(object)
     frame["nameless_chargers"] = ids.map(dict(nameless_chargers)).fillna(0).astype(np.int64)
     frame["is_covered"] = True
     return _with_quarantine(frame)[list(BILLED_ACCOUNT_COLUMNS)].sort_values("account_id", ignore_index=True)
+
+
+def _named(accounts: pd.Series[Any]) -> str:
+    """The accounts of one user's rows, each once."""
+    return ", ".join(sorted({account if isinstance(account, str) else "(none)" for account in accounts}))
 
 
 def as_of_snapshot(accounts: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
@@ -205,6 +222,19 @@ def account_faults(accounts: pd.DataFrame) -> pd.DataFrame:
                 "detail": fault.detail.format_map(row),
             })
     return pd.DataFrame(found, columns=["account_id", "reason_id", "detail"])
+
+
+def shared_customers(accounts: pd.DataFrame, users: pd.DataFrame) -> list[str]:
+    """The gateway's customers that financial admins of several accounts have, in order.
+
+    `accounts` as `billed_accounts` gives them, `users` as the platform has them. It may be meant: one payer for several
+    accounts. Or an id was copied, and one pays for the other.
+    """
+    sound = accounts.loc[~accounts["is_quarantined"], ["account_id", "financial_admin_id"]]
+    named = users[["user_id", "payment_customer"]].dropna()
+    pairs = sound.merge(named, left_on="financial_admin_id", right_on="user_id")
+    pairs = pairs.loc[pairs["payment_customer"] != "", ["payment_customer", "account_id"]].drop_duplicates()
+    return sorted(pairs.loc[pairs["payment_customer"].duplicated(), "payment_customer"].unique())
 
 
 def is_among(texts: pd.Series[Any], known: pd.Series[Any] | pd.Index[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -68,8 +68,10 @@ def as_typed(terms: BillingTerms | None, effective_from: Period, currency: str |
     )
 
 
-def check_setting(form: TypedSetting, account_id: str, currency: str | None, admin: AppUser | None) -> CheckedSetting:
-    """Check all fields; `admin` is the platform's user with the chosen id.
+def check_setting(
+    form: TypedSetting, account_id: str, currency: str | None, admin: AppUser | None, why_not: str | None = None
+) -> CheckedSetting:
+    """Check all fields; `admin` is the platform's user with the chosen id, `why_not` why it isn't clear which.
 
     Anything that would quarantine the account is refused, but only if it is charged: switching that off always works.
     """
@@ -77,7 +79,7 @@ def check_setting(form: TypedSetting, account_id: str, currency: str | None, adm
     errors: dict[str, str] = {}
     parsers: dict[str, Callable[[], Any]] = {
         "effective_from": lambda: fields.parse_effective_from(form.effective_from),
-        "financial_admin_id": lambda: _admin(form, account_id, admin),
+        "financial_admin_id": lambda: _admin(form, account_id, admin, why_not),
         "fee_per_connector": lambda: _fee(form, form.fee_per_connector, currency),
         "fee_per_dc_connector": lambda: (
             _fee(form, form.fee_per_dc_connector, currency) if form.fee_per_dc_connector else None
@@ -122,12 +124,14 @@ def _fee(form: TypedSetting, text: str, currency: str | None) -> Decimal:
     return fee
 
 
-def _admin(form: TypedSetting, account_id: str, admin: AppUser | None) -> str | None:
+def _admin(form: TypedSetting, account_id: str, admin: AppUser | None, why_not: str | None) -> str | None:
     chosen = form.financial_admin_id
     if not form.charge_connectors:
         return chosen or None
     if not chosen:
         raise BadInput("choose who is charged and gets the statements")
+    if why_not and admin is None:
+        raise BadInput(why_not)
     if admin is None:
         raise BadInput(f"the platform has no user {chosen}; choose another")
     if admin.account_id != account_id:

@@ -22,7 +22,12 @@ _MAY_COME_BACK = (
 )
 
 # Raised by the functions in sql/functions.
-_OUR_ERRORS: dict[str, type[EvbillingError]] = {"EV001": StaleTry, "EV003": TransientError, "EV004": BadInput}
+_OUR_ERRORS: dict[str, type[EvbillingError]] = {
+    "EV001": StaleTry,
+    "EV003": TransientError,
+    "EV004": BadInput,
+    "EV005": NotReady,
+}
 
 
 def shown(url: str) -> str:

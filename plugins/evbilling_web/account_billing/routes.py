@@ -68,8 +68,7 @@ def accounts(request: Request, q: str = "", after: str | None = None, before: st
         in_force = settings_of(connection, period, [account.account_id for account in found.rows])
     terms = {account_id: recorded.terms for account_id, recorded in in_force.items()}
     ids = {setting.financial_admin_id for setting in terms.values() if setting.financial_admin_id}
-    admins = {user.user_id: user for user in platform.users(sorted(ids))}
-    context = {"found": found, "q": q, "period": period, "terms": terms, "admins": admins}
+    context = {"found": found, "q": q, "period": period, "terms": terms, "admins": platform.users(sorted(ids))}
     return page(request, "account_billing/accounts.html", context | {"as_price": as_price})
 
 

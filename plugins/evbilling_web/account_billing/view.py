@@ -12,7 +12,7 @@ from typing import Any
 from evbilling.errors import EvbillingError, NotReady
 from evbilling.money import as_price, minor_unit
 from evbilling.period import Period
-from evbilling.platform import MOST_USERS, AccountRow, AppUser, PlatformLookup
+from evbilling.platform import MOST_USERS, AccountRow, AppUser, PlatformLookup, Users
 from evbilling.platform.access import open_lookup
 from evbilling.read_models.preview import Preview, preview_terms
 from evbilling.settings import (
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 class AccountBilling:
     """One account as of `now`. With `platform_error` set the platform didn't answer, and its data is empty.
 
-    `users` are the account's active users; `named`, by id, are the users named in settings or in the form.
+    `users` are the account's active users; `named` are the users named in settings or in the form.
     """
 
     account_id: str
@@ -49,7 +49,7 @@ class AccountBilling:
     recorded: Sequence[RecordedTerms]
     rows: Sequence[AccountRow] = ()
     users: Sequence[AppUser] = ()
-    named: Mapping[str, AppUser] = field(default_factory=dict)
+    named: Users = field(default_factory=Users)
     platform_error: EvbillingError | None = None
 
     @property
@@ -101,7 +101,9 @@ class AccountBilling:
 
     def check(self, form: TypedSetting) -> CheckedSetting:
         """Check the form against the account's currency and the chosen admin."""
-        return check_setting(form, self.account_id, self.currency, self.named.get(form.financial_admin_id))
+        chosen = form.financial_admin_id
+        why_not = self.named.why_not_own(chosen, self.account_id)
+        return check_setting(form, self.account_id, self.currency, self.named.get(chosen), why_not)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def load_account(account_id: str, now: datetime, *, chosen: str = "") -> Account
         found["rows"] = platform.account_rows([account_id])
         found["users"] = platform.active_users(account_id, MOST_USERS + 1)
         ids = {row.terms.financial_admin_id for row in recorded} | {chosen}
-        found["named"] = {user.user_id: user for user in platform.users(sorted(id_ for id_ in ids if id_))}
+        found["named"] = platform.users(sorted(id_ for id_ in ids if id_))
     except EvbillingError as error:
         log.warning("an account's page is shown without platform data: %s", error)
         return AccountBilling(account_id, now, state, recorded, platform_error=error)

@@ -58,4 +58,4 @@ def _names(user_ids: Iterable[str]) -> dict[str, str]:
     except TransientError:
         # The charge goes to the payment method; the name is only shown.
         return {}
-    return {user.user_id: user.label for user in users}
+    return {user_id: user.label for user_id in wanted if (user := users.get(user_id))}

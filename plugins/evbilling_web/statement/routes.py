@@ -141,11 +141,11 @@ def _addressee(header: Header) -> tuple[str | None, str]:
     try:
         platform = open_lookup(warehouse.services(with_platform=True).platform_url)
         accounts = platform.account_rows([header.account_id])
-        users = platform.users([header.financial_admin_id])
+        admin = platform.users([header.financial_admin_id]).own(header.financial_admin_id, header.account_id)
     except EvbillingError as error:
         log.warning("the PDF of %s has no country and name from the platform: %s", header.statement_id, error)
         return None, ""
-    return (accounts[0].country if accounts else None), (users[0].full_name or "" if users else "")
+    return (accounts[0].country if accounts else None), (admin.full_name or "" if admin else "")
 
 
 def _attached(name: str) -> dict[str, str]:

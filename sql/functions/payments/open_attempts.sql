@@ -2,7 +2,7 @@
 -- arrays are parallel: the payer's customer and payment method at the gateway (null: none known), and the step in
 -- minor units in which the gateway charges. Returns for each statement its attempt, or why there is none: unknown,
 -- not_collectable, paid, too_small, open_attempt, repeated, capped, hard_decline. Without a payment method the
--- attempt is declined at once.
+-- attempt is declined at once. Refused while charging is on hold.
 create or replace function billing.open_attempts(
     p_trigger text, p_occasion text, p_batch text, p_actor text, p_reason text, p_cap integer,
     p_statements text[], p_customers text[], p_methods text[], p_steps integer[])
@@ -16,6 +16,7 @@ begin
         raise exception 'attempts are opened for different statements, each with a payer, a step and a cap above zero'
             using errcode = 'EV004';
     end if;
+    perform billing.require_no_hold();
     perform billing.lock_statements(p_statements);
     return query
     with asked as (
@@ -58,7 +59,9 @@ begin
             customer, payment_method, idempotency_key, outcome, decline_code, decline_class, message, settled_at)
         select j.statement_id, j.attempts + 1, p_trigger, p_occasion, p_batch, p_actor, j.currency, j.minor_unit,
                j.amount, j.customer, j.method,
-               'evbilling/' || i.installation_id || '/' || j.statement_id || '/' || j.attempts + 1,
+               concat_ws('/', 'evbilling', i.installation_id,
+                         (select h.key_mark from billing.charging_hold h order by h.hold_id desc limit 1),
+                         j.statement_id, j.attempts + 1),
                case when j.method is null or j.customer is null then 'declined' else 'pending' end,
                case when j.method is null or j.customer is null then 'no_payment_method' end,
                case when j.method is null or j.customer is null then 'needs_customer' end,

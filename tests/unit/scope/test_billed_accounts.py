@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from evbilling.period import Period
-from evbilling.scope import ACCOUNT_FAULTS, BILLED_ACCOUNT_COLUMNS, account_faults, as_of_snapshot, billed_accounts
+from evbilling.scope import (
+    ACCOUNT_FAULTS,
+    BILLED_ACCOUNT_COLUMNS,
+    account_faults,
+    as_of_snapshot,
+    billed_accounts,
+    shared_customers,
+)
 
 PERIOD = Period(2026, 11)
 ACCOUNT = {"account_id": "a", "name": "Alpha", "country": "DE", "time_zone": "Europe/Berlin", "currency": "EUR"}
@@ -71,6 +78,17 @@ def test_an_account_in_good_order_has_no_fault_and_its_terms_in_minor_units() ->
         ("FEE-DECIMALS", "4.5 / 4.125", {"dc_fee_e4": 41_250}),
         ("ADMIN-MISSING", "no financial admin", {"financial_admin_id": None}),
         ("ADMIN-UNKNOWN", "financial admin u is not a user", {"users": []}),
+        (
+            "ADMIN-REPEATED",
+            "2 different rows for financial admin u (a, b)",
+            {"users": [USER, USER | {"account_id": "b"}]},
+        ),
+        ("ADMIN-REPEATED", "admin u (a, b)", {"users": [USER | {"account_id": "b"}, USER]}),
+        (
+            "ADMIN-REPEATED",
+            "3 different rows",
+            {"users": [USER, USER | {"active": False}, USER | {"account_id": None}]},
+        ),
         ("ADMIN-OF-ANOTHER-ACCOUNT", "a user of account b", {"users": [USER | {"account_id": "b"}]}),
         ("ADMIN-OF-ANOTHER-ACCOUNT", "a user of account (none)", {"users": [USER | {"account_id": None}]}),
         ("ADMIN-INACTIVE", "u is inactive", {"users": [USER | {"active": False}]}),
@@ -133,3 +151,31 @@ def test_an_account_with_an_unknown_zone_is_counted_at_midnight_utc() -> None:
 def test_an_account_is_free_only_if_both_fees_are_zero(fee: int, dc_fee: int, is_free: bool) -> None:
     """One fee above zero makes an account worth counting."""
     assert _billed(fee_e4=fee * 10_000, dc_fee_e4=dc_fee * 10_000)["is_free"].tolist() == [is_free]
+
+
+@pytest.mark.parametrize("more", [[], [USER | {"user_id": "v", "account_id": "b"}]])
+def test_a_user_in_equal_rows_is_one_user(more: list[dict[str, Any]]) -> None:
+    """An export that says the same twice leaves nothing unclear."""
+    assert _faults(_billed(users=[USER, *more, USER])) == {}
+
+
+@pytest.mark.parametrize("user_id", ["U", " u", "u ", "u\N{NO-BREAK SPACE}", None])
+def test_an_id_that_only_looks_alike_is_another_one(user_id: str | None) -> None:
+    """Case and blanks are part of an id: no row but the one of exactly this id counts."""
+    assert list(_faults(_billed(users=[USER | {"user_id": user_id}]))) == ["ADMIN-UNKNOWN"]
+    assert _faults(_billed(users=[USER, USER | {"user_id": user_id, "account_id": "b"}])) == {}
+
+
+def test_customers_of_several_accounts_are_named() -> None:
+    """Only those of accounts that are billed, and of their financial admins; an empty one is none."""
+    accounts = [ACCOUNT | {"account_id": name} for name in "abcdef"]
+    customers = {"a": "cus_1", "b": "cus_1", "c": "cus_2", "d": None, "e": None, "f": "cus_2"}
+    users = pd.DataFrame(
+        [USER | {"user_id": f"u-{name}", "account_id": name, "payment_customer": c} for name, c in customers.items()]
+        + [USER | {"user_id": "v", "account_id": "a", "payment_customer": "cus_2"}],
+        dtype=object,
+    )
+    terms = pd.DataFrame([TERMS | {"account_id": name, "financial_admin_id": f"u-{name}"} for name in "abcdef"])
+    terms.loc[terms["account_id"] == "f", "financial_admin_id"] = "nobody"
+    frame = billed_accounts(pd.DataFrame(accounts, dtype=object), users, terms, PERIOD, {})
+    assert shared_customers(frame, users) == ["cus_1"]

@@ -19,7 +19,7 @@ from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.wording import line
 from evbilling.payments.attempts import OPENED_AT_ONCE, Debt, Occasion, Opened
 from evbilling.payments.gateway.amounts import chargeable_step
-from evbilling.payments.payers import Payer
+from evbilling.payments.hold import open_hold
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import may_try_now
 from evbilling.payments.services import PaymentServices
@@ -66,10 +66,12 @@ def charge_again(services: PaymentServices, request: RebillRequest, now: datetim
     """Charge the statements of the request that may be charged; returns each with its outcome or why not.
 
     Safe to repeat with the same request_id: nothing is charged twice. Raises `BadInput` if none may be charged, or if
-    what would be charged isn't what was expected.
+    what would be charged isn't what was expected, `NotReady` while charging is on hold.
     """
     require_reason(request.reason, "rebill")
     judged = _judge(services, request, now)
+    if any(row.code is Code.ON_HOLD for _, row in judged):
+        services.require_charging()
     eligible = [debt for debt, row in judged if debt and not row.is_refused]
     occasion = f"rebill {request.request_id}"
     # A statement that another request took since it was judged is refused with that reason.
@@ -133,6 +135,7 @@ def _open_attempts(
     payers = services.payers_of(debts)
     if debts:
         services.gateway.check()
+        services.require_charging()
     with services.warehouse() as connection:
         opened = attempts.open_attempts(
             connection,
@@ -163,6 +166,7 @@ def _judge(services: PaymentServices, request: RebillRequest, now: datetime) -> 
         )
         history = plans.load_attempts(connection, [debt.statement_id for debt in debts])
         under_way = _open(connection, [debt.statement_id for debt in debts])
+        is_on_hold = open_hold(connection) is not None
     if request.account_id and not debts:
         raise BadInput(
             f"account {request.account_id} has no connector statement for {request.period}",
@@ -177,9 +181,13 @@ def _judge(services: PaymentServices, request: RebillRequest, now: datetime) -> 
         if debt is None:
             rows.append((None, ActionResult(Action.REBILL, statement_id, Code.UNKNOWN)))
             continue
-        payer = payers.get(debt.financial_admin_id, Payer(debt.financial_admin_id, None, None))
+        payer = payers[statement_id]
         method = payer.payment_method if payer.customer else None
         code, detail = _judged(services, debt, method, history.get(statement_id, []), under_way, now)
+        if payer.unclear and code is not Code.PAID:
+            code, detail = Code.PAYER_UNCLEAR, payer.unclear
+        if is_on_hold and code is Code.TO_CHARGE:
+            code, detail = Code.ON_HOLD, None
         row = ActionResult(
             Action.REBILL,
             statement_id,

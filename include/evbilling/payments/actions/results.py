@@ -49,6 +49,8 @@ class Code(StrEnum):
     CAPPED = "capped"
     HARD_DECLINE = "hard_decline"
     NO_METHOD = "no_method"
+    ON_HOLD = "on_hold"
+    PAYER_UNCLEAR = "payer_unclear"
     REQUEST_BEGUN = "request_begun"
     CURRENCY_NOT_CHARGEABLE = "currency_not_chargeable"
     SUMS_UP = "sums_up"

@@ -14,6 +14,9 @@ CHARGE_REFUSALS: dict[Code, str] = {
     Code.TOO_SMALL: "what is due is less than the gateway can charge; mark it as paid by other means",
     Code.CAPPED: "it was tried as often as is allowed in 30 days",
     Code.HARD_DECLINE: "the last charge was declined for good, and the payment method is still the same",
+    Code.ON_HOLD: "charging is on hold, because the warehouse was restored from a backup; payment_reconciliation "
+    "compares all payments and lifts the hold",
+    Code.PAYER_UNCLEAR: "its financial admin isn't clearly a user of its account; correct the user in the platform",
 }
 
 _REFUSALS = CHARGE_REFUSALS | {

@@ -12,7 +12,7 @@ import psycopg
 from evbilling.payments.attempts import Debt
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries.declines import DeclineClass
-from evbilling.payments.retries.planner import Attempt, Plan, Policy, plan_retry
+from evbilling.payments.retries.planner import PAYER_UNCLEAR, Attempt, Plan, Policy, plan_retry
 from evbilling.warehouse import execute, fetch_all, fetch_as
 
 PAID = "PAID"
@@ -60,14 +60,17 @@ def plans_of(
     policy: Policy,
     now: datetime,
 ) -> list[Plan]:
-    """The plan of each debt, in their order; `PAID` where nothing is due."""
+    """The plan of each debt, in their order; `PAID` where nothing is due. `payers` by statement."""
     plans = []
     for debt in debts:
-        payer = payers.get(debt.financial_admin_id)
+        payer = payers[debt.statement_id]
         if debt.balance_minor <= 0:
             plans.append(Plan(debt.statement_id, None, PAID, "nothing is due"))
             continue
-        method = payer.payment_method if payer and payer.customer else None
+        if payer.unclear:
+            plans.append(Plan(debt.statement_id, None, PAYER_UNCLEAR, payer.unclear))
+            continue
+        method = payer.payment_method if payer.customer else None
         plans.append(plan_retry(debt.statement_id, attempts.get(debt.statement_id, ()), method, policy, now))
     return plans
 

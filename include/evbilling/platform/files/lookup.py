@@ -16,7 +16,7 @@ from evbilling.platform.contract import ACCOUNT, APP_USER, CHARGER, CONNECTOR, T
 from evbilling.platform.files.checks import arrow_schema
 from evbilling.platform.files.tables import open_table, rows_among
 from evbilling.platform.inventory import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory
-from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser
+from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser, Users
 from evbilling.platform.source import CountWindow
 from evbilling.storage import public_name
 
@@ -91,8 +91,8 @@ class FileLookup:
         active = users.filter(pc.fill_null(users.column("active"), False))
         return list(_users(active.sort_by([("full_name", "ascending"), ("user_id", "ascending")]).slice(0, limit)))
 
-    def users(self, user_ids: Sequence[str]) -> list[AppUser]:
-        return list(_users(rows_among(self._whole(APP_USER), "user_id", user_ids)))
+    def users(self, user_ids: Sequence[str]) -> Users:
+        return Users(_users(rows_among(self._whole(APP_USER), "user_id", user_ids)))
 
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
         # All of it whatever the window, so that the next request, a moment later, finds it in the cache.

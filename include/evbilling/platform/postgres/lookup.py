@@ -14,7 +14,7 @@ from psycopg import sql
 from evbilling.paging import Page, make_page
 from evbilling.platform.contract import ACCOUNT, APP_USER, Table
 from evbilling.platform.inventory import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory
-from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser
+from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser, Users
 from evbilling.platform.postgres.queries import WHAT, relations, select
 from evbilling.platform.source import CountWindow
 from evbilling.warehouse import compose, connected, fetch_all, snapshot
@@ -58,9 +58,9 @@ class PostgresLookup:
                   order by full_name, user_id limit %(limit)s"""
         return list(starmap(AppUser, self._select(APP_USER, rest, account_id=account_id, limit=limit)))
 
-    def users(self, user_ids: Sequence[str]) -> list[AppUser]:
+    def users(self, user_ids: Sequence[str]) -> Users:
         rest = "where user_id = any(%(ids)s) order by full_name, user_id"
-        return list(starmap(AppUser, self._select(APP_USER, rest, ids=list(user_ids))))
+        return Users(starmap(AppUser, self._select(APP_USER, rest, ids=list(user_ids))))
 
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
         values = {"account_id": account_id, "first": window.first, "last": window.last}

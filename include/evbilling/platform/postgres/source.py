@@ -86,8 +86,7 @@ class PostgresSource:
         return self._select(contract.ACCOUNT, "order by account_id")
 
     def read_users(self, user_ids: Sequence[str]) -> pd.DataFrame:
-        users = self._select(contract.APP_USER, "where user_id = any(%s)", list(user_ids))
-        return users[["user_id", "account_id", "active"]]
+        return self._select(contract.APP_USER, "where user_id = any(%s)", list(user_ids))
 
     def _select(self, table: contract.Table, rest: LiteralString, *values: object) -> pd.DataFrame:
         with self._connected() as connection:

@@ -165,7 +165,8 @@ class MonthRun:
 class MonthOverview:
     """One period at a glance; ages are as of `day`. `history` has twelve months, oldest first, this one last.
 
-    `issued_at` and `stated_at` are when connector and account statements were first issued, or None.
+    `issued_at` and `stated_at` are when connector and account statements were first issued, or None. `on_hold_since`:
+    nothing is charged since then, of any month, because the warehouse was restored from a backup.
     """
 
     period: Period
@@ -184,6 +185,7 @@ class MonthOverview:
     withheld: LeftOutFigure
     checks: tuple[Check, ...]
     runs: tuple[MonthRun, ...]
+    on_hold_since: datetime | None = None
 
     @property
     def this_month(self) -> BilledMonth:

@@ -72,6 +72,7 @@ def month_overview(connection: psycopg.Connection[Any], period: Period, *, day: 
         withheld=_withheld(read("withheld_accounts", limit=_ACCOUNTS_SHOWN)),
         checks=tuple(Check(*row[:5]) for row in read("tie_out")),
         runs=tuple(starmap(MonthRun, read("runs", limit=_RUNS_SHOWN))),
+        on_hold_since=read("on_hold_since")[0][0],
     )
 
 

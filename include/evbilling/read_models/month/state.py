@@ -29,6 +29,12 @@ def month_state(month: MonthOverview) -> MonthState:
         if stopped := _stopped(month, dag_id):
             sentences.append(stopped)
             kind = "bad"
+    if month.on_hold_since:
+        sentences.append(
+            f"Charging is on hold since {_instant(month.on_hold_since)}, because the warehouse was restored from a"
+            " backup: run payment_reconciliation, which compares all payments and lifts the hold."
+        )
+        kind = "bad"
     if month.not_ok:
         verb = _verb(len(month.not_ok), "differs", "differ")
         sentences.append(f"{_count(len(month.not_ok), 'pair')} of figures that must agree {verb}.")

@@ -7,7 +7,7 @@ month, only of fewer rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ import pandas as pd
 from evbilling.connector_statements.drafts import draft_statements
 from evbilling.money import from_minor, minor_unit
 from evbilling.period import Period
-from evbilling.platform import AccountRow, AppUser
+from evbilling.platform import AccountRow, AppUser, Users
 from evbilling.platform.inventory import AccountHistory, CountInstants, account_inventory
 from evbilling.scope import RULE_REASONS, billed_accounts, decide
 from evbilling.settings.terms import BillingTerms
@@ -95,7 +95,7 @@ class PlatformFacts:
     """The platform's rows of the account and of others that had its chargers, with their financial admins."""
 
     accounts: Sequence[AccountRow]
-    users: Sequence[AppUser]
+    users: Users
     history: AccountHistory
 
 
@@ -153,11 +153,8 @@ def _accounts(facts: PlatformFacts, terms: Sequence[BillingTerms], period: Perio
         columns=["account_id", "name", "time_zone", "currency"],
         dtype=object,
     )
-    users = pd.DataFrame(
-        [(u.user_id, u.account_id, u.active) for u in facts.users],
-        columns=["user_id", "account_id", "active"],
-        dtype=object,
-    )
+    names = [field.name for field in fields(AppUser)]
+    users = pd.DataFrame([[getattr(user, name) for name in names] for user in facts.users], columns=names, dtype=object)
     in_force = pd.DataFrame([_row(row) for row in terms])
     frame = billed_accounts(accounts, users, in_force, period, {})
     at = [min(instant.to_pydatetime(), now) for instant in frame["count_instant"]]
