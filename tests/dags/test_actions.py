@@ -14,6 +14,8 @@ pytestmark = [
     pytest.mark.airflow,
     # Airflow itself reads .airflowignore by a pattern class that pathspec has renamed.
     pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
+    # Airflow's own API imports what Starlette's test client calls deprecated.
+    pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
 ]
 
 
