@@ -18,7 +18,7 @@ from evbilling.expectations import stop_if_critical, validation_page
 from evbilling.findings import Finding
 from evbilling.period import Period
 from evbilling.services import Services
-from evbilling.warehouse import execute, require_newest_schema, runs
+from evbilling.warehouse import require_newest_schema, runs, select_value
 from evbilling.warehouse.runs import Run
 
 log = logging.getLogger(__name__)
@@ -61,17 +61,8 @@ class Validated:
 def insert_run(connection: psycopg.Connection[Any], request: RunRequest) -> int:
     """Record that a run begins; returns its id. Raises `NotReady` if the warehouse is behind its migrations."""
     require_newest_schema(connection)
-    ((run_id,),) = execute(
-        connection,
-        "run_steps/insert_run",
-        dag_id=request.dag_id,
-        airflow_run_id=request.airflow_run_id,
-        period=str(request.period),
-        actor=request.actor,
-        code_version=__version__,
-        deliver=request.deliver,
-    )
-    return int(run_id)
+    who = (request.dag_id, request.airflow_run_id, str(request.period), request.actor, __version__, request.deliver)
+    return int(select_value(connection, "select billing.open_run(%s, %s, %s, %s, %s, %s)", *who))
 
 
 @contextmanager
@@ -166,19 +157,19 @@ def keeps_tie_out(connection: psycopg.Connection[Any], run: Run, dag_id: str) ->
     return latest is not None and latest.run_id == run.run_id
 
 
-def close_run(connection: psycopg.Connection[Any], run: Run, checks: Sequence[runs.Check]) -> dict[str, Any]:
-    """Keep the tie-out checks and mark the run closed; returns {"outcome", "checks", "not_ok"}.
+def close_run(connection: psycopg.Connection[Any], run: Run, part: str | None) -> dict[str, Any]:
+    """Keep this part of the period's tie-out (None: leave it alone) and mark the run closed.
 
-    `checks` is their number, `not_ok` the ids of those that don't agree.
+    Returns {"outcome", "checks", "not_ok"}: `checks` is their number, `not_ok` the ids of those that don't agree.
     """
-    not_ok = runs.record_tie_out(connection, run.period, run.run_id, checks)
-    connection.execute("update billing.run set closed_at = coalesce(closed_at, now()) where run_id = %s", (run.run_id,))
+    checks, not_ok = runs.record_tie_out(connection, run.period, run.run_id, part) if part else (0, [])
+    connection.execute("select billing.close_run(%s)", (run.run_id,))
     log.info(
         "run %s of %s closed (%s): %s tie-out checks, %s not ok",
         run.run_id,
         run.period,
         run.state,
-        len(checks),
+        checks,
         len(not_ok),
     )
-    return {"outcome": run.state, "checks": len(checks), "not_ok": not_ok}
+    return {"outcome": run.state, "checks": checks, "not_ok": not_ok}

@@ -1,9 +1,30 @@
 -- Who may do what: run at the end of every `evbilling migrate`, as the owner. The writer (the DAGs) reads the record
--- and inserts into the few tables named here; everything else it does through functions of the owner. It never
--- deletes in schema billing. finance_reader has schema finance alone. A right that is taken away needs a `revoke` in
--- a revision.
-grant usage on schema billing, finance to evbilling_writer;
-grant usage, create on schema staging to evbilling_writer;
+-- and inserts into the few tables named here; everything else it does through functions of the owner. It makes nothing
+-- itself, neither in staging nor as a temporary table: an owner's function that read a view of the writer would run the
+-- writer's code as the owner. It never deletes in schema billing. finance_reader has schema finance alone. What isn't
+-- granted here is taken away first.
+do $$
+declare
+    v_right record;
+begin
+    for v_right in
+        select c.oid::regclass as relation, a.privilege_type, a.grantee
+        from pg_class c
+        cross join aclexplode(c.relacl) a
+        where c.relnamespace in ('billing'::regnamespace, 'finance'::regnamespace) and a.privilege_type <> 'SELECT'
+          and c.relkind <> 'S'
+          and a.grantee in (0, 'evbilling_writer'::regrole, 'finance_reader'::regrole)
+    loop
+        execute format('revoke %s on %s from %s', v_right.privilege_type, v_right.relation,
+                       case v_right.grantee when 0 then 'public' else v_right.grantee::regrole::text end);
+    end loop;
+end
+$$;
+revoke all on all sequences in schema billing from evbilling_writer, finance_reader, public;
+revoke create on schema billing, staging, finance from evbilling_writer, finance_reader, public;
+revoke execute on all functions in schema billing from evbilling_writer, finance_reader, public;
+
+grant usage on schema billing, finance, staging to evbilling_writer;
 grant usage on schema finance to finance_reader;
 
 grant select on all tables in schema finance to finance_reader, evbilling_writer;
@@ -50,18 +71,13 @@ billing.unstated_item,
 billing.validation_result,
 billing.withheld_account
 to evbilling_writer;
-grant insert on billing.account_setting, billing.audit_event, billing.validation_result to evbilling_writer;
+-- What is left to the writer itself, and why: docs/security.md.
 grant insert, update on
-billing.fence,
 billing.gateway_payment,
 billing.payment_break,
-billing.payment_plan,
-billing.run,
-billing.run_shard,
-billing.tie_out
+billing.payment_plan
 to evbilling_writer;
 
-revoke execute on all functions in schema billing from public;
 -- The view finance.statements calls it; nothing of the schema can be reached by it.
 grant execute on function billing.status_of to finance_reader;
 grant execute on function
@@ -69,9 +85,12 @@ billing.account_key,
 billing.balance_minor,
 billing.begin_mail,
 billing.claim_attempts,
+billing.close_copy,
+billing.close_run,
 billing.close_shard,
 billing.corrections_due,
 billing.drop_stage,
+billing.fail_run,
 billing.full_comparison_since,
 billing.give_up_mail,
 billing.hold_fence,
@@ -80,8 +99,12 @@ billing.mail_to_send,
 billing.major,
 billing.make_shard_table,
 billing.note_payments,
+billing.note_run,
 billing.number_drafts,
+billing.open_account_stage,
 billing.open_attempts,
+billing.open_copy,
+billing.open_run,
 billing.open_shard,
 billing.open_stage,
 billing.period_of,
@@ -89,10 +112,14 @@ billing.publish_account_statements,
 billing.publish_connector_statements,
 billing.publish_corrections,
 billing.raise_fence,
+billing.record_findings,
 billing.record_outcomes,
 billing.record_paid_outside,
+billing.record_settings,
+billing.record_tie_out,
 billing.refuse_change,
 billing.refuse_change_of_issued_decision,
+billing.register_inventory,
 billing.release_mail,
 billing.request_mail,
 billing.require_no_hold,
@@ -101,8 +128,16 @@ billing.reverse_paid_outside,
 billing.sample_statements,
 billing.settings_in_force,
 billing.settle_mail,
+billing.settle_run,
 billing.settle_stage,
+billing.stage_account_statements,
+billing.stage_charges,
+billing.stage_figures,
+billing.stage_items,
 billing.status_of,
+billing.supersede_earlier_tries,
+billing.supersede_run,
+billing.take_lock,
 billing.take_turns,
 billing.yield_to_published
 to evbilling_writer;

@@ -440,7 +440,7 @@ def test_what_a_crash_of_the_database_has_emptied_is_noticed(books: Books) -> No
     names = [name for name in staging_tables(books.warehouse.admin_url) if name.startswith(f"account_run_{run_id}")]
     persistence = "select string_agg(distinct relpersistence::text, '') from pg_class where relname = any(%s)"
     assert one(books.warehouse.admin_url, persistence, names) == "u"
-    with psycopg.connect(books.writer) as connection:
+    with psycopg.connect(books.warehouse.admin_url) as connection:
         connection.execute(f"truncate {', '.join(f'staging.{name}' for name in names)}")
     before = books.kept()
     for step in (validate, issue_account_statements):
@@ -495,7 +495,10 @@ def test_staged_items_that_the_record_contradicts_are_refused(books: Books) -> N
     before = books.kept()
     for tampering, says in TAMPERINGS.items():
         run_id = books.assemble(DEC)["run_id"]
-        rows(books.writer, tampering.format(item=f"staging.account_run_{run_id}_item") + " returning account_id")
+        rows(
+            books.warehouse.admin_url,
+            tampering.format(item=f"staging.account_run_{run_id}_item") + " returning account_id",
+        )
         with pytest.raises(TransientError, match=says):
             issue_account_statements(books.services, run_id)
         assert books.kept() == before
@@ -541,7 +544,10 @@ def test_what_validation_stops_names_figure_and_account(books: Books, caplog: py
     books.charge("c", "a", "10.00")
     books.bill(NOV)
     run_id = books.assemble(NOV)["run_id"]
-    rows(books.writer, f"delete from staging.account_run_{run_id}_item where item_kind = 'charge' returning item_id")
+    rows(
+        books.warehouse.admin_url,
+        f"delete from staging.account_run_{run_id}_item where item_kind = 'charge' returning item_id",
+    )
     with pytest.raises(SetFault, match="as many charges are listed as the platform has"):
         validate(books.services, run_id)
     assert (

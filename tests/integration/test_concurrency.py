@@ -162,7 +162,7 @@ def test_a_stale_try_of_a_shard_is_refused(platform_db: str, warehouse_db: Any, 
     """Of two tries at one shard the first can't put its table in place any more; the second can."""
     services = _services(platform_db, warehouse_db, tmp_path, chargers=1)
     run_id, _, _ = stage(services)
-    close = "select billing.close_shard(%s, 0, %s, 0, 'uri', 'sha')"
+    close = "select billing.close_shard(%s, 0, %s, 0, 'uri', 'sha', '{}')"
     with services.warehouse() as connection:
         tries = [_opened(connection, run_id, 0)[1] for _ in "12"]
     with pytest.raises(StaleTry, match=f"a newer try holds run {run_id} shard 0"), services.warehouse() as connection:
@@ -177,7 +177,7 @@ def test_a_shard_that_lost_rows_is_refused(platform_db: str, warehouse_db: Any, 
     run_id, _, _ = stage(services)
     with services.warehouse() as connection:
         _, epoch = _opened(connection, run_id, 0)
-    close = "select billing.close_shard(%s, 0, %s, 7, 'uri', 'sha')"
+    close = "select billing.close_shard(%s, 0, %s, 7, 'uri', 'sha', '{}')"
     with pytest.raises(TransientError, match="holds 0 rows, 7 were written"), services.warehouse() as connection:
         connection.execute(close, (run_id, epoch))
 
@@ -194,7 +194,7 @@ def test_a_connector_in_the_wrong_shard_is_refused(platform_db: str, warehouse_d
                 select account_id, charger_id, connector_id, power_type, unit_price_minor
                 from staging.run_{run_id} where tableoid::regclass::text like '%%shard_0_%%'"""
         ).rowcount
-    close = "select billing.close_shard(%s, 1, %s, %s, 'uri', 'sha')"
+    close = "select billing.close_shard(%s, 1, %s, %s, 'uri', 'sha', '{}')"
     with pytest.raises(psycopg.errors.CheckViolation), services.warehouse() as connection:
         connection.execute(close, (run_id, epoch, count))
 

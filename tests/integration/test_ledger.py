@@ -344,11 +344,17 @@ def test_no_call_of_a_granted_function_unbalances_anything(world: PaymentWorld, 
 
 @contextmanager
 def _shadowed(world: PaymentWorld, path: str) -> Generator[psycopg.Connection[Any]]:
-    """A writer's session that finds objects of its own, if it looks along `path`, before those that are meant."""
+    """A writer's session that finds objects of its own, if it looks along `path`, before those that are meant.
+
+    As if somebody had given it the right to make any.
+    """
     with psycopg.connect(world.services.warehouse_url, autocommit=True) as connection:
         if not path:
             yield connection
             return
+        with psycopg.connect(world.admin_url) as admin:
+            admin.execute("grant create on schema staging to evbilling_writer")
+            admin.execute(f"grant temporary on database {admin.info.dbname} to evbilling_writer".encode())
         for statement in SHADOWS:
             connection.execute(statement)
         try:
@@ -365,6 +371,9 @@ def _shadowed(world: PaymentWorld, path: str) -> Generator[psycopg.Connection[An
             )
             for (drop,) in drops.fetchall():
                 connection.execute(drop)
+            with psycopg.connect(world.admin_url) as admin:
+                admin.execute("revoke create on schema staging from evbilling_writer")
+                admin.execute(f"revoke temporary on database {admin.info.dbname} from evbilling_writer".encode())
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import evbilling.warehouse.schema
 from evbilling.errors import TransientError
 from evbilling.services import Services
 from evbilling.warehouse import migrate
-from tests.support.month import Platform, bill, rows, settle_terms, terms
+from tests.support.month import Platform, bill, rows, settle_terms, stage, terms
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
@@ -35,7 +36,7 @@ VIEWS = {
     "connector_decisions": "period account_id charger_id connector_id is_billed rule_id statement_id",
     "unbilled_accounts": "period account_id reason_id detail expected_connector_count expected_amount currency",
     "tie_out": "period check_id left_label left_value right_label right_value difference is_ok",
-    "audit_events": "event_id occurred_at actor action subject_id reason run_id",
+    "audit_events": "event_id occurred_at actor action subject_id reason run_id login application",
 }
 
 
@@ -44,6 +45,7 @@ class Fresh:
 
     def __init__(self, server: PostgresServer, platform_url: str, evidence: Path) -> None:
         name = f"fresh_{next(_numbers)}"
+        self.platform_url = platform_url
         self.admin_url = server.create_database(name)
         self.applied = migrate(self.admin_url)
         self.writer_url = server.url("evbilling_writer", name, password="test")
@@ -168,8 +170,22 @@ WRITER_MAY_NOT = [
     "create table billing.mine (a int)",
     "create table finance.mine (a int)",
     "create table public.mine (a int)",
+    "create table staging.mine (a int)",
+    "create temporary table mine (a int)",
     "create schema mine",
     "drop table billing.run cascade",
+    "update billing.run set period = '2026-12'",
+    "update billing.run set state = 'open'",
+    "update billing.run set actor = 'eve'",
+    "insert into billing.run (dag_id) values ('mine')",
+    "update billing.run_shard set stage_table = 'run_1'",
+    "update billing.fence set epoch = 0",
+    "insert into billing.fence values ('mine', 1)",
+    "update billing.tie_out set right_value = left_value",
+    "insert into billing.tie_out select * from billing.tie_out",
+    "insert into billing.validation_result (suite) values ('mine')",
+    "insert into billing.account_setting (account_id, recorded_at) values ('mine', '2001-01-01')",
+    "insert into billing.audit_event (actor, action, subject_id, reason) values ('eve', 'rebill', 'x', 'x')",
     "alter table billing.statement disable trigger all",
     "set role evbilling_owner",
 ]
@@ -177,7 +193,7 @@ WRITER_MAY_NOT = [
 
 @pytest.mark.parametrize("statement", WRITER_MAY_NOT)
 def test_the_writer_publishes_through_functions_alone(fresh: Fresh, statement: str) -> None:
-    """The DAGs' login can't write statements or decisions by itself, nor make anything outside staging."""
+    """The DAGs' login can't write statements, decisions, runs or the audit by itself, nor make anything anywhere."""
     refused(fresh.writer_url, statement)
 
 
@@ -192,11 +208,112 @@ def test_the_writer_deletes_nothing_in_billing(fresh: Fresh) -> None:
         refused(fresh.writer_url, f"truncate {table}")
 
 
-def test_the_writer_makes_tables_in_staging(fresh: Fresh) -> None:
-    """Scratch tables are its own."""
+_DIRECT = """
+select c.oid::regclass::text, lower(privilege_type) from pg_class c cross join aclexplode(c.relacl) a
+where relnamespace::regnamespace::text in ('billing', 'finance', 'staging', 'public') and privilege_type <> 'SELECT'
+  and grantee in (0, 'evbilling_writer'::regrole, 'finance_reader'::regrole)
+union
+select format('%s.%s', attrelid::regclass, attname), lower(privilege_type)
+from pg_attribute cross join aclexplode(attacl)
+where grantee in (0, 'evbilling_writer'::regrole, 'finance_reader'::regrole)
+  and attrelid::regclass::text ~ '^(billing|finance|staging|public)[.]'
+"""
+
+
+def test_the_rights_that_are_left_to_the_writer_are_documented(fresh: Fresh) -> None:
+    """docs/security.md lists each, with its reason; a right that it doesn't list is red, also a column's."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    listed = {
+        (table, right)
+        for table, written in re.findall(r"^\| `(billing\.\w+)` \| ([a-z, ]+) \| .{30,} \|$", text, re.MULTILINE)
+        for right in written.split(", ")
+    }
+    assert len(listed) > 1
+    assert set(rows(fresh.admin_url, _DIRECT)) == listed
+
+
+def test_the_writer_only_adds_rows_to_staged_tables(fresh: Fresh, tmp_path: Path) -> None:
+    """Of a run that is staged, the owner has every table, and the writer may copy into those that it fills."""
+    run_id, *_ = stage(Services(fresh.platform_url, fresh.writer_url, str(tmp_path)), "2026-12")
     with psycopg.connect(fresh.writer_url) as connection:
-        connection.execute("create table staging.mine (a int)")
-        connection.execute("drop table staging.mine")
+        connection.execute("select billing.open_account_stage(%s)", (run_id,))
+    granted = rows(fresh.admin_url, _DIRECT)
+    staged = {(name.removeprefix("staging."), right) for name, right in granted if name.startswith("staging.")}
+    with psycopg.connect(fresh.writer_url) as connection:
+        connection.execute("select billing.drop_stage(%s)", (run_id,))
+    assert staged == {
+        *((f"run_{run_id}_{part}", right) for part in ("statement", "unbilled") for right in ("insert", "delete")),
+        *((f"account_run_{run_id}_{part}", "insert") for part in ("candidate", "charge", "counted", "withheld")),
+    }
+
+
+def test_a_right_given_by_hand_goes_with_the_next_migration(fresh: Fresh) -> None:
+    """To a login or to everybody, on a table, a schema or a function."""
+    with psycopg.connect(fresh.admin_url) as connection:
+        connection.execute(
+            """grant update, delete on billing.run to evbilling_writer;
+               grant insert on billing.tie_out to public;
+               grant update on finance.statements to finance_reader;
+               grant create on schema staging, billing to evbilling_writer;
+               grant execute on function billing.plan_later to evbilling_writer, finance_reader"""
+        )
+        connection.execute(f"grant temporary on database {connection.info.dbname} to evbilling_writer".encode())
+    before = rows(fresh.admin_url, _DIRECT)
+    migrate(fresh.admin_url)
+    assert len(before) - len(rows(fresh.admin_url, _DIRECT)) == 4
+    left = rows(
+        fresh.admin_url,
+        """select has_schema_privilege(r, 'staging', 'create'), has_schema_privilege(r, 'billing', 'create'),
+                  has_database_privilege(r, current_database(), 'temporary'),
+                  has_function_privilege(r, 'billing.plan_later(text[], text)', 'execute')
+           from unnest(array['evbilling_writer', 'finance_reader']) r""",
+    )
+    assert left == [(False,) * 4] * 2
+
+
+def test_an_event_of_the_audit_says_when_and_by_which_session(fresh: Fresh) -> None:
+    """Not even the owner can write one of another time or login; the actor is whom the service names."""
+    with psycopg.connect(fresh.admin_url, application_name="by hand") as connection:
+        connection.execute("set role evbilling_owner")
+        found = connection.execute(
+            """insert into billing.audit_event (actor, action, subject_id, reason, occurred_at, login, application)
+               values ('ann', 'x', 'x', 'x', '2001-01-01', 'nobody', 'nothing')
+               returning occurred_at = now(), login, application, actor"""
+        ).fetchone()
+        connection.rollback()
+    assert found == (True, "postgres", "by hand", "ann")
+    issued = "select distinct login, application from finance.audit_events where action = 'issue_connector_statements'"
+    assert rows(fresh.finance_url, issued) == [("evbilling_writer", "evbilling")]
+
+
+RUN_CALLS = {
+    "note_run({run}, p_source => 'elsewhere')": "has its outcome already: issued",
+    "settle_run({run}, 'unchanged', '{{}}', '[]')": "has its outcome already: issued",
+    "register_inventory({run}, 0, 'x', 'x', 1, 0)": "has its outcome already: issued",
+    "record_findings({run}, '[]')": "has its outcome already: issued",
+    "settle_run({new}, 'issued', '{{}}', '[]')": "can't end as issued: it has published nothing",
+    "settle_run({new}, 'open', '{{}}', '[]')": "can't end as open",
+    "settle_run({new}, null, '{{}}', '[]')": "can't end as",
+    "note_run(0, p_source => 'elsewhere')": "there is no run 0",
+    "record_tie_out({new}, 'mine')": "function billing.tie_out_mine.* does not exist",
+    "hold_fence('never raised', null)": "nobody holds never raised",
+    "hold_fence('never raised', 1)": "nobody holds never raised",
+    "hold_fence('issue 2026-11', null)": "nobody holds issue 2026-11",
+    "hold_fence(null, null)": "nobody holds",
+    "record_settings(" + "'{{}}', " * 9 + "' ', 'why')": "who and why",
+}
+
+
+@pytest.mark.parametrize("call", RUN_CALLS)
+def test_a_run_is_only_taken_forward(fresh: Fresh, call: str) -> None:
+    """Its functions refuse to change what has its outcome, and an outcome that isn't so."""
+    run_id = rows(fresh.admin_url, "select min(run_id) from billing.run where state = 'issued'")[0][0]
+    with psycopg.connect(fresh.writer_url) as connection:
+        opened = "select billing.open_run('connector_statements', 'x', '2027-01', 'ann', 'x', 'auto')"
+        new = connection.execute(opened).fetchone()[0]  # type: ignore[index]
+        with pytest.raises(psycopg.Error, match=RUN_CALLS[call]):
+            connection.execute(f"select billing.{call.format(run=run_id, new=new)}".encode())
+        connection.rollback()
 
 
 def test_finance_reads_every_view_and_nothing_else(fresh: Fresh) -> None:

@@ -21,8 +21,6 @@ FILES = {
     "queries/a/row.sql": "select %(text)s::text as text, {part} as part, 'x%%' as percent, '{{}}'::text[] as empty;\n",
     "queries/a/none.sql": "select 1 where false",
     "queries/a/table.sql": "select * from {table} where text is distinct from %(not)s order by number;",
-    "scripts/a/table.sql": "create temporary table {table} (text text, number int, flag bool, at timestamptz);\n"
-    "insert into {table} (text, number) values (%(text)s, %(number)s);",
     "scripts/a/row.sql": "insert into {table} (text, number) values (%(text)s, %(number)s) returning number",
     "scripts/a/rows.sql": "insert into pg_temp.many values (%(number)s, '%%')",
 }
@@ -56,7 +54,9 @@ def test_rows_come_as_they_are_asked_for(connection: psycopg.Connection[Any]) ->
 
 
 def test_scripts_write_and_frames_go_and_come_by_copy(connection: psycopg.Connection[Any]) -> None:
-    query.run_script(connection, "a/table", table=TABLE, text=AWKWARD, number=1)
+    columns = sql.SQL("(text text, number int, flag bool, at timestamptz)")
+    connection.execute(sql.SQL("create temporary table {} {}").format(TABLE, columns))
+    query.execute(connection, "a/row", table=TABLE, text=AWKWARD, number=1)
     assert query.execute(connection, "a/row", table=TABLE, text=None, number=2).fetchall() == [(2,)]
     at = datetime(2026, 11, 1, tzinfo=UTC)
     frame = pd.DataFrame({"number": [3, 4], "text": [",", ""], "flag": [True, None], "at": [at, None]})

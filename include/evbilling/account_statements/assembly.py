@@ -50,7 +50,7 @@ def assemble(services: Services, request: RunRequest, *, now: datetime) -> dict[
             evidence = pool.submit(_keep_candidates, services, request.period, run_id, candidates)
             charges = _stage_charges(services, source, run_id, candidates)
             evidence.result()
-        counts = _stage_items(services, run_id, period, candidates, faults, now)
+        counts = _stage_items(services, run_id, candidates, faults, now)
     log.info(
         "run %s of %s: %s account statements with %s items assembled, %s accounts withheld; %s charges read",
         run_id,
@@ -89,7 +89,7 @@ def _candidates(
     with ThreadPoolExecutor(1) as pool:
         addresses = pool.submit(_addresses, services, source, period)
         with services.warehouse() as connection:
-            connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
+            runs.name_source(connection, run_id, source.label)
             stage.set_work_mem(connection)
             found = fetch_frame(connection, "account_statements/candidates", _CANDIDATE_TYPES, period=str(period))
         return addressed(found, *addresses.result(), period)
@@ -120,7 +120,7 @@ def _stage_charges(services: Services, source: InventorySource, run_id: int, can
     tables = stage.staging_tables(run_id)
     with services.warehouse() as connection:
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
-        stage.run_script(connection, "stage", run_id)
+        connection.execute("select billing.open_account_stage(%s)", (run_id,))
         # Written while the next batch is read. Only a few batches wait, so that memory stays flat.
         with ThreadPoolExecutor(1) as pool:
             pending = deque([pool.submit(copy_frame, connection, tables["candidate"], candidates, frozen=True)])
@@ -149,7 +149,7 @@ def _datetimes(instants: pd.Series[Any]) -> list[datetime]:
 
 
 def _stage_items(
-    services: Services, run_id: int, period: str, candidates: pd.DataFrame, faults: pd.DataFrame, now: datetime
+    services: Services, run_id: int, candidates: pd.DataFrame, faults: pd.DataFrame, now: datetime
 ) -> dict[str, int]:
     """Stage each account's items and the withheld accounts, all from one snapshot of the ledger."""
     tables = stage.staging_tables(run_id)
@@ -158,15 +158,15 @@ def _stage_items(
         if (run := runs.get_run(connection, run_id)).state == "superseded":
             raise StaleTry(f"a newer try of the same task has taken over from run {run_id}", where=run.period)
         stage.set_work_mem(connection)
-        stage.run_script(connection, "charges", run_id)
+        connection.execute("select billing.stage_charges(%s)", (run_id,))
         with ThreadPoolExecutor(1) as pool:
             snapshot = stage.export_snapshot(connection)
-            figures = pool.submit(_stage_figures, services, run_id, period, snapshot)
-            stage.run_script(connection, "items", run_id, period=period, now=now)
+            figures = pool.submit(_stage_figures, services, run_id, snapshot)
+            connection.execute("select billing.stage_items(%s, %s)", (run_id, now))
             rows = stage.fetch_staged(connection, "faults", run_id)
             found = amount_faults(pd.DataFrame(rows, columns=_FOUND_COLUMNS), candidates)
             copy_frame(connection, tables["withheld"], pd.concat([faults, found], ignore_index=True).astype(object))
-            stage.run_script(connection, "statements", run_id)
+            connection.execute("select billing.stage_account_statements(%s)", (run_id,))
             figures.result()
         ((accounts, items, withheld),) = stage.fetch_staged(connection, "staged_counts", run_id)
         counts = {"accounts": accounts, "items": items, "withheld": withheld}
@@ -174,9 +174,9 @@ def _stage_items(
     return counts
 
 
-def _stage_figures(services: Services, run_id: int, period: str, snapshot: str) -> None:
+def _stage_figures(services: Services, run_id: int, snapshot: str) -> None:
     """Stage the figures that the statements must come to, from the snapshot that the items are read from."""
     with services.warehouse() as connection:
         stage.use_snapshot(connection, snapshot)
         stage.set_work_mem(connection)
-        stage.run_script(connection, "figures", run_id, period=period)
+        connection.execute("select billing.stage_figures(%s)", (run_id,))

@@ -7,7 +7,7 @@ from typing import Any
 from evbilling import run_steps
 from evbilling.account_statements import stage
 from evbilling.services import Services
-from evbilling.warehouse import fetch_all, runs
+from evbilling.warehouse import runs
 
 
 def close_run(services: Services, run_id: int) -> dict[str, Any]:
@@ -16,9 +16,7 @@ def close_run(services: Services, run_id: int) -> dict[str, Any]:
     Only the period's newest run that issued account statements, or found nothing to issue, writes the tie-out.
     """
     with run_steps.running(services, run_id) as run, services.warehouse() as connection:
-        checks: list[Any] = []
-        if run_steps.keeps_tie_out(connection, run, runs.ACCOUNT_STATEMENTS):
-            stage.set_work_mem(connection)
-            checks = fetch_all(connection, "account_statements/tie_out", period=run.period)
+        keeps = run_steps.keeps_tie_out(connection, run, runs.ACCOUNT_STATEMENTS)
+        stage.set_work_mem(connection)
         stage.drop_stage(connection, *runs.ended_runs(connection, run_id), run_id)
-        return run_steps.close_run(connection, run, checks)
+        return run_steps.close_run(connection, run, "account_statements" if keeps else None)

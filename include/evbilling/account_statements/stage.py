@@ -1,4 +1,4 @@
-"""The staging tables of a run of account statements: made, filled by named queries, dropped."""
+"""The staging tables of a run of account statements: the owner's functions make, fill and drop them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evbilling.errors import NotReady
 from evbilling.warehouse import query
 from evbilling.warehouse.runs import Run
 
-_PARTS = ("item", "withheld", "charge", "candidate", "counted", "judged", "figure", "repeated", "since")
+_PARTS = ("item", "withheld", "charge", "candidate", "counted", "judged", "figure")
 
 
 def staging_tables(run_id: int) -> dict[str, sql.Identifier]:
@@ -23,11 +23,6 @@ def staging_tables(run_id: int) -> dict[str, sql.Identifier]:
     }
 
 
-def run_script(connection: psycopg.Connection[Any], name: str, run_id: int, **values: object) -> None:
-    """Run a script on a run's staging tables."""
-    query.run_script(connection, f"account_statements/{name}", **staging_tables(run_id), **values)
-
-
 def fetch_staged(connection: psycopg.Connection[Any], name: str, run_id: int) -> list[tuple[Any, ...]]:
     """The rows of a query on a run's staging tables."""
     return query.fetch_all(connection, f"account_statements/{name}", **staging_tables(run_id))
@@ -35,11 +30,7 @@ def fetch_staged(connection: psycopg.Connection[Any], name: str, run_id: int) ->
 
 def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:
     """Drop the staging tables of these runs, and their copies of files."""
-    # One at a time: runs of one period drop the same abandoned tables.
-    connection.execute("select pg_advisory_xact_lock(hashtext('evbilling stage'))")
     for run_id in run_ids:
-        tables = sql.SQL(", ").join(staging_tables(run_id).values())
-        connection.execute(sql.SQL("drop table if exists {}").format(tables))
         connection.execute("select billing.drop_stage(%s)", (run_id,))
 
 

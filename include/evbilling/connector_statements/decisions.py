@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from evbilling import run_steps
 from evbilling.platform import Part, parts_for
@@ -60,10 +61,9 @@ def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.Dat
     with services.warehouse() as connection:
         connection.execute("select billing.make_shard_table(%s, %s, %s)", (run.run_id, shard, epoch))
         staged = copy_frame(connection, sql.Identifier("staging", table), decided.decisions, frozen=True)
-        runs.record_profile(connection, run.run_id, shard, profile)
         connection.execute(
-            "select billing.close_shard(%s, %s, %s, %s, %s, %s)",
-            (run.run_id, shard, epoch, staged, summary.key, summary.sha256),
+            "select billing.close_shard(%s, %s, %s, %s, %s, %s, %s)",
+            (run.run_id, shard, epoch, staged, summary.key, summary.sha256, Jsonb(profile)),
         )
     billed = decided.decisions.column("rule_id").null_count
     return {"billed": billed, "excluded": staged - billed, "held": inventory.num_rows - staged}

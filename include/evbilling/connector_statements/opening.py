@@ -55,7 +55,7 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
     source = services.source(run_id)
     source.check_contract()
     with services.warehouse() as connection:
-        connection.execute("update billing.run set source = %s where run_id = %s", (source.label, run_id))
+        runs.name_source(connection, run_id, source.label)
         terms = _terms(connection, request.period)
         snapshot = runs.latest_settled_run(connection, period)
         month_before = runs.latest_settled_run(connection, str(request.period.shifted(-1)))

@@ -204,8 +204,8 @@ def tie_out_payments(services: PaymentServices, periods: Iterable[str]) -> dict[
                 "select max(run_id) from billing.statement where kind = 'connector' and period = %s", (period,)
             ).fetchone()
             if row and row[0] is not None:
-                checks = fetch_all(connection, "payments/tie_out", period=period)
-                if failing := record_tie_out(connection, period, row[0], checks):
+                _, failing = record_tie_out(connection, period, row[0], "payments")
+                if failing:
                     not_ok[period] = failing
     return not_ok
 

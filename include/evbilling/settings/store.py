@@ -19,9 +19,6 @@ from evbilling.settings.terms import BillingTerms, RecordedTerms
 from evbilling.typed_text import fault_in
 from evbilling.warehouse import connected, execute, fetch_all, fetch_frame, fetch_one, fetch_value
 
-# Two sessions at once would both find a setting missing and both add it.
-_LOCK = "evbilling.record_settings"
-
 _IN_FORCE_TYPES = {
     **dict.fromkeys(("setting_id", "fee_e4", "dc_fee_e4", "tax_rate_e6"), pa.int64()),
     **dict.fromkeys(("exclude_closed", "exclude_private"), pa.bool_()),
@@ -64,7 +61,6 @@ def record_settings(
     if len(set(keys)) != len(keys):
         raise BadInput("an account is set twice from the same period", fix="give one setting each")
     with connected(warehouse_url, what="warehouse") as connection:
-        _lock(connection)
         added = _insert(connection, terms, actor, reason)
     return RecordedSettings(added, len(terms) - added)
 
@@ -77,7 +73,8 @@ def record_setting(warehouse_url: str, terms: BillingTerms, actor: str, reason: 
     """
     _require_who_and_why(actor, reason)
     with connected(warehouse_url, what="warehouse") as connection:
-        _lock(connection)
+        # Two sessions at once would both find the setting missing.
+        connection.execute("select billing.take_lock('settings')")
         in_force = effective_settings(connection, terms.effective_from, terms.account_id)
         if [replace(row, effective_from=terms.effective_from) for row in in_force] == [terms]:
             return None
@@ -101,10 +98,6 @@ def _require_who_and_why(actor: str, reason: str) -> None:
         raise BadInput("a setting is recorded with who and why", fix="give --actor and --reason")
     if fault := fault_in(reason):
         raise BadInput(f"the reason {fault}", fix="take it out")
-
-
-def _lock(connection: psycopg.Connection) -> None:
-    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
 
 
 def _insert(connection: psycopg.Connection, terms: Sequence[BillingTerms], actor: str, reason: str) -> int:

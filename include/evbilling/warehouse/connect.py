@@ -93,6 +93,12 @@ def explained(error: psycopg.Error, where: str) -> Exception:
         return _OUR_ERRORS[error.sqlstate](message, where=where, fix=error.diag.message_hint)
     if isinstance(error, _NOT_MIGRATED) and "billing" in message:
         return NotReady(message, where=where, fix="run `evbilling migrate`")
+    if isinstance(error, errors.LockNotAvailable):
+        return TransientError(
+            "another session has kept a lock that this step needs for too long",
+            where=where,
+            fix="look for a long transaction in pg_stat_activity, end it with pg_terminate_backend, and try again",
+        )
     if isinstance(error, _MAY_COME_BACK):
         return TransientError(message, where=where, fix="try again; if it stays, look at the server's log")
     return error

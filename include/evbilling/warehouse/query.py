@@ -3,8 +3,7 @@
 `sql/queries/<package>/<name>.sql` only reads, `sql/scripts/<package>/<name>.sql` writes or creates tables; <package> is
 the Python package (or root module) that runs it. Functions here take the name as `<package>/<name>`. In every file
 
-- `%(name)s` is a value. Postgres binds it; where it can't (COPY, several statements, another driver), it becomes a
-  quoted literal.
+- `%(name)s` is a value. Postgres binds it; where it can't (COPY, another driver), it becomes a quoted literal.
 - `{name}` is a table, a column or another part of the statement, passed as a psycopg `sql.Composable`.
 - `%%`, `{{` and `}}` are the characters themselves.
 """
@@ -134,7 +133,8 @@ def compose(name: str, /, **params: object) -> sql.Composed:
 
     Literals also let the planner leave out partitions. `.as_string(None)` is the text.
     """
-    return _filled("queries", name, params)
+    text = _VALUE.sub(lambda found: f"{{{found[1]}}}" if found[1] else "%", _text("queries", name))
+    return sql.SQL(text).format(**params)
 
 
 # Writing -------------------------------------------------------------------------------------------------------------
@@ -149,11 +149,6 @@ def execute_many(connection: Connection, name: str, rows: Iterable[Mapping[str, 
     """Run a script of one statement for each of a few rows of values."""
     with connection.cursor() as cursor:
         cursor.executemany(_text("scripts", name).encode(), rows)
-
-
-def run_script(connection: Connection, name: str, /, **params: object) -> None:
-    """Run a script of several statements, its values as literals."""
-    connection.execute(_filled("scripts", name, params))
 
 
 def copy_frame(
@@ -192,11 +187,6 @@ def _execute(cursor: psycopg.Cursor[T], folder: str, name: str, params: Mapping[
             parts[key] = sql.SQL(value.as_string(cursor).replace("%", "%%"))
     query = sql.SQL(_text(folder, name)).format(**parts)
     return cursor.execute(query, {key: params[key] for key in params.keys() - parts.keys()})
-
-
-def _filled(folder: str, name: str, params: Mapping[str, object]) -> sql.Composed:
-    text = _VALUE.sub(lambda found: f"{{{found[1]}}}" if found[1] else "%", _text(folder, name))
-    return sql.SQL(text).format(**params)
 
 
 def _text(folder: str, name: str) -> str:

@@ -11,15 +11,12 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from evbilling.errors import NotReady
-from evbilling.warehouse.query import execute, execute_many, fetch_all, fetch_as, fetch_value, run_script
+from evbilling.warehouse.query import fetch_all, fetch_as, fetch_value
 
 if TYPE_CHECKING:
     from evbilling.findings import Finding
 
 log = logging.getLogger(__name__)
-
-# Check id, left label and value, right label and value.
-Check = tuple[str, str, Any, str, Any]
 
 SETTLED_STATES = ("issued", "unchanged", "differs")
 
@@ -71,10 +68,14 @@ def plan_run(
 ) -> None:
     """Record how the run is split, its accounts' evidence (uri, sha256) and its facts."""
     connection.execute(
-        """update billing.run set shard_count = %s, accounts_uri = %s, accounts_sha256 = %s, facts = %s
-           where run_id = %s""",
-        (shards, *accounts, Jsonb(facts), run_id),
+        """select billing.note_run(%s, p_shards => %s, p_accounts_uri => %s, p_accounts_sha256 => %s, p_facts => %s)""",
+        (run_id, shards, *accounts, Jsonb(facts)),
     )
+
+
+def name_source(connection: psycopg.Connection[Any], run_id: int, source: str) -> None:
+    """Record where the run reads the platform."""
+    connection.execute("select billing.note_run(%s, p_source => %s)", (run_id, source))
 
 
 def get_run(connection: psycopg.Connection[Any], run_id: int) -> Run:
@@ -102,22 +103,8 @@ def register_inventory(
     connection: psycopg.Connection[Any], run_id: int, shard: int, uri: str, sha256: str, rows: int, orphans: int = 0
 ) -> None:
     """Register a shard's extracted inventory; a later extraction of the same shard replaces it."""
-    execute(
-        connection,
-        "warehouse/register_inventory",
-        run_id=run_id,
-        shard=shard,
-        uri=uri,
-        sha256=sha256,
-        rows=rows,
-        orphans=orphans,
-    )
-
-
-def record_profile(connection: psycopg.Connection[Any], run_id: int, shard: int, profile: dict[str, Any]) -> None:
-    """Store what a shard's inventory contains, for the validation."""
     connection.execute(
-        "update billing.run_shard set profile = %s where run_id = %s and shard = %s", (Jsonb(profile), run_id, shard)
+        "select billing.register_inventory(%s, %s, %s, %s, %s, %s)", (run_id, shard, uri, sha256, rows, orphans)
     )
 
 
@@ -131,15 +118,12 @@ def latest_settled_run(
 
 def mark_failed(connection: psycopg.Connection[Any], run_id: int, failure: str) -> None:
     """Record why an open run stopped; a settled run stays as it is."""
-    connection.execute(
-        "update billing.run set state = 'failed', failure = %s where run_id = %s and state in ('open', 'failed')",
-        (failure, run_id),
-    )
+    connection.execute("select billing.fail_run(%s, %s)", (run_id, failure))
 
 
 def mark_superseded(connection: psycopg.Connection[Any], run_id: int) -> None:
     """Record that a newer run took over before this one published."""
-    connection.execute("update billing.run set state = 'superseded' where run_id = %s and state = 'open'", (run_id,))
+    connection.execute("select billing.supersede_run(%s)", (run_id,))
 
 
 def mark_settled(
@@ -151,19 +135,14 @@ def mark_settled(
     differences: Sequence[dict[str, Any]],
 ) -> None:
     """Record the outcome, in the transaction that publishes; `facts` are added to the recorded ones."""
-    run_script(
-        connection,
-        "warehouse/settle_run",
-        run_id=run_id,
-        state=state,
-        facts=Jsonb(facts),
-        differences=Jsonb(list(differences)),
+    connection.execute(
+        "select billing.settle_run(%s, %s, %s, %s)", (run_id, state, Jsonb(facts), Jsonb(list(differences)))
     )
 
 
 def supersede_earlier_tries(connection: psycopg.Connection[Any], run_id: int) -> None:
     """Mark as superseded the runs that earlier tries of the same task of the same DAG run have left open."""
-    execute(connection, "warehouse/supersede_earlier_tries", run_id=run_id)
+    connection.execute("select billing.supersede_earlier_tries(%s)", (run_id,))
 
 
 def ended_runs(connection: psycopg.Connection[Any], run_id: int) -> list[int]:
@@ -173,27 +152,26 @@ def ended_runs(connection: psycopg.Connection[Any], run_id: int) -> list[int]:
 
 def record_findings(connection: psycopg.Connection[Any], run_id: int, findings: Sequence[Finding]) -> None:
     """Add what the validation found to the run's results."""
-    rows = [asdict(finding) | {"run_id": run_id, "sample": Jsonb(list(finding.sample))} for finding in findings]
-    execute_many(connection, "warehouse/finding", rows)
+    connection.execute(
+        "select billing.record_findings(%s, %s)", (run_id, Jsonb([asdict(finding) for finding in findings]))
+    )
 
 
 def add_facts(connection: psycopg.Connection[Any], run_id: int, facts: dict[str, Any], warnings: Sequence[str]) -> None:
     """Add facts to the run's record and set its warnings."""
     connection.execute(
-        "update billing.run set facts = facts || %s, warnings = %s where run_id = %s",
-        (Jsonb(facts), Jsonb(list(warnings)), run_id),
+        "select billing.note_run(%s, p_facts => %s, p_warnings => %s)", (run_id, Jsonb(facts), Jsonb(list(warnings)))
     )
 
 
-def record_tie_out(connection: psycopg.Connection[Any], period: str, run_id: int, checks: Sequence[Check]) -> list[str]:
-    """Store a period's figures that must agree, for finance.tie_out; returns the ids of the checks that don't.
+def record_tie_out(connection: psycopg.Connection[Any], period: str, run_id: int, part: str) -> tuple[int, list[str]]:
+    """Have the warehouse count and keep a period's figures that must agree; returns how many, and the ids that don't.
 
-    A check with the same figures as before is left alone, whichever run it came from.
+    `part` is connector_statements, account_statements or payments. A check with the same figures as before is left
+    alone, whichever run it came from.
     """
-    names = ("check_id", "left_label", "left_value", "right_label", "right_value")
-    rows = [dict(zip(names, check, strict=True)) | {"period": period, "run_id": run_id} for check in checks]
-    execute_many(connection, "warehouse/tie_out", rows)
+    checks = connection.execute("select * from billing.record_tie_out(%s, %s)", (run_id, part)).fetchall()
     not_ok = [check for check in checks if check[2] != check[4]]
     for check_id, left, left_value, right, right_value in not_ok:
         log.error("tie-out %s of %s: %s %s, but %s %s", check_id, period, left, left_value, right, right_value)
-    return [check[0] for check in not_ok]
+    return len(checks), [check[0] for check in not_ok]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
     from sqlalchemy import Connection
 
+log = logging.getLogger(__name__)
+
 _ALEMBIC = Path(__file__).parent / "alembic"
 
 # The oldest revision that a warehouse can be upgraded from.
 BASELINE = "0015"
+
+# Whoever reads a view keeps it from being replaced, and others queue behind a migration that waits for it.
+_LONGEST_WAIT = "10s"
 
 _REQUIRES = re.compile(r"^-- requires: (\S+)$", re.MULTILINE)
 
@@ -45,8 +51,11 @@ def migrate(admin_url: str) -> list[str]:
     script = ScriptDirectory.from_config(config)
     try:
         with engine.begin() as connection:
-            # Two migrations at once take turns; the lock is released with the transaction.
-            connection.exec_driver_sql("select pg_advisory_xact_lock(hashtext('evbilling migrate'))")
+            _driver_connection(connection).add_notice_handler(_log_warning)
+            connection.exec_driver_sql(f"set local lock_timeout = '{_LONGEST_WAIT}'")
+            # Two migrations at once take turns: the second waits at this name until the first has ended.
+            connection.exec_driver_sql("create schema evbilling_migration")
+            connection.exec_driver_sql("drop schema evbilling_migration")
             apply_files(connection, "access/roles.sql")
             connection.exec_driver_sql("set local role evbilling_owner")
             before = _current(connection)
@@ -54,9 +63,16 @@ def migrate(admin_url: str) -> list[str]:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             apply_files(connection, *_repeatable("functions"), *_repeatable("views"), "access/grants.sql")
-    except sqlalchemy.exc.OperationalError as error:
+    except (sqlalchemy.exc.OperationalError, psycopg.OperationalError) as error:
+        cause = error.orig if isinstance(error, sqlalchemy.exc.OperationalError) else error
+        if isinstance(cause, psycopg.errors.LockNotAvailable):
+            raise TransientError(
+                "can't migrate: another session reads what is to be changed, or migrates",
+                where=where,
+                fix="look for a long transaction in pg_stat_activity, end it with pg_terminate_backend, and try again",
+            ) from error
         raise TransientError(
-            f"can't migrate: {str(error.orig).strip()}",
+            f"can't migrate: {str(cause).strip()}",
             where=where,
             fix="check that the server runs, and the host, user and password",
         ) from error
@@ -85,9 +101,7 @@ def require_newest_schema(connection: psycopg.Connection[Any]) -> None:
 
 def apply_files(connection: Connection, *names: str) -> None:
     """Execute files below `sql/`, each once, after the files that it names in lines `-- requires: folder/name.sql`."""
-    driver_connection = connection.connection.driver_connection
-    if driver_connection is None:
-        raise RuntimeError("the connection is closed")
+    driver_connection = _driver_connection(connection)
     done: set[str] = set()
 
     def apply(name: str) -> None:
@@ -101,6 +115,18 @@ def apply_files(connection: Connection, *names: str) -> None:
 
     for name in names:
         apply(name)
+
+
+def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:
+    driver_connection: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    if driver_connection is None:
+        raise RuntimeError("the connection is closed")
+    return driver_connection
+
+
+def _log_warning(notice: psycopg.errors.Diagnostic) -> None:
+    if notice.severity_nonlocalized == "WARNING":
+        log.warning(notice.message_primary)
 
 
 def _repeatable(folder: str) -> list[str]:

@@ -12,6 +12,7 @@ declare
     v_account text := 'account_run_' || p_run_id;
     v_item text := 'account_run_' || p_run_id || '_item';
     v_withheld text := 'account_run_' || p_run_id || '_withheld';
+    v_numbered text := 'account_run_' || p_run_id || '_numbered';
     v_period text;
     v_version text;
     v_last integer;
@@ -21,6 +22,16 @@ declare
 begin
     select period, code_version into strict v_period, v_version from billing.run where run_id = p_run_id;
     perform billing.hold_fence('account statements', p_epoch);
+
+    -- What another run has stated for this or a later period since the assembly remains as it is.
+    execute format($q$
+        with gone as (
+            delete from staging.%1$I a using billing.last_account_statement l
+            where l.account_id = a.account_id and l.period >= %4$L returning a.account_id
+        )
+        delete from staging.%2$I i using gone where gone.account_id = i.account_id;
+        delete from staging.%3$I w using billing.last_account_statement l
+        where l.account_id = w.account_id and l.period >= %4$L $q$, v_account, v_item, v_withheld, v_period);
 
     -- Each check takes the first five faults of all instead of a LIMIT: as a rule there are none, and with a LIMIT
     -- the planner would look for the first ones row by row, which takes hours instead of seconds. First, the staged
@@ -97,16 +108,15 @@ begin
     where kind = 'account' and period = v_period for update;
     -- The number of each account, once for the statements and their items. In the order of account and number, as in
     -- the keys of both.
-    drop table if exists pg_temp.numbered;
     execute format($q$
-        create temporary table numbered on commit drop as
+        create unlogged table staging.%5$I as
         select account_id, n, closing,
                'S-' || replace(%3$L, '-', '') || '-' || lpad(n::text, greatest(6, length(n::text)), '0') as statement_id
         from (select account_id, closing, %4$s + row_number() over (order by account_id collate "C") as n
               from (select account_id, sum(total_minor - settled_minor)::bigint as closing
                     from staging.%2$I group by account_id) t
-              join staging.%1$I using (account_id)) given $q$, v_account, v_item, v_period, coalesce(v_last, 0));
-    analyze pg_temp.numbered;
+              join staging.%1$I using (account_id)) given;
+        analyze staging.%5$I $q$, v_account, v_item, v_period, coalesce(v_last, 0), v_numbered);
     execute format($q$
         insert into billing.statement (
              statement_id, kind, period, account_id, number, run_id, account_name, financial_admin_id, time_zone,
@@ -114,8 +124,8 @@ begin
         select g.statement_id, 'account', %2$L, a.account_id, g.n, %3$s, a.account_name, a.financial_admin_id, a.time_zone,
                ((%2$L || '-01')::date + interval '1 month - 1 day')::date, a.currency, a.minor_unit, 0, g.closing, 0,
                g.closing, %4$L
-        from pg_temp.numbered g join staging.%1$I a using (account_id)
-        order by g.n $q$, v_account, v_period, p_run_id, v_version);
+        from staging.%5$I g join staging.%1$I a using (account_id)
+        order by g.n $q$, v_account, v_period, p_run_id, v_version, v_numbered);
     get diagnostics statements = row_count;
     update billing.statement_counter set last_number = v_last + statements
     where kind = 'account' and period = v_period and statements > 0;
@@ -125,8 +135,9 @@ begin
             tax_minor, total_minor, settled_minor)
         select i.item_kind, i.item_id, g.statement_id, i.account_id, i.occurred_at, i.description, i.currency,
                i.minor_unit, i.net_minor, i.tax_minor, i.total_minor, i.settled_minor
-        from staging.%I i join pg_temp.numbered g using (account_id) $q$, v_item);
+        from staging.%I i join staging.%I g using (account_id) $q$, v_item, v_numbered);
     get diagnostics items = row_count;
+    execute format('drop table staging.%I', v_numbered);
 
     execute format($q$
         insert into billing.withheld_account as w (period, account_id, reason_id, detail, run_id)

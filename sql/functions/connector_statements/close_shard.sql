@@ -1,7 +1,8 @@
 -- Adds the keys to a filled shard table and attaches it, in place of an earlier attempt's. The writer can't change it
--- any more.
+-- any more. `p_profile`: what the shard's inventory holds, for the validation.
 create or replace function billing.close_shard(
-    p_run_id bigint, p_shard integer, p_epoch bigint, p_rows bigint, p_summary_uri text, p_summary_sha256 text)
+    p_run_id bigint, p_shard integer, p_epoch bigint, p_rows bigint, p_summary_uri text, p_summary_sha256 text,
+    p_profile jsonb)
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -27,7 +28,8 @@ begin
     execute format('alter table staging.%I attach partition staging.%I for values with (modulus %s, remainder %s)',
                    'run_' || p_run_id, v_table, v_shards, p_shard);
     update billing.run_shard
-    set stage_table = v_table, staged_rows = p_rows, summary_uri = p_summary_uri, summary_sha256 = p_summary_sha256
+    set stage_table = v_table, staged_rows = p_rows, summary_uri = p_summary_uri, summary_sha256 = p_summary_sha256,
+        profile = p_profile
     where run_id = p_run_id and shard = p_shard;
     execute format('analyze staging.%I', v_table);
 end

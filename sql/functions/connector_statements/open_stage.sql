@@ -7,10 +7,11 @@ declare
     v_period text;
     v_stage text := 'run_' || p_run_id;
 begin
-    perform pg_advisory_xact_lock(hashtext('evbilling stage'));
+    perform billing.take_lock('stage', '2 minutes');
     select period into strict v_period from billing.run where run_id = p_run_id;
-    perform billing.drop_stage(run_id) from billing.run where period = v_period and run_id < p_run_id
-       and (state <> 'open' or opened_at < now() - interval '7 days');
+    perform billing.drop_stage(run_id) from billing.run
+    where period = v_period and run_id < p_run_id and dag_id <> 'account_statements'
+      and (state <> 'open' or opened_at < now() - interval '7 days');
     if to_regclass('staging.' || v_stage) is not null then
         return;
     end if;

@@ -18,6 +18,7 @@ declare
     v_leaf record;
     v_last integer;
     v_resolved integer;
+    v_timeout text := current_setting('lock_timeout');
 begin
     select period, code_version into strict v_period, v_version from billing.run where run_id = p_run_id;
     v_suffix := replace(v_period, '-', '_');
@@ -30,7 +31,10 @@ begin
         execute format('select count(*) from (select from staging.%I limit 1) any_row', v_stage) into v_last;
         if v_last > 0 then
             if to_regclass('billing.' || v_table) is not null then
+                -- It waits for sessions that read decisions, and others wait behind it.
+                perform set_config('lock_timeout', '10s', true);
                 execute format('drop table billing.%I', v_table);
+                perform set_config('lock_timeout', v_timeout, true);
             end if;
             for v_leaf in
                 select c.relname as staged, format('%s_%s', v_table, rs.shard) as issued from billing.run_shard rs

@@ -14,7 +14,7 @@ begin
         raise exception 'a request for mail needs statements, an id and a reason' using errcode = 'EV004';
     end if;
     -- One request at a time: two that name the same statement would both find it unsent.
-    perform pg_advisory_xact_lock(hashtext('evbilling mail request'));
+    perform billing.take_lock('mail requests');
     for v_row in select * from billing.mail_to_send(p_request_id, p_statements, p_kind, null, null) loop
         v_mail_id := v_row.mail_id;
         if v_row.does = 'send' and v_row.mail_id is not null then

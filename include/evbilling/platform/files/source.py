@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
-from evbilling.platform.contract import CHARGER, CONNECTOR, Table
-from evbilling.platform.files.tables import copy_batches, open_tables
+from evbilling.platform.contract import Table
+from evbilling.platform.files.tables import TableFile, copy_batches, open_tables
 from evbilling.platform.postgres import PostgresSource
 from evbilling.platform.source import INVENTORY_TABLES
 from evbilling.storage import public_name
@@ -41,28 +40,18 @@ def copied_source(
     """
     prefix = f"platform_{run_id}_"
     with connected(warehouse_url, what="warehouse") as connection:
-        # Shards of one run ask at the same time: the first copies, the others wait for its commit.
-        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (prefix,))
-        copied = "select to_regclass(%s) is not null"
-        missing = [t for t in tables if not select_value(connection, copied, f"staging.{prefix}{t.name}")]
-        if missing:
-            _copy(connection, folder_url, prefix, missing)
+        files: dict[str, TableFile] = {}
+        for table in tables:
+            if _open_copy(connection, run_id, table):
+                files = files or open_tables(folder_url)
+                copy = replace(table, name=prefix + table.name)
+                copy_batches(connection, "staging", copy, files[table.name].batches())
+                connection.execute("select billing.close_copy(%s, %s)", (run_id, table.name))
     return PostgresSource(warehouse_url, schema="staging", prefix=prefix, label=public_name(folder_url), tables=tables)
 
 
-def _copy(connection: psycopg.Connection[Any], folder_url: str, prefix: str, tables: Sequence[Table]) -> None:
-    files = open_tables(folder_url)
-    for file in (files[table.name] for table in tables):
-        table = replace(file.table, name=prefix + file.table.name)
-        columns = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(_TYPES[column.type]))
-            for column in table.columns
-        )
-        # Unlogged: a copy of files that can be copied again; a database crash empties it and the row counts tell.
-        connection.execute(
-            sql.SQL("create unlogged table {} ({})").format(sql.Identifier("staging", table.name), columns)
-        )
-        copy_batches(connection, "staging", table, file.batches())
-        connection.execute(sql.SQL("analyze {}").format(sql.Identifier("staging", table.name)))
-        if file.table in (CHARGER, CONNECTOR):
-            connection.execute(sql.SQL("create index on {} (charger_id)").format(sql.Identifier("staging", table.name)))
+def _open_copy(connection: psycopg.Connection[Any], run_id: int, table: Table) -> bool:
+    """Make the empty copy of a table; False if it was copied before, by another part of the run, say."""
+    types = [_TYPES[column.type] for column in table.columns]
+    call = "select billing.open_copy(%s, %s, %s, %s)"
+    return bool(select_value(connection, call, run_id, table.name, list(table.column_names), types))

@@ -1,0 +1,87 @@
+-- The money of a period that must agree between statements, ledger, attempts and gateway, by currency in major units,
+-- for finance.tie_out, for record_tie_out().
+create or replace function billing.tie_out_payments(p_run_id bigint)
+returns table (check_id text, left_label text, left_value numeric, right_label text, right_value numeric)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    v_run billing.run;
+begin
+    select * into strict v_run from billing.run r where r.run_id = p_run_id;
+    return query
+    with statement as (
+        select s.*, r.balance_minor, r.paid_minor from billing.statement s join billing.receivable r using (statement_id)
+        where s.kind = 'connector' and s.period = v_run.period
+    ), corrected as (
+        select corrects_statement_id as statement_id, sum(total_minor) as total_minor
+        from billing.statement where kind = 'correction' and corrects_statement_id in (select statement_id from statement)
+        group by 1
+    ), posted as (
+        select t.statement_id,
+               sum(case t.debit_account when 'receivable' then amount_minor else -amount_minor end)
+                   filter (where t.kind not in ('payment', 'paid_outside', 'paid_outside_reversal')) as charged,
+               sum(amount_minor) filter (where t.kind = 'payment') as cash,
+               sum(case t.kind when 'paid_outside' then amount_minor when 'paid_outside_reversal' then -amount_minor end)
+                   as outside
+        from billing.transfer t where t.statement_id in (select statement_id from statement) group by 1
+    ), attempted as (
+        select statement_id, sum(amount_minor) as minor from billing.payment_attempt
+        where outcome = 'succeeded' and statement_id in (select statement_id from statement) group by 1
+    ), marked as (
+        select statement_id, sum(amount_minor) as minor from billing.paid_outside p
+        where statement_id in (select statement_id from statement) and not exists (
+            select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)
+        group by 1
+    ), listed as (
+        -- A recorded payment counts in full; any other one less what was refunded or booked by hand.
+        select s.statement_id, sum(
+                   case when exists (select from billing.payment_attempt a
+                                     where a.gateway_payment_id = g.gateway_payment_id and a.outcome = 'succeeded')
+                        then g.amount_minor else g.amount_minor - g.refunded_minor - o.booked_minor end) as minor
+        from statement s
+        join billing.gateway_payment g on g.statement_id = s.statement_id and g.currency = s.currency
+        cross join lateral (
+            select coalesce(sum(p.amount_minor), 0) as booked_minor from billing.paid_outside p
+            where p.reference = g.gateway_payment_id and not exists (
+                select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)) o
+        where g.outcome = 'succeeded' and g.gone_at is null
+        group by s.statement_id
+    ), differing as (
+        select currency, count(*) as statements from billing.standing_difference where period = v_run.period group by currency
+    ), listed_due as (
+        select currency, sum(balance_minor) as minor from billing.statement_sum
+        where kind = 'connector' and period = v_run.period group by currency
+    ), figure as (
+        select s.currency, s.minor_unit, sum(s.total_minor + coalesce(c.total_minor, 0)) as total,
+               sum(coalesce(p.charged, 0)) as charged, sum(coalesce(p.cash, 0)) as cash,
+               sum(coalesce(p.outside, 0)) as outside, sum(coalesce(a.minor, 0)) as attempted,
+               sum(coalesce(m.minor, 0)) as marked, sum(coalesce(l.minor, 0)) as listed,
+               sum(s.paid_minor + s.balance_minor) as settled, sum(s.balance_minor) as due, count(*) as statements
+        from statement s
+        left join posted p using (statement_id)
+        left join corrected c using (statement_id)
+        left join attempted a using (statement_id)
+        left join marked m using (statement_id)
+        left join listed l using (statement_id)
+        group by s.currency, s.minor_unit
+    )
+    select k.check_id || '-' || f.currency, k.left_label || ', ' || f.currency,
+           round(k.left_minor / power(10::numeric, f.minor_unit), f.minor_unit), k.right_label || ', ' || f.currency,
+           round(k.right_minor / power(10::numeric, f.minor_unit), f.minor_unit)
+    from figure f cross join lateral (values
+        ('ledger', 'Total of all statements and corrections', f.total, 'Charged to receivables, by the ledger', f.charged),
+        ('collected', 'Collected by the gateway, by the ledger', f.cash, 'Succeeded attempts', f.attempted),
+        ('gateway', 'Succeeded attempts', f.attempted, 'Payments that the gateway lists', f.listed),
+        ('outside', 'Paid by other means, by the ledger', f.outside, 'Marked as paid', f.marked),
+        ('outstanding', 'Charged to receivables, by the ledger', f.charged, 'Paid, and still due', f.settled),
+        ('listed', 'Still due, by the ledger', f.due, 'Still due, as the list of statements adds it up',
+         coalesce((select minor from listed_due l where l.currency = f.currency), 0))
+    ) as k (check_id, left_label, left_minor, right_label, right_minor)
+    union all
+    select 'standing-' || f.currency, 'Connector statements, ' || f.currency, f.statements,
+           'Connector statements that the list has as the ledger has them, ' || f.currency,
+           f.statements - coalesce((select statements from differing d where d.currency = f.currency), 0)
+    from figure f
+    order by 1;
+end
+$$;
