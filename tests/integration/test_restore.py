@@ -24,7 +24,7 @@ from evbilling.payments.reconciliation import Break
 from evbilling.payments.retries.runs import due_retries, month_end_retries, open_retries
 from evbilling.read_models.month import month_overview, month_state
 from evbilling_local.stack import EmbeddedPostgres, bin_directory
-from tests.support.month import NOW, PERIOD
+from tests.support.month import NOW, PAID_ON, PERIOD
 from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_collected_once, payment_world
 
 pytestmark = pytest.mark.postgres
@@ -180,7 +180,7 @@ def test_nothing_is_charged_before_a_full_comparison(
     assert audited == [("hold_charging",), ("lift_hold",)]
     for found in breaks:
         payment = MarkRequest(
-            found.gateway_payment_id, "ann", "lost", (str(found.statement_id),), NOW.date(), found.gateway_payment_id
+            found.gateway_payment_id, "ann", "lost", (str(found.statement_id),), PAID_ON, found.gateway_payment_id
         )
         mark_statements(world.services, payment, NOW.date())
     assert reconcile(world) == []

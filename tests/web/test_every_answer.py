@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
+import jinja2
+import psycopg
 import pytest
 from fastapi import FastAPI
 
+from evbilling.errors import TransientError
 from evbilling_web.account_billing import routes as account_billing
 from tests.support.action_pages import ActionPages
 from tests.support.web import HTML, PREFIX, TABLE
@@ -275,7 +278,16 @@ def answer_to(app: FastAPI, method: str, path: str, *headers: tuple[bytes, bytes
 
 
 @pytest.mark.parametrize("accept", [HTML["accept"], "*/*"])
-@pytest.mark.parametrize("error", [RuntimeError("select secret from billing.x"), ZeroDivisionError()])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError("select secret from billing.x"), 500),
+        (psycopg.errors.UndefinedColumn("select secret from billing.x"), 500),
+        (jinja2.UndefinedError("secret"), 500),
+        (TransientError("can't connect", where="warehouse (postgresql://secret)"), 503),
+        (psycopg.DataError("secret"), 400),
+    ],
+)
 def test_a_fault_in_the_program_is_a_page_too(
     shared_pages: ActionPages,
     app: FastAPI,
@@ -284,8 +296,9 @@ def test_a_fault_in_the_program_is_a_page_too(
     caplog: pytest.LogCaptureFixture,
     accept: str,
     error: Exception,
+    status: int,
 ) -> None:
-    """500 in words and with our headers; what it was is in the log only."""
+    """In words and with our headers; what it was is in the log only."""
 
     def broken() -> None:
         raise error
@@ -294,9 +307,24 @@ def test_a_fault_in_the_program_is_a_page_too(
     cookie = (b"cookie", b"_token=" + token("viewer").encode())
     for method in ("GET", "HEAD"):
         answer = answer_to(app, method, "/accounts/a00001", cookie, (b"accept", accept.encode()))
-        assert answer.status == 500
+        assert answer.status == status
         assert b"secret" not in answer.body
-    assert any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
+    assert str(error).strip() in caplog.text
+
+
+def test_a_file_that_breaks_off_looks_broken(
+    shared_pages: ActionPages, app: FastAPI, token: Callable[[str | None], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection ends without the file's end, so that nobody takes half of it for all."""
+
+    def half(_: Any) -> Iterator[bytes]:
+        yield b"half"
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr("evbilling_web.statement_list.routes.statements_csv", half)
+    cookie = (b"cookie", b"_token=" + token("viewer").encode())
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        answer_to(app, "GET", "/statements.csv", cookie)
 
 
 def test_head_is_get_without_the_body(

@@ -48,6 +48,28 @@ def test_each_role(airflow: Airflow) -> None:
     assert found == expected
 
 
+def test_every_answer_has_our_headers(airflow: Airflow) -> None:
+    """Behind all of Airflow's own layers too: errors, HEAD, a slash too many, a token that can't be read."""
+    person, stranger = airflow.browser("viewer"), airflow.program(None)
+    stranger.headers["authorization"] = "Bearer garbage"
+    cases = [
+        (person, "GET", "/nowhere", 404),
+        (person, "GET", "/statements/", 404),
+        (person, "PUT", "/statements", 405),
+        (person, "HEAD", "/static/app.css", 200),
+        (person, "GET", "/months/%00", 404),
+        (stranger, "GET", "/statements", 401),
+        (stranger, "POST", "/actions/rebill", 401),
+        (stranger, "GET", "/statements/", 404),
+    ]
+    for client, method, path, status in cases:
+        answer = client.request(method, PREFIX + path, headers={"host": "evil.test"})
+        assert (answer.status_code, answer.headers.get("location")) == (status, None), path
+        assert "frame-ancestors 'self'" in answer.headers["content-security-policy"], path
+        assert answer.headers["x-content-type-options"] == "nosniff", path
+        assert answer.content if method != "HEAD" else not answer.content, path
+
+
 def test_without_a_login(airflow: Airflow) -> None:
     """A program gets 401 and nothing of the page; a person is sent to the login, and back to the very page."""
     program, person = airflow.program(None), airflow.browser(None)
