@@ -6,9 +6,9 @@ Asks the gateway what became of charges without a known outcome, and compares it
 **When**: 06:00 UTC every day, before the day's retries.
 
 **What it does**: ask gateway → compare. A charge without an outcome is settled only by what the gateway lists: it was
-made, it was declined, or, after an hour, it never took place. Every difference in money is a break: charged but not
-recorded, recorded but not charged, another amount, charged twice, refunded. While charging is on hold because the
-warehouse was restored from a backup, `compare` goes back as far as anything is due, and lifts the hold.
+made, it was declined, or, an hour after it was last claimed, it never took place. Every difference in money is a break:
+charged but not recorded, recorded but not charged, another amount, charged twice, refunded. While charging is on hold
+because the warehouse was restored from a backup, `compare` goes back as far as anything is due, and lifts the hold.
 
 **Re-run**: safe at any time; it only reads at the gateway. `days` looks further back.
 

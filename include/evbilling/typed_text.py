@@ -14,6 +14,9 @@ _REORDERS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _GAP = re.compile(r"[ .\u00a0\u2010-\u2014-]{1,2}")
 # Digits of any script, in groups.
 _NUMBERS = re.compile(rf"\d+(?:{_GAP.pattern}\d+)*")
+# The id of a payment at the gateway, the reference by which it is booked: letters and digits drawn by lot, some of them
+# like a card's number.
+_PAYMENT_ID = re.compile(r"\b(?:pi|ch|py)_(?=[0-9]*[A-Za-z])[0-9A-Za-z]{14,}\b")
 _CARD_DIGITS = range(13, 20)
 _CARD_GROUPS = {(4, 4, 4, 4), (4, 4, 4, 4, 1), (4, 4, 4, 4, 2), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4)}
 
@@ -46,6 +49,7 @@ def require_text(name: str, text: str, where: str, *, missing: str) -> None:
 
 def _has_card_number(text: str) -> bool:
     """True if numbers are a card's: one alone, all in a row together, or some of them that are grouped as on a card."""
+    text = _PAYMENT_ID.sub("", text)
     for found in _NUMBERS.finditer(text):
         groups = _GAP.split(found[0])
         alone = any(map(_is_card_number, groups))

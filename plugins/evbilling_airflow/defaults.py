@@ -144,8 +144,9 @@ RECONCILIATION_PARAMS: dict[str, Param] = {
     "min_age_minutes": Param(
         60,
         type="integer",
-        minimum=0,
+        # The lease of a claim and the gateway's timeouts, unless the connection sets longer ones.
+        minimum=2,
         title="Minutes until a missing charge counts as not made",
-        description="A charge that the gateway doesn't list may still be on its way for so long.",
+        description="A charge that the gateway doesn't list may still be on its way for so long, at least 2 minutes.",
     ),
 }

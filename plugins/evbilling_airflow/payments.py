@@ -63,7 +63,13 @@ def close_due(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
-    from evbilling.payments import close_retries, periods_with_payments, settle_unknown, tie_out_payments
+    from evbilling.payments import (
+        close_retries,
+        periods_with_payments,
+        require_all_booked,
+        settle_unknown,
+        tie_out_payments,
+    )
     from evbilling_airflow.connections import payment_services
 
     with payment_services() as services:
@@ -72,6 +78,7 @@ def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
         since = now - timedelta(days=35)
         settled = settle_unknown(services, since, now)
         not_ok = tie_out_payments(services, {*periods, *periods_with_payments(services, since)})
+        require_all_booked(services, occasion)
     return {"outcomes": outcomes, "asked": settled, "not_ok": not_ok}
 
 

@@ -242,6 +242,8 @@ def test_whoever_calls_the_gateway_takes_a_slot(dag_bag: Any) -> None:
         ("mail_delivery", {"kind": "letter"}, "kind"),
         ("mail_delivery", {"states": ["sending"]}, "states"),
         ("connector_statements", {"deliver": "perhaps"}, "deliver"),
+        ("payment_reconciliation", {"min_age_minutes": 0}, "min_age_minutes"),
+        ("payment_reconciliation", {"min_age_minutes": 1}, "min_age_minutes"),
     ],
 )
 def test_an_action_refuses_params_that_make_no_sense(
@@ -258,6 +260,16 @@ def test_an_action_refuses_params_that_make_no_sense(
 
     with pytest.raises(ParamValidationError, match=complaint):
         trigger()
+
+
+def test_the_least_age_of_a_missing_charge_is_lease_and_timeouts(dag_bag: Any) -> None:
+    """The form allows no less than the function, by the timeouts that a connection has unless it sets its own."""
+    from evbilling.payments import PaymentServices
+    from evbilling.services import Services
+
+    param = dag_bag.dags["payment_reconciliation"].params.get_param("min_age_minutes")
+    least = PaymentServices(Services("", "", "")).least_age
+    assert timedelta(minutes=param.schema["minimum"] - 1) < least <= timedelta(minutes=param.schema["minimum"])
 
 
 def test_a_month_of_one_shard_is_few_tasks(month: Any) -> None:

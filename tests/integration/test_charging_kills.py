@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -184,7 +185,8 @@ def test_a_paused_worker_sends_nothing_that_others_have_settled(
                 time.sleep(0.02)
             time.sleep(LEASE)
             with world.payment_services() as payments:
-                settle_unknown(payments, NOW - timedelta(days=400), NOW, min_age=timedelta(0))
+                quiet = replace(payments, lease_seconds=LEASE, patience_seconds=0)
+                settle_unknown(quiet, NOW - timedelta(days=400), NOW, min_age=timedelta(seconds=LEASE))
             assert len(world.charged()) == 2
             assert world.outcomes() == {"succeeded": 2, "declined": 1, "pending": 3}
         finally:

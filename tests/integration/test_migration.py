@@ -144,6 +144,8 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
             """update public.schema_version set version_num = '0015';
                create function billing.number_statement_drafts(bigint, bigint) returns void language sql return null;
                create function billing.attach_statement_tables(text) returns void language sql return null;
+               create function billing.record_outcomes(bigint[], text[], text[], text[], text[], text[], text[])
+               returns void language sql return null;
                drop table billing.lost_payment, billing.charging_hold, billing.charging_server cascade"""
         )
     before, objects_before = state()
@@ -152,10 +154,12 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0017_charging_hold",
         "0018_staging_is_the_owners",
         "0019_functions_for_grants",
+        "0020_conclusions_name_their_claim",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before
     assert set(objects_before) <= set(objects_after)
+    assert one(warehouse_db.admin_url, "select count(*) from pg_proc where proname = 'record_outcomes'") == 1
     assert one(warehouse_db.admin_url, "select to_regproc('billing.number_statement_drafts')") is None
     assert one(warehouse_db.admin_url, "select to_regproc('billing.attach_statement_tables')") is None
     bill(services, "2026-11")

@@ -11,10 +11,8 @@ from typing import Any
 
 import psycopg
 import pytest
-import stripe
 
 from evbilling.errors import Mismatch, TransientError
-from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.payments.reconciliation import WHAT_TO_DO, Break, compare, copy_payments, require_no_breaks
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling_local.sandbox.faults import (
@@ -28,9 +26,8 @@ from evbilling_local.sandbox.faults import (
 )
 from evbilling_local.sandbox.intents import INTENT
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.month import NOW, PAID_ON, PERIOD, contents
+from tests.support.month import NOW, PERIOD, contents
 from tests.support.payments import (
-    KEY,
     LONG_AGO,
     SOFT,
     VISA,
@@ -39,17 +36,12 @@ from tests.support.payments import (
     check_collected_once,
     payment_world,
 )
+from tests.support.reconciling import look, mark, pay, refund
 
 pytestmark = pytest.mark.postgres
 
 # Kind of break, payment, what is recorded, what the gateway has, and how it is put right.
 Made = tuple[str, str, int, int, Callable[[], object]]
-
-
-def look(world: PaymentWorld) -> list[Break]:
-    """The breaks there are now."""
-    with world.payment_services() as payments:
-        return compare(payments, LONG_AGO)
 
 
 def books(world: PaymentWorld) -> dict[str, list[str]]:
@@ -70,29 +62,6 @@ def collect_without_asking(world: PaymentWorld, faults: FaultPlan | None, *, sen
         for batch in batches if send else ():
             payments.collect(batch)
     world.sandbox.set_faults()
-
-
-def refund(world: PaymentWorld, payment: str, amount: int | None = None) -> None:
-    """Refund a payment as somebody would at the gateway."""
-    with world.payment_services() as payments:
-        client = stripe.StripeClient(KEY, http_client=payments.gateway._http, base_addresses={"api": world.sandbox.url})
-        client.v1.refunds.create({"payment_intent": payment} | ({"amount": amount} if amount else {}))
-
-
-def pay(world: PaymentWorld, amount: int, **metadata: str) -> str:
-    """A payment at the gateway that says it is this warehouse's; returns its id."""
-    ours = {"evbilling_installation": world.one("select installation_id::text from billing.installation"), **metadata}
-    return str(world.sandbox.make_payment(amount, "eur", metadata=ours)["id"])
-
-
-def mark(world: PaymentWorld, statement: str, reference: str, amount: Decimal | None = None) -> None:
-    """Mark a statement as paid, with a payment's id as reference."""
-    request = f"{reference} {amount}"
-    mark_statements(
-        world.services,
-        MarkRequest(request, "ann", "at the gateway", (statement,), PAID_ON, reference, amount),
-        NOW.date(),
-    )
 
 
 def credit(world: PaymentWorld, statement: str, total: int) -> None:

@@ -277,6 +277,7 @@ def test_what_the_gateway_collected_is_refunded_there_first(month: PaymentWorld)
     Booked on another statement it can be undone.
     """
     wrong, right = month.ids[OTHER], month.ids[FAILED]
+    mark(month, wrong, "1.00", request="m2", reference="pi_lost")
     # The gateway's list says that the payment was for the statement `right`, whose attempt we know nothing of.
     month.write(
         """insert into billing.gateway_payment (
@@ -285,7 +286,6 @@ def test_what_the_gateway_collected_is_refunded_there_first(month: PaymentWorld)
         right,
     )
     mark(month, right, "1.00", reference="pi_lost")
-    mark(month, wrong, "1.00", request="m2", reference="pi_lost")
     with pytest.raises(BadInput, match="it is its payment pi_lost"):
         undo(month, right)
     undo(month, wrong, request_id="u2")

@@ -19,6 +19,7 @@ from evbilling.typed_text import LONGEST, fault_in, require_text
         "DE89 3704 0044 0532 0130 00",
         "DE89370400440532013000",
         "pi_3QXabc1234567890",
+        "pi_a4242424242424242bcdef0",
         # Luhn's digit is wrong.
         "4242424242424241",
         "424242424242",
@@ -41,6 +42,7 @@ def test_words_and_references_pass(text: str) -> None:
         "4222222222222",
         "6304000000000000000",
         "card4242424242424242",
+        "pi_4242424242424242",
         "12 4242 4242 4242 4242",
         "4242\u00a04242\u20134242 4242",
         "".join(chr(ord("\N{ARABIC-INDIC DIGIT ZERO}") + int(digit)) for digit in "4242424242424242"),

@@ -13,6 +13,8 @@ from evbilling.typed_text import fault_in
 from evbilling_web.actions import dag_runs
 from tests.support.action_pages import ActionPages, fields, words
 from tests.support.payments import VISA, check_collected_once
+from tests.support.reconciling import look, pay
+from tests.support.web import PREFIX
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
@@ -96,6 +98,30 @@ def test_a_statement_is_marked_as_paid(pages: ActionPages) -> None:
     query = "select paid_on::text, amount, reference, recorded_by from finance.payments where paid_by = 'outside'"
     assert pages.world.rows(query) == [("2026-11-05", Decimal("5.95"), "bank 4711", "user")]
     assert audit(pages, "mark_as_paid") == [("user", failed, "paid by transfer")]
+
+
+def test_a_payment_that_isnt_recorded_is_what_can_be_marked(pages: ActionPages) -> None:
+    """The pages say what the gateway has collected; Re-Bill isn't on offer, and the form has the payment filled in."""
+    failed, world = pages.world.ids[FAILED], pages.world
+    payment = pay(world, 400, evbilling_statement=failed)
+    look(world)
+    shown = words(pages.get(f"/statements/{failed}").text)
+    assert f"The gateway has collected payment {payment} for this statement, and it isn't recorded here." in shown
+    assert "Re-Bill: the gateway has collected a payment for it that isn't recorded; mark it as paid with" in shown
+    assert "collected, not recorded" in words(pages.opened("user").get(f"{PREFIX}/statements").text)
+    assert f"has collected {payment} for it, which isn't recorded" in words(pages.ask("rebill", failed).text)
+    shown = words(pages.ask("mark-as-paid", failed).text)
+    assert f"The gateway has collected payment {payment} of 4.00 EUR for this statement" in shown
+    assert "Due 5.95 EUR Status Billing failure → then Partly paid" in shown
+    form = pages.form("mark-as-paid", failed)
+    assert (form["amount"], form["reference"]) == (["4.00"], [payment])
+    said = pages.do("mark-as-paid", failed, paid_on="2026-11-05", **PAYMENT)
+    assert f"has collected payment {payment} for {failed}, which isn't recorded; give its id as the reference" in said
+    pages.airflow.runs.clear()
+    said = pages.do("mark-as-paid", failed, paid_on="2026-11-05", reason="the gateway has it")
+    assert f"{failed} Name of a00000 Partly paid 1.95 EUR due" in said
+    assert look(world) == []
+    assert pages.form("mark-as-paid", failed)["amount"] == ["1.95"]
 
 
 def test_a_part_is_marked_as_paid(pages: ActionPages) -> None:

@@ -25,6 +25,8 @@ PLAN_REASONS: dict[str, str] = {
     planner.RETRY: "the last decline may be temporary: after a gap that grows with each try, spread over a day",
     planner.METHOD_CHANGED: "the payment method has changed since the last decline: at the next opportunity",
     planner.CAPPED: "it was tried as often as is allowed in 30 days; once the oldest try is that old",
+    planner.UNACCOUNTED_PAYMENT: "the gateway has collected a payment for it that isn't recorded; none until that is "
+    "put right",
     planner.NO_METHOD: "no payment method is stored; none until there is one",
     planner.HARD_DECLINE: "it was declined for good; none until the payment method changes",
     planner.NEEDS_CUSTOMER: "the customer has to act first; none until the payment method changes, or by Re-Bill",

@@ -8,6 +8,7 @@ from evbilling.payments.hold import open_hold
 from evbilling.payments.reconciliation import (
     compare,
     periods_with_payments,
+    require_all_booked,
     require_no_breaks,
     settle_unknown,
     tie_out_payments,
@@ -27,6 +28,7 @@ __all__ = [
     "open_payment_services",
     "open_retries",
     "periods_with_payments",
+    "require_all_booked",
     "require_no_breaks",
     "settle_unknown",
     "tie_out_payments",

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import starmap
 from typing import Any
 
@@ -42,7 +43,11 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """A connector statement that may be collected, and who is to pay it. `balance_minor` is what is due."""
+    """A connector statement that may be collected, and who is to pay it. `balance_minor` is what is due.
+
+    `unaccounted_payment`: a payment that the gateway has collected for it and that isn't recorded. Nothing is charged
+    while there is one.
+    """
 
     statement_id: str
     account_id: str
@@ -50,6 +55,7 @@ class Debt:
     currency: str
     minor_unit: int
     balance_minor: int
+    unaccounted_payment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ def count_refusals(opened: Sequence[Opened]) -> dict[str, int]:
 
 
 def claim(connection: psycopg.Connection[Any], batch: str, most: int, lease_seconds: float) -> list[Claimed]:
-    """Claim up to `most` of the batch's attempts that nobody is sending; commits."""
+    """Claim up to `most` of the batch's attempts that nobody is sending and that are still due; commits."""
     rows = connection.execute(
         "select * from billing.claim_attempts(%s, %s, %s * interval '1 second')", (batch, most, lease_seconds)
     ).fetchall()
@@ -166,31 +172,43 @@ def count_waiting(connection: psycopg.Connection[Any], batch: str) -> int:
 
 
 def record(
-    connection: psycopg.Connection[Any], results: Sequence[tuple[int, ChargeResult]]
+    connection: psycopg.Connection[Any],
+    results: Sequence[tuple[int, ChargeResult]],
+    claims: Mapping[int, datetime] | None = None,
 ) -> list[tuple[int, str, str]]:
     """Record outcomes and post the payments; commits. Returns (attempt_id, statement_id, outcome) of the changed.
 
+    `claims`: for results that were concluded from the gateway's list, the claim of the attempt at that time; a result
+    of an attempt that was claimed again since changes nothing.
     All in one transaction, unless the warehouse refuses one of them: then each in its own, so that one answer that
-    can't be kept doesn't cost the others. That one is recorded as unknown, which reconciliation lists.
+    can't be kept doesn't cost the others. That one is recorded as unknown, with the payment's id. A success that can't
+    be booked, for whatever reason, is a break at once, in the same transaction.
     """
     try:
-        return _record(connection, results)
+        changed = _record(connection, results, claims or {})
     except (psycopg.Error, UnicodeEncodeError) as error:
         # The warehouse that is gone or busy refuses all alike.
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             raise
         connection.rollback()
         if len(results) > 1:
-            return [row for result in results for row in record(connection, [result])]
+            return [row for result in results for row in record(connection, [result], claims)]
         attempt_id, result = results[0]
         if result.outcome is Outcome.UNKNOWN:
             raise
         log.exception("attempt %s: %s (%s) can't be recorded", attempt_id, result.outcome, result.gateway_payment_id)
-        return _record(connection, [(attempt_id, ChargeResult(Outcome.UNKNOWN, message=_UNRECORDED))])
+        payment = _storable(result.gateway_payment_id)
+        unknown = ChargeResult(Outcome.UNKNOWN, payment, message=_UNRECORDED)
+        changed = _record(connection, [(attempt_id, unknown)], claims or {})
+        if payment and result.outcome is Outcome.SUCCEEDED:
+            query = "select * from billing.raise_unbooked(%s, %s)"
+            _say_unbooked(connection.execute(query, ([attempt_id], [payment])).fetchall())
+    connection.commit()
+    return changed
 
 
 def _record(
-    connection: psycopg.Connection[Any], results: Sequence[tuple[int, ChargeResult]]
+    connection: psycopg.Connection[Any], results: Sequence[tuple[int, ChargeResult]], claims: Mapping[int, datetime]
 ) -> list[tuple[int, str, str]]:
     if not results:
         return []
@@ -198,7 +216,7 @@ def _record(
         str(classify(r.decline_code, r.advice_code)) if r.outcome is Outcome.DECLINED else None for _, r in results
     ]
     rows = connection.execute(
-        "select * from billing.record_outcomes(%s, %s, %s, %s, %s, %s, %s)",
+        "select * from billing.record_outcomes(%s, %s, %s, %s, %s, %s, %s, %s::timestamptz[])",
         (
             [attempt_id for attempt_id, _ in results],
             [str(r.outcome) for _, r in results],
@@ -207,7 +225,24 @@ def _record(
             [r.advice_code for _, r in results],
             classes,
             [r.message for _, r in results],
+            [claims.get(attempt_id) for attempt_id, _ in results],
         ),
     ).fetchall()
-    connection.commit()
-    return rows
+    _say_unbooked([(attempt_id, statement_id, kind) for attempt_id, statement_id, _, kind in rows if kind])
+    return [(attempt_id, statement_id, outcome) for attempt_id, statement_id, outcome, kind in rows if not kind]
+
+
+def _say_unbooked(rows: Sequence[tuple[Any, ...]]) -> None:
+    for attempt_id, statement_id, kind in rows:
+        log.error(
+            "the gateway has collected attempt %s of %s, and that can't be booked: %s; nothing more is charged for the "
+            "statement until it is put right, see finance.payment_breaks",
+            attempt_id,
+            statement_id,
+            kind,
+        )
+
+
+def _storable(text: str | None) -> str | None:
+    """A text that the warehouse can keep: what isn't ASCII, or NUL, is escaped."""
+    return text and text.encode("ascii", "backslashreplace").decode().replace("\0", "\\x00")

@@ -8,7 +8,7 @@ from typing import Any
 
 from evbilling.payments import attempts
 from evbilling.payments.attempts import Occasion
-from evbilling.payments.reconciliation import settle_unknown, tie_out_payments
+from evbilling.payments.reconciliation import require_all_booked, settle_unknown, tie_out_payments
 from evbilling.payments.retries import plans
 from evbilling.payments.services import PaymentServices
 from evbilling.period import Period
@@ -23,7 +23,8 @@ def charge_period(services: PaymentServices, period: Period, *, actor: str, now:
     "not_ok": [check]}; safe to repeat:
     what was charged before isn't charged again. Raises `BadInput` if the gateway refuses the key, `NotReady` while
     charging is on hold, `TransientError` if the gateway doesn't answer; no attempt is opened then, or what is open
-    stays and the next call goes on with it.
+    stays and the next call goes on with it. Raises `Mismatch`, once all is done, if the gateway has collected something
+    that can't be booked.
     """
     name = f"issue {period}"
     occasion = Occasion("issue", name, name, actor, f"connector statements of {period}")
@@ -48,11 +49,13 @@ def charge_period(services: PaymentServices, period: Period, *, actor: str, now:
         services.replan(failed, now)
     without_call = sum(one.attempt_id is not None for one in opened) - collected.total
     log.info("%s: %s attempts opened, %s of them without a call", name, len(opened), max(0, without_call))
+    not_ok = _tie_out(services, period, now)
+    require_all_booked(services, name)
     return {
         "opened": sum(one.attempt_id is not None for one in opened),
         "refused": attempts.count_refusals(opened),
         **collected.as_dict(),
-        "not_ok": _tie_out(services, period, now),
+        "not_ok": not_ok,
     }
 
 

@@ -35,6 +35,7 @@ _FLUSH_SECONDS = 0.25
 _FLUSH_ROWS = 64
 # After this many calls in a row without an answer no more are made: each would be another unknown outcome.
 _SILENT_CALLS = 24
+_RANK = {Outcome.UNKNOWN: 0, Outcome.DECLINED: 1, Outcome.SUCCEEDED: 2}
 
 
 @dataclass(slots=True)
@@ -206,11 +207,17 @@ class _Sender:
     def _record(self, connection: psycopg.Connection[Any]) -> None:
         answers: dict[int, ChargeResult] = {}
         for attempt_id, result in self._answers:
-            # Of two answers to one attempt (sent again after its claim lapsed) keep the one with a known outcome.
-            if attempt_id not in answers or result.outcome is not Outcome.UNKNOWN:
+            # Of two answers to one attempt (sent again after its claim lapsed) the one with a known outcome counts, and
+            # of those the success.
+            before = answers.get(attempt_id)
+            if before is None or _RANK[result.outcome] > _RANK[before.outcome]:
                 answers[attempt_id] = result
         for attempt_id, _, outcome in attempts.record(connection, list(answers.items())):
             self.collected.add(replace(answers[attempt_id], outcome=Outcome(outcome)))
+        for answer in self._answers:
+            # A second payment of one attempt is a break.
+            if answer[1].outcome is Outcome.SUCCEEDED and answer[1] != answers[answer[0]]:
+                attempts.record(connection, [answer])
         self._answers.clear()
 
     def _stop_if_silent(self) -> None:

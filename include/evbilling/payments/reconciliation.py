@@ -7,6 +7,7 @@ posts an entry for it.
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.errors import Mismatch
+from evbilling.errors import BadInput, Mismatch
 from evbilling.money import from_minor, minor_unit
 from evbilling.payments import attempts
 from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome
@@ -47,7 +48,10 @@ WHAT_TO_DO = {
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A difference between the gateway and our record. Amounts are in minor units."""
+    """A difference between the gateway and our record. Amounts are in minor units.
+
+    `booked_on`: other statements that have the payment's id as the reference of a payment.
+    """
 
     kind: str
     gateway_payment_id: str
@@ -56,15 +60,22 @@ class Break:
     currency: str
     recorded_minor: int
     gateway_minor: int
+    booked_on: str | None = None
 
     def sentence(self) -> str:
         """The break in one line, with what to do."""
         unit = minor_unit(self.currency) or 0
         ours, theirs = from_minor(self.recorded_minor, unit), from_minor(self.gateway_minor, unit)
         of = f" for {self.statement_id}" if self.statement_id else ""
+        what_to_do = WHAT_TO_DO[self.kind]
+        if self.booked_on:
+            # What is left then is named by the next comparison.
+            what_to_do = f"its id is the reference of a payment of {self.booked_on}: undo Mark as Paid there" + (
+                ", and mark this statement as paid with it" if self.kind == "charged_not_recorded" else ""
+            )
         return (
             f"{self.kind}: {self.gateway_payment_id}{of}: {ours} {self.currency} recorded, {theirs} {self.currency} at "
-            f"the gateway; {WHAT_TO_DO[self.kind]}"
+            f"the gateway; {what_to_do}"
         )
 
 
@@ -102,13 +113,15 @@ def copy_payments(services: PaymentServices, since: datetime) -> int:
 
 
 def settle_unknown(
-    services: PaymentServices, since: datetime, now: datetime, *, min_age: timedelta = MIN_AGE
+    services: PaymentServices, since: datetime, now: datetime, *, min_age: timedelta | None = None
 ) -> dict[str, int]:
     """Ask the gateway, and settle every attempt whose outcome isn't known; returns {outcome: count}.
 
     Looks at payments since `since`, or since the oldest of those attempts was sent. `still_unknown` counts those that
-    the gateway doesn't list and that are younger than `min_age`, or that it is still working on.
+    the gateway doesn't list and that were claimed less than `min_age` before it was asked, or again since; and those
+    that it is still working on. Raises `BadInput` for a `min_age` within which a charge may still be on its way.
     """
+    age = _checked_age(services, min_age)
     with services.warehouse() as connection:
         row = connection.execute(
             """select min(coalesce(sent_at, requested_at)), clock_timestamp() from billing.payment_attempt
@@ -117,12 +130,16 @@ def settle_unknown(
     oldest, listed_at = row or (None, now)
     copied = copy_payments(services, min(since, oldest or since) - CLOCK_SLACK)
     with services.warehouse() as connection:
-        found = fetch_all(connection, "payments/unsettled", listed_at=listed_at, min_age=min_age.total_seconds())
-        answers = [(row[0], answer) for row in found if (answer := _answer(*row[2:])) is not None]
+        found = fetch_all(connection, "payments/unsettled", listed_at=listed_at, min_age=age.total_seconds())
+        answers = [(row[0], answer) for row in found if (answer := _answer(*row[2:-1])) is not None]
+        # A payment that is there is a fact. All else is a conclusion, and holds only while nobody has claimed the
+        # attempt again: its sender's answer counts then.
+        declined = {attempt_id for attempt_id, answer in answers if answer.outcome is Outcome.DECLINED}
+        claims = {attempt_id: claim for attempt_id, *_, claim in found if attempt_id in declined}
         changed = [
             row
             for start in range(0, len(answers), _RECORDED_AT_ONCE)
-            for row in attempts.record(connection, answers[start : start + _RECORDED_AT_ONCE])
+            for row in attempts.record(connection, answers[start : start + _RECORDED_AT_ONCE], claims)
         ]
     outcomes = Counter(outcome for _, _, outcome in changed)
     outcomes["still_unknown"] = len(found) - outcomes["succeeded"] - outcomes["declined"]
@@ -138,6 +155,20 @@ def settle_unknown(
         outcomes["still_unknown"],
     )
     return {key: outcomes[key] for key in ("succeeded", "declined", "still_unknown")}
+
+
+def _checked_age(services: PaymentServices, min_age: timedelta | None) -> timedelta:
+    if min_age is None:
+        return max(MIN_AGE, services.least_age)
+    if min_age < services.least_age:
+        seconds = services.least_age.total_seconds()
+        raise BadInput(
+            f"a missing charge would count as not made after {min_age.total_seconds():g} seconds, and may be on its "
+            f"way for {seconds:g}",
+            where="payment reconciliation",
+            fix=f"give min_age_minutes of at least {math.ceil(seconds / 60)}: the lease and the gateway's timeouts",
+        )
+    return min_age
 
 
 def _answer(
@@ -174,14 +205,14 @@ def compare(services: PaymentServices, since: datetime) -> list[Break]:
         note(connection, [])
         hold, reach = fetch_one(connection, "payments/hold")
         # Breaks found earlier are looked at again, however old: only so do they go once they are put right.
-        listed_at, oldest = fetch_one(connection, "payments/oldest_break")
+        listed_at, oldest, open_before = fetch_one(connection, "payments/oldest_break")
     since = min(since, oldest or since, reach if hold is not None else since)
     copy_payments(services, since - CLOCK_SLACK)
     with services.warehouse() as connection:
         hold_now, _ = fetch_one(connection, "payments/hold")
         if hold_now == hold:
             breaks = list(starmap(Break, fetch_all(connection, "payments/breaks", since=since, listed_at=listed_at)))
-            _keep_breaks(connection, breaks)
+            _keep_breaks(connection, breaks, open_before)
             if hold is not None:
                 lost = connection.execute("select billing.lift_hold(%s, %s, %s)", (hold, since, listed_at)).fetchone()
                 log.warning(
@@ -214,6 +245,16 @@ def periods_with_payments(services: PaymentServices, since: datetime) -> list[st
     """The periods whose statements were tried, paid or no longer paid since then."""
     with services.warehouse() as connection:
         return [period for (period,) in fetch_all(connection, "payments/periods_since", since=since)]
+
+
+def require_all_booked(services: PaymentServices, occasion: str) -> None:
+    """Return if every success of the attempts made on this occasion is booked; raise `Mismatch` as for breaks if not.
+
+    A success that came too late to be booked was kept as a break when it came.
+    """
+    with services.warehouse() as connection:
+        breaks = list(starmap(Break, fetch_all(connection, "payments/unbooked", occasion=occasion)))
+    require_no_breaks(breaks)
 
 
 def require_no_breaks(breaks: Sequence[Break]) -> None:
@@ -249,10 +290,11 @@ def _keep(connection: psycopg.Connection[Any], listed: Sequence[GatewayPayment])
     )
 
 
-def _keep_breaks(connection: psycopg.Connection[Any], breaks: Sequence[Break]) -> None:
+def _keep_breaks(connection: psycopg.Connection[Any], breaks: Sequence[Break], open_before: Sequence[int]) -> None:
+    # A break that was raised while the gateway was asked isn't gone: the list may be older than it.
     connection.execute(
         """update billing.payment_break b set gone_at = now()
-           where b.gone_at is null and (b.kind || ' ' || b.gateway_payment_id) <> all(%s)""",
-        ([f"{found.kind} {found.gateway_payment_id}" for found in breaks],),
+           where b.gone_at is null and b.break_id = any(%s) and (b.kind || ' ' || b.gateway_payment_id) <> all(%s)""",
+        (open_before, [f"{found.kind} {found.gateway_payment_id}" for found in breaks]),
     )
     execute_many(connection, "payments/break", [asdict(found) | {"detail": found.sentence()} for found in breaks])

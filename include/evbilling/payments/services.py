@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -24,7 +24,8 @@ from evbilling.services import Services
 class PaymentServices:
     """Where payments read, charge and write. Methods raise `TransientError` where a service doesn't answer.
 
-    Without a gateway it is good for previews.
+    Without a gateway it is good for previews. `patience_seconds`: for how long a charge that was sent may be on its way
+    to the gateway.
     """
 
     base: Services
@@ -32,6 +33,12 @@ class PaymentServices:
     policy: Policy = field(default_factory=Policy)
     workers: int = WORKERS
     lease_seconds: float = LEASE_SECONDS
+    patience_seconds: float = GatewaySettings("").patience_seconds
+
+    @property
+    def least_age(self) -> timedelta:
+        """How long after its claim a charge may reach the gateway; only after that can it be missing there."""
+        return timedelta(seconds=self.lease_seconds + self.patience_seconds)
 
     def warehouse(self) -> AbstractContextManager[psycopg.Connection[Any]]:
         """One transaction on the warehouse."""
@@ -86,4 +93,4 @@ def open_payment_services(
         WarehouseTurns(base.warehouse_url, rate) as turns,
         StripeGateway(settings, Pace(turns, rate).wait_turn) as gateway,
     ):
-        yield PaymentServices(base, gateway, policy or Policy(), workers, lease_seconds)
+        yield PaymentServices(base, gateway, policy or Policy(), workers, lease_seconds, settings.patience_seconds)

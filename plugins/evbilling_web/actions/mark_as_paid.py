@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -35,10 +36,14 @@ def propose(selection: Selection) -> Proposal:
 
 
 def defaults(proposal: Proposal) -> dict[str, str]:
-    """Paid today; for a single statement the whole amount due."""
-    able = proposal.able
-    amount = {"amount": f"{able[0].amount:f}"} if len(able) == 1 else {}
-    return {"paid_on": warehouse.now().date().isoformat(), **amount}
+    """Paid today; for a single statement the whole amount due, or the payment that the gateway has collected."""
+    able, today = proposal.able, warehouse.now().date().isoformat()
+    if len(able) != 1:
+        return {"paid_on": today}
+    if able[0].collected:
+        reference, amount = able[0].collected
+        return {"paid_on": today, "amount": f"{amount:f}", "reference": reference}
+    return {"paid_on": today, "amount": f"{able[0].amount:f}"}
 
 
 def read(form: Form, proposal: Proposal) -> dict[str, Any]:
@@ -65,10 +70,12 @@ def _preview(ids: tuple[str, ...]) -> list[ActionResult]:
 
 
 def _row(marked: ActionResult, now: CurrentStatement | None) -> Row:
-    then = None
-    if now and now.balance is not None and marked.amount is not None and not marked.is_refused:
-        then = status_if_marked(now.balance, marked.amount)
-    return Row.of(marked, now, then)
+    if marked.is_refused or marked.amount is None or marked.balance_due is None:
+        return Row.of(marked, now)
+    then = status_if_marked(now.balance, marked.amount) if now and now.balance is not None else None
+    collected = (marked.reference, marked.amount) if marked.reference else None
+    # All that is due, of which a payment at the gateway may be a part.
+    return replace(Row.of(marked, now, then, collected=collected), amount=marked.amount + marked.balance_due)
 
 
 def _day(form: Form, proposal: Proposal) -> str:

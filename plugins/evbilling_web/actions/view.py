@@ -41,7 +41,8 @@ class Row:
     """What would be done to one statement, or in `refused` why nothing. Amounts in major units of `currency`.
 
     `now` is None for a statement that doesn't exist. `payer` and `method`: who is charged, and the payment method, if
-    known; `payment`: the payment that would be undone. `letter`: the message to `payer`; `is_copy`: sent before.
+    known; `payment`: the payment that would be undone. `collected`: the id and amount of a payment that the gateway has
+    collected and that isn't recorded. `letter`: the message to `payer`; `is_copy`: sent before.
     """
 
     statement_id: str
@@ -53,6 +54,7 @@ class Row:
     payer: str | None = None
     method: str | None = None
     payment: OutsidePayment | None = None
+    collected: tuple[str, Decimal] | None = None
     letter: str | None = None
     is_copy: bool = False
 
@@ -128,6 +130,7 @@ class Proposal:
                 row.payer,
                 row.method,
                 row.payment and row.payment.payment_id,
+                row.collected and row.collected[0],
                 row.letter,
                 row.is_copy,
             )

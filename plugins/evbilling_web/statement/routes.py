@@ -87,13 +87,14 @@ def statement_page(
             items=_PRINTED if view else _ROWS,
             count_excluded_up_to=None if count else _COUNTED_AT_ONCE,
         )
-        facts = load_action_facts(connection, [shown.header.statement_id])
+        facts = load_action_facts(connection, [shown.header.statement_id])[shown.header.statement_id]
         shown = _from(connection, shown, after, connector, start, most)
         excluded = _some_excluded(connection, shown)
     context = {
         "view": shown,
         "header": shown.header,
-        "offers": offers(request.state.reader, facts[shown.header.statement_id]),
+        "offers": offers(request.state.reader, facts),
+        "unaccounted_payment": None if facts.is_charge_under_way else facts.unaccounted_payment,
         "excluded": excluded,
         "more_excluded": shown.excluded_count > len(excluded),
         "is_print": view == "print",

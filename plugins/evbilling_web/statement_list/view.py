@@ -79,7 +79,14 @@ class ListAddress:
 def action_facts(row: ListedStatement) -> ActionFacts:
     """The facts of a row that decide which actions are available."""
     # Only whether a payment can be undone matters here, not how many.
-    return ActionFacts(row.kind, row.currency, row.balance, row.is_under_way, int(row.is_marked_as_paid))
+    return ActionFacts(
+        row.kind,
+        row.currency,
+        row.balance,
+        row.is_under_way,
+        int(row.is_marked_as_paid),
+        row.unaccounted_payment,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,24 @@
 -- Records the outcomes of attempts; the arrays are parallel. A success posts its payment in the same transaction. A
--- settled outcome stays, so recording the same answer twice changes nothing. Returns the attempts that were changed.
+-- settled outcome stays, so recording the same answer twice changes nothing; but a success that comes for an attempt
+-- settled otherwise, or by another payment, becomes a break at once. An answer that was concluded from the gateway's
+-- list names the claim that it was concluded on (the epoch: never claimed), and counts only while that is the last one:
+-- the attempt may have been claimed and sent again. Null, or no array: the gateway itself has answered. Returns the
+-- attempts that were changed, and those whose success is a break with its kind.
 create or replace function billing.record_outcomes(
     p_attempts bigint[], p_outcomes text[], p_gateway_ids text[], p_decline_codes text[], p_advice_codes text[],
-    p_decline_classes text[], p_messages text[])
-returns table (attempt_id bigint, statement_id text, outcome text)
+    p_decline_classes text[], p_messages text[], p_claims timestamptz[] default null)
+returns table (attempt_id bigint, statement_id text, outcome text, break_kind text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
+declare
+    v_late bigint[];
+    v_payments text[];
 begin
     if (cardinality(p_outcomes), cardinality(p_gateway_ids), cardinality(p_decline_codes), cardinality(p_advice_codes),
-        cardinality(p_decline_classes), cardinality(p_messages))
+        cardinality(p_decline_classes), cardinality(p_messages), coalesce(cardinality(p_claims), cardinality(p_attempts)))
            is distinct from (cardinality(p_attempts), cardinality(p_attempts), cardinality(p_attempts),
-                             cardinality(p_attempts), cardinality(p_attempts), cardinality(p_attempts))
+                             cardinality(p_attempts), cardinality(p_attempts), cardinality(p_attempts),
+                             cardinality(p_attempts))
        or (select count(distinct a) from unnest(p_attempts) a) <> cardinality(p_attempts)
        or exists (select from unnest(p_outcomes) o
                   where (o in ('succeeded', 'declined', 'unknown')) is distinct from true) then
@@ -19,11 +27,16 @@ begin
     end if;
     perform billing.lock_statements(array(
         select p.statement_id from billing.payment_attempt p where p.attempt_id = any(p_attempts)));
+    select array_agg(p.attempt_id), array_agg(a.gateway_id) into v_late, v_payments
+    from unnest(p_attempts, p_outcomes, p_gateway_ids) as a (attempt_id, outcome, gateway_id)
+    join billing.payment_attempt p on p.attempt_id = a.attempt_id
+    where a.outcome = 'succeeded' and a.gateway_id is not null
+      and (p.outcome = 'declined' or p.outcome = 'succeeded' and p.gateway_payment_id <> a.gateway_id);
     return query
     with answer as (
         select * from unnest(p_attempts, p_outcomes, p_gateway_ids, p_decline_codes, p_advice_codes, p_decline_classes,
-                             p_messages)
-            as a (attempt_id, outcome, gateway_id, decline_code, advice_code, decline_class, message)
+                             p_messages, p_claims)
+            as a (attempt_id, outcome, gateway_id, decline_code, advice_code, decline_class, message, claim)
     ), settled as (
         update billing.payment_attempt p
         set outcome = a.outcome, gateway_payment_id = coalesce(a.gateway_id, p.gateway_payment_id),
@@ -32,6 +45,7 @@ begin
             settled_at = case when a.outcome <> 'unknown' then clock_timestamp() end
         from answer a
         where p.attempt_id = a.attempt_id and p.outcome in ('pending', 'unknown')
+          and (a.claim is null or a.claim = coalesce(p.claimed_at, 'epoch'))
           and (p.outcome <> a.outcome or p.gateway_payment_id is distinct from a.gateway_id and a.gateway_id is not null)
         returning p.attempt_id, p.statement_id, p.outcome, p.amount_minor, p.currency
     ), posted as (
@@ -43,6 +57,10 @@ begin
         select billing.plan_later(array_agg(s.statement_id), 'the charge was declined')
         from settled s where s.outcome = 'declined'
     )
-    select s.attempt_id, s.statement_id, s.outcome from settled s cross join planned order by s.attempt_id;
+    select s.attempt_id, s.statement_id, s.outcome, null::text from settled s cross join planned order by s.attempt_id;
+    if v_late is not null then
+        return query select u.attempt_id, u.statement_id, 'succeeded', u.kind
+                     from billing.raise_unbooked(v_late, v_payments) u;
+    end if;
 end
 $$;

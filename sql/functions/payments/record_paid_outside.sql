@@ -1,6 +1,9 @@
 -- Records a payment made outside the gateway; amount null: all that is due. Returns its id, the amount, and whether
 -- it is new (the same request again is not). Refuses with EV004 what can't be right: also a day that nobody on earth
--- calls today yet by the clock of this server, or of more than a year before the statement.
+-- calls today yet by the clock of this server, or of more than a year before the statement. The id of a payment at the
+-- gateway as reference books that payment: on the statement it was collected for, and no more than is left of it
+-- (amount null: as much). While the gateway has a payment for the statement that nothing accounts for, only that can be
+-- booked: otherwise the customer has paid twice.
 create or replace function billing.record_paid_outside(
     p_request_id text, p_statement_id text, p_amount_minor bigint, p_currency text, p_paid_on date, p_reference text,
     p_actor text, p_reason text, out paid_outside_id bigint, out amount_minor bigint, out is_new boolean)
@@ -11,6 +14,8 @@ declare
     v_recorded billing.paid_outside;
     v_balance bigint;
     v_open bigint;
+    v_listed record;
+    v_left bigint;
 begin
     perform billing.lock_statements(array[p_statement_id]);
     select * into v_statement from billing.statement s where s.statement_id = p_statement_id;
@@ -54,6 +59,39 @@ begin
                 round(v_balance / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
                 p_statement_id
                 using errcode = 'EV004', hint = 'give at most what is due';
+        end if;
+        select l.* into v_listed from billing.listed_payment l where l.gateway_payment_id = p_reference;
+        if v_listed.gateway_payment_id is not null then
+            v_left := v_listed.kept_minor - v_listed.recorded_minor;
+            if v_listed.statement_id <> p_statement_id then
+                raise exception 'the gateway has collected payment % for %, not for %', p_reference,
+                    v_listed.statement_id, p_statement_id
+                    using errcode = 'EV004', hint = 'mark that statement as paid with it, or give another reference';
+            end if;
+            if v_listed.currency <> p_currency then
+                raise exception 'the gateway''s payment % is in %, not in %', p_reference, v_listed.currency, p_currency
+                    using errcode = 'EV004', hint = 'refund it at the gateway and run payment_reconciliation';
+            end if;
+            if v_left <= 0 then
+                raise exception 'the gateway''s payment % is recorded already, or was refunded', p_reference
+                    using errcode = 'EV004', hint = 'give the reference of another payment';
+            end if;
+            if p_amount_minor > v_left then
+                raise exception '% % is more than the % % that are left of the gateway''s payment %',
+                    round(p_amount_minor / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
+                    round(v_left / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
+                    p_reference
+                    using errcode = 'EV004', hint = 'give at most what the gateway has collected';
+            end if;
+            v_balance := least(v_balance, v_left);
+        else
+            select u.* into v_listed from billing.unaccounted_payments(array[p_statement_id]) u limit 1;
+            if v_listed.gateway_payment_id is not null then
+                raise exception 'the gateway has collected payment % for %, which isn''t recorded; give its id as the '
+                    'reference, or refund it at the gateway and run payment_reconciliation',
+                    v_listed.gateway_payment_id, p_statement_id
+                    using errcode = 'EV004', hint = 'booked beside it, the customer would have paid twice';
+            end if;
         end if;
         insert into billing.paid_outside (
             request_id, statement_id, amount_minor, currency, minor_unit, paid_on, reference, actor, reason)

@@ -64,10 +64,9 @@ begin
                 using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
         end if;
         -- The gateway collected this payment for the statement and we booked it by hand: it would be charged twice.
-        if exists (select from billing.gateway_payment g
-                   where g.gateway_payment_id = v_payment.reference and g.statement_id = p_statement_id
-                     and g.currency = v_payment.currency and g.outcome = 'succeeded' and g.gone_at is null
-                     and g.amount_minor > g.refunded_minor) then
+        if exists (select from billing.listed_payment l
+                   where l.gateway_payment_id = v_payment.reference and l.currency = v_payment.currency
+                     and coalesce(l.statement_id = p_statement_id, true) and l.kept_minor > 0) then
             raise exception 'the gateway has collected paid-outside-% of %: it is its payment %', v_payment.paid_outside_id,
                 p_statement_id, v_payment.reference
                 using errcode = 'EV004', hint = 'refund it there first, and run payment_reconciliation';

@@ -42,7 +42,7 @@ begin
         join billing.gateway_payment g on g.statement_id = s.statement_id and g.currency = s.currency
         cross join lateral (
             select coalesce(sum(p.amount_minor), 0) as booked_minor from billing.paid_outside p
-            where p.reference = g.gateway_payment_id and not exists (
+            where p.reference = g.gateway_payment_id and p.statement_id = s.statement_id and not exists (
                 select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)) o
         where g.outcome = 'succeeded' and g.gone_at is null
         group by s.statement_id

@@ -7,5 +7,7 @@ select s.statement_id, s.kind, s.currency,
        (select count(*) from billing.paid_outside p
         where p.statement_id = s.statement_id and not exists (
             select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id))
-           as standing_outside_payments
+           as standing_outside_payments,
+       (select min(u.gateway_payment_id) from billing.unaccounted_payments(array[s.statement_id]) u)
+           as unaccounted_payment
 from billing.statement s where s.statement_id = any(%(statements)s);

@@ -19,7 +19,8 @@ from evbilling.payments.gateway.amounts import chargeable_step
 class ActionFacts:
     """What of a statement decides on its actions. `balance_due` is None but for connector statements.
 
-    `standing_outside_payments`: how many payments marked as paid aren't undone.
+    `standing_outside_payments`: how many payments marked as paid aren't undone. `unaccounted_payment`: the id of a
+    payment that the gateway has collected for it and that isn't recorded.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class ActionFacts:
     balance_due: Decimal | None
     is_charge_under_way: bool
     standing_outside_payments: int
+    unaccounted_payment: str | None = None
 
 
 def refused_actions(facts: ActionFacts) -> dict[Action, Code | None]:
@@ -45,6 +47,8 @@ _NOT_COLLECTED = {"account": Code.SUMS_UP, "correction": Code.CORRECTION_NOT_PAI
 def _why_not_rebill(facts: ActionFacts) -> Code | None:
     if (why := _why_not_collect(facts)) or facts.balance_due is None:
         return why
+    if facts.unaccounted_payment:
+        return Code.UNACCOUNTED_PAYMENT
     try:
         step = chargeable_step(facts.currency)
     except BadInput:

@@ -16,6 +16,6 @@ def load_action_facts(connection: psycopg.Connection[Any], statement_ids: Sequen
     """The facts of these statements, of any kind, by id; one that doesn't exist is missing."""
     rows = fetch_all(connection, "payments/action_facts", statements=list(statement_ids))
     return {
-        statement_id: ActionFacts(kind, currency, None if due is None else from_minor(due, unit), is_open, standing)
-        for statement_id, kind, currency, due, unit, is_open, standing in rows
+        statement_id: ActionFacts(kind, currency, None if due is None else from_minor(due, unit), *rest)
+        for statement_id, kind, currency, due, unit, *rest in rows
     }

@@ -16,6 +16,7 @@ import psycopg
 from evbilling.errors import BadInput
 from evbilling.money import decimals, from_minor, to_minor
 from evbilling.payments.actions.expected import Totals, require_as_expected, require_reason, total_by_currency
+from evbilling.payments.actions.facts import load_action_facts
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.wording import line
 from evbilling.payments.retries.plans import PAID
@@ -55,20 +56,24 @@ class MarkRequest:
 def preview_mark_statements(services: Services, request: MarkRequest, today: date) -> list[ActionResult]:
     """What `mark_statements` would record now, statement by statement, in the order asked for; nothing is written.
 
-    Reason and reference may still be empty. Raises `BadInput` for a request that makes no sense as a whole, and if what
-    is due isn't what was expected.
+    Reason and reference may still be empty. If the gateway has collected a payment for a single statement that isn't
+    recorded, that payment is proposed, and the row has its id as `reference`. Raises `BadInput` for a request that
+    makes no sense as a whole, and if what is due isn't what was expected.
     """
-    given = replace(request, reason=request.reason or _NOT_GIVEN, reference=request.reference or _NOT_GIVEN)
-    return _mark(services, given, today, keep=False)
+    collected = None if request.reference else _collected(services, request.statement_ids)
+    reference = request.reference or collected or _NOT_GIVEN
+    given = replace(request, reason=request.reason or _NOT_GIVEN, reference=reference)
+    return [replace(row, reference=collected) for row in _mark(services, given, today, keep=False)]
 
 
 def mark_statements(services: Services, request: MarkRequest, today: date) -> list[ActionResult]:
     """Record the payments of those statements that can be paid, in one transaction; returns each with its result.
 
     Refused, each with its reason: an unknown or paid statement, an amount that isn't above zero, has too many decimals
-    or is above what is due, another currency, and a statement with a charge under way. Raises `BadInput` if all are
-    refused, if what is due isn't what was expected, and for a request that makes no sense as a whole; nothing is
-    recorded then. Safe to repeat with the same request_id.
+    or is above what is due, another currency, a statement with a charge under way, and, while the gateway has collected
+    a payment that isn't recorded, any other payment than that. Raises `BadInput` if all are refused, if what is due
+    isn't what was expected, and for a request that makes no sense as a whole; nothing is recorded then. Safe to repeat
+    with the same request_id.
     """
     rows = _mark(services, request, today, keep=True)
     if all(row.is_refused for row in rows):
@@ -78,6 +83,15 @@ def mark_statements(services: Services, request: MarkRequest, today: date) -> li
             fix="see the statements' payments in finance.payments",
         )
     return rows
+
+
+def _collected(services: Services, statement_ids: Sequence[str]) -> str | None:
+    """The payment that the gateway has collected for the only statement and that isn't recorded, if there is one."""
+    if len(set(statement_ids)) != 1:
+        return None
+    with services.warehouse() as connection:
+        facts = load_action_facts(connection, statement_ids).get(statement_ids[0])
+    return facts.unaccounted_payment if facts else None
 
 
 def total_due(rows: Iterable[ActionResult]) -> dict[str, Decimal]:

@@ -20,6 +20,7 @@ from evbilling.payments.actions.wording import line
 from evbilling.payments.attempts import OPENED_AT_ONCE, Debt, Occasion, Opened
 from evbilling.payments.gateway.amounts import chargeable_step
 from evbilling.payments.hold import open_hold
+from evbilling.payments.reconciliation import require_all_booked
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import may_try_now
 from evbilling.payments.services import PaymentServices
@@ -66,7 +67,8 @@ def charge_again(services: PaymentServices, request: RebillRequest, now: datetim
     """Charge the statements of the request that may be charged; returns each with its outcome or why not.
 
     Safe to repeat with the same request_id: nothing is charged twice. Raises `BadInput` if none may be charged, or if
-    what would be charged isn't what was expected, `NotReady` while charging is on hold.
+    what would be charged isn't what was expected, `NotReady` while charging is on hold, `Mismatch`, once all is done,
+    if the gateway has collected something that can't be booked.
     """
     require_reason(request.reason, "rebill")
     judged = _judge(services, request, now)
@@ -81,6 +83,7 @@ def charge_again(services: PaymentServices, request: RebillRequest, now: datetim
         outcomes = _outcomes(connection, occasion)
     if outcomes:
         services.replan(sorted(outcomes), now)
+    require_all_booked(services, occasion)
     rows = []
     for _, row in judged:
         if made := outcomes.get(row.statement_id):
@@ -214,6 +217,8 @@ def _judged(
         return Code.PAID, None
     if debt.statement_id in under_way:
         return Code.OPEN_ATTEMPT, None
+    if debt.unaccounted_payment:
+        return Code.UNACCOUNTED_PAYMENT, plans.unaccounted(debt.unaccounted_payment)
     if _chargeable(debt) <= 0:
         return Code.TOO_SMALL, None
     refusal = may_try_now(history, method, services.policy, now, by_hand=True)

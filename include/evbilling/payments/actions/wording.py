@@ -11,6 +11,8 @@ CHARGE_REFUSALS: dict[Code, str] = {
     Code.REPEATED: "it was tried on this occasion already",
     Code.OPEN_ATTEMPT: "a charge is under way, or its outcome isn't known yet; payment_reconciliation asks the gateway",
     Code.PAID: "it is paid: nothing is due",
+    Code.UNACCOUNTED_PAYMENT: "the gateway has collected a payment for it that isn't recorded; mark it as paid with "
+    "the payment's id as reference, or refund the payment at the gateway and run payment_reconciliation",
     Code.TOO_SMALL: "what is due is less than the gateway can charge; mark it as paid by other means",
     Code.CAPPED: "it was tried as often as is allowed in 30 days",
     Code.HARD_DECLINE: "the last charge was declined for good, and the payment method is still the same",

@@ -41,6 +41,11 @@ class GatewaySettings:
     max_network_retries: int = 2
     rate_per_second: float = 20
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long the sends of one request may take, all of them unanswered."""
+        return self.timeout_seconds * (1 + self.max_network_retries)
+
 
 class Outcome(StrEnum):
     """What became of a charge. UNKNOWN is neither success nor failure; only the gateway's list settles it."""

@@ -12,7 +12,14 @@ import psycopg
 from evbilling.payments.attempts import Debt
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries.declines import DeclineClass
-from evbilling.payments.retries.planner import PAYER_UNCLEAR, Attempt, Plan, Policy, plan_retry
+from evbilling.payments.retries.planner import (
+    PAYER_UNCLEAR,
+    UNACCOUNTED_PAYMENT,
+    Attempt,
+    Plan,
+    Policy,
+    plan_retry,
+)
 from evbilling.warehouse import execute, fetch_all, fetch_as
 
 PAID = "PAID"
@@ -60,12 +67,19 @@ def plans_of(
     policy: Policy,
     now: datetime,
 ) -> list[Plan]:
-    """The plan of each debt, in their order; `PAID` where nothing is due. `payers` by statement."""
+    """The plan of each debt, in their order; `PAID` where nothing is due. `payers` by statement.
+
+    None is tried while the gateway has a payment for it that isn't recorded.
+    """
     plans = []
     for debt in debts:
         payer = payers[debt.statement_id]
         if debt.balance_minor <= 0:
             plans.append(Plan(debt.statement_id, None, PAID, "nothing is due"))
+            continue
+        if debt.unaccounted_payment:
+            detail = unaccounted(debt.unaccounted_payment)
+            plans.append(Plan(debt.statement_id, None, UNACCOUNTED_PAYMENT, detail))
             continue
         if payer.unclear:
             plans.append(Plan(debt.statement_id, None, PAYER_UNCLEAR, payer.unclear))
@@ -73,6 +87,14 @@ def plans_of(
         method = payer.payment_method if payer.customer else None
         plans.append(plan_retry(debt.statement_id, attempts.get(debt.statement_id, ()), method, policy, now))
     return plans
+
+
+def unaccounted(payment: str) -> str:
+    """Why a statement isn't charged for which the gateway has collected `payment`, and what to do."""
+    return (
+        f"the gateway has collected {payment} for it, which isn't recorded; mark it as paid with that id as reference, "
+        "or refund the payment at the gateway and run payment_reconciliation"
+    )
 
 
 def keep_plans(connection: psycopg.Connection[Any], plans: Sequence[Plan]) -> None:

@@ -71,12 +71,14 @@ class ListedStatement(StatementLine):
     """A statement on a page, with the facts that decide which actions are available.
 
     `has_failed`: a charge of it was declined at least once. `is_under_way`: one is open, or its outcome isn't known.
-    `is_marked_as_paid`: an outside payment is booked that wasn't undone.
+    `is_marked_as_paid`: an outside payment is booked that wasn't undone. `unaccounted_payment`: the id of a payment
+    that the gateway has collected for it and that isn't recorded.
     """
 
     has_failed: bool
     is_under_way: bool
     is_marked_as_paid: bool
+    unaccounted_payment: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,16 @@ select s.statement_id, s.kind, s.account_id, s.account_name, s.financial_admin_i
        coalesce(l.has_failed, false) as has_failed,
        exists (select from billing.payment_attempt a
                where a.statement_id = s.statement_id and a.outcome in ('pending', 'unknown')) as is_under_way,
-       coalesce(o.minor, 0) > 0 as is_marked_as_paid
+       coalesce(o.minor, 0) > 0 as is_marked_as_paid,
+       u.unaccounted_payment
 from billing.statement s
 left join billing.standing l on l.statement_id = s.statement_id and l.statement_id = any(%(ids)s::text[])
 left join (
     select t.statement_id, sum(case t.kind when 'paid_outside' then t.amount_minor else -t.amount_minor end) as minor
     from billing.transfer t where t.statement_id = any(%(ids)s::text[]) and t.paid_outside_id is not null group by 1
 ) o on o.statement_id = s.statement_id
+left join (
+    select n.statement_id, min(n.gateway_payment_id) as unaccounted_payment
+    from billing.unaccounted_payments(%(ids)s::text[]) n group by n.statement_id
+) u on u.statement_id = s.statement_id
 where s.statement_id = any(%(ids)s::text[])

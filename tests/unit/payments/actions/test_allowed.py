@@ -40,6 +40,9 @@ def test_every_action_has_an_answer() -> None:
         (replace(DUE, balance_due=Decimal(0), standing_outside_payments=1), {"mail_delivery", "undo_mark_as_paid"}),
         (replace(DUE, balance_due=Decimal("-1.00")), {"mail_delivery"}),
         (replace(DUE, is_charge_under_way=True, standing_outside_payments=1), {"mail_delivery"}),
+        # The gateway has collected it: it isn't charged again, and marked as paid with that payment.
+        (replace(DUE, unaccounted_payment="pi_1"), {"mail_delivery", "mark_as_paid"}),
+        (replace(DUE, unaccounted_payment="pi_1", is_charge_under_way=True), {"mail_delivery"}),
         (replace(DUE, kind="account", balance_due=None), {"mail_delivery"}),
         (replace(DUE, kind="correction", balance_due=None), set()),
         # Less than a card can carry: the last of three decimals, half an ariary's hundred.
@@ -61,6 +64,8 @@ def test_the_reasons_are_those_of_the_actions() -> None:
     assert paid[Action.REBILL] == paid[Action.MARK_AS_PAID] == Code.PAID
     open_ = refused_actions(replace(DUE, is_charge_under_way=True, standing_outside_payments=1))
     assert open_[Action.REBILL] == open_[Action.UNDO_MARK_AS_PAID] == Code.OPEN_ATTEMPT
+    collected = refused_actions(replace(DUE, unaccounted_payment="pi_1"))
+    assert collected[Action.REBILL] == Code.UNACCOUNTED_PAYMENT
 
 
 # ---- The status that a dry run foresees
