@@ -65,11 +65,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def unit_of_work(test: str) -> str:
-    """What goes to one worker as a whole: the test's module, with two exceptions."""
+    """What goes to one worker as a whole: the test's module, with three exceptions."""
     module = test.partition("::")[0]
     if "/e2e/" in module:
         # Two Airflow installations at once would only be in each other's way, and most of these tests share one.
         return "tests/e2e"
+    if "[" in test and module.endswith("/test_plants.py"):
+        # The plants of an area: "...::test_a_planted_fault_is_caught[money/half-even-tax]".
+        return f"{module.rpartition('/')[0]}/{test.partition('[')[2].partition('/')[0].rstrip(']')}"
     # Each of these tests takes long, and they share nothing.
     return test if module.endswith("/test_kills.py") else module
 

@@ -194,6 +194,7 @@ def test_a_silent_warehouse_is_said_in_words_without_its_address(
     assert answer.status_code == 503
     assert "check that it runs" in answer.text
     assert "secret" not in answer.text
+    assert "127.0.0.1" not in answer.text
 
 
 @pytest.mark.parametrize("run_id", ["abc", "1.5", "../../etc/passwd", "99999999999999999999999999"])
