@@ -184,9 +184,10 @@ def wrong_with(request: Request, answer: Answer) -> str | None:
     if answer.status >= 400 and not is_head:
         wants_page = any(name == b"accept" and b"text/html" in value for name, value in request.headers)
         kind = headers.get("content-type", "")
-        if wants_page and not (kind.startswith("text/html") and b"<h1" in answer.body):
+        if wants_page and not (kind.startswith("text/html") and re.search(rb"<h[12]", answer.body)):
             return f"no page but {kind} {answer.body[:80]!r}"
-        if not wants_page and kind != "application/json":
+        # A list or form with a wrong field is shown with it, whoever asks.
+        if not wants_page and kind != "application/json" and answer.status not in {409, 422}:
             return f"no JSON but {kind} {answer.body[:80]!r}"
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from evbilling.payments.gateway.amounts import from_gateway
 from evbilling.payments.gateway.interface import ChargeResult, Outcome
 
 _LONGEST_MESSAGE = 300
+# Ids of customers, payment methods and keys, as messages name them.
+_PAYER_ID = re.compile(r"\b(cus|pm|card|src|ba|sk|rk)_[\w*]+")
 
 # Refusals while another request with the same key or object is at work: that one may yet charge.
 _ELSEWHERE_AT_WORK = frozenset({"idempotency_key_in_use", "lock_timeout"})
@@ -90,10 +93,13 @@ def in_words(error: stripe.StripeError) -> str:
 
 
 def _shortened(message: object) -> str | None:
-    """A message in one line of bounded length: some carry a whole page."""
+    """A message in one line of bounded length, since some carry a whole page; without the ids of whom it is about.
+
+    It gets into logs, which everybody with access to Airflow reads.
+    """
     if not isinstance(message, str):
         return None
-    line = " ".join(_printable(message).split())
+    line = _PAYER_ID.sub(r"\1_…", " ".join(_printable(message).split()))
     return line if len(line) <= _LONGEST_MESSAGE else f"{line[: _LONGEST_MESSAGE - 1]}…"
 
 
