@@ -136,6 +136,23 @@ def test_a_reader_keeps_no_month_from_ending(books: Books) -> None:
         assert one(books.warehouse.finance_url, "select count(*) from finance.statements") == 8
 
 
+@pytest.mark.full
+def test_the_one_table_that_a_month_replaces_is_waited_for_briefly(books: Books) -> None:
+    """A period's table of decisions without a row is dropped: a reader of it is named after ten seconds."""
+    books.open("a")
+    books.platform.execute("update platform.charger set scope_status = 'Closed'")
+    record_settings(books.writer, [terms("a", exclude_closed=True)], "ann")
+    books.bill("2026-11")
+    with psycopg.connect(books.warehouse.admin_url) as connection:
+        connection.execute("delete from billing.connector_decision")
+    with psycopg.connect(books.warehouse.finance_url) as connection:
+        connection.execute("select * from finance.connector_decisions")
+        with pytest.raises(TransientError, match="has kept a lock that this step needs"):
+            books.bill("2026-11")
+    books.bill("2026-11")
+    assert one(books.warehouse.admin_url, "select count(*) from billing.connector_decision") == 1
+
+
 def test_the_reader_leaves_connections_to_others(postgres: PostgresServer, warehouse_db: Any) -> None:
     """More sessions than its limit are refused; a limit that the administrator has set stays."""
     limit = one(warehouse_db.admin_url, "select rolconnlimit from pg_roles where rolname = 'finance_reader'")

@@ -59,7 +59,7 @@ select 'other', kind, number::text, '', '' from (
     union all select 'extensions', count(*) from pg_extension
     union all select 'languages', count(*) from pg_language
     union all select 'large objects', count(*) from pg_largeobject_metadata) counted
-order by 1, 2
+order by 1, 2, 3, 4, 5
 """
 _NOT_THE_OWNERS = """
 select c.oid::regclass::text from pg_class c

@@ -80,12 +80,12 @@ def test_old_months_are_held(services: Services, period: Period, deliver: str, s
     assert by.startswith("run ")
 
 
-def test_a_second_run_asks_for_nothing_more(services: Services) -> None:
+def test_a_second_run_asks_for_nothing_more(services: Services, warehouse_db: Any) -> None:
     """The same month again, and its run settled once more by hand, leave the outbox as it was."""
     billed = bill(services, PERIOD)
     before = rows(services.warehouse_url, "select * from billing.mail")
     bill(services, PERIOD)
-    with psycopg.connect(services.warehouse_url) as connection:
+    with psycopg.connect(warehouse_db.admin_url) as connection:
         connection.execute("update billing.run set state = 'open' where run_id = %s", (billed.run_id,))
         connection.execute("update billing.run set state = 'issued' where run_id = %s", (billed.run_id,))
     assert rows(services.warehouse_url, "select * from billing.mail") == before
