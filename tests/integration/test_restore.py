@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_
 pytestmark = pytest.mark.postgres
 
 LATER = NOW + timedelta(days=3)
+PAID_ON = date(2026, 11, 20)
 LISTING = "GET /v1/payment_intents"
 
 
@@ -182,7 +183,7 @@ def test_nothing_is_charged_before_a_full_comparison(
         payment = MarkRequest(
             found.gateway_payment_id, "ann", "lost", (str(found.statement_id),), PAID_ON, found.gateway_payment_id
         )
-        mark_statements(world.services, payment, NOW.date())
+        mark_statements(world.services, payment, PAID_ON)
     assert reconcile(world) == []
     world.set_method("a00007", VISA)
     assert world.charge()["succeeded"] == 1
