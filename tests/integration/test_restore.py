@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from tests.support.payments import SOFT, VISA, PaymentWorld, check_books, check_
 pytestmark = pytest.mark.postgres
 
 LATER = NOW + timedelta(days=3)
-PAID_ON = date(2026, 11, 20)
 LISTING = "GET /v1/payment_intents"
 
 
@@ -191,6 +190,47 @@ def test_nothing_is_charged_before_a_full_comparison(
     assert set(world.charged()) == set(world.ids) - {world.ids[3]}
     assert set(world.statuses()) == {"Paid", "Paid manually", "Billing failure"}
     check_books(world)
+
+
+def test_what_is_left_as_a_break_is_charged_by_no_path(
+    postgres: EmbeddedPostgres, tmp_path: Path, world: PaymentWorld
+) -> None:
+    """Once the hold is lifted the other statements are charged; those with a lost payment wait for a person."""
+    restore = as_snapshot(postgres, world, tmp_path)
+    _rebill(world, "lost", world.ids[4], world.ids[5])
+    restore()
+    forget_keys(world)
+    assert {b.statement_id for b in reconcile(world)} == {world.ids[4], world.ids[5]}
+    world.charge()
+    for path in (_month_end, _daily):
+        path(world)
+    assert charged_twice(world) == {}
+    assert len(world.charged()) == 6
+
+
+def test_a_statement_that_got_another_number_waits_too(
+    postgres: EmbeddedPostgres, tmp_path: Path, world: PaymentWorld
+) -> None:
+    """A lost payment of a statement that isn't there: nothing is charged to its customer until it is put right."""
+    restore = as_snapshot(postgres, world, tmp_path)
+    _rebill(world, "lost", world.ids[4])
+    payment, number = world.intent_of(world.ids[4]), "A-202612-000001"
+    (intent,) = world.charged()[world.ids[4]]
+    world.sandbox.tamper(payment, metadata=intent["metadata"] | {"evbilling_statement": number})
+    restore()
+    forget_keys(world)
+    assert [(b.kind, b.statement_id) for b in reconcile(world)] == [("charged_not_recorded", number)]
+    assert world.charge()["refused"] == {"lost_payment": 1}
+    with world.payment_services() as payments:
+        (row,) = preview_rebill(payments, RebillRequest("look", "ann", "", (world.ids[4],)), NOW)
+        assert row.code is Code.LOST_PAYMENT
+    _month_end(world)
+    assert [intent["customer"] for found in world.charged().values() for intent in found].count("cus_a00004") == 1
+    world.sandbox.delete_intent(payment)
+    assert reconcile(world) == []
+    _month_end(world, "once more")
+    assert world.status(world.ids[4]) == "Paid"
+    check_collected_once(world)
 
 
 def test_a_second_try_of_the_same_task_sends_nothing(

@@ -1,9 +1,9 @@
 -- Opens one attempt for each of `p_statements` that may be tried; the caller commits before it makes a call. The
 -- arrays are parallel: the payer's customer and payment method at the gateway (null: none known), and the step in
 -- minor units in which the gateway charges. Returns for each statement its attempt, or why there is none: unknown,
--- not_collectable, repeated, open_attempt, paid, unaccounted_payment, too_small, capped, hard_decline. Without a
--- payment method the attempt is declined at once. A statement with a payment that nothing accounts for is planned, so
--- that it isn't forgotten once that is put right. Refused while charging is on hold.
+-- not_collectable, repeated, open_attempt, paid, unaccounted_payment, lost_payment, too_small, capped, hard_decline.
+-- Without a payment method the attempt is declined at once. A statement with a payment that nothing accounts for is
+-- planned, so that it isn't forgotten once that is put right. Refused while charging is on hold.
 create or replace function billing.open_attempts(
     p_trigger text, p_occasion text, p_batch text, p_actor text, p_reason text, p_cap integer,
     p_statements text[], p_customers text[], p_methods text[], p_steps integer[])
@@ -29,7 +29,8 @@ begin
                h.attempts, h.recent, h.is_open, h.is_repeated, l.decline_class as last_class,
                l.payment_method as last_method, l.customer as last_customer,
                a.statement_id in (select u.statement_id from billing.unaccounted_payments(p_statements) u)
-                   as is_unaccounted
+                   as is_unaccounted,
+               a.customer in (select billing.lost_customers()) as is_lost
         from asked a
         left join billing.statement s on s.statement_id = a.statement_id
         left join lateral (select billing.balance_minor(a.statement_id) as balance) m on s.kind = 'connector'
@@ -51,6 +52,7 @@ begin
             when k.is_open then 'open_attempt'
             when k.balance <= 0 then 'paid'
             when k.is_unaccounted then 'unaccounted_payment'
+            when k.is_lost then 'lost_payment'
             when k.amount <= 0 then 'too_small'
             when k.recent >= p_cap then 'capped'
             when k.last_class = 'hard' and (k.last_method, k.last_customer) is not distinct from (k.method, k.customer)
@@ -80,7 +82,7 @@ begin
         select billing.plan_later(array_agg(o.statement_id) filter (where o.outcome = 'declined'),
                                   'no payment method was stored'),
                (select billing.plan_later(array_agg(j.statement_id), 'the gateway has a payment that isn''t recorded')
-                from judged j where j.refused = 'unaccounted_payment')
+                from judged j where j.refused in ('unaccounted_payment', 'lost_payment'))
         from opened o
     ), audited as (
         insert into billing.audit_event (actor, action, subject_id, reason)

@@ -170,6 +170,7 @@ def _judge(services: PaymentServices, request: RebillRequest, now: datetime) -> 
         history = plans.load_attempts(connection, [debt.statement_id for debt in debts])
         under_way = _open(connection, [debt.statement_id for debt in debts])
         is_on_hold = open_hold(connection) is not None
+        lost = {customer for (customer,) in connection.execute("select billing.lost_customers()")}
     if request.account_id and not debts:
         raise BadInput(
             f"account {request.account_id} has no connector statement for {request.period}",
@@ -189,6 +190,8 @@ def _judge(services: PaymentServices, request: RebillRequest, now: datetime) -> 
         code, detail = _judged(services, debt, method, history.get(statement_id, []), under_way, now)
         if payer.unclear and code is not Code.PAID:
             code, detail = Code.PAYER_UNCLEAR, payer.unclear
+        if payer.customer in lost and code is Code.TO_CHARGE:
+            code, detail = Code.LOST_PAYMENT, None
         if is_on_hold and code is Code.TO_CHARGE:
             code, detail = Code.ON_HOLD, None
         row = ActionResult(

@@ -39,13 +39,14 @@ class Code(StrEnum):
     DECLINED = "declined"
     OUTCOME_UNKNOWN = "outcome_unknown"
     CHARGE_PENDING = "charge_pending"
-    # Refused; the first nine are what billing.open_attempts gives.
+    # Refused; the first ten are what billing.open_attempts gives.
     UNKNOWN = "unknown"
     NOT_COLLECTABLE = "not_collectable"
     REPEATED = "repeated"
     OPEN_ATTEMPT = "open_attempt"
     PAID = "paid"
     UNACCOUNTED_PAYMENT = "unaccounted_payment"
+    LOST_PAYMENT = "lost_payment"
     TOO_SMALL = "too_small"
     CAPPED = "capped"
     HARD_DECLINE = "hard_decline"

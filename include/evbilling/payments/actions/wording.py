@@ -18,6 +18,8 @@ CHARGE_REFUSALS: dict[Code, str] = {
     Code.HARD_DECLINE: "the last charge was declined for good, and the payment method is still the same",
     Code.ON_HOLD: "charging is on hold, because the warehouse was restored from a backup; payment_reconciliation "
     "compares all payments and lifts the hold",
+    Code.LOST_PAYMENT: "its payer has a payment at the gateway that was lost with a restore; put that right first, see "
+    "finance.payment_breaks",
     Code.PAYER_UNCLEAR: "its financial admin isn't clearly a user of its account; correct the user in the platform",
 }
 
