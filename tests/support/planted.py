@@ -35,6 +35,8 @@ class Unjudged(Exception):
 class Plant:
     """A fault: in `file` the text `old`, which is there once, becomes `new`; one of `tests` must fail then.
 
+    `times`: how often it is there, where the same words decide at several places.
+
     `why` is what would go wrong for whom.
     """
 
@@ -45,6 +47,7 @@ class Plant:
     old: str
     new: str
     tests: tuple[str, ...]
+    times: int = 1
 
     def __str__(self) -> str:
         return f"{self.area}/{self.name}"
@@ -53,9 +56,9 @@ class Plant:
         """The file's text with the fault; fails if it can't be planted any more."""
         text = (root / self.file).read_text(encoding="utf-8")
         found = text.count(self.old)
-        assert found == 1, (
+        assert found == self.times, (
             f"renew the plant {self.name} in tests/planted/{self.area}.toml: {self.file} has its old text {found} "
-            "times, and must have it once"
+            f"times, and must have it {self.times} times"
         )
         return text.replace(self.old, self.new)
 
