@@ -67,6 +67,22 @@ _ARGUMENTS = {
     "date": "current_date",
     "interval": "interval '1 second'",
 }
+# In place of a staging table: a view, one that can be written to, and tables that run something when they are read or
+# written.
+_COPY = "create table {table} as select {columns}"
+_TRICKS = (
+    ("create view {table} as select {columns} from generate_series(1, 1) where {where}.canary() = 0",),
+    (
+        "create table {table}_0 as select {columns}",
+        "create view {table} as select * from {table}_0 where {where}.canary() = 0",
+    ),
+    (_COPY, "create rule r as on delete to {table} do instead select {where}.canary()"),
+    (_COPY, "create trigger t before update on {table} for each row execute function {where}.canary_trigger()"),
+    (_COPY, "create policy p on {table} using ({where}.canary() = 0)", "alter table {table} enable row level security"),
+    (_COPY, "create index on {table} (({where}.canary()))"),
+    ("create table {table} (account_id text, extra bigint generated always as ({where}.canary()) stored)",),
+)
+_OPENED = ("grant all on {table} to evbilling_owner, public",)
 _GUARDED = (
     "alter {kind} {thing} owner to {login}",
     "alter {kind} {thing} set schema staging",
@@ -347,14 +363,16 @@ class Hostile:
     def attack(self, function: Function, run_id: int, epoch: int) -> tuple[list[str], str]:
         """The trick that made the owner's functions run foreign code, and a call of this one.
 
-        The trick is a view, or a table with a trigger, rule, default or policy, in place of each table of the run that
-        the function's text names or that any function stages.
+        The trick takes the place of the tables of the run that the function's text names, or that any function stages.
         """
         tricks: list[str] = []
         if function.uses_staging:
+            trick, where = self._random.choice(_TRICKS), self._random.choice(_WHERE)
             for name, columns in [*self.seen.staged, *self._unknown(function.suffixes)]:
-                table = f"staging.{name % run_id}"
-                tricks += [*self._trick(table, columns), f"grant all on {table} to evbilling_owner, public"]
+                # Not all at once: what is there already, the function doesn't make itself.
+                if self._random.random() < 0.9:
+                    values = {"table": f"staging.{name % run_id}", "columns": columns, "where": where}
+                    tricks += [statement.format(**values) for statement in (*trick, *_OPENED)]
         numbers = iter([str(run_id)])
         arguments = [self._argument(kind, numbers, epoch) for kind in function.argument_types]
         return tricks, f"select billing.{function.name}({', '.join(arguments)})"
@@ -363,23 +381,6 @@ class Hostile:
         known = {name for name, _ in self.seen.staged}
         names = {f"{prefix}_%s{suffix}" for prefix in ("run", "account_run") for suffix in ("", *suffixes)}
         return [(name, "null::text as account_id") for name in sorted(names - known)]
-
-    def _trick(self, table: str, columns: str) -> list[str]:
-        canary = self._canary()
-        view = f"create view {table} as select {columns} from generate_series(1, 1) where {canary} = 0"
-        made = f"create table {table} as select {columns}"
-        return self._random.choice([
-            *[[view]] * 6,
-            [made, f"create rule r as on delete to {table} do instead select {canary}"],
-            [made, f"create trigger t before update on {table} for each row execute function {self._trigger()}()"],
-            [
-                made,
-                f"create policy p on {table} using ({canary} = 0)",
-                f"alter table {table} enable row level security",
-            ],
-            [made, f"create index on {table} (({canary}))"],
-            [f"create table {table} (account_id text, extra bigint generated always as ({canary}) stored)"],
-        ])
 
     def _argument(self, kind: str, numbers: Iterator[str], epoch: int) -> str:
         if self._random.random() < 0.03:
