@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,9 @@ _MAY_COME_BACK = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
 )
+
+# How libpq's message begins. Where it was is said apart: pages show what is wrong, and no host.
+_PLACE = re.compile(r"(?:connection failed: )?connection to server .*? failed: ")
 
 # Raised by the functions in sql/functions.
 _OUR_ERRORS: dict[str, type[EvbillingError]] = {
@@ -56,7 +60,7 @@ def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psy
         ) from None
     except psycopg.OperationalError as error:
         raise TransientError(
-            f"can't connect: {str(error).strip()}",
+            f"can't connect: {_PLACE.sub('', str(error)).strip()}",
             where=f"{what} ({shown(url)})",
             fix="check that it runs, and the host, user and password of its connection",
         ) from None
