@@ -369,8 +369,8 @@ def test_a_look_costs_one_page(world: PaymentWorld) -> None:
     with world.payment_services() as payments, listings(world) as count:
         payments.require_charging()
     assert count() == 1
-    # Two before the first charge, two in front of and behind it, of which each was there before.
-    assert first <= 4
+    # The check of the key, the look, and what became of the charges.
+    assert first == 3
 
 
 @contextmanager

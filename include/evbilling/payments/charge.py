@@ -36,7 +36,7 @@ def charge_period(services: PaymentServices, period: Period, *, actor: str, now:
     payers = services.payers_of(debts)
     with services.warehouse() as connection:
         opened = attempts.open_attempts(connection, occasion, debts, payers, services.policy.most_in_30_days)
-    collected = services.collect(name)
+    collected = services.collect(name, is_looked_at=bool(debts))
     with services.warehouse() as connection:
         failed = [
             row[0]

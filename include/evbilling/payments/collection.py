@@ -72,8 +72,11 @@ def collect(
     *,
     workers: int = WORKERS,
     lease_seconds: float = LEASE_SECONDS,
+    is_looked_at: bool = False,
 ) -> Collected:
     """Send the batch's pending attempts and record what became of them; returns the count of answers.
+
+    `is_looked_at`: the caller has just found out that charges may be made.
 
     Raises `BadInput` if the gateway refuses our key, `NotReady` while charging is on hold, `TransientError` if the
     gateway stops answering: what was not sent then stays pending, and the same call goes on with it.
@@ -83,8 +86,9 @@ def collect(
         # Only if there is something to send: a month without a debt needs no gateway.
         if not attempts.count_waiting(connection, batch):
             return collected
-        # It asks the gateway, so it also finds out whether that takes our key.
-        require_charging(services, gateway)
+        if not is_looked_at:
+            # It asks the gateway, so it also finds out whether that takes our key.
+            require_charging(services, gateway)
         installation = str(connection.execute("select installation_id from billing.installation").fetchone()[0])  # type: ignore[index]
         connection.commit()
         with ThreadPoolExecutor(workers, thread_name_prefix="charge") as pool:

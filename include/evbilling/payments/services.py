@@ -58,9 +58,16 @@ class PaymentServices:
         """Return if charges may be made; raises `NotReady` while charging is on hold after a restore."""
         require_charging(self.base, self.gateway)
 
-    def collect(self, batch: str) -> Collected:
-        """Send the batch's pending charges and record the answers."""
-        return collect(self.base, self.gateway, batch, workers=self.workers, lease_seconds=self.lease_seconds)
+    def collect(self, batch: str, *, is_looked_at: bool = False) -> Collected:
+        """Send the batch's pending charges and record the answers; `is_looked_at` right after `require_charging`."""
+        return collect(
+            self.base,
+            self.gateway,
+            batch,
+            workers=self.workers,
+            lease_seconds=self.lease_seconds,
+            is_looked_at=is_looked_at,
+        )
 
     def replan(self, statement_ids: Sequence[str], now: datetime) -> None:
         """Plan the next tries of these statements again, from their attempts and current payment methods."""
