@@ -231,9 +231,13 @@ def test_a_break_fails_the_comparison_until_it_is_put_right(stack: Stack, stated
     assert f"charged_not_recorded: {made['id']} for {statement}: 0.00 EUR recorded, 12.34 EUR at the gateway" in log
     open_breaks = "select kind, gateway_payment_id from finance.payment_breaks where is_open"
     assert stack.finance(open_breaks) == [("charged_not_recorded", made["id"])]
+    # An attempt that the warehouse doesn't have is what a restore looks like: charging waited for a full comparison.
+    done = "select action from finance.audit_events order by event_id desc limit 2"
+    assert stack.finance(done) == [("lift_hold",), ("hold_charging",)]
+    changed = {"tie_out", "audit_events"}
     after = stack.published()
-    assert {view: rows for view, rows in after.items() if view != "tie_out"} == {
-        view: rows for view, rows in before.items() if view != "tie_out"
+    assert {view: rows for view, rows in after.items() if view not in changed} == {
+        view: rows for view, rows in before.items() if view not in changed
     }
     at_sandbox(stack, "DELETE", f"/_sandbox/intents/{made['id']}")
     assert stack.run("payment_reconciliation", "mended") == "success"
