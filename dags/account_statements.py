@@ -17,7 +17,8 @@ retried once, however often the task runs. Months are issued in order, each afte
 
 **A failure means**: `assemble`: the platform can't be reached, or it is too early for the month. `validate`: items and
 their sources differ (see *Validation results* on the task); nothing is published. `plan_retries`, `send_retries` or
-`record`: the platform or the gateway doesn't answer; the statements are issued, clear the task to go on. `deliver`: the
+`record`: the platform or the gateway doesn't answer; the statements are issued, clear the task to go on. `record` also
+fails, once everything is recorded, for a break or a failing check, with what to do. `deliver`: the
 mail server doesn't answer or refuses us; `mail_delivery` sends the mail later. An account with a fault or a wrong
 address doesn't fail the run: see `finance.withheld_account_statements` and `finance.mail`.
 

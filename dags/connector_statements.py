@@ -20,10 +20,11 @@ the DAG with that partition key; for several:
 
 **A failure means**: `open_run`: the source can't be reached, or its inventory can't be right. `validate`: a critical
 expectation failed (see *Validation results* on the task). In both cases nothing is published, and the message says what
-to do. `charge`: the payment gateway doesn't answer or refuses the key; the statements are issued, clear the task to go
-on. `deliver`: the mail server doesn't answer or refuses us; `mail_delivery` sends the mail later. An account with a
-fault, a declined charge or a wrong address doesn't fail the run: see `finance.unbilled_accounts`,
-`finance.payment_attempts` and `finance.mail`.
+to do. `charge`: the payment gateway doesn't answer, or refuses the key or our requests; the statements are issued,
+clear the task to go on. It also fails, once everything is recorded, for a break or a failing check, with what to do.
+`deliver`: the mail server doesn't answer or refuses us; `mail_delivery` sends the mail later. An account with a fault,
+a declined charge or a wrong address doesn't fail the run: see `finance.unbilled_accounts`, `finance.payment_attempts`
+and `finance.mail`.
 
 **Runbook**: `docs/runbooks/monthly-run.md`
 """

@@ -7,14 +7,15 @@ Asks the gateway what became of charges without a known outcome, and compares it
 
 **What it does**: ask gateway → compare. A charge without an outcome is settled only by what the gateway lists: it was
 made, it was declined, or, an hour after it was last claimed, it never took place. Every difference in money is a break:
-charged but not recorded, recorded but not charged, another amount, charged twice, refunded. While charging is on hold
-because the warehouse was restored from a backup, `compare` goes back as far as anything is due, and lifts the hold.
+charged but not recorded, recorded but not charged, another amount, charged twice, refunded, disputed. While charging is
+on hold because the warehouse was restored from a backup, `compare` goes back as far as anything is due, and lifts the
+hold.
 
 **Re-run**: safe at any time; it only reads at the gateway. `days` looks further back.
 
 **A failure means**: `compare` fails while there are breaks, and names them with what to do. Nothing is posted
-automatically: fix it at the gateway or by Mark as Paid, and the next run marks the break as gone. All are in
-`finance.payment_breaks`.
+automatically: fix it at the gateway, by Mark as Paid or by `acknowledge_refund`, and the next run marks the break as
+gone. All are in `finance.payment_breaks`. It also fails if a check of the tie-out does.
 
 **Runbook**: `docs/runbooks/payments.md`
 """

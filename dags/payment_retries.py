@@ -5,15 +5,16 @@ Tries again the failed payments whose planned date has come, and those whose pay
 
 **When**: 09:00 UTC every day. Nothing is caught up: what was due yesterday is due today.
 
-**What it does**: plan retries → send retries → record → deliver. The plan follows what the last decline meant: a soft
-one is tried again in growing gaps, a hard one not until the payment method changes, none more often than allowed in 30
-days. An account that fails for a new reason gets a notice by mail.
+**What it does**: plan retries → send retries → record → deliver and check. The plan follows what the last decline
+meant: a soft one is tried again in growing gaps, a hard one not until the payment method changes, none more often than
+allowed in 30 days. An account that fails for a new reason gets a notice by mail.
 To see the plan beforehand: `finance.payment_plans`, or a run with the Param `dry_run`.
 
 **Re-run**: safe; on one run a statement is tried once, and a killed task goes on where it was.
 
-**A failure means**: platform, warehouse or gateway don't answer, or the gateway refuses the key (see the message).
-Nothing is lost: what was opened is sent when the task runs again.
+**A failure means**: platform, warehouse or gateway don't answer, or the gateway refuses the key or our requests (see
+the message). Nothing is lost: what was opened is sent when the task runs again. `check`: everything is recorded, and a
+check of the tie-out failed, a break is open, or the gateway refused a request of ours; the message says what to do.
 
 **Runbook**: `docs/runbooks/payments.md`
 """
@@ -64,7 +65,15 @@ def payment_retries() -> None:
         """Mail the notices of failed charges that wait."""
         return mail.deliver_notices(get_current_context())
 
-    send_retries.expand(batch=plan_retries()) >> record() >> deliver()
+    @task
+    def check(recorded: dict[str, Any]) -> None:
+        """Fail if the money isn't in order, with what to do; everything is recorded by then."""
+        payments.check(recorded)
+
+    recorded = record()
+    send_retries.expand(batch=plan_retries()) >> recorded
+    recorded >> deliver()
+    check(recorded)
 
 
 payment_retries()

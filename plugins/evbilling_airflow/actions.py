@@ -252,6 +252,66 @@ def _undo_mark_as_paid(context: Mapping[str, Any]) -> list[ActionResult]:
     return [reverse_payment(warehouse, request)]
 
 
+_ACKNOWLEDGE_REFUND_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        type="string",
+        pattern=_STATEMENT_FORM,
+        title="Statement",
+        description="Id of the connector statement whose payment the gateway gave back: A-202611-000042.",
+    ),
+    "payment_id": Param(
+        None,
+        type=["null", "string"],
+        title="Payment",
+        description="Its id at the gateway: pi_…. Empty: the statement's only one that was given back.",
+    ),
+    "debt": Param(
+        type="string",
+        enum=["due_again", "credited"],
+        title="What becomes of the debt",
+        description="due_again: it is collected again. credited: nothing is collected for it any more.",
+    ),
+    "expected_total": Param(
+        None,
+        type=["null", "object"],
+        propertyNames={"pattern": "^[A-Z]{3}$"},
+        additionalProperties={"type": ["string", "number"]},
+        title="Expected total",
+        description='What was given back, by currency: {"EUR": "19.04"}. Another amount by then: nothing is done.',
+    ),
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+
+@reports
+def _acknowledge_refund(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Book what the gateway gave back of a payment, or say what would be booked; returns its row."""
+    from evbilling.payments.actions import (
+        Debt,
+        RefundRequest,
+        acknowledge_refund,
+        parse_totals,
+        preview_acknowledge_refund,
+    )
+    from evbilling_airflow.connections import services
+
+    params = context["params"]
+    request = RefundRequest(
+        request_id=context["dag_run"].run_id,
+        actor=actor(context),
+        reason=params["reason"],
+        statement_id=params["statement_id"],
+        debt=Debt(params["debt"]),
+        payment_id=params["payment_id"] or "",
+        expected_total=parse_totals(params["expected_total"], "acknowledge_refund"),
+    )
+    warehouse = services(with_platform=False)
+    if params["dry_run"]:
+        return preview_acknowledge_refund(warehouse, request)
+    return [acknowledge_refund(warehouse, request)]
+
+
 _MAIL_PARAMS: dict[str, Param] = {
     "statement_ids": Param(
         None,
@@ -342,7 +402,16 @@ UNDO_MARK_AS_PAID = OperatorAction(
     _undo_mark_as_paid,
     most=1,
 )
+ACKNOWLEDGE_REFUND = OperatorAction(
+    "acknowledge_refund",
+    "acknowledge-refund",
+    "Acknowledge refund",
+    "acknowledge refunds",
+    _ACKNOWLEDGE_REFUND_PARAMS,
+    _acknowledge_refund,
+    most=1,
+)
 SEND_MAIL = OperatorAction("mail_delivery", "send-mail", "Send by mail", "send mail", _MAIL_PARAMS, _send_mail)
 
 # In the order in which pages offer them.
-ACTIONS = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, SEND_MAIL)
+ACTIONS = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, ACKNOWLEDGE_REFUND, SEND_MAIL)

@@ -87,7 +87,21 @@ def gateway_settings(connection: Connection) -> GatewaySettings:
         timeout_seconds=_number(extra, "timeout_seconds", float, default.timeout_seconds),
         max_network_retries=_number(extra, "max_network_retries", int, default.max_network_retries),
         rate_per_second=_number(extra, "rate_per_second", float, default.rate_per_second),
+        livemode=_mode(extra),
     )
+
+
+def _mode(extra: Mapping[str, Any]) -> bool | None:
+    if "livemode" not in extra:
+        return None
+    mode = {"true": True, "false": False}.get(str(extra["livemode"]).lower())
+    if mode is None:
+        raise BadInput(
+            f"livemode is {extra['livemode']!r}",
+            where=f"Airflow connection {PAYMENT_GATEWAY}, extra",
+            fix="give true for real payments, false for tests, or leave it out",
+        )
+    return mode
 
 
 def smtp_settings() -> SmtpSettings | None:

@@ -73,12 +73,17 @@ def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, Any]:
-    """Charge the period's statements; returns how many were collected, declined by class, unknown."""
-    from evbilling.payments import charge_period
+    """Charge the period's statements; returns how many were collected, declined by class, unknown.
+
+    Fails, after recording all of it, if the money isn't in order then.
+    """
+    from evbilling.payments import charge_period, require_in_order
     from evbilling_airflow.connections import payment_services
 
+    period = billing_period(context)
     with payment_services() as services:
-        charged = charge_period(services, billing_period(context), actor=actor(context), now=services.now())
+        charged = charge_period(services, period, actor=actor(context), now=services.now())
+        require_in_order(services, [str(period)], {str(period): charged["not_ok"]}, occasion=f"issue {period}")
     return {"run_id": closed["run_id"], **charged}
 
 

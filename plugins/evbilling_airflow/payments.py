@@ -53,8 +53,13 @@ def send(batch: str) -> dict[str, Any]:
 
 
 def close_month_end(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Plan the next retries, ask the gateway for what it has, keep the money checks of the period."""
-    return _close(_month_end(context), [str(billing_period(context))])
+    """Plan the next retries, ask the gateway for what it has, keep the money checks of the period.
+
+    Fails, after recording all of it, if the money isn't in order then.
+    """
+    closed = _close(_month_end(context), [str(billing_period(context))])
+    check(closed)
+    return closed
 
 
 def close_due(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,14 +67,17 @@ def close_due(context: Mapping[str, Any]) -> dict[str, Any]:
     return {} if context["params"]["dry_run"] else _close(_planned(context), [])
 
 
+def check(closed: Mapping[str, Any]) -> None:
+    """Fail if the money isn't in order after the retries that were closed: checks, breaks, refusals of our requests."""
+    from evbilling.payments import require_in_order
+    from evbilling_airflow.connections import preview_services
+
+    if closed:
+        require_in_order(preview_services(), closed["periods"], closed["not_ok"], occasion=closed["occasion"])
+
+
 def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
-    from evbilling.payments import (
-        close_retries,
-        periods_with_payments,
-        require_all_booked,
-        settle_unknown,
-        tie_out_payments,
-    )
+    from evbilling.payments import close_retries, periods_with_payments, settle_unknown, tie_out_payments
     from evbilling_airflow.connections import payment_services
 
     with payment_services() as services:
@@ -77,9 +85,15 @@ def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
         outcomes = close_retries(services, occasion, now)
         since = now - timedelta(days=35)
         settled = settle_unknown(services, since, now)
-        not_ok = tie_out_payments(services, {*periods, *periods_with_payments(services, since)})
-        require_all_booked(services, occasion)
-    return {"outcomes": outcomes, "asked": settled, "not_ok": not_ok}
+        concerned = sorted({*periods, *periods_with_payments(services, since)})
+        not_ok = tie_out_payments(services, concerned)
+    return {
+        "occasion": occasion,
+        "periods": concerned,
+        "outcomes": outcomes,
+        "asked": settled,
+        "not_ok": not_ok,
+    }
 
 
 def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
@@ -99,15 +113,22 @@ def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
 
 
 def compare(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Compare gateway and warehouse both ways; fails, after keeping them, if there are breaks."""
-    from evbilling.payments import compare, periods_with_payments, require_no_breaks, tie_out_payments
+    """Compare gateway and warehouse both ways; fails, after keeping them, if there are breaks or failing checks."""
+    from evbilling.payments import (
+        compare,
+        periods_with_payments,
+        require_in_order,
+        require_no_breaks,
+        tie_out_payments,
+    )
     from evbilling_airflow.connections import payment_services
 
     with payment_services() as services:
         since = services.now() - timedelta(days=context["params"]["days"])
         breaks = compare(services, since)
         not_ok = tie_out_payments(services, periods_with_payments(services, since))
-    require_no_breaks(breaks)
+        require_no_breaks(breaks)
+        require_in_order(services, [], not_ok)
     return {"breaks": 0, "not_ok": not_ok}
 
 

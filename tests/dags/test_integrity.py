@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 SCHEDULED = {"connector_statements", "account_statements", "payment_retries", "payment_reconciliation"}
-ACTIONS = {"rebill", "mark_as_paid", "undo_mark_as_paid", "correct_statements"}
+ACTIONS = {"rebill", "mark_as_paid", "undo_mark_as_paid", "acknowledge_refund", "correct_statements"}
 # By the clock, and at anybody's word: it sends only what others have asked for, so it needn't wait to be let go.
 SWEEPS = {"mail_delivery"}
 DAG_IDS = SCHEDULED | ACTIONS | SWEEPS
@@ -237,6 +237,10 @@ def test_whoever_calls_the_gateway_takes_a_slot(dag_bag: Any) -> None:
         ("undo_mark_as_paid", {"statement_id": "A-202611-000001"}, "reason"),
         ("undo_mark_as_paid", {"reason": "r"}, "statement_id"),
         ("undo_mark_as_paid", UNDO | {"payment_id": "12"}, "payment_id"),
+        ("acknowledge_refund", UNDO, "debt"),
+        ("acknowledge_refund", UNDO | {"debt": "forgotten"}, "debt"),
+        ("acknowledge_refund", {"statement_id": "A-202611-000001", "debt": "credited"}, "reason"),
+        ("acknowledge_refund", UNDO | {"debt": "credited", "expected_total": "5"}, "expected_total"),
         ("mail_delivery", {"statement_ids": ["X-202611-000001"]}, "statement_ids"),
         ("mail_delivery", {"period": "2026-13"}, "period"),
         ("mail_delivery", {"kind": "letter"}, "kind"),

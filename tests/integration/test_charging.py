@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,12 +14,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.errors import BadInput, TransientError
+from evbilling.errors import BadInput, Mismatch, TransientError
 from evbilling.payments import attempts
 from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.payments.charge import charge_period
 from evbilling.payments.gateway.interface import Charge, ChargeResult, Gateway, Outcome
-from evbilling_local.sandbox import Rules
 from evbilling_local.sandbox.faults import ALL, CHARGES, FaultPlan
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import NOW, PAID_ON, PERIOD
@@ -125,13 +125,6 @@ def test_who_cannot_be_charged_is_a_failure_without_a_call(ten: PaymentWorld) ->
     assert sorted(ten.charged()) == ten.ids[7:]
 
 
-def test_an_unknown_customer_is_the_customers_to_mend(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    """A customer that the gateway doesn't know is a decline that waits for somebody to act, not an outcome unknown."""
-    with payment_world(postgres, tmp_path, 10, rules=Rules(adopt_customers=False)) as world:
-        assert world.charge()["declined"] == {"needs_customer": 10}
-        assert world.statuses() == ["Billing failure"] * 10
-
-
 ATTEMPTS_OF = "select attempt_id from billing.payment_attempt where statement_id = %s order by attempt_no"
 
 # Currency and fee, what the gateway charges in its own units, what stays due, and the status.
@@ -140,7 +133,7 @@ AMOUNTS = [
     ("KWD", "5.000", 5_950, 0, "Paid"),
     ("KWD", "5.100", 6_060, 9, "Partly paid"),
     ("ISK", "1500", 178_500, 0, "Paid"),
-    ("EUR", "0.30", None, 36, "Billing failure"),
+    ("EUR", "0.30", None, 36, "Issued"),
 ]
 
 
@@ -332,9 +325,12 @@ def test_an_answer_that_cannot_be_recorded_costs_no_other(
     with payment_world(postgres, tmp_path, 10) as world:
         with world.payment_services() as payments:
             odd = _Tampered(payments.gateway, answer=lambda n, result: answer(result) if n in {3, 7} else result)
-            result = charge_period(replace(payments, gateway=odd), PERIOD, actor="ann", now=NOW)
-        assert result["succeeded"] in {8, 9}
-        assert result["succeeded"] + result["unknown"] == 10
+            # The gateway's list has another payment than the answer named: that is a break.
+            with suppress(Mismatch):
+                charge_period(replace(payments, gateway=odd), PERIOD, actor="ann", now=NOW)
+        found = world.outcomes()
+        assert found["succeeded"] >= 8
+        assert found["succeeded"] + found.get("unknown", 0) == 10
         world.settle()
         assert world.statuses() == ["Paid"] * 10
         check_books(world)

@@ -69,7 +69,7 @@ class Hooked:
 
     def __init__(self, gateway: Gateway, *, listed: Callable[[], object] = lambda: None) -> None:
         self._gateway, self._listed = gateway, listed
-        self.check, self.charge = gateway.check, gateway.charge
+        self.check, self.charge, self.list_returned = gateway.check, gateway.charge, gateway.list_returned
 
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None

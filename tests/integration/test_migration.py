@@ -155,6 +155,8 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0018_staging_is_the_owners",
         "0019_functions_for_grants",
         "0020_conclusions_name_their_claim",
+        "0021_refusals_and_disputes",
+        "0022_payment_returns",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

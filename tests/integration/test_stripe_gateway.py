@@ -110,6 +110,7 @@ def test_a_success_comes_back_with_all_that_was_said(gateway: StripeGateway) -> 
         created_at=payment.created_at,
         customer="cus_1",
         metadata=CHARGE.metadata,
+        is_live=False,
     )
 
 
@@ -138,18 +139,21 @@ def test_a_decline_keeps_its_codes_and_its_payment(
 
 
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    ("changes", "outcome", "code"),
     [
-        ({"payment_method": "pm_that_is_nowhere"}, "resource_missing"),
-        ({"customer": "nobody"}, "resource_missing"),
-        ({"amount_minor": 3}, "amount_too_small"),
-        ({"amount_minor": 123_456_789}, "amount_too_large"),
-        ({"metadata": {"name": "x" * 501}}, "invalid_request"),
+        ({"payment_method": "pm_that_is_nowhere"}, Outcome.DECLINED, "resource_missing"),
+        ({"customer": "nobody"}, Outcome.REFUSED, "customer_missing"),
+        ({"customer": "nobody", "payment_method": "pm_that_is_nowhere"}, Outcome.REFUSED, "customer_missing"),
+        ({"amount_minor": 3}, Outcome.REFUSED, "amount_too_small"),
+        ({"amount_minor": 123_456_789}, Outcome.REFUSED, "amount_too_large"),
+        ({"metadata": {"name": "x" * 501}}, Outcome.REFUSED, "invalid_request"),
     ],
 )
-def test_a_refused_request_is_a_decline(gateway: StripeGateway, changes: dict[str, Any], code: str) -> None:
+def test_a_refused_request_is_ours_unless_the_card_is_gone(
+    gateway: StripeGateway, changes: dict[str, Any], outcome: Outcome, code: str
+) -> None:
     result = gateway.charge(replace(CHARGE, **changes))
-    assert (result.outcome, result.decline_code) == (Outcome.DECLINED, code)
+    assert (result.outcome, result.decline_code) == (outcome, code)
     assert result.message
     assert payments(gateway) == []
 
@@ -165,9 +169,9 @@ def test_amounts_in_the_currencys_own_units(gateway: StripeGateway, minor: int, 
     assert [(payment.amount_minor, payment.currency) for payment in payments(gateway)] == [(minor, currency)]
 
 
-def test_an_amount_that_cannot_be_charged_is_declined_unasked(gateway: StripeGateway, turns: Turns) -> None:
+def test_an_amount_that_cannot_be_charged_is_refused_unasked(gateway: StripeGateway, turns: Turns) -> None:
     result = gateway.charge(replace(CHARGE, amount_minor=1_234, currency="KWD"))
-    assert (result.outcome, result.decline_code) == (Outcome.DECLINED, "amount_not_chargeable")
+    assert (result.outcome, result.decline_code) == (Outcome.REFUSED, "amount_not_chargeable")
     assert turns.count == 0
 
 

@@ -28,6 +28,7 @@ DAGS: dict[str, tuple[Mapping[str, Param], Tasks]] = {
         (actions.REBILL, "charge_again"),
         (actions.MARK_AS_PAID, "record_payment"),
         (actions.UNDO_MARK_AS_PAID, "reverse_payment"),
+        (actions.ACKNOWLEDGE_REFUND, "book_refund"),
         (actions.SEND_MAIL, "request"),
     )
 }

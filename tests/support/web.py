@@ -29,6 +29,8 @@ TABLE = [
     ("POST", "/actions/mark-as-paid", "user"),
     ("GET", "/actions/undo-mark-as-paid", "viewer"),
     ("POST", "/actions/undo-mark-as-paid", "user"),
+    ("GET", "/actions/acknowledge-refund", "viewer"),
+    ("POST", "/actions/acknowledge-refund", "user"),
     ("GET", "/actions/send-mail", "viewer"),
     ("POST", "/actions/send-mail", "user"),
     ("GET", "/runs/nothing/7", "viewer"),

@@ -13,7 +13,7 @@ from evbilling.typed_text import fault_in
 from evbilling_web.actions import dag_runs
 from tests.support.action_pages import ActionPages, fields, words
 from tests.support.payments import VISA, check_collected_once
-from tests.support.reconciling import look, pay
+from tests.support.reconciling import look, pay, refund
 from tests.support.web import PREFIX
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
@@ -360,6 +360,53 @@ def test_what_changes_while_the_run_waits_stops_it(pages: ActionPages) -> None:
     assert "Failed: 14.28 EUR was expected to be due, 8.33 EUR is due now" in said
     assert pages.world.status(without) == "Billing failure"
     check_collected_once(pages.world)
+
+
+def test_a_refund_is_acknowledged(pages: ActionPages) -> None:
+    """What was given back, both ways with the debt, and a run as the user; then nothing is left to acknowledge."""
+    paid = pages.world.ids[PAID]
+    assert "has given back no payment" in words(pages.ask("acknowledge-refund", paid).text)
+    payment = give_back(pages, paid)
+    assert 'href="/evbilling/actions/acknowledge-refund' in pages.get("/statements?period=all").text
+    shown = words(pages.ask("acknowledge-refund", paid).text)
+    assert f"7.14 EUR refunded at the gateway Payment {payment}" in shown
+    assert "Status Paid → then Issued" in shown
+    form = pages.form("acknowledge-refund", paid)
+    refused = pages.send("acknowledge-refund", form, reason="agreed")
+    assert refused.status_code == 422
+    assert "Choose what becomes of the debt." in words(refused.text)
+    said = pages.do("acknowledge-refund", paid, reason="agreed", debt="due_again")
+    assert f"{paid} Name of a00001 Issued 7.14 EUR due {payment}, 7.14 EUR refunded, due again, acknowledged" in said
+    assert pages.airflow.posts[0]["conf"] == {
+        "statement_id": paid,
+        "payment_id": payment,
+        "debt": "due_again",
+        "expected_total": {"EUR": "7.14"},
+        "reason": "agreed",
+    }
+    assert audit(pages, "acknowledge_refund") == [("user", paid, "agreed")]
+    assert "Refunded at the gateway" in words(pages.get(f"/statements/{paid}").text)
+    assert "has given back no payment" in words(pages.ask("acknowledge-refund", paid).text)
+
+
+def test_another_refund_meanwhile_stops_the_run(pages: ActionPages) -> None:
+    """The run books what the person saw, or nothing."""
+    paid = pages.world.ids[PAID]
+    give_back(pages, paid, 100)
+    sent = pages.send("acknowledge-refund", pages.form("acknowledge-refund", paid), reason="agreed", debt="credited")
+    give_back(pages, paid, 50)
+    pages.airflow.work()
+    said = words(pages.opened("user").get(sent.headers["location"]).text)
+    assert "1.00 EUR was expected to be given back, and 1.50 EUR is" in said
+    assert pages.world.status(paid) == "Paid"
+
+
+def give_back(pages: ActionPages, statement: str, amount: int | None = None) -> str:
+    """Refund a statement's payment at the gateway, and look there; the payment's id."""
+    payment = pages.world.intent_of(statement)
+    refund(pages.world, payment, amount)
+    look(pages.world)
+    return payment
 
 
 # ---- Who may

@@ -130,6 +130,7 @@ class Named:
         ("/actions/rebill?statement={statement_id}", {"name"}),
         ("/actions/mark-as-paid?statement={statement_id}", {"name"}),
         ("/actions/undo-mark-as-paid?statement={statement_id}", {"name"}),
+        ("/actions/acknowledge-refund?statement={statement_id}", {"name"}),
         ("/months/2026-11", set()),
         ("/mail", {"statement_id"}),
     ],

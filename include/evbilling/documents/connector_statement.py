@@ -78,13 +78,15 @@ def _collection(view: StatementView, locale: str) -> Section:
     """How the statement was collected, or why it wasn't."""
     header = view.header
     sentences = [f"Status: {header.status}."]
-    last = view.attempts[-1] if view.attempts else None
+    # What the gateway refused for a reason of ours says nothing to the customer.
+    attempts = [attempt for attempt in view.attempts if attempt.outcome != "refused"]
+    last = attempts[-1] if attempts else None
     if last and last.outcome != "succeeded":
         tried = day(last.requested_at.date(), locale)
         sentences.append(f"Last attempt to charge it, on {tried}: {last.says}")
     if view.plan:
         sentences.append(view.plan.says)
-    if not view.payments and not view.attempts:
+    if not view.payments and not attempts:
         sentences.append("Nothing has been charged yet.")
     table = None
     if view.payments:
@@ -99,10 +101,12 @@ def _collection(view: StatementView, locale: str) -> Section:
             tuple(
                 row(
                     day(p.paid_on, locale),
-                    "Marked as paid by mistake, undone"
+                    "Paid back"
+                    if p.is_refund
+                    else "Marked as paid by mistake, undone"
                     if p.is_undo
                     else _PAID_BY.get(p.paid_by, p.paid_by.replace("_", " ").capitalize()),
-                    external_text(p.reference or p.payment_id),
+                    external_text((p.reverses_payment_id if p.is_refund else p.reference) or p.payment_id),
                     amount(p.amount, header.currency, locale),
                 )
                 for p in view.payments

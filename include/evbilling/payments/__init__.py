@@ -3,6 +3,7 @@
 Rooms: `gateway` (Stripe, amounts, pace), `retries` (declines, planner, plans), `actions` (Re-Bill, Mark as Paid, undo).
 """
 
+from evbilling.payments.alarms import require_in_order
 from evbilling.payments.charge import charge_period
 from evbilling.payments.hold import open_hold
 from evbilling.payments.reconciliation import (
@@ -29,6 +30,7 @@ __all__ = [
     "open_retries",
     "periods_with_payments",
     "require_all_booked",
+    "require_in_order",
     "require_no_breaks",
     "settle_unknown",
     "tie_out_payments",

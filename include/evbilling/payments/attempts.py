@@ -171,6 +171,19 @@ def count_waiting(connection: psycopg.Connection[Any], batch: str) -> int:
     return int(row[0]) if row else 0
 
 
+def customers_waiting(connection: psycopg.Connection[Any], batch: str, most: int) -> list[str]:
+    """Some of the customers of the batch's attempts that may still be sent, each once; commits."""
+    rows = connection.execute(
+        """select distinct customer from (
+               select customer from billing.payment_attempt where batch = %s and outcome = 'pending'
+               order by attempt_id limit 100) a
+           where customer is not null order by customer limit %s""",
+        (batch, most),
+    ).fetchall()
+    connection.commit()
+    return [row[0] for row in rows]
+
+
 def record(
     connection: psycopg.Connection[Any],
     results: Sequence[tuple[int, ChargeResult]],
@@ -221,7 +234,10 @@ def _record(
             [attempt_id for attempt_id, _ in results],
             [str(r.outcome) for _, r in results],
             [r.gateway_payment_id for _, r in results],
-            [(r.decline_code or "unspecified") if r.outcome is Outcome.DECLINED else None for _, r in results],
+            [
+                (r.decline_code or "unspecified") if r.outcome in {Outcome.DECLINED, Outcome.REFUSED} else None
+                for _, r in results
+            ],
             [r.advice_code for _, r in results],
             classes,
             [r.message for _, r in results],

@@ -20,8 +20,8 @@ def charge_period(services: PaymentServices, period: Period, *, actor: str, now:
     """Charge the period's statements that were not charged at issue yet, and plan the retries of those that failed.
 
     Returns {"opened", "refused": {reason: count}, "succeeded", "declined": {class: count}, "unknown",
-    "not_ok": [check]}; safe to repeat:
-    what was charged before isn't charged again. Raises `BadInput` if the gateway refuses the key, `NotReady` while
+    "not_accepted": {code: count}, "not_ok": [check]}; safe to repeat: what was charged before isn't charged again.
+    Raises `BadInput` if the gateway refuses the key or our requests, or has none of the customers, `NotReady` while
     charging is on hold, `TransientError` if the gateway doesn't answer; no attempt is opened then, or what is open
     stays and the next call goes on with it. Raises `Mismatch`, once all is done, if the gateway has collected something
     that can't be booked.
@@ -30,10 +30,10 @@ def charge_period(services: PaymentServices, period: Period, *, actor: str, now:
     occasion = Occasion("issue", name, name, actor, f"connector statements of {period}")
     with services.warehouse() as connection:
         debts = plans.load_debts(connection, period=str(period), occasion=name)
-    if debts:
-        services.gateway.check()
-        services.require_charging()
     payers = services.payers_of(debts)
+    if debts:
+        services.check_gateway(payers.values())
+        services.require_charging()
     with services.warehouse() as connection:
         opened = attempts.open_attempts(connection, occasion, debts, payers, services.policy.most_in_30_days)
     collected = services.collect(name, is_looked_at=bool(debts))

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from itertools import islice, starmap
+from itertools import chain, islice, starmap
 from typing import Any
 
 import psycopg
@@ -42,8 +42,17 @@ WHAT_TO_DO = {
     "amount_differs": "the gateway's amount isn't what was asked for; refund what is too much, and of an attempt "
     "without an outcome all of it: the statement can be charged again then",
     "duplicate": "the gateway has charged one attempt twice; refund this one at the gateway",
-    "refunded": "it was refunded at the gateway, and we have it as paid; issue a correction that credits as much",
+    "refunded": "it was refunded at the gateway, and we have it as paid; book it by acknowledge_refund, or by "
+    "undo_mark_as_paid what was marked as paid",
+    "dispute_opened": "the cardholder disputes it, and the gateway holds the money back; answer in the gateway's "
+    "dashboard before the deadline given there",
+    "dispute_won": "the dispute ended in our favour and the money is ours; there is nothing to do",
+    "dispute_lost": "the dispute is lost and the money gone, and we have it as paid; book it by acknowledge_refund, or "
+    "by undo_mark_as_paid what was marked as paid",
 }
+
+# Worth telling once, and closed by itself.
+_CLOSED = frozenset({"dispute_won"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +88,12 @@ class Break:
         )
 
 
-def copy_payments(services: PaymentServices, since: datetime) -> int:
+def copy_payments(services: PaymentServices, since: datetime, *, with_returned: bool = False) -> int:
     """Copy the gateway's list of payments that this warehouse asked for, made since then; returns how many.
 
-    A payment of before that isn't on the list any more is marked as gone. If one shows that the warehouse was restored
-    from a backup, charging is on hold from then on.
+    `with_returned`: also those made before that were refunded or disputed since then. A payment made since then that
+    isn't on the list any more is marked as gone. If one shows that the warehouse was restored from a backup, charging
+    is on hold from then on.
     """
     count, is_on_hold = 0, False
     with services.warehouse() as connection:
@@ -92,11 +102,10 @@ def copy_payments(services: PaymentServices, since: datetime) -> int:
         ).fetchone()  # type: ignore[misc]
         # No transaction stays open while the gateway is asked.
         connection.commit()
-        ours = (
-            payment
-            for payment in services.gateway.list_payments(since)
-            if payment.metadata.get("evbilling_installation") == installation
-        )
+        listed = services.gateway.list_payments(since)
+        if with_returned:
+            listed = chain(listed, services.gateway.list_returned(since))
+        ours = (payment for payment in listed if payment.metadata.get("evbilling_installation") == installation)
         while part := list(islice(ours, _KEPT_AT_ONCE)):
             _keep(connection, part)
             is_on_hold = note(connection, part)
@@ -115,7 +124,7 @@ def copy_payments(services: PaymentServices, since: datetime) -> int:
 def settle_unknown(
     services: PaymentServices, since: datetime, now: datetime, *, min_age: timedelta | None = None
 ) -> dict[str, int]:
-    """Ask the gateway, and settle every attempt whose outcome isn't known; returns {outcome: count}.
+    """Ask the gateway, settle every attempt whose outcome isn't known, keep the breaks; returns {outcome: count}.
 
     Looks at payments since `since`, or since the oldest of those attempts was sent. `still_unknown` counts those that
     the gateway doesn't list and that were claimed less than `min_age` before it was asked, or again since; and those
@@ -141,6 +150,7 @@ def settle_unknown(
             for start in range(0, len(answers), _RECORDED_AT_ONCE)
             for row in attempts.record(connection, answers[start : start + _RECORDED_AT_ONCE], claims)
         ]
+        _find_breaks(connection, since - CLOCK_SLACK, listed_at, [])
     outcomes = Counter(outcome for _, _, outcome in changed)
     outcomes["still_unknown"] = len(found) - outcomes["succeeded"] - outcomes["declined"]
     if changed:
@@ -207,12 +217,12 @@ def compare(services: PaymentServices, since: datetime) -> list[Break]:
         # Breaks found earlier are looked at again, however old: only so do they go once they are put right.
         listed_at, oldest, open_before = fetch_one(connection, "payments/oldest_break")
     since = min(since, oldest or since, reach if hold is not None else since)
-    copy_payments(services, since - CLOCK_SLACK)
+    copy_payments(services, since - CLOCK_SLACK, with_returned=True)
     with services.warehouse() as connection:
         hold_now, _ = fetch_one(connection, "payments/hold")
         if hold_now == hold:
-            breaks = list(starmap(Break, fetch_all(connection, "payments/breaks", since=since, listed_at=listed_at)))
-            _keep_breaks(connection, breaks, open_before)
+            returned = fetch_one(connection, "payments/oldest_returned", listed_at=listed_at)[0]
+            breaks = _find_breaks(connection, min(since, returned or since), listed_at, open_before)
             if hold is not None:
                 lost = connection.execute("select billing.lift_hold(%s, %s, %s)", (hold, since, listed_at)).fetchone()
                 log.warning(
@@ -224,6 +234,25 @@ def compare(services: PaymentServices, since: datetime) -> list[Break]:
             return breaks
     # The list shows that the warehouse was restored: what lies before `since` is to be compared too.
     return compare(services, since)
+
+
+def look_again(services: PaymentServices, since: datetime) -> None:
+    """List anew the payments made since then, and keep the breaks among them; `compare` says which others are gone."""
+    with services.warehouse() as connection:
+        listed_at = fetch_one(connection, "payments/oldest_break")[0]
+    since -= CLOCK_SLACK
+    copy_payments(services, since)
+    with services.warehouse() as connection:
+        _find_breaks(connection, since, listed_at, [])
+
+
+def _find_breaks(
+    connection: psycopg.Connection[Any], since: datetime, listed_at: datetime, open_before: Sequence[int]
+) -> list[Break]:
+    """Keep the breaks among what was listed; of those that were open before, close what isn't there any more."""
+    breaks = list(starmap(Break, fetch_all(connection, "payments/breaks", since=since, listed_at=listed_at)))
+    _keep_breaks(connection, breaks, open_before)
+    return [found for found in breaks if found.kind not in _CLOSED]
 
 
 def tie_out_payments(services: PaymentServices, periods: Iterable[str]) -> dict[str, list[str]]:
@@ -287,6 +316,9 @@ def _keep(connection: psycopg.Connection[Any], listed: Sequence[GatewayPayment])
         statements=[statement_of(p) for p in payments],
         codes=[p.decline_code for p in payments],
         advice=[p.advice_code for p in payments],
+        disputes=[p.dispute for p in payments],
+        disputed=[p.disputed_minor for p in payments],
+        modes=[p.is_live for p in payments],
     )
 
 
@@ -297,4 +329,8 @@ def _keep_breaks(connection: psycopg.Connection[Any], breaks: Sequence[Break], o
            where b.gone_at is null and b.break_id = any(%s) and (b.kind || ' ' || b.gateway_payment_id) <> all(%s)""",
         (open_before, [f"{found.kind} {found.gateway_payment_id}" for found in breaks]),
     )
-    execute_many(connection, "payments/break", [asdict(found) | {"detail": found.sentence()} for found in breaks])
+    execute_many(
+        connection,
+        "payments/break",
+        [asdict(found) | {"detail": found.sentence(), "is_closed": found.kind in _CLOSED} for found in breaks],
+    )

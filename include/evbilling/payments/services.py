@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from evbilling.payments.attempts import Debt
-from evbilling.payments.collection import LEASE_SECONDS, WORKERS, Collected, collect
+from evbilling.payments.collection import LEASE_SECONDS, WORKERS, Collected, check_gateway, collect
 from evbilling.payments.gateway.interface import ClosedGateway, Gateway, GatewaySettings
 from evbilling.payments.hold import require_charging
 from evbilling.payments.payers import Payer, read_payers
@@ -57,6 +57,11 @@ class PaymentServices:
     def require_charging(self) -> None:
         """Return if charges may be made; raises `NotReady` while charging is on hold after a restore."""
         require_charging(self.base, self.gateway)
+
+    def check_gateway(self, payers: Iterable[Payer]) -> None:
+        """Return if the gateway can charge these payers as far as can be seen beforehand, as `check_gateway`."""
+        with self.warehouse() as connection:
+            check_gateway(connection, self.gateway, (payer.customer for payer in payers if payer.payment_method))
 
     def collect(self, batch: str, *, is_looked_at: bool = False) -> Collected:
         """Send the batch's pending charges and record the answers; `is_looked_at` right after `require_charging`."""

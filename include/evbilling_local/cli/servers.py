@@ -45,7 +45,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     option("--seed", type=int, default=1, metavar="S", help="of the faults (default: 1)")
     help_of_fault = (
         "the share of charges that meet a fault: timeout_before, timeout_after, drop_before, drop_after, "
-        "error_500_before, error_500_after, rate_limit, nonsense, slow"
+        "error_500_before, error_500_after, rate_limit, nonsense, slow, invalid_request, unauthorized"
     )
     option("--fault", action="append", default=[], metavar="NAME=RATE", help=help_of_fault)
     help_of_hold = "how long a timeout holds a connection (default: 1)"

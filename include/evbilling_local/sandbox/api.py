@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from evbilling_local.sandbox import faults
+from evbilling_local.sandbox.customers import use_customer
 from evbilling_local.sandbox.faults import Dice, FaultPlan
 from evbilling_local.sandbox.forms import list_of, nested, pairs_of
 from evbilling_local.sandbox.idempotency import fingerprint, key_in_use, recall, remember
@@ -27,6 +28,8 @@ TEST_KEY = "sk_test_"
 
 # Creating or confirming a payment.
 _CHARGE = re.compile(r"/v1/payment_intents(/.*/confirm)?")
+# Looking for a customer that would be created by a charge.
+_CUSTOMER = re.compile(r"/v1/customers/(cus_[^/]+)")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ class Api:
             fault = self.dice.next_fault(key or path, is_charge=is_charge, is_read=request.method == "GET")
             if fault == faults.RATE_LIMIT:
                 raise _too_many()
+            if fault == faults.INVALID_REQUEST:
+                raise Refusal(400, "Received unknown parameter: off_session", code="parameter_unknown")
+            if fault == faults.UNAUTHORIZED:
+                raise Refusal(401, "Expired API Key provided", code="api_key_expired")
             if fault in (faults.TIMEOUT_BEFORE, faults.DROP_BEFORE):
                 answer = None
             elif request.method == "POST":
@@ -108,6 +115,9 @@ class Api:
         await self._wait(plan.slow_seconds if fault == faults.SLOW else 0)
         if fault in (faults.ERROR_500_BEFORE, faults.ERROR_500_AFTER):
             return server_error()
+        if self.rules.adopt_customers and (customer := _CUSTOMER.fullmatch(path)):
+            with self.store.transaction():
+                use_customer(self.store, customer[1], self.now(), adopt=True)
         return read(self.store, request.method, path, nested(pairs_of(request.url.query)))
 
     async def _post(self, request: Request, path: str, body: str, fault: str | None, plan: FaultPlan) -> Answer:

@@ -1,4 +1,4 @@
-"""The control API under `/_sandbox`: set faults, change what methods do, tamper with payments, count requests."""
+"""The control API under `/_sandbox`: faults, what methods do, tampering with payments, disputes, requests counted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from evbilling_local.sandbox import methods
 from evbilling_local.sandbox.api import Api
 from evbilling_local.sandbox.customers import BEHAVIOUR, behaviour_of, set_behaviour
+from evbilling_local.sandbox.disputes import dispute_intent
 from evbilling_local.sandbox.faults import Dice, plan_from_json
 from evbilling_local.sandbox.intents import INTENT, intent_named, new_intent, paid
 from evbilling_local.sandbox.methods import Behaviour
@@ -52,6 +53,8 @@ def answer(api: Api, method: str, path: str, body: str) -> Json:
             return tamper(api, intent_id, sent)
         case ("DELETE", "intents", intent_id):
             return delete_intent(api, intent_id)
+        case ("POST", "disputes", intent_id):
+            return dispute(api, intent_id, sent)
         case ("POST", "payments"):
             return make_payment(api, sent)
     raise Refusal(404, f"There is no {method} /_sandbox/{path}.")
@@ -84,6 +87,16 @@ def tamper(api: Api, intent_id: str, sent: Json) -> Json:
         changed = {**intent_named(api.store, intent_id), **sent}
         api.store.put(INTENT, changed)
     return changed
+
+
+def dispute(api: Api, intent_id: str, sent: Json) -> Json:
+    """Dispute a payment, or move its dispute on: {"status", "amount"}, the amount in the currency's units or null."""
+    _only(sent, frozenset({"status", "amount"}))
+    amount = sent.get("amount")
+    if amount is not None:
+        _check_types({"amount": amount})
+    with api.store.transaction():
+        return dispute_intent(api.store, intent_id, str(sent.get("status", "needs_response")), amount, api.now())
 
 
 def delete_intent(api: Api, intent_id: str) -> Json:

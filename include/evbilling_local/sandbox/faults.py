@@ -19,6 +19,8 @@ ERROR_500_AFTER = "error_500_after"
 RATE_LIMIT = "rate_limit"
 NONSENSE = "nonsense"
 SLOW = "slow"
+INVALID_REQUEST = "invalid_request"
+UNAUTHORIZED = "unauthorized"
 
 FAULTS = (
     TIMEOUT_BEFORE,
@@ -30,6 +32,8 @@ FAULTS = (
     RATE_LIMIT,
     NONSENSE,
     SLOW,
+    INVALID_REQUEST,
+    UNAUTHORIZED,
 )
 
 CHARGES = "charges"

@@ -178,6 +178,7 @@ def _charge(intent: Json, behaviour: Behaviour, now: int, *, is_paid: bool) -> J
         "currency": intent["currency"],
         "customer": intent["customer"],
         "description": intent["description"],
+        "disputed": False,
         "failure_code": None if is_paid else behaviour.code,
         "failure_message": None if is_paid else behaviour.message,
         "livemode": False,

@@ -17,7 +17,7 @@ _EXPANDABLE = {INTENT: {"latest_charge": CHARGE, CUSTOMER: CUSTOMER, METHOD: MET
 def list_objects(store: Store, kind: str, path: str, params: Params) -> Answer:
     """A page of a list, as `GET /v1/payment_intents` answers it."""
     only(params, _PARAMS if kind == CUSTOMER else _PARAMS | {"customer"})
-    window = _window(params)
+    window = window_of(params)
     page = store.page(kind, window)
     if page is None:
         cursor = "starting_after" if window.starting_after else "ending_before"
@@ -28,7 +28,8 @@ def list_objects(store: Store, kind: str, path: str, params: Params) -> Answer:
     return Answer(200, {"object": "list", "url": path, "has_more": has_more, "data": data})
 
 
-def _window(params: Params) -> Window:
+def window_of(params: Params) -> Window:
+    """What of a list is asked for; a `Refusal` if that makes no sense."""
     limit = whole_of(params, "limit")
     if limit is not None and not 1 <= limit <= _MOST:
         raise Refusal(400, f"The limit is from 1 to {_MOST}.", code="parameter_invalid_integer", param="limit")

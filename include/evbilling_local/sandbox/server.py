@@ -62,6 +62,10 @@ class Sandbox:
         """Delete a PaymentIntent. Raises `Refusal` if it doesn't exist."""
         self.call(lambda api: control.delete_intent(api, intent_id))
 
+    def dispute(self, intent_id: str, status: str = "needs_response", amount: int | None = None) -> Json:
+        """Dispute a payment, in full or an amount of it, or move its dispute on; returns the dispute."""
+        return self.call(lambda api: control.dispute(api, intent_id, {"status": status, "amount": amount}))
+
     def make_payment(self, amount: int, currency: str, **fields: Any) -> Json:
         """A succeeded PaymentIntent that no request created; fields are customer, metadata, created and the like."""
         return self.call(lambda api: control.make_payment(api, {"amount": amount, "currency": currency, **fields}))

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from evbilling.errors import BadInput
 from evbilling.payments.actions import totals_text
 from evbilling_web.actions import dag_runs
+from evbilling_web.actions.acknowledge_refund import ACKNOWLEDGE_REFUND
 from evbilling_web.actions.mark_as_paid import MARK_AS_PAID
 from evbilling_web.actions.rebill import REBILL
 from evbilling_web.actions.send_mail import SEND_MAIL
@@ -24,7 +25,7 @@ from evbilling_web.rights import requires, why_not
 
 router = APIRouter()
 
-ACTION_PAGES = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, SEND_MAIL)
+ACTION_PAGES = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, ACKNOWLEDGE_REFUND, SEND_MAIL)
 
 
 def _shown(action: ActionPage) -> Callable[..., Awaitable[HTMLResponse]]:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions import ActionResult, OutsidePayment, refusal, total_by_currency
+from evbilling.payments.actions import ActionResult, OutsidePayment, ReturnedPayment, refusal, total_by_currency
 from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling.typed_text import fault_in, is_control
 from evbilling_airflow.actions import OperatorAction
@@ -42,7 +42,8 @@ class Row:
 
     `now` is None for a statement that doesn't exist. `payer` and `method`: who is charged, and the payment method, if
     known; `payment`: the payment that would be undone. `collected`: the id and amount of a payment that the gateway has
-    collected and that isn't recorded. `letter`: the message to `payer`; `is_copy`: sent before.
+    collected and that isn't recorded. `returned`: the one whose refund would be booked. `letter`: the message to
+    `payer`; `is_copy`: sent before.
     """
 
     statement_id: str
@@ -55,6 +56,7 @@ class Row:
     method: str | None = None
     payment: OutsidePayment | None = None
     collected: tuple[str, Decimal] | None = None
+    returned: ReturnedPayment | None = None
     letter: str | None = None
     is_copy: bool = False
 
@@ -131,6 +133,7 @@ class Proposal:
                 row.method,
                 row.payment and row.payment.payment_id,
                 row.collected and row.collected[0],
+                row.returned and row.returned.payment_id,
                 row.letter,
                 row.is_copy,
             )

@@ -86,6 +86,7 @@ def action_facts(row: ListedStatement) -> ActionFacts:
         row.is_under_way,
         int(row.is_marked_as_paid),
         row.unaccounted_payment,
+        int(row.is_returned),
     )
 
 

@@ -58,8 +58,10 @@ begin
         from stopped s where s.outcome = 'declined'
     ), claimed as (
         update billing.payment_attempt p
-        set sent_at = coalesce(p.sent_at, clock_timestamp()), claimed_at = clock_timestamp()
-        from free f where p.attempt_id = f.attempt_id and f.why_not is null
+        -- The same instant for both at the first claim: record_outcomes tells by it whether there was another.
+        set sent_at = coalesce(p.sent_at, n.at), claimed_at = n.at
+        from free f cross join (select clock_timestamp() as at) n
+        where p.attempt_id = f.attempt_id and f.why_not is null
         returning p.*
     )
     select c.attempt_id, c.statement_id, c.idempotency_key, c.amount_minor, c.currency, c.customer, c.payment_method,

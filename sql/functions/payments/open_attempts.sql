@@ -36,9 +36,11 @@ begin
         left join lateral (select billing.balance_minor(a.statement_id) as balance) m on s.kind = 'connector'
         left join lateral (
             select count(*)::integer as attempts,
-                   count(*) filter (where p.sent_at > clock_timestamp() - interval '30 days') as recent,
+                   -- What the gateway refused for a reason of ours counts for nothing.
+                   count(*) filter (where p.sent_at > clock_timestamp() - interval '30 days' and p.outcome <> 'refused')
+                       as recent,
                    bool_or(p.outcome in ('pending', 'unknown')) as is_open,
-                   bool_or(p.occasion = p_occasion) as is_repeated
+                   bool_or(p.occasion = p_occasion and p.outcome <> 'refused') as is_repeated
             from billing.payment_attempt p where p.statement_id = a.statement_id) h on true
         left join lateral (
             select p.decline_class, p.payment_method, p.customer from billing.payment_attempt p

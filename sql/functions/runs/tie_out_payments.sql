@@ -19,7 +19,10 @@ begin
     ), posted as (
         select t.statement_id,
                sum(case t.debit_account when 'receivable' then amount_minor else -amount_minor end)
-                   filter (where t.kind not in ('payment', 'paid_outside', 'paid_outside_reversal')) as charged,
+                   filter (where t.kind not in ('payment', 'paid_outside', 'paid_outside_reversal', 'refund', 'goodwill'))
+                   as charged,
+               sum(amount_minor) filter (where t.kind = 'refund') as refunded,
+               sum(amount_minor) filter (where t.kind = 'goodwill') as given_up,
                sum(amount_minor) filter (where t.kind = 'payment') as cash,
                sum(case t.kind when 'paid_outside' then amount_minor when 'paid_outside_reversal' then -amount_minor end)
                    as outside
@@ -32,20 +35,37 @@ begin
         where statement_id in (select statement_id from statement) and not exists (
             select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)
         group by 1
-    ), listed as (
-        -- A recorded payment counts in full; any other one less what was refunded or booked by hand.
-        select s.statement_id, sum(
-                   case when exists (select from billing.payment_attempt a
-                                     where a.gateway_payment_id = g.gateway_payment_id and a.outcome = 'succeeded')
-                        then g.amount_minor else g.amount_minor - g.refunded_minor - o.booked_minor end) as minor
+    ), acknowledged as (
+        select statement_id, sum(amount_minor) as minor from billing.payment_return
+        where statement_id in (select statement_id from statement) group by 1
+    ), at_gateway as (
+        -- A recorded payment counts in full; any other one less what was given back (refunded, or lost in a dispute) or
+        -- booked by hand.
+        select s.statement_id, g.amount_minor, r.returned_minor, o.booked_minor,
+               exists (select from billing.payment_attempt a
+                       where a.gateway_payment_id = g.gateway_payment_id and a.outcome = 'succeeded') as is_recorded
         from statement s
         join billing.gateway_payment g on g.statement_id = s.statement_id and g.currency = s.currency
+        cross join lateral (
+            select g.refunded_minor + case when g.dispute = 'lost'
+                                           then least(g.disputed_minor, g.amount_minor - g.refunded_minor)
+                                           else 0 end as returned_minor) r
         cross join lateral (
             select coalesce(sum(p.amount_minor), 0) as booked_minor from billing.paid_outside p
             where p.reference = g.gateway_payment_id and p.statement_id = s.statement_id and not exists (
                 select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)) o
         where g.outcome = 'succeeded' and g.gone_at is null
-        group by s.statement_id
+    ), listed as (
+        -- What another payment has too much is even with what was given back of the recorded ones and isn't
+        -- acknowledged: one of two was refunded.
+        select statement_id,
+               recorded_minor + others_minor - greatest(0, least(others_minor, returned_minor)) as minor
+        from (select g.statement_id, coalesce(sum(g.amount_minor) filter (where g.is_recorded), 0) as recorded_minor,
+                     coalesce(sum(g.amount_minor - g.returned_minor - g.booked_minor) filter (where not g.is_recorded), 0)
+                         as others_minor,
+                     coalesce(sum(g.returned_minor) filter (where g.is_recorded), 0) - coalesce(max(k.minor), 0)
+                         as returned_minor
+              from at_gateway g left join acknowledged k on k.statement_id = g.statement_id group by g.statement_id) g
     ), differing as (
         select currency, count(*) as statements from billing.standing_difference where period = v_run.period group by currency
     ), listed_due as (
@@ -56,13 +76,16 @@ begin
                sum(coalesce(p.charged, 0)) as charged, sum(coalesce(p.cash, 0)) as cash,
                sum(coalesce(p.outside, 0)) as outside, sum(coalesce(a.minor, 0)) as attempted,
                sum(coalesce(m.minor, 0)) as marked, sum(coalesce(l.minor, 0)) as listed,
-               sum(s.paid_minor + s.balance_minor) as settled, sum(s.balance_minor) as due, count(*) as statements
+               sum(coalesce(p.refunded, 0)) as refunded, sum(coalesce(k.minor, 0)) as acknowledged,
+               sum(s.paid_minor + s.balance_minor + coalesce(p.given_up, 0)) as settled,
+               sum(s.balance_minor) as due, count(*) as statements
         from statement s
         left join posted p using (statement_id)
         left join corrected c using (statement_id)
         left join attempted a using (statement_id)
         left join marked m using (statement_id)
         left join listed l using (statement_id)
+        left join acknowledged k using (statement_id)
         group by s.currency, s.minor_unit
     )
     select k.check_id || '-' || f.currency, k.left_label || ', ' || f.currency,
@@ -75,8 +98,11 @@ begin
         ('outside', 'Paid by other means, by the ledger', f.outside, 'Marked as paid', f.marked),
         ('outstanding', 'Charged to receivables, by the ledger', f.charged, 'Paid, and still due', f.settled),
         ('listed', 'Still due, by the ledger', f.due, 'Still due, as the list of statements adds it up',
-         coalesce((select minor from listed_due l where l.currency = f.currency), 0))
+         coalesce((select minor from listed_due l where l.currency = f.currency), 0)),
+        ('refunded', 'Given back by the gateway, by the ledger', f.refunded, 'Refunds and lost disputes acknowledged',
+         f.acknowledged)
     ) as k (check_id, left_label, left_minor, right_label, right_minor)
+    where k.check_id <> 'refunded' or k.left_minor <> 0 or k.right_minor <> 0
     union all
     select 'standing-' || f.currency, 'Connector statements, ' || f.currency, f.statements,
            'Connector statements that the list has as the ledger has them, ' || f.currency,

@@ -9,5 +9,6 @@ select s.statement_id, s.kind, s.currency,
             select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id))
            as standing_outside_payments,
        (select min(u.gateway_payment_id) from billing.unaccounted_payments(array[s.statement_id]) u)
-           as unaccounted_payment
+           as unaccounted_payment,
+       (select count(*) from billing.returned_payments(array[s.statement_id])) as returned_payments
 from billing.statement s where s.statement_id = any(%(statements)s);

@@ -1,7 +1,7 @@
 -- Connector statements that may be collected, with what is due on each, and a payment that the gateway has collected
 -- for it and nothing accounts for, if there is one. Null means any statement, account, period or occasion; with an
--- occasion, only statements not tried on it yet. failed: only statements whose collection failed and that weren't paid
--- since, and those of `period` that were never tried.
+-- occasion, only statements not tried on it yet (what the gateway refused for a reason of ours isn't tried). failed:
+-- only statements whose collection failed and that weren't paid since, and those of `period` that were never tried.
 with debt as materialized (
     select s.statement_id, s.account_id, s.financial_admin_id, s.currency, s.minor_unit,
            billing.balance_minor(s.statement_id) as balance_minor
@@ -12,7 +12,7 @@ with debt as materialized (
       and (%(failed)s or %(period)s::text is null or s.period = %(period)s)
       and (%(occasion)s::text is null or not exists (
           select from billing.payment_attempt a
-          where a.statement_id = s.statement_id and a.occasion = %(occasion)s))
+          where a.statement_id = s.statement_id and a.occasion = %(occasion)s and a.outcome <> 'refused'))
       and (not %(failed)s or s.statement_id in (
           select p.statement_id from billing.payment_plan p where p.reason_id <> 'PAID'
           union all

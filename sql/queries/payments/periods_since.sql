@@ -4,5 +4,6 @@ from billing.statement s
 where s.statement_id in (
     select statement_id from billing.payment_attempt where requested_at >= %(since)s
     union select statement_id from billing.paid_outside where recorded_at >= %(since)s
-    union select statement_id from billing.paid_outside_reversal where recorded_at >= %(since)s)
+    union select statement_id from billing.paid_outside_reversal where recorded_at >= %(since)s
+    union select statement_id from billing.payment_return where recorded_at >= %(since)s)
 order by 1;

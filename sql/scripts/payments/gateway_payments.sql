@@ -1,13 +1,14 @@
 -- Stores the gateway's list of payments as it is now. The columns are arrays of equal length.
 insert into billing.gateway_payment as g (
     gateway_payment_id, outcome, amount_minor, refunded_minor, currency, created_at, customer, attempt_id, statement_id,
-    decline_code, advice_code, seen_at)
+    decline_code, advice_code, dispute, disputed_minor, livemode, seen_at)
 select *, clock_timestamp() from unnest(
     %(ids)s::text[], %(outcomes)s::text[], %(amounts)s::bigint[], %(refunds)s::bigint[], %(currencies)s::text[],
     %(created)s::timestamptz[], %(customers)s::text[], %(attempts)s::bigint[], %(statements)s::text[],
-    %(codes)s::text[], %(advice)s::text[])
+    %(codes)s::text[], %(advice)s::text[], %(disputes)s::text[], %(disputed)s::bigint[], %(modes)s::boolean[])
 on conflict (gateway_payment_id) do update
 set outcome = excluded.outcome, amount_minor = excluded.amount_minor, refunded_minor = excluded.refunded_minor,
     currency = excluded.currency, created_at = excluded.created_at, customer = excluded.customer,
     attempt_id = excluded.attempt_id, statement_id = excluded.statement_id, decline_code = excluded.decline_code,
-    advice_code = excluded.advice_code, seen_at = excluded.seen_at, gone_at = null;
+    advice_code = excluded.advice_code, dispute = excluded.dispute, disputed_minor = excluded.disputed_minor,
+    livemode = excluded.livemode, seen_at = excluded.seen_at, gone_at = null;

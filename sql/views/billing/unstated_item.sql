@@ -1,4 +1,5 @@
--- Items of our own record that are on no account statement yet: statements, corrections, payments and undone payments.
+-- Items of our own record that are on no account statement yet: statements, corrections, payments, undone payments, and
+-- payments that the gateway gave back, with what was credited for them.
 -- `period` is that of the connector statement concerned.
 create or replace view billing.unstated_item as
 select 'connector_statement' as item_kind, s.statement_id as item_id, s.period::text as period, s.account_id,
@@ -37,4 +38,15 @@ join billing.paid_outside p using (paid_outside_id)
 join billing.statement s on s.statement_id = p.statement_id
 where not exists (
     select from billing.account_statement_item i
-    where i.item_kind = 'paid_outside' and i.item_id = 'paid-outside-' || p.paid_outside_id || '-undone');
+    where i.item_kind = 'paid_outside' and i.item_id = 'paid-outside-' || p.paid_outside_id || '-undone')
+union all
+select 'payment', r.gateway_payment_id || k.suffix || r.return_id, s.period, s.account_id, r.recorded_at,
+       k.says || s.statement_id, r.currency, r.minor_unit, k.sign * r.amount_minor, 0, k.sign * r.amount_minor
+from billing.payment_return r
+join billing.statement s using (statement_id)
+cross join lateral (values
+    ('-refunded-', case r.cause when 'dispute' then 'Dispute lost: payment of ' else 'Refunded: payment of ' end, 1),
+    ('-credited-', 'Credited: ', -1)) k (suffix, says, sign)
+where (k.sign = 1 or not r.is_due_again) and not exists (
+    select from billing.account_statement_item i
+    where i.item_kind = 'payment' and i.item_id = r.gateway_payment_id || k.suffix || r.return_id);

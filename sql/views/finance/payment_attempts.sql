@@ -26,8 +26,8 @@ comment on column finance.payment_attempts.requested_by is 'Who asked for it: a 
 comment on column finance.payment_attempts.requested_at is 'When it was opened, before the gateway was called';
 comment on column finance.payment_attempts.currency is 'ISO 4217 code';
 comment on column finance.payment_attempts.amount is 'Amount asked for, in major units';
-comment on column finance.payment_attempts.outcome is 'pending (not answered yet), succeeded, declined, or unknown: only the gateway knows, and reconciliation asks it';
-comment on column finance.payment_attempts.decline_code is 'Why it was declined, as the gateway says it; no_payment_method if there was nothing to charge';
+comment on column finance.payment_attempts.outcome is 'pending (not answered yet), succeeded, declined, refused (by the gateway for a reason of ours; it counts for nothing and is tried again), or unknown: only the gateway knows, and reconciliation asks it';
+comment on column finance.payment_attempts.decline_code is 'Why it was declined or refused, as the gateway says it; no_payment_method if there was nothing to charge';
 comment on column finance.payment_attempts.gateway_payment_id is 'The payment''s id at the gateway, if it has one';
 comment on column finance.payment_attempts.decline_class is 'hard (not again with this payment method), soft (may pass), needs_customer, or unknown';
 comment on column finance.payment_attempts.payment_method is 'Payment method charged, as the gateway names it';

@@ -15,7 +15,7 @@ from billing.payment_break b;
 
 comment on view finance.payment_breaks is 'Differences between the gateway and our record that a person must look at';
 comment on column finance.payment_breaks.break_id is 'Number of the break';
-comment on column finance.payment_breaks.kind is 'charged_not_recorded, recorded_not_charged, amount_differs, duplicate or refunded';
+comment on column finance.payment_breaks.kind is 'charged_not_recorded, recorded_not_charged, amount_differs, duplicate, refunded, dispute_opened, dispute_won (told once) or dispute_lost';
 comment on column finance.payment_breaks.gateway_payment_id is 'Payment at the gateway';
 comment on column finance.payment_breaks.attempt_id is 'Attempt concerned, if known';
 comment on column finance.payment_breaks.statement_id is 'Connector statement concerned, if known';

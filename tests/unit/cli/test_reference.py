@@ -7,6 +7,9 @@ from pathlib import Path
 
 from evbilling.cli.reference import NOTHING_TO_BILL, PLAN_REASONS, rules_reference
 from evbilling.connector_statements.drafts import FEE_ZERO, NO_CONNECTORS
+from evbilling.payments.actions import CHARGE_REFUSALS
+from evbilling.payments.gateway.refusals import CUSTOMER_MISSING, KEY_REFUSED, LISTED, how_to_fix
+from evbilling.payments.reconciliation import WHAT_TO_DO
 from evbilling.payments.retries import planner
 
 REPO = Path(__file__).resolve().parents[3]
@@ -62,3 +65,37 @@ def _leads_somewhere(target: Path, anchor: str) -> bool:
         return target.exists()
     headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
     return anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+RUNBOOKS = [*(REPO / "docs" / "runbooks").glob("*.md")]
+_DAGS = {path.stem for path in (REPO / "dags").glob("*.py")}
+_SOURCES = [path for folder in ("include", "plugins", "dags", "sql") for path in (REPO / folder).rglob("*.*")]
+
+
+def test_what_people_are_told_to_run_exists() -> None:
+    """What to do about a break, a refusal or a plan names DAGs and commands that are there; so do the runbooks."""
+    told = [
+        *WHAT_TO_DO.values(),
+        *CHARGE_REFUSALS.values(),
+        *PLAN_REASONS.values(),
+        *map(how_to_fix, [*LISTED, CUSTOMER_MISSING, KEY_REFUSED]),
+    ]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in _SOURCES if path.suffix in {".py", ".sql", ".html"})
+    words = set(re.findall(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+", code))
+    named = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", "\n".join(told)))
+    assert named - _DAGS <= {"payment_gateway", "payment_customer", "payment_breaks"}
+    commands = set(re.findall(r"add_parser\(\s*\"([a-z-]+)\"", code)) | {"show", "set", "load"}
+    unknown = []
+    for runbook in RUNBOOKS:
+        text = runbook.read_text(encoding="utf-8")
+        dags = set(re.findall(r"airflow (?:dags [a-z]+|backfill create --dag-id) ([a-z_]+)", text))
+        dags |= set(re.findall(r"(?:DAGs?|[Tt]rigger) `([a-z_]+)`", text))
+        spans = set(re.findall(r"`([a-z][a-z0-9]*(?:_[a-z0-9]+)+)`", text))
+        lines = set(re.findall(r"(?m)(?:^|`)evbilling ([a-z-]+)", text))
+        unknown += [
+            f"{runbook.name}: {name}"
+            for name in (dags - _DAGS)
+            | {name for name in spans - words if not name.startswith("pg_")}
+            | (lines - commands)
+        ]
+    assert unknown == []

@@ -1,5 +1,13 @@
 """The operators' actions on statements, and their results as codes. The same for a DAG, a page or a script."""
 
+from evbilling.payments.actions.acknowledge_refund import (
+    Debt,
+    RefundRequest,
+    ReturnedPayment,
+    acknowledge_refund,
+    preview_acknowledge_refund,
+    returned_payments,
+)
 from evbilling.payments.actions.allowed import (
     FAILED,
     ActionFacts,
@@ -35,10 +43,14 @@ __all__ = [
     "ActionFacts",
     "ActionResult",
     "Code",
+    "Debt",
     "MarkRequest",
     "OutsidePayment",
     "RebillRequest",
+    "RefundRequest",
+    "ReturnedPayment",
     "UndoRequest",
+    "acknowledge_refund",
     "charge_again",
     "describe",
     "earliest_day",
@@ -48,12 +60,14 @@ __all__ = [
     "mark_statements",
     "outside_payments",
     "parse_totals",
+    "preview_acknowledge_refund",
     "preview_mark_statements",
     "preview_rebill",
     "preview_reverse_payment",
     "refusal",
     "refused_actions",
     "require_reason",
+    "returned_payments",
     "reverse_payment",
     "status_if_charged",
     "status_if_marked",

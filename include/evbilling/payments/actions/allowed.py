@@ -20,7 +20,8 @@ class ActionFacts:
     """What of a statement decides on its actions. `balance_due` is None but for connector statements.
 
     `standing_outside_payments`: how many payments marked as paid aren't undone. `unaccounted_payment`: the id of a
-    payment that the gateway has collected for it and that isn't recorded.
+    payment that the gateway has collected for it and that isn't recorded. `returned_payments`: how many of its payments
+    the gateway gave back that nobody has acknowledged.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class ActionFacts:
     is_charge_under_way: bool
     standing_outside_payments: int
     unaccounted_payment: str | None = None
+    returned_payments: int = 0
 
 
 def refused_actions(facts: ActionFacts) -> dict[Action, Code | None]:
@@ -37,6 +39,7 @@ def refused_actions(facts: ActionFacts) -> dict[Action, Code | None]:
         Action.REBILL: _why_not_rebill(facts),
         Action.MARK_AS_PAID: _why_not_collect(facts),
         Action.UNDO_MARK_AS_PAID: _why_not_undo(facts),
+        Action.ACKNOWLEDGE_REFUND: _why_not_acknowledge(facts),
         Action.SEND_MAIL: Code.CORRECTION_NOT_SENT if facts.kind == "correction" else None,
     }
 
@@ -61,6 +64,14 @@ def _why_not_undo(facts: ActionFacts) -> Code | None:
         return _NOT_COLLECTED[facts.kind]
     if not facts.standing_outside_payments:
         return Code.NOT_MARKED
+    return Code.OPEN_ATTEMPT if facts.is_charge_under_way else None
+
+
+def _why_not_acknowledge(facts: ActionFacts) -> Code | None:
+    if facts.kind != "connector":
+        return _NOT_COLLECTED[facts.kind]
+    if not facts.returned_payments:
+        return Code.NOT_GIVEN_BACK
     return Code.OPEN_ATTEMPT if facts.is_charge_under_way else None
 
 

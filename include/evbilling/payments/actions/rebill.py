@@ -20,7 +20,7 @@ from evbilling.payments.actions.wording import line
 from evbilling.payments.attempts import OPENED_AT_ONCE, Debt, Occasion, Opened
 from evbilling.payments.gateway.amounts import chargeable_step
 from evbilling.payments.hold import open_hold
-from evbilling.payments.reconciliation import require_all_booked
+from evbilling.payments.reconciliation import look_again, require_all_booked
 from evbilling.payments.retries import plans
 from evbilling.payments.retries.planner import may_try_now
 from evbilling.payments.services import PaymentServices
@@ -83,6 +83,12 @@ def charge_again(services: PaymentServices, request: RebillRequest, now: datetim
         outcomes = _outcomes(connection, occasion)
     if outcomes:
         services.replan(sorted(outcomes), now)
+        with services.warehouse() as connection:
+            sent_at = connection.execute(
+                "select min(sent_at) from billing.payment_attempt where occasion = %s", (occasion,)
+            ).fetchone()
+        if sent_at and sent_at[0]:
+            look_again(services, sent_at[0])
     require_all_booked(services, occasion)
     rows = []
     for _, row in judged:
@@ -102,6 +108,7 @@ def charge_again(services: PaymentServices, request: RebillRequest, now: datetim
 _OUTCOMES = {
     "succeeded": Code.CHARGED,
     "declined": Code.DECLINED,
+    "refused": Code.NOT_ACCEPTED,
     "unknown": Code.OUTCOME_UNKNOWN,
     "pending": Code.CHARGE_PENDING,
 }
@@ -137,7 +144,7 @@ def _open_attempts(
                 return dict.fromkeys(known, Code.REQUEST_BEGUN)
     payers = services.payers_of(debts)
     if debts:
-        services.gateway.check()
+        services.check_gateway(payers.values())
         services.require_charging()
     with services.warehouse() as connection:
         opened = attempts.open_attempts(
@@ -248,7 +255,7 @@ def _outcomes(connection: psycopg.Connection[Any], occasion: str) -> dict[str, d
     """The facts of each attempt made on this occasion, by statement, as fields of its result."""
     rows = connection.execute(
         """select statement_id, outcome, amount_minor, minor_unit, payment_method, decline_code
-           from billing.payment_attempt where occasion = %s""",
+           from billing.payment_attempt where occasion = %s order by attempt_no""",
         (occasion,),
     )
     return {

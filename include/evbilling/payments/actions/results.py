@@ -19,6 +19,7 @@ class Action(StrEnum):
     REBILL = "rebill"
     MARK_AS_PAID = "mark_as_paid"
     UNDO_MARK_AS_PAID = "undo_mark_as_paid"
+    ACKNOWLEDGE_REFUND = "acknowledge_refund"
     SEND_MAIL = "mail_delivery"
 
 
@@ -32,11 +33,14 @@ class Code(StrEnum):
     MARKED_BEFORE = "marked_before"
     UNDONE = "undone"
     UNDONE_BEFORE = "undone_before"
+    ACKNOWLEDGED = "acknowledged"
+    ACKNOWLEDGED_BEFORE = "acknowledged_before"
     TO_SEND = "to_send"
     TO_SEND_AGAIN = "to_send_again"
     REQUESTED_BEFORE = "requested_before"
     # Tried, and not collected.
     DECLINED = "declined"
+    NOT_ACCEPTED = "not_accepted"
     OUTCOME_UNKNOWN = "outcome_unknown"
     CHARGE_PENDING = "charge_pending"
     # Refused; the first ten are what billing.open_attempts gives.
@@ -59,6 +63,7 @@ class Code(StrEnum):
     CORRECTION_NOT_PAID = "correction_not_paid"
     CORRECTION_NOT_SENT = "correction_not_sent"
     NOT_MARKED = "not_marked"
+    NOT_GIVEN_BACK = "not_given_back"
     NOT_POSSIBLE = "not_possible"
     MAIL_WAITS = "mail_waits"
     MAIL_BUSY = "mail_busy"
@@ -73,11 +78,13 @@ _SUCCESSES = frozenset({
     Code.MARKED_BEFORE,
     Code.UNDONE,
     Code.UNDONE_BEFORE,
+    Code.ACKNOWLEDGED,
+    Code.ACKNOWLEDGED_BEFORE,
     Code.TO_SEND,
     Code.TO_SEND_AGAIN,
     Code.REQUESTED_BEFORE,
 })
-_NOT_COLLECTED = frozenset({Code.DECLINED, Code.OUTCOME_UNKNOWN, Code.CHARGE_PENDING})
+_NOT_COLLECTED = frozenset({Code.DECLINED, Code.NOT_ACCEPTED, Code.OUTCOME_UNKNOWN, Code.CHARGE_PENDING})
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _REFUSALS = CHARGE_REFUSALS | {
     Code.CORRECTION_NOT_PAID: "a correction isn't paid separately: see the statement that it corrects",
     Code.CORRECTION_NOT_SENT: "a correction isn't sent separately: the next account statement lists it",
     Code.NOT_MARKED: "nothing on it is marked as paid",
+    Code.NOT_GIVEN_BACK: "the gateway has given back no payment of it, as of the last payment_reconciliation",
     Code.NOT_POSSIBLE: "it isn't possible",
     Code.MAIL_WAITS: "it is already waiting to be sent",
     Code.MAIL_BUSY: "it is being sent right now",
@@ -42,6 +43,7 @@ _NOT_DONE = {
     Action.REBILL: "not charged",
     Action.MARK_AS_PAID: "not marked as paid",
     Action.UNDO_MARK_AS_PAID: "nothing is undone",
+    Action.ACKNOWLEDGE_REFUND: "nothing is acknowledged",
     Action.SEND_MAIL: "not sent",
 }
 
@@ -63,6 +65,7 @@ def describe(result: ActionResult) -> str:
                 Code.TO_CHARGE: "charge",
                 Code.CHARGED: "succeeded:",
                 Code.DECLINED: f"declined ({result.decline_code}):",
+                Code.NOT_ACCEPTED: f"refused by the gateway for a reason of ours ({result.decline_code}):",
                 Code.OUTCOME_UNKNOWN: "unknown:",
                 Code.CHARGE_PENDING: "not sent yet:",
             }[result.code]
@@ -73,6 +76,9 @@ def describe(result: ActionResult) -> str:
         case Action.UNDO_MARK_AS_PAID:
             undone = "undone" if result.code is Code.UNDONE else "undone before"
             return f"{result.payment_id}, {money} of {result.paid_on} ({result.reference}), {undone}; {due} are due"
+        case Action.ACKNOWLEDGE_REFUND:
+            booked = "acknowledged" if result.code is Code.ACKNOWLEDGED else "acknowledged before"
+            return f"{result.payment_id}, {money} {result.detail}, {booked}; {due} are due"
         case Action.SEND_MAIL:
             kind = (
                 (result.mail_kind or "message").replace("_", " ").replace("failed charge", "notice of a failed charge")

@@ -1,4 +1,4 @@
-"""What the product asks of a payment gateway: charge and list. Amounts are ISO 4217 minor units."""
+"""What the product asks of a payment gateway: check, charge and list. Amounts are ISO 4217 minor units."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class GatewaySettings:
     """How to reach the gateway. `api_base` None is Stripe itself.
 
     `timeout_seconds` is for connecting, and for each wait for more of an answer; `max_network_retries` are further
-    sends of one request that wasn't answered; `rate_per_second` is what all processes together may send.
+    sends of one request that wasn't answered; `rate_per_second` is what all processes together may send. `livemode`:
+    True if the key must be for real payments, False if for tests; None: as the payments so far.
     """
 
     api_key: str = field(repr=False)
@@ -40,6 +41,7 @@ class GatewaySettings:
     timeout_seconds: float = 20
     max_network_retries: int = 2
     rate_per_second: float = 20
+    livemode: bool | None = None
 
     @property
     def patience_seconds(self) -> float:
@@ -48,10 +50,14 @@ class GatewaySettings:
 
 
 class Outcome(StrEnum):
-    """What became of a charge. UNKNOWN is neither success nor failure; only the gateway's list settles it."""
+    """What became of a charge. UNKNOWN is neither success nor failure; only the gateway's list settles it.
+
+    DECLINED is the customer's, REFUSED the operator's: the key, our request or our data. Neither charged anything.
+    """
 
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
+    REFUSED = "refused"
     UNKNOWN = "unknown"
 
 
@@ -88,9 +94,21 @@ class ChargeResult:
     message: str | None = None
 
 
+class Dispute(StrEnum):
+    """How a cardholder's dispute stands. LOST: the money is gone; WON: it stays, or only a question was asked."""
+
+    OPENED = "opened"
+    WON = "won"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayPayment:
-    """A payment as the gateway keeps it. `amount_minor` is what was received if it succeeded, else what was asked."""
+    """A payment as the gateway keeps it. `amount_minor` is what was received if it succeeded, else what was asked.
+
+    `dispute` is the state of the cardholder's dispute of it, None if there is none, and `disputed_minor` its amount.
+    `is_live`: a real payment, not one of a test key; None if the gateway doesn't say.
+    """
 
     gateway_payment_id: str
     outcome: Outcome
@@ -102,13 +120,19 @@ class GatewayPayment:
     metadata: Mapping[str, str]
     decline_code: str | None = None
     advice_code: str | None = None
+    dispute: Dispute | None = None
+    disputed_minor: int = 0
+    is_live: bool | None = None
 
 
 class Gateway(Protocol):
     """Every method raises `BadInput` if the key is missing or refused, `TransientError` if nothing sensible answers."""
 
-    def check(self) -> None:
-        """Return if the gateway answers and takes our key."""
+    def check(self, customers: Sequence[str] = (), *, is_live: bool | None = None) -> None:
+        """Return if the gateway answers, takes our key, and knows one of these customers, of some.
+
+        `is_live`: the mode of the payments so far, which the key must be of. Raises `BadInput` otherwise.
+        """
 
     def charge(self, charge: Charge) -> ChargeResult:
         """Make a charge. No answer, or one that can't be read, is the outcome UNKNOWN, not an error.
@@ -121,11 +145,14 @@ class Gateway(Protocol):
     ) -> Iterator[GatewayPayment]:
         """The payments created in [since, until), newest first; of one customer if given."""
 
+    def list_returned(self, since: datetime) -> Iterator[GatewayPayment]:
+        """The payments of which a refund or a dispute was created since then, each once, whenever they were made."""
+
 
 class ClosedGateway:
     """The gateway for previews, which charge nothing: calling it is a fault of the program."""
 
-    def check(self) -> None:
+    def check(self, customers: Sequence[str] = (), *, is_live: bool | None = None) -> None:
         raise _closed()
 
     def charge(self, charge: Charge) -> ChargeResult:
@@ -134,6 +161,9 @@ class ClosedGateway:
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None
     ) -> Iterator[GatewayPayment]:
+        raise _closed()
+
+    def list_returned(self, since: datetime) -> Iterator[GatewayPayment]:
         raise _closed()
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import stripe
 
 from evbilling.errors import BadInput
 from evbilling.payments.gateway.amounts import from_gateway
-from evbilling.payments.gateway.interface import ChargeResult, Outcome
+from evbilling.payments.gateway.interface import ChargeResult, Dispute, Outcome
+from evbilling.payments.gateway.refusals import CUSTOMER_MISSING, INVALID_REQUEST, Whose, whose
 
 _LONGEST_MESSAGE = 300
 # Ids of customers, payment methods and keys, as messages name them.
 _PAYER_ID = re.compile(r"\b(cus|pm|card|src|ba|sk|rk)_[\w*]+")
 
-# Refusals while another request with the same key or object is at work: that one may yet charge.
-_ELSEWHERE_AT_WORK = frozenset({"idempotency_key_in_use", "lock_timeout"})
+_DISPUTES = {
+    "lost": Dispute.LOST,
+    "won": Dispute.WON,
+    "warning_closed": Dispute.WON,
+    "prevented": Dispute.WON,
+}
 
 
 def result_of_charge(intent: Mapping[str, Any], units: int, currency: str) -> ChargeResult:
@@ -52,14 +57,35 @@ def result_of(intent: Mapping[str, Any]) -> ChargeResult:
 
 
 def result_of_error(error: stripe.StripeError) -> ChargeResult:
-    """What an error in answer to a charge means; only a refusal of this very request is DECLINED, all else UNKNOWN."""
+    """What an error in answer to a charge means: DECLINED or REFUSED only if it says that nothing was charged."""
     details = details_of(error)
     intent_id = _text(mapping_of(details.get("payment_intent")).get("id"))
-    if isinstance(error, stripe.CardError):
-        return _declined(details, intent_id)
-    if isinstance(error, stripe.InvalidRequestError) and code_of(details) not in _ELSEWHERE_AT_WORK:
-        return _declined(details, intent_id, "invalid_request")
+    # The class is by the HTTP status: some servers leave out the type.
+    kind = {stripe.CardError: "card_error", stripe.InvalidRequestError: "invalid_request_error"}.get(type(error))
+    code, param = code_of(details), _text(details.get("param"))
+    match whose(kind, code, param):
+        case Whose.CUSTOMER:
+            # Of an invalid request without a code: the payment method is gone.
+            return _declined(details, intent_id, None if kind == "card_error" else "resource_missing")
+        case Whose.OPERATOR:
+            is_customer = code == "resource_missing" and param == "customer"
+            return ChargeResult(
+                Outcome.REFUSED,
+                intent_id,
+                decline_code=CUSTOMER_MISSING if is_customer else code or INVALID_REQUEST,
+                message=in_words(error),
+            )
     return ChargeResult(Outcome.UNKNOWN, intent_id, message=in_words(error))
+
+
+def dispute_of(disputes: Sequence[Mapping[str, Any]]) -> tuple[Dispute | None, int]:
+    """How the disputes of one payment stand together, and the gateway's units that are lost, or else at stake."""
+    states = [(_DISPUTES.get(str(one.get("status")), Dispute.OPENED), one.get("amount")) for one in disputes]
+    for state in (Dispute.LOST, Dispute.OPENED, Dispute.WON):
+        amounts = [amount for found, amount in states if found is state and isinstance(amount, int)]
+        if amounts:
+            return state, sum(amounts)
+    return None, 0
 
 
 def _declined(details: Mapping[str, Any], intent_id: str | None, otherwise: str | None = None) -> ChargeResult:

@@ -8,9 +8,10 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,20 +19,23 @@ import requests
 import stripe
 from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
 
-from evbilling.errors import BadInput, TransientError
+from evbilling.errors import BadInput, EvbillingError, TransientError
 from evbilling.payments.gateway.amounts import to_gateway
 from evbilling.payments.gateway.interface import (
     Charge,
     ChargeResult,
+    Dispute,
     GatewayPayment,
     GatewaySettings,
     Lease,
     NotSentError,
     Outcome,
 )
+from evbilling.payments.gateway.refusals import CUSTOMER_MISSING
 from evbilling.payments.gateway.stripe_answers import (
     code_of,
     details_of,
+    dispute_of,
     in_words,
     mapping_of,
     minor_of,
@@ -48,7 +52,14 @@ _LARGEST_PAGE = 100
 # A refusal for too many requests executed nothing, so the same request may go again: waits in seconds.
 _WAITS_WHEN_REFUSED = tuple(min(5.0, 0.2 * 2**n) for n in range(10))
 
+# What a gateway without such a list answers, or one that doesn't show it to the key.
+_NOT_LISTED = frozenset({400, 403, 404, 405, 501})
+
 _KEY = re.compile(r"[\x21-\x7e]+")
+# Secret and restricted keys name their mode.
+_MODE_OF_KEY = re.compile(r"[sr]k_(live|test)_")
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -141,6 +152,12 @@ class StripeGateway:
             max_network_retries=settings.max_network_retries,
         )
         self._intents = client.v1.payment_intents
+        self._customers = client.v1.customers
+        self._disputes = client.v1.disputes
+        self._refunds = client.v1.refunds
+        self._livemode = settings.livemode
+        mode = _MODE_OF_KEY.match(settings.api_key)
+        self._key_is_live = mode[1] == "live" if mode else None
 
     def __enter__(self) -> StripeGateway:
         return self
@@ -152,19 +169,67 @@ class StripeGateway:
         """Close the connections to the gateway."""
         self._http.close()
 
-    def check(self) -> None:
-        """Return if the gateway answers and takes our key; else `BadInput` or `TransientError`."""
-        self._page({"limit": 1})
+    def check(self, customers: Sequence[str] = (), *, is_live: bool | None = None) -> None:
+        """Return if the gateway answers, takes our key, and knows one of these customers, of some.
+
+        `is_live`: the mode of the payments so far; the connection's `livemode` goes before it. Raises `BadInput` if the
+        key is of the other mode, or of an account that has none of the customers.
+        """
+        wanted = is_live if self._livemode is None else self._livemode
+        self._require_mode(self._key_is_live, wanted)
+        if not customers:
+            self._page({"limit": 1})
+        for customer in customers:
+            if (found := self._customer(customer)) is not None:
+                self._require_mode(found.get("livemode"), wanted)
+                return
+        if customers:
+            raise BadInput(
+                f"the payment gateway at {self._base} has none of the customers that are to be charged "
+                f"({len(customers)} looked for); nothing was charged",
+                where=_WHERE,
+                fix="set the connection's password to a key of the account, and of the mode (live or test), "
+                "that these customers belong to",
+            )
+
+    def _require_mode(self, is_live: object, wanted: bool | None) -> None:
+        if wanted is None or not isinstance(is_live, bool) or is_live == wanted:
+            return
+        names = {True: "live", False: "test"}
+        raise BadInput(
+            f"the payment gateway's key is for {names[is_live]} payments, and {names[wanted]} payments are made here; "
+            "nothing was charged",
+            where=_WHERE,
+            fix=f"set the connection's password to a {names[wanted]} key; or, if this is meant, its extra livemode to "
+            f"{str(is_live).lower()}",
+        )
+
+    def _customer(self, customer: str) -> Json | None:
+        """A customer of the account, deleted or not; {} if the key may not look, None if there is none."""
+        try:
+            return self._read(lambda: self._customers.retrieve(customer), may_be_forbidden=True)
+        except stripe.PermissionError:
+            log.warning("the gateway's key may not look at customers, so whether they are there isn't known beforehand")
+            return {}
+        except stripe.InvalidRequestError:
+            return None
+
+    def _has_customer(self, customer: str) -> bool:
+        """True if the customer is there for sure."""
+        try:
+            return self._customer(customer) is not None
+        except EvbillingError:
+            return False
 
     def charge(self, charge: Charge) -> ChargeResult:
-        """Make a charge. No answer, or one that can't be read, is UNKNOWN; an amount Stripe can't take is DECLINED.
+        """Make a charge. No answer, or one that can't be read, is UNKNOWN; an amount Stripe can't take is REFUSED.
 
         Raises `NotSentError` if its lease was over before it was sent.
         """
         try:
             units = to_gateway(charge.amount_minor, charge.currency)
         except BadInput as error:
-            return ChargeResult(Outcome.DECLINED, decline_code=AMOUNT_NOT_CHARGEABLE, message=error.what)
+            return ChargeResult(Outcome.REFUSED, decline_code=AMOUNT_NOT_CHARGEABLE, message=error.what)
         params: PaymentIntentCreateParams = {
             "amount": units,
             "currency": charge.currency.lower(),
@@ -182,7 +247,11 @@ class StripeGateway:
             with self._http.leased(charge.lease):
                 intent = self._send(lambda: self._intents.create(params, {"idempotency_key": charge.idempotency_key}))
         except stripe.StripeError as error:
-            return result_of_error(error)
+            result = result_of_error(error)
+            if result.decline_code == "resource_missing" and not self._has_customer(charge.customer):
+                # Not the card is gone but the customer, or the key is another account's.
+                return ChargeResult(Outcome.REFUSED, decline_code=CUSTOMER_MISSING, message=result.message)
+            return result
         return result_of_charge(intent, units, charge.currency)
 
     def list_payments(
@@ -200,17 +269,46 @@ class StripeGateway:
         }
         if customer is not None:
             params["customer"] = customer
+        for intent in self._pages(self._page, params):
+            yield self._payment(intent)
+
+    def list_returned(self, since: datetime) -> Iterator[GatewayPayment]:
+        """The payments of which a refund or a dispute was created since then, each once, whenever they were made."""
+        params = {"limit": self._page_size, "created": {"gte": math.ceil(since.timestamp())}}
+        seen = set()
+        for objects in (self._refunds, self._disputes):
+            for one in self._pages(partial(self._page_of, objects), params):
+                intent_id = one.get("payment_intent")
+                if not isinstance(intent_id, str) or intent_id in seen:
+                    continue
+                seen.add(intent_id)
+                retrieve = partial(self._intents.retrieve, intent_id, {"expand": ["latest_charge"]})
+                with suppress(stripe.InvalidRequestError):
+                    yield self._payment(self._read(retrieve))
+
+    def _pages(self, page: Callable[[Any], tuple[list[Json], bool]], params: Mapping[str, Any]) -> Iterator[Json]:
+        """Every object of a list, page after page."""
         has_more = True
         while has_more:
-            intents, has_more = self._page(params)
-            for intent in intents:
-                yield self._payment(intent)
-            if not intents:
+            found, has_more = page(params)
+            yield from found
+            if not found:
                 return
-            last = intents[-1]["id"]
+            last = found[-1]["id"]
             if last == params.get("starting_after"):
                 raise self._nonsense("the same page again and again")
             params = {**params, "starting_after": last}
+
+    def _page_of(self, objects: Any, params: Any) -> tuple[list[Json], bool]:
+        """A page of refunds or disputes; none where the gateway has no such list or doesn't show it to the key."""
+        try:
+            page = self._send(lambda: objects.list(params), may_be_forbidden=True)
+        except stripe.StripeError as error:
+            if error.http_status not in _NOT_LISTED:
+                raise self._no_answer(error) from error
+            log.warning("%s can't be listed at the gateway: %s", type(objects).__name__, in_words(error))
+            return [], False
+        return self._checked_page(page)
 
     def _page(self, params: PaymentIntentListParams) -> tuple[list[Json], bool]:
         """One page of payments, and whether there are more."""
@@ -221,27 +319,27 @@ class StripeGateway:
             if code_of(details) == "resource_missing" and details.get("param") == "customer":
                 return [], False
             raise self._refused(error) from error
-        intents = page.get("data")
-        if not isinstance(intents, list) or not all(
-            isinstance(intent, dict) and intent.get("id") for intent in intents
-        ):
-            raise self._nonsense("no list of payments")
-        return intents, page.get("has_more") is True
+        return self._checked_page(page)
 
-    def _read(self, call: Callable[[], stripe.StripeObject]) -> Json:
-        """The answer to a reading request; raises `TransientError`, `BadInput` or `stripe.InvalidRequestError`."""
+    def _checked_page(self, page: Json) -> tuple[list[Json], bool]:
+        found = page.get("data")
+        if not isinstance(found, list) or not all(isinstance(one, dict) and one.get("id") for one in found):
+            raise self._nonsense("no list of payments")
+        return found, page.get("has_more") is True
+
+    def _read(self, call: Callable[[], stripe.StripeObject], *, may_be_forbidden: bool = False) -> Json:
+        """The answer to a reading request; raises `TransientError`, `BadInput` or `stripe.InvalidRequestError`.
+
+        If it `may_be_forbidden` to the key, also `stripe.PermissionError`.
+        """
         try:
-            return self._send(call)
-        except stripe.InvalidRequestError:
+            return self._send(call, may_be_forbidden=may_be_forbidden)
+        except (stripe.InvalidRequestError, stripe.PermissionError):
             raise
         except stripe.StripeError as error:
-            raise TransientError(
-                f"the payment gateway at {self._base} gives no usable answer: {in_words(error)}",
-                where=_WHERE,
-                fix="check the connection's address and that the gateway is up, then try again",
-            ) from error
+            raise self._no_answer(error) from error
 
-    def _send(self, call: Callable[[], stripe.StripeObject]) -> Json:
+    def _send(self, call: Callable[[], stripe.StripeObject], *, may_be_forbidden: bool = False) -> Json:
         """Send a request, again while it is refused for the rate; raises `BadInput` or a `stripe.StripeError`."""
         for wait in (*_WAITS_WHEN_REFUSED, None):
             try:
@@ -251,7 +349,9 @@ class StripeGateway:
                     raise
                 # Not for security: it spreads the threads that were refused together.
                 self._sleep(wait * random.uniform(0.5, 1))  # ruff: ignore[suspicious-non-cryptographic-random-usage]
-            except (stripe.AuthenticationError, stripe.PermissionError):
+            except (stripe.AuthenticationError, stripe.PermissionError) as error:
+                if may_be_forbidden and isinstance(error, stripe.PermissionError):
+                    raise
                 # Without the cause: its message repeats part of the key.
                 raise BadInput(
                     f"the payment gateway at {self._base} refuses the key",
@@ -270,9 +370,12 @@ class StripeGateway:
         created, currency = intent.get("created"), intent.get("currency")
         if not (isinstance(units, int) and isinstance(created, int) and isinstance(currency, str) and intent.get("id")):
             raise self._nonsense("a payment without id, amount, currency or date")
-        charge = intent.get("latest_charge")
-        refunded = charge.get("amount_refunded") if isinstance(charge, dict) else 0
-        customer = intent.get("customer")
+        charge = mapping_of(intent.get("latest_charge"))
+        refunded = charge.get("amount_refunded")
+        dispute, disputed = None, 0
+        if charge.get("disputed") is True:
+            dispute, disputed = self._dispute(str(intent["id"]), units)
+        customer, is_live = intent.get("customer"), intent.get("livemode")
         return GatewayPayment(
             gateway_payment_id=str(intent["id"]),
             outcome=result.outcome,
@@ -284,6 +387,30 @@ class StripeGateway:
             metadata={str(name): str(value) for name, value in mapping_of(intent.get("metadata")).items()},
             decline_code=result.decline_code,
             advice_code=result.advice_code,
+            dispute=dispute,
+            disputed_minor=minor_of(disputed, currency.upper()),
+            is_live=is_live if isinstance(is_live, bool) else None,
+        )
+
+    def _dispute(self, intent_id: str, units: int) -> tuple[Dispute, int]:
+        """How the disputes of a disputed payment stand, with their amount; as opened, of all, if they can't be seen."""
+        try:
+            page = self._read(
+                lambda: self._disputes.list({"payment_intent": intent_id, "limit": _LARGEST_PAGE}),
+                may_be_forbidden=True,
+            )
+        except (stripe.InvalidRequestError, stripe.PermissionError) as error:
+            log.warning("%s is disputed, and how that stands can't be read: %s", intent_id, in_words(error))
+            return Dispute.OPENED, units
+        found = page.get("data")
+        state, amount = dispute_of([mapping_of(one) for one in found] if isinstance(found, list) else [])
+        return (state, min(amount, units)) if state else (Dispute.OPENED, units)
+
+    def _no_answer(self, error: stripe.StripeError) -> TransientError:
+        return TransientError(
+            f"the payment gateway at {self._base} gives no usable answer: {in_words(error)}",
+            where=_WHERE,
+            fix="check the connection's address and that the gateway is up, then try again",
         )
 
     def _nonsense(self, what: str) -> TransientError:

@@ -59,11 +59,13 @@ def due_retries(services: PaymentServices, now: datetime) -> list[Retry]:
 def open_retries(services: PaymentServices, retries: Sequence[Retry], trigger: str, name: str, actor: str) -> list[str]:
     """Open the attempts of those retries that are tried; returns the batches that have calls to make, at least one.
 
-    `name` is the occasion: opened twice, a statement is still tried once. Raises `NotReady` while charging is on hold.
+    `name` is the occasion: opened twice, a statement is still tried once. Raises `NotReady` while charging is on hold,
+    `BadInput` and `TransientError` as `PaymentServices.check_gateway` does, before anything is opened.
     """
     tried = [retry.debt for retry in retries if retry.is_tried]
     payers = services.payers_of(tried)
     if any(payer.payment_method for payer in payers.values()):
+        services.check_gateway(payers.values())
         services.require_charging()
     with services.warehouse() as connection:
         plans.keep_plans(connection, [retry.plan for retry in retries])

@@ -25,6 +25,7 @@ TRIGGER_LABELS = {
 _OUTCOMES = {
     "pending": "The charge is under way.",
     "succeeded": "The charge succeeded.",
+    "refused": "The gateway refused our request, which isn't the customer's fault; the statement is tried again.",
     "unknown": "The gateway hasn't reported the outcome yet; it is asked every day, and nothing is charged until then.",
 }
 

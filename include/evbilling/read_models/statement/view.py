@@ -140,7 +140,8 @@ class ExcludedConnector:
 class Payment:
     """One payment of the statement; `paid_by` is `gateway` or another value of finance's view.
 
-    An undo of a payment marked by mistake is a payment below zero that names the one it reverses.
+    An undo of a payment marked by mistake is a payment below zero that names the one it reverses; so is a refund or a
+    lost dispute of a payment at the gateway, whose `reference` is then `refund` or `dispute`.
     """
 
     paid_by: str
@@ -155,8 +156,13 @@ class Payment:
 
     @property
     def is_undo(self) -> bool:
-        """True if it reverses another payment."""
-        return self.reverses_payment_id is not None
+        """True if it reverses a payment that was marked by mistake."""
+        return self.reverses_payment_id is not None and not self.is_refund
+
+    @property
+    def is_refund(self) -> bool:
+        """True if the gateway gave back another payment, or a part of it."""
+        return self.reverses_payment_id is not None and self.paid_by == "gateway"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,13 +72,15 @@ class ListedStatement(StatementLine):
 
     `has_failed`: a charge of it was declined at least once. `is_under_way`: one is open, or its outcome isn't known.
     `is_marked_as_paid`: an outside payment is booked that wasn't undone. `unaccounted_payment`: the id of a payment
-    that the gateway has collected for it and that isn't recorded.
+    that the gateway has collected for it and that isn't recorded. `is_returned`: the gateway gave back a payment, and
+    nobody has acknowledged it.
     """
 
     has_failed: bool
     is_under_way: bool
     is_marked_as_paid: bool
     unaccounted_payment: str | None
+    is_returned: bool
 
 
 @dataclass(frozen=True, slots=True)

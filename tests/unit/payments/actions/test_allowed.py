@@ -43,6 +43,8 @@ def test_every_action_has_an_answer() -> None:
         # The gateway has collected it: it isn't charged again, and marked as paid with that payment.
         (replace(DUE, unaccounted_payment="pi_1"), {"mail_delivery", "mark_as_paid"}),
         (replace(DUE, unaccounted_payment="pi_1", is_charge_under_way=True), {"mail_delivery"}),
+        (replace(DUE, balance_due=Decimal(0), returned_payments=1), {"mail_delivery", "acknowledge_refund"}),
+        (replace(DUE, balance_due=Decimal(0), returned_payments=1, is_charge_under_way=True), {"mail_delivery"}),
         (replace(DUE, kind="account", balance_due=None), {"mail_delivery"}),
         (replace(DUE, kind="correction", balance_due=None), set()),
         # Less than a card can carry: the last of three decimals, half an ariary's hundred.
