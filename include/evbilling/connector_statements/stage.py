@@ -92,6 +92,8 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
         epoch = select_value(connection, "select billing.raise_fence(%s)", f"issue {run.period}")
     accounts, summary = accounts_of(services, run), _read_summary(services, run, shards)
     with services.warehouse() as connection:
+        # Held from here on: a newer try of the same run fills the same tables.
+        connection.execute("select billing.hold_fence(%s, %s)", (f"issue {run.period}", epoch))
         drafts = draft_statements(accounts, summary)
         changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run.run_id,))}
         # A quarantined account has decisions staged only from shards without its fault: they aren't its count.
