@@ -420,11 +420,14 @@ def schedules_of(world: MoneyWorld, state: str, first: str, second: str, *, full
     schedules = [Schedule(*pair, at) for at in range(len(steps))]
     joints = [(at, text) for at, (text, is_joint) in enumerate(steps) if is_joint and at]
     if first in COLLECTING or first in {"settle", "day_after"}:
+        times_known = _times_known([text for text, _ in steps])
         for number, (at, text) in enumerate(joints):
             # A request is on its way for less than a lease and the wait for its answer. If it ever took longer, its
             # success must still not be lost.
-            is_on_its_way = _calls(text) and not text.startswith("gateway: about to charge")
-            whiles = SHORT + (LONG if not is_on_its_way else LONG[:1] if second in {"settle", "compare"} else [])
+            whiles = SHORT + (LONG if not _is_on_its_way(text) else LONG[:1] if second in {"settle", "compare"} else [])
+            if at in times_known:
+                # The operation has read the time, which doesn't get older here.
+                whiles = [options for options in whiles if options.get("kills")]
             if pair not in WATCHED or (not full and state != "cut_off"):
                 whiles = [whiles[(number + len(second)) % len(whiles)]]
             schedules += [Schedule(*pair, at, **options) for options in whiles]
@@ -440,9 +443,27 @@ def schedules_of(world: MoneyWorld, state: str, first: str, second: str, *, full
     return schedules + [Schedule(*pair, at, back=back) for at in deciding for back, text in others if _calls(text)]
 
 
+def _times_known(texts: Sequence[str]) -> set[int]:
+    """The steps before which an operation holds a time that it has read and will compare."""
+    found, is_known = set(), False
+    for at, text in enumerate(texts):
+        if is_known:
+            found.add(at)
+        if "clock_timestamp()" in text and text.startswith("select"):
+            is_known = True
+        elif text.startswith(("select a.attempt_id, a.statement_id, a.sent_at is not null", "with listed")):
+            is_known = False
+    return found
+
+
 def _calls(text: str) -> bool:
     """Whether a step is one of a charge's at the gateway."""
     return "gateway: " in text and ("charge" in text or "answer" in text)
+
+
+def _is_on_its_way(text: str) -> bool:
+    """Whether a charge is sent and not answered yet."""
+    return _calls(text) and not text.startswith("gateway: about to charge")
 
 
 def _decides(text: str) -> bool:

@@ -112,6 +112,11 @@ class MemoryGateway:
             and customer in {None, payment.customer}
         ]
 
+    def list_returned(self, since: datetime) -> Iterator[GatewayPayment]:
+        # Nothing is refunded or disputed in this world.
+        _step(f"gateway: list what was returned since {since:%Y}")
+        yield from ()
+
     # ---- Inside
 
     def _execute(self, charge: Charge, statement: str) -> ChargeResult:
