@@ -35,10 +35,10 @@ check: $(INSTALLED) ## lint, format, types, import rules, SQL
 # Hundreds of short processes of Python: where a shell forbids to keep compiled code, each would compile ours anew.
 test test-all: export PYTHONDONTWRITEBYTECODE :=
 test: check programs ## the gate: all checks, and every test that sees a fault of its own
-	$(VENV)/bin/pytest -n 2
+	$(VENV)/bin/pytest -n 3
 
 test-all: check programs ## the gate, every further case, and more examples: before a release
-	$(VENV)/bin/pytest -n 2 --full
+	$(VENV)/bin/pytest -n 3 --full
 
 # What some tests need beside Python. Only root on Debian or Ubuntu can install it; for all others those tests say how to
 # get it, and are skipped. One by one: a distribution that hasn't one of them still has the others.

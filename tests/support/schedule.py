@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-# Seconds by unit of work, written by `pytest --full --record-durations`.
+# Seconds by unit of work, written by `pytest -n 3 --record-durations`, with `--full` for all.
 DURATIONS = Path(__file__).resolve().parents[1] / "durations.json"
 
 # A busy machine is no fault: no example fails for the time it took.
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Choose the profile of Hypothesis, and record durations where that is asked for."""
     hypothesis.settings.load_profile("full" if config.option.full else "gate")
     if config.option.record_durations and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Recorder(), "durations")
+        config.pluginmanager.register(_Recorder(is_all=config.option.full), "durations")
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +78,10 @@ def unit_of_work(test: str) -> str:
 
 
 class _Recorder:
-    """Adds up how long each unit of work took, and keeps it when the session has passed."""
+    """Adds up how long each unit of work took, and keeps it when the session has passed; the gate changes its own only."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_all: bool) -> None:
+        self._is_all = is_all
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -88,5 +89,6 @@ class _Recorder:
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         if exitstatus == pytest.ExitCode.OK:
-            kept = {unit: round(seconds, 1) for unit, seconds in sorted(self._seconds.items())}
-            DURATIONS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            known = {} if self._is_all else json.loads(DURATIONS.read_text(encoding="utf-8"))
+            known |= {unit: round(seconds, 1) for unit, seconds in self._seconds.items()}
+            DURATIONS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
