@@ -78,7 +78,7 @@ def unit_of_work(test: str) -> str:
 
 
 class _Recorder:
-    """Adds up how long each unit of work took, and keeps it when the session has passed; the gate changes its own only."""
+    """Adds up how long each unit of work took, and keeps it when the session has passed; the gate its own only."""
 
     def __init__(self, *, is_all: bool) -> None:
         self._is_all = is_all
