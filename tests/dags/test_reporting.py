@@ -88,6 +88,7 @@ def test_every_action_says_why(act: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         "expected_total": None,
         "dry_run": False,
         "kind": None,
+        "debt": "due_again",
         "states": [],
     }
     run = type("Run", (), {"run_id": "r", "triggering_user_name": "ann", "run_type": "manual"})

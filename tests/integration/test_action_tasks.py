@@ -55,6 +55,8 @@ def world(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr("evbilling_airflow.connections.services", lambda **_: world.services)
         monkeypatch.setattr("evbilling_airflow.connections.payment_services", payment_services)
+        preview = PaymentServices(world.services)
+        monkeypatch.setattr("evbilling_airflow.connections.preview_services", lambda: preview)
         yield world
 
 
@@ -126,6 +128,8 @@ def test_neither_xcom_nor_logs_name_a_payment_method(world: PaymentWorld, caplog
     """
     caplog.set_level("DEBUG")
     caplog.set_level("INFO", "asyncio")
+    # The sandbox runs in this process; its own log isn't a task's.
+    caplog.set_level("WARNING", "uvicorn.access")
     first, _, third = world.ids
     world.platform.execute("update platform.app_user set full_name = 'Ann Onymous'")
     month = {"period": "2026-11", "days": 35, "min_age_minutes": 60, "dry_run": False}

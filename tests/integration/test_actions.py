@@ -203,7 +203,8 @@ def test_after_a_change_of_the_payment_method_it_is_resolved(month: PaymentWorld
         assert charge_again(payments, request, NOW) == done
         with pytest.raises(BadInput, match="it is paid"):
             charge_again(payments, replace(request, request_id="r2"), NOW)
-    assert everything(month) == before
+    # A charge first looks at the gateway's list, which is kept with the time when it was seen.
+    assert everything(month) | {"gateway_payment": before["gateway_payment"]} == before
     check_collected_once(month)
 
 

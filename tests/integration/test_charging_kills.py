@@ -68,8 +68,8 @@ def _before_sending(number: int, deed: Callable[[], None] = _die) -> None:
 
 
 def _after_turn(number: int, deed: Callable[[], None] = _die) -> None:
-    """With the `number`-th charge's turn to be sent in hand; two looks at the gateway have theirs before."""
-    real, now = Pace.wait_turn, _count(number + 2, deed)
+    """With the `number`-th charge's turn to be sent in hand; three looks at the gateway have theirs before."""
+    real, now = Pace.wait_turn, _count(number + 3, deed)
 
     def wait_turn(pace: Pace) -> None:
         real(pace)

@@ -15,13 +15,16 @@ from evbilling.errors import BadInput
 from evbilling.payments.actions import (
     Action,
     Code,
+    Debt,
     MarkRequest,
     RebillRequest,
+    RefundRequest,
     UndoRequest,
     charge_again,
     line,
     load_action_facts,
     mark_statements,
+    preview_acknowledge_refund,
     preview_mark_statements,
     preview_rebill,
     preview_reverse_payment,
@@ -208,11 +211,11 @@ def test_what_changes_between_the_look_and_the_lock_opens_nothing(
         seen = total_to_charge(preview_rebill(payments, request, NOW))
         check = payments.gateway.check
 
-        def check_and_meanwhile() -> None:
-            check()
+        def check_and_meanwhile(*args: Any, **kwargs: Any) -> None:
+            check(*args, **kwargs)
             mark_statements(month.services, asked(month, SECOND), TODAY)
 
-        monkeypatch.setattr(type(payments.gateway), "check", lambda _: check_and_meanwhile())
+        monkeypatch.setattr(type(payments.gateway), "check", lambda _, *a, **k: check_and_meanwhile(*a, **k))
         with pytest.raises(BadInput, match=f"{month.ids[SECOND]}: not charged: it is paid"):
             charge_again(payments, replace(request, expected_total=seen), NOW)
     assert month.attempts(month.ids[FIRST]) == ["declined"]
@@ -271,13 +274,20 @@ def test_what_is_offered_is_what_the_actions_do(month: PaymentWorld) -> None:
                 month.services, MarkRequest("m", "ann", "", (statement_id,), TODAY, ""), TODAY
             )
             (undo,) = preview_reverse_payment(month.services, UndoRequest("u", "ann", "", statement_id))
+            (refund,) = preview_acknowledge_refund(
+                month.services, RefundRequest("a", "ann", "", statement_id, Debt.DUE_AGAIN)
+            )
             found = {
                 Action.REBILL: charge.is_refused,
                 Action.MARK_AS_PAID: mark.is_refused,
                 Action.UNDO_MARK_AS_PAID: undo.is_refused,
+                Action.ACKNOWLEDGE_REFUND: refund.is_refused,
             }
             assert refused == {action for action, why in found.items() if why}, statement_id
             seen.add(frozenset(refused))
         collect = {Action.REBILL, Action.MARK_AS_PAID}
         undo_only = {Action.UNDO_MARK_AS_PAID}
-        assert seen == {frozenset(collect | undo_only), frozenset(collect), frozenset(undo_only)}
+        # Nothing was given back at the gateway, so there is no refund to acknowledge.
+        assert seen == {
+            frozenset({Action.ACKNOWLEDGE_REFUND, *others}) for others in (collect | undo_only, collect, undo_only)
+        }

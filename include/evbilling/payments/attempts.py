@@ -20,7 +20,7 @@ from evbilling.payments.gateway.interface import ChargeResult, Outcome
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries.declines import classify
 from evbilling.payments.retries.planner import PAYER_UNCLEAR
-from evbilling.warehouse import execute
+from evbilling.warehouse import execute, fetch_all
 
 log = logging.getLogger(__name__)
 
@@ -173,13 +173,7 @@ def count_waiting(connection: psycopg.Connection[Any], batch: str) -> int:
 
 def customers_waiting(connection: psycopg.Connection[Any], batch: str, most: int) -> list[str]:
     """Some of the customers of the batch's attempts that may still be sent, each once; commits."""
-    rows = connection.execute(
-        """select distinct customer from (
-               select customer from billing.payment_attempt where batch = %s and outcome = 'pending'
-               order by attempt_id limit 100) a
-           where customer is not null order by customer limit %s""",
-        (batch, most),
-    ).fetchall()
+    rows = fetch_all(connection, "payments/customers_waiting", batch=batch, most=most)
     connection.commit()
     return [row[0] for row in rows]
 

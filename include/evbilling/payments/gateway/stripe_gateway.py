@@ -60,6 +60,8 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 _MODE_OF_KEY = re.compile(r"[sr]k_(live|test)_")
 
 log = logging.getLogger(__name__)
+# At level DEBUG the HTTP library logs addresses with the ids of customers, for everybody who may read a task's log.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 Json = dict[str, Any]
 
