@@ -160,13 +160,15 @@ def _keep_states(world: MoneyWorld) -> None:
     gateway.cards = {"pm_a": "hard", "pm_b": "hard"}
     world.keep("hard")
 
-    # The gateway has a payment of one that no attempt asked for, and a comparison has found it.
-    world.put_back("due")
-    installation = str(world.value("select installation_id from billing.installation"))
-    named = {"evbilling_installation": installation, "evbilling_statement": one, "evbilling_attempt": "999"}
-    gateway.add(1190, "EUR", "cus_a", named)
+    # Both were declined by a Re-Bill, and a comparison has found that the gateway has charged one all the same.
+    world.put_back("issued")
+    gateway.cards = {"pm_a": "soft", "pm_b": "soft"}
+    charge_again(world.payments, RebillRequest("rebill-0", "ann", "asked for", (one, two)), _now())
+    gateway.cards = {}
+    declined = next(payment for payment in gateway.payments.values() if payment.customer == "cus_a")
+    gateway.add(declined.amount_minor, declined.currency, "cus_a", declined.metadata)
     _compare(world)
-    world.pass_time(timedelta(hours=3))
+    world.pass_time(timedelta(days=20))
     world.keep("unaccounted")
 
     # Both were declined, then one was marked as paid in full and two in part.
@@ -421,7 +423,9 @@ def schedules_of(world: MoneyWorld, state: str, first: str, second: str, *, full
     joints = [(at, text) for at, (text, is_joint) in enumerate(steps) if is_joint and at]
     if first in COLLECTING or first in {"settle", "day_after"}:
         times_known = _times_known([text for text, _ in steps])
-        for number, (at, text) in enumerate(joints):
+        # After its last answer is recorded, an operation decides nothing that time could change.
+        last = max((at for at, (text, _) in enumerate(steps) if _calls(text) or _decides(text)), default=0) + 2
+        for number, (at, text) in enumerate(one for one in joints if one[0] <= last):
             # A request is on its way for less than a lease and the wait for its answer. If it ever took longer, its
             # success must still not be lost.
             whiles = SHORT + (LONG if not _is_on_its_way(text) else LONG[:1] if second in {"settle", "compare"} else [])
@@ -433,14 +437,14 @@ def schedules_of(world: MoneyWorld, state: str, first: str, second: str, *, full
             schedules += [Schedule(*pair, at, **options) for options in whiles]
     if pair not in WATCHED:
         return schedules
-    deciding = [at for at, (text, _) in enumerate(steps) if _decides(text)]
-    others = [(at, text) for at, (text, is_joint) in enumerate(steps_of(world, state, second)) if is_joint and at]
-    if full:
-        stops = sorted({at for at, _ in joints} | set(deciding))
-        return schedules + [Schedule(*pair, at, back=back) for at in stops for back, _ in others]
-    # Where money is decided.
-    schedules = [one for one in schedules if _calls(steps[one.at][0]) or one.at in deciding]
-    return schedules + [Schedule(*pair, at, back=back) for at in deciding for back, text in others if _calls(text)]
+    telling = [at for at, (text, _) in enumerate(steps) if _calls(text) or _decides(text)]
+    deciding = [at for at in telling if _decides(steps[at][0])]
+    others = [at for at, (text, _) in enumerate(steps_of(world, state, second)) if _calls(text) or _decides(text)]
+    if not full:
+        # Where money is decided.
+        schedules = [one for one in schedules if one.at in telling]
+        others = [at for at in others if not _decides(steps_of(world, state, second)[at][0])]
+    return schedules + [Schedule(*pair, at, back=back) for at in (telling if full else deciding) for back in others]
 
 
 def _times_known(texts: Sequence[str]) -> set[int]:
