@@ -8,12 +8,10 @@ from evbilling.payments.actions import (
     ActionResult,
     Debt,
     RefundRequest,
-    ReturnedPayment,
     preview_acknowledge_refund,
     returned_payments,
-    status_if_undone,
 )
-from evbilling.read_models.statement_list import CurrentStatement, read_current
+from evbilling.read_models.statement_list import read_current
 from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.actions.dag_runs import new_nonce
@@ -24,12 +22,17 @@ def propose(selection: Selection) -> Proposal:
     """A row for each payment that was given back, or for the given one; nothing is written."""
     (text,) = selection.statement_ids
     if not selection.valid_ids:
-        return Proposal.of(selection, (), lambda result, now: _row(result, now, None))
+        return Proposal.of(selection, (), Row.of_due_again)
     with warehouse.reading() as connection:
         now = read_current(connection, [text]).get(text)
     returned = {payment.payment_id: payment for payment in returned_payments(warehouse.services(), text)}
     wanted = [selection.payment_id] if selection.payment_id else list(returned) or [""]
-    return Proposal(tuple(_row(_preview(text, payment_id), now, returned.get(payment_id)) for payment_id in wanted))
+    return Proposal(
+        tuple(
+            Row.of_due_again(_preview(text, payment_id), now, returned=returned.get(payment_id))
+            for payment_id in wanted
+        )
+    )
 
 
 def defaults(proposal: Proposal) -> dict[str, str]:
@@ -62,10 +65,3 @@ def _preview(statement_id: str, payment_id: str) -> ActionResult:
     request = RefundRequest(new_nonce(), "page", "", statement_id, Debt.DUE_AGAIN, payment_id)
     (row,) = preview_acknowledge_refund(warehouse.services(), request)
     return row
-
-
-def _row(booked: ActionResult, now: CurrentStatement | None, returned: ReturnedPayment | None) -> Row:
-    then = None
-    if now and now.balance is not None and now.paid is not None and booked.amount is not None:
-        then = status_if_undone(now.balance, now.paid, booked.amount, has_failed=now.has_failed) or now.status
-    return Row.of(booked, now, then, returned=returned)

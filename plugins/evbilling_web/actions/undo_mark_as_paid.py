@@ -6,13 +6,11 @@ from typing import Any
 
 from evbilling.payments.actions import (
     ActionResult,
-    OutsidePayment,
     UndoRequest,
     outside_payments,
     preview_reverse_payment,
-    status_if_undone,
 )
-from evbilling.read_models.statement_list import CurrentStatement, read_current
+from evbilling.read_models.statement_list import read_current
 from evbilling_airflow import actions
 from evbilling_web import warehouse
 from evbilling_web.actions.dag_runs import new_nonce
@@ -23,13 +21,17 @@ def propose(selection: Selection) -> Proposal:
     """A row for each payment that can be undone, or for the given one; nothing is written."""
     (text,) = selection.statement_ids
     if not selection.valid_ids:
-        return Proposal.of(selection, (), lambda result, now: _row(result, now, None))
+        return Proposal.of(selection, (), Row.of_due_again)
     with warehouse.reading() as connection:
         now = read_current(connection, [text]).get(text)
     payments = {payment.payment_id: payment for payment in outside_payments(warehouse.services(), text)}
     active = [payment for payment in payments.values() if payment.undone_at is None]
     wanted = [selection.payment_id] if selection.payment_id else [payment.payment_id for payment in active] or [""]
-    return Proposal(tuple(_row(_preview(text, payment_id), now, payments.get(payment_id)) for payment_id in wanted))
+    return Proposal(
+        tuple(
+            Row.of_due_again(_preview(text, payment_id), now, payment=payments.get(payment_id)) for payment_id in wanted
+        )
+    )
 
 
 def defaults(proposal: Proposal) -> dict[str, str]:
@@ -53,10 +55,3 @@ def _preview(statement_id: str, payment_id: str) -> ActionResult:
     request = UndoRequest(new_nonce(), "page", "", statement_id, payment_id)
     (undone,) = preview_reverse_payment(warehouse.services(), request)
     return undone
-
-
-def _row(undone: ActionResult, now: CurrentStatement | None, payment: OutsidePayment | None) -> Row:
-    then = None
-    if now and now.balance is not None and now.paid is not None and undone.amount is not None:
-        then = status_if_undone(now.balance, now.paid, undone.amount, has_failed=now.has_failed) or now.status
-    return Row.of(undone, now, then, payment=payment)

@@ -11,7 +11,14 @@ from decimal import Decimal
 from typing import Any
 
 from evbilling.errors import BadInput
-from evbilling.payments.actions import ActionResult, OutsidePayment, ReturnedPayment, refusal, total_by_currency
+from evbilling.payments.actions import (
+    ActionResult,
+    OutsidePayment,
+    ReturnedPayment,
+    refusal,
+    status_if_undone,
+    total_by_currency,
+)
 from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling.typed_text import fault_in, is_control
 from evbilling_airflow.actions import OperatorAction
@@ -73,6 +80,14 @@ class Row:
             refused and without_id(refused, result.statement_id),
             **more,
         )
+
+    @classmethod
+    def of_due_again(cls, result: ActionResult, now: CurrentStatement | None, **more: Any) -> Row:
+        """The same of a payment that goes back, with the status that its statement has then."""
+        then = None
+        if now and now.balance is not None and now.paid is not None and result.amount is not None:
+            then = status_if_undone(now.balance, now.paid, result.amount, has_failed=now.has_failed) or now.status
+        return cls.of(result, now, then, **more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import psycopg
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.payments.actions.expected import Totals, is_as_expected, require_reason, totals_text
-from evbilling.payments.actions.results import Action, ActionResult, Code
+from evbilling.payments.actions.results import Action, ActionResult, Code, not_possible
 from evbilling.services import Services
 
 # Stands in for what a preview doesn't ask for yet; it is never kept.
@@ -72,15 +72,7 @@ def preview_acknowledge_refund(services: Services, request: RefundRequest) -> li
     try:
         return [_acknowledge(services, replace(request, reason=request.reason or _NOT_GIVEN), keep=False)]
     except BadInput as error:
-        return [
-            ActionResult(
-                Action.ACKNOWLEDGE_REFUND,
-                request.statement_id,
-                Code.NOT_POSSIBLE,
-                payment_id=request.payment_id or None,
-                detail=error.what,
-            )
-        ]
+        return [not_possible(Action.ACKNOWLEDGE_REFUND, request.statement_id, request.payment_id, error)]
 
 
 def acknowledge_refund(services: Services, request: RefundRequest) -> ActionResult:

@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from evbilling.errors import BadInput
+
 
 class Action(StrEnum):
     """What an operator may do with a statement; the value is the id of the DAG that does it."""
@@ -137,3 +139,8 @@ class ActionResult:
             "paid_on": date.fromisoformat,
         }
         return cls(**{name: read.get(name, str)(value) for name, value in row.items()})  # type: ignore[operator]
+
+
+def not_possible(action: Action, statement_id: str, payment_id: str, error: BadInput) -> ActionResult:
+    """The row of a dry run that the warehouse refused; payment id empty: none was named."""
+    return ActionResult(action, statement_id, Code.NOT_POSSIBLE, payment_id=payment_id or None, detail=error.what)

@@ -13,7 +13,7 @@ import psycopg
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.payments.actions.expected import require_reason
-from evbilling.payments.actions.results import Action, ActionResult, Code
+from evbilling.payments.actions.results import Action, ActionResult, Code, not_possible
 from evbilling.services import Services
 from evbilling.warehouse import fetch_all
 
@@ -63,15 +63,7 @@ def preview_reverse_payment(services: Services, request: UndoRequest) -> list[Ac
     try:
         return [_undo(services, replace(request, reason=request.reason or _NOT_GIVEN), keep=False)]
     except BadInput as error:
-        return [
-            ActionResult(
-                Action.UNDO_MARK_AS_PAID,
-                request.statement_id,
-                Code.NOT_POSSIBLE,
-                payment_id=request.payment_id or None,
-                detail=error.what,
-            )
-        ]
+        return [not_possible(Action.UNDO_MARK_AS_PAID, request.statement_id, request.payment_id, error)]
 
 
 def reverse_payment(services: Services, request: UndoRequest) -> ActionResult:
