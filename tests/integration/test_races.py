@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, timedelta
 from decimal import Decimal
@@ -35,6 +37,9 @@ pytestmark = pytest.mark.postgres
 # The daily retries' own time: by then everything that may still succeed is due.
 LATER = NOW + timedelta(days=20)
 
+# How many head starts there are; the longest is about as long as a charge takes.
+HEAD_STARTS = 12
+
 # Refusals as they are read; which of them depends on who was first and how far it had come.
 REASONS = ("it is paid", "is paid: nothing is due", "under way", "tried on this occasion")
 
@@ -58,10 +63,15 @@ def _mark(world: PaymentWorld, statement_id: str, number: int, amount: Decimal |
     return mark_statements(world.services, payment, date(2026, 12, 1))[0]
 
 
-def _mark_after_a_look(payments: PaymentServices, world: PaymentWorld, statement_id: str, number: int) -> ActionResult:
-    """Whoever charges looks at the gateway first; without a look too, the mark would always be the first."""
-    payments.require_charging()
-    return _mark(world, statement_id, number)
+def _after(delay: float, act: Callable[[], Any]) -> Any:
+    time.sleep(delay)
+    return act()
+
+
+def _in_turn(number: int, head_start: float, *acts: Callable[[], Any]) -> list[Any]:
+    """Begins all of them close together, and each round another one first, so that no way always wins or loses."""
+    delays = [(place - number) % len(acts) * head_start for place in range(len(acts))]
+    return together(*(partial(_after, delay, act) for delay, act in zip(delays, acts, strict=True)))
 
 
 def test_rebill_mark_and_both_retries_at_once_collect_once(
@@ -79,12 +89,16 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
         winners: Counter[str] = Counter()
         for number, statement_id in enumerate(world.ids):
             caplog.clear()
+            # From all at once to far enough apart that the first one has claimed the statement or finished with it.
+            head_start = 0.01 * (number // 4 % HEAD_STARTS)
             with caplog.at_level("INFO", logger="evbilling.payments.retries.runs"):
-                by_end, by_plan, by_rebill, by_mark = together(
+                by_end, by_plan, by_rebill, by_mark = _in_turn(
+                    number,
+                    head_start,
                     partial(_retry, services[0], at_end[statement_id], "month_end", f"month_end {PERIOD}"),
                     partial(_retry, services[1], due[statement_id], "planned", f"planned {number}"),
                     partial(_rebill, services[2], statement_id, number),
-                    partial(_mark_after_a_look, services[3], world, statement_id, number),
+                    partial(_mark, world, statement_id, number),
                 )
             collected = {
                 "month_end": by_end == 1,
