@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test test-all check bench bench-overhead lock picture programs screenshots secrets
+.PHONY: help setup demo up down status test test-all check bench bench-overhead lock picture programs screenshots secrets words
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ screenshots: $(INSTALLED) programs ## pictures of every page for the documents, 
 
 picture: $(INSTALLED) ## docs/pictures/packages.svg anew, from the imports; needs Debian's graphviz
 	@$(VENV)/bin/import-linter drawgraph evbilling | tred | dot -Tsvg -o docs/pictures/packages.svg
+
+words: $(INSTALLED) ## bring the catalogues of messages to customers up to date with the code, and list what to translate
+	@$(VENV)/bin/python -m tests.support.catalogues
 
 secrets: ## passwords and keys for docker-compose.yml, once; needs a shell only
 	@sh containers/make_secrets.sh

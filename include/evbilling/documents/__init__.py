@@ -1,6 +1,6 @@
-"""Statements as PDFs, and amounts and dates as the account's country writes them."""
+"""Statements as PDFs, and amounts and dates as the account's locale writes them."""
 
-from evbilling.documents.formats import day, day_of, instant, locale_of, money, month, number
+from evbilling.documents.formats import day, day_of, instant, money, month, number
 from evbilling.documents.heading import Issuer
 from evbilling.documents.pdf import statement_pdf
 from evbilling.documents.renderer import Renderer
@@ -11,7 +11,6 @@ __all__ = [
     "day",
     "day_of",
     "instant",
-    "locale_of",
     "money",
     "month",
     "number",

@@ -48,7 +48,7 @@ _EMOJI = ("Noto Color Emoji",)
 _EMBEDDED = ("Libertinus Serif", "DejaVu Sans Mono")
 
 # Each country draws the same Han character differently.
-_HAN = {"ja": "JP", "ko": "KR", "zh_Hant": "TC", "zh_Hant_HK": "HK"}
+_HAN = {"JP": "JP", "KR": "KR", "KP": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
 
 
 def font_folders(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -74,11 +74,6 @@ def load_fonts(folders: tuple[str, ...]) -> typst.Fonts:
 def families(folders: tuple[str, ...], locale: str) -> tuple[str, ...]:
     """The families to set a document in, in order of preference, as far as they are installed."""
     there = frozenset(load_fonts(folders).families())
-    han = next((_HAN[key] for key in _prefixes(locale) if key in _HAN), "SC")
+    han = _HAN.get(locale.rpartition("_")[2], "SC")
     wanted = (*_TEXT, *_SCRIPTS, f"Noto Sans CJK {han}", "Noto Sans CJK SC", *_EMOJI, *_EMBEDDED)
     return tuple(dict.fromkeys(family for family in wanted if family in there))
-
-
-def _prefixes(locale: str) -> list[str]:
-    parts = locale.split("_")
-    return ["_".join(parts[:n]) for n in range(len(parts), 0, -1)]

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from evbilling.documents import account_statement, connector_statement, correction
 from evbilling.documents.fonts import families, font_folders, load_fonts
-from evbilling.documents.formats import FALLBACK
 from evbilling.documents.heading import Issuer
 from evbilling.documents.layout import Document
+from evbilling.languages import FALLBACK
 from evbilling.read_models.statement import ACCOUNT, CONNECTOR, CORRECTION, StatementView
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def statement_pdf(
 ) -> bytes:
     """The statement of any kind as PDF; the same view, locale, issuer and fonts give the same bytes.
 
-    `locale` (see `formats.locale_of`) writes amounts and dates, `addressee` is the financial admin's name if known, the
-    issuer is by default that of the environment. A character that no font has is printed as a box, and the file is then
-    no PDF/A: a warning in the log, never a failure.
+    `locale` is one of `languages.locale_of`, `addressee` the financial admin's name if known, the issuer by default
+    that of the environment. A character that no font has is printed as a box, and the file is then no PDF/A: a warning
+    in the log, never a failure.
     """
     document = _CONTENTS[view.header.kind](view, locale, issuer or Issuer.from_environment(os.environ), addressee)
     return document_pdf(document)

@@ -15,8 +15,9 @@ from typing import Any
 
 import psycopg
 
-from evbilling.documents import Issuer, Renderer, locale_of, statement_pdf
+from evbilling.documents import Issuer, Renderer, statement_pdf
 from evbilling.errors import EvbillingError, TransientError
+from evbilling.languages import locale_of
 from evbilling.mail.letters import FAILED_CHARGE, write_letter
 from evbilling.mail.messages import Sender, compose, message_id
 from evbilling.mail.outbox import ReservedMail

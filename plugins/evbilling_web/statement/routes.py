@@ -48,7 +48,8 @@ def statement_pdf_file(statement_id: str) -> Response:
     """The statement as PDF, as mailed to its financial admin; 404 for an unknown id."""
     with warehouse.reading() as connection:
         view = show_statement(connection, statement_id)
-    from evbilling.documents import Issuer, locale_of, statement_pdf
+    from evbilling.documents import Issuer, statement_pdf
+    from evbilling.languages import locale_of
 
     country, addressee = _addressee(view.header)
     pdf = statement_pdf(

@@ -13,39 +13,10 @@ from hypothesis import strategies as st
 from iso4217 import Currency
 
 from evbilling.documents import formats
-from evbilling.documents.formats import FALLBACK
+from evbilling.languages import FALLBACK
 from evbilling.money import from_minor
 
-NBSP, NARROW, TO_RIGHT, BACK = "\u00a0", "\u202f", "\u2067", "\u2069"
-
-
-@pytest.mark.parametrize(
-    ("country", "locale"),
-    [
-        ("DE", "de_DE"),
-        ("us", "en_US"),
-        (" gb ", "en_GB"),
-        ("UK", "en_GB"),
-        ("JPN", "ja_JP"),
-        ("KW", "ar_KW"),
-        ("CN", "zh_Hans_CN"),
-        ("TW", "zh_Hant_TW"),
-        ("CH", "de_CH"),
-        (None, FALLBACK),
-        ("", FALLBACK),
-        ("XX", FALLBACK),
-        ("Germany", FALLBACK),
-        ("419", FALLBACK),
-        ("EU", FALLBACK),
-        ("../..", FALLBACK),
-        ("D\u0130", FALLBACK),
-        ("und", FALLBACK),
-        ("x" * 9999, FALLBACK),
-    ],
-)
-def test_a_country_has_a_locale_or_the_plain_one(country: str | None, locale: str) -> None:
-    """Two or three letters in any case; whatever isn't a country is written as anybody reads it."""
-    assert formats.locale_of(country) == locale
+NBSP, NARROW, APOSTROPHE = "\u00a0", "\u202f", "\u2019"
 
 
 @pytest.mark.parametrize(
@@ -55,25 +26,25 @@ def test_a_country_has_a_locale_or_the_plain_one(country: str | None, locale: st
         ("1234.50", "USD", "en_US", "$1,234.50"),
         ("1234.50", "EUR", "fr_FR", f"1{NARROW}234,50{NBSP}€"),
         ("-5.95", "EUR", FALLBACK, "-€5.95"),
-        ("5355", "JPY", "ja_JP", "￥5,355"),
+        ("5355", "JPY", "en_JP", "JP¥5,355"),
         ("1.25", "KWD", "en_US", f"KWD{NBSP}1.250"),
-        ("12", "HUF", "hu_HU", f"12,00{NBSP}Ft"),
+        ("12", "HUF", "en_HU", f"HUF{NBSP}12.00"),
         ("12", "ISK", "en_001", f"ISK{NBSP}12"),
-        ("3.125", "KWD", "ar_KW", f"{TO_RIGHT}\u200f3.125{NBSP}د.ك.\u200f{BACK}"),
+        ("3.125", "KWD", "en_KW", f"KWD{NBSP}3.125"),
+        ("1234.50", "CHF", "de_CH", f"CHF{NBSP}1{APOSTROPHE}234.50"),
+        ("12345.50", "EUR", "pt_PT", f"12{NBSP}345,50{NBSP}€"),
+        ("12345.50", "BRL", "pt_BR", f"R${NBSP}12.345,50"),
     ],
 )
 def test_money_has_exactly_the_decimals_of_its_currency(amount: str, currency: str, locale: str, shown: str) -> None:
     """ISO 4217's decimals, whatever is usual day to day; signs and groups are the country's."""
-    assert (
-        formats.money(Decimal(amount), currency, locale).replace("KWD1", f"KWD{NBSP}1").replace("ISK1", f"ISK{NBSP}1")
-        == shown
-    )
+    assert formats.money(Decimal(amount), currency, locale) == shown
 
 
 @given(
     minor=st.integers(-(10**15), 10**15),
     currency=st.sampled_from([c for c in Currency if c.exponent is not None]),
-    locale=st.sampled_from(["de_DE", "en_US", "fr_FR", "ja_JP", "ar_EG", "hi_IN", "de_CH", "he_IL", "fa_IR", FALLBACK]),
+    locale=st.sampled_from(["de_DE", "en_US", "fr_FR", "es_ES", "it_CH", "nl_NL", "pt_PT", "de_CH", "en_IN", FALLBACK]),
 )
 def test_no_amount_is_rounded_or_loses_digits(minor: int, currency: Currency, locale: str) -> None:
     """The digits of every amount are those of its minor units, with and without the currency's sign."""
@@ -105,12 +76,13 @@ def test_percent_shows_the_decimals_that_it_needs() -> None:
 
 
 def test_days_months_and_numbers() -> None:
-    """As the country writes them; what runs from right to left is isolated from the text around it."""
+    """As the language and the country write them, in one form."""
     assert formats.day(date(2026, 11, 1), "de_DE") == "01.11.2026"
     assert formats.day(date(2026, 11, 1), "en_US") == "Nov 1, 2026"
-    assert formats.day(date(2026, 11, 1), "ar_KW") == f"{TO_RIGHT}01\u200f/11\u200f/2026{BACK}"
+    assert formats.day(date(2026, 11, 1), "en_KW") == "1 Nov 2026"
     assert formats.month("2026-11", "de_DE") == "November 2026"
-    assert formats.month("2026-11", "ja_JP") == "2026年11月"
+    assert formats.month("2026-11", "en_JP") == "November 2026"
+    assert formats.month("2026-11", "pt_BR") == "novembro de 2026"
     assert formats.number(1234567, "de_DE") == "1.234.567"
 
 
