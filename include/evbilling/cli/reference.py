@@ -98,9 +98,10 @@ The answers of Re-Bill; the logs of retries count them.
 
 By class (`finance.payment_attempts.decline_class`): `hard`, not with this payment method; `soft`, retried
 automatically; `needs_customer`, once the customer has acted; `unknown`, twice at most. The card network's advice
-takes precedence over the code. A code that isn't listed is `unknown`. The financial admin reads the sentence.
+takes precedence over the code. A code that isn't listed is `unknown`. The financial admin reads the words, in the
+account's language; letters say apart from them whether it is tried again.
 
-{_table(("code", "class", "sentence"), declines)}
+{_table(("code", "class", "words"), declines)}
 
 ## Breaks between the gateway and our record
 

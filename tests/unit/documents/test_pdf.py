@@ -79,7 +79,7 @@ def test_a_failed_charge_says_why_and_what_follows() -> None:
     """The decline in plain words, and whether it is tried again."""
     text = words(statement_pdf(failed_view(), locale="en_US"))
     assert (
-        "Status: Billing failure. Last attempt to charge it, on Nov 1, 2026: The card has expired; please enter" in text
+        "Status: Billing failure. Last attempt to charge it, on Nov 1, 2026: The card has expired. Please enter" in text
     )
     assert "No automatic retry: declined until the customer acts." in text
     assert "Balance due €53.55" in text

@@ -145,7 +145,7 @@ def test_a_notice_says_why_and_what_to_do() -> None:
     letter = letter_of(FAILED_CHARGE)
     assert letter.subject == "Payment of statement A-202611-000042 failed, Fleet GmbH"
     for text in (letter.text, letter.html.replace("&#39;", "'")):
-        assert "The card has expired; please enter its new expiry date" in text
+        assert "The card has expired. Please enter its new expiry date" in text
         assert "attached" not in text
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
 
-from evbilling.payments.retries.declines import DECLINES, DeclineClass, classify, explain
+from evbilling.payments.retries.declines import DECLINES, Decline, DeclineClass, classify, decline_of, explain
 
 PUBLISHED = """
     authentication_not_handled authentication_required approve_with_id call_issuer card_not_supported
@@ -70,15 +71,21 @@ def test_unknown_advice_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("code", [*(decline.code for decline in DECLINES), "a_code_of_tomorrow", None])
-def test_explanations_are_one_plain_sentence_that_accuses_nobody(code: str | None) -> None:
-    text = explain(code)
-    assert text[0].isupper()
-    assert text.endswith(".")
-    assert text.count(".") == 1
-    assert "; " in text  # what happened; what to do
-    assert len(text) <= 140
+def test_explanations_are_plain_and_accuse_nobody(code: str | None) -> None:
+    """What happened in one sentence, and what to do in another that may be missing."""
+    decline = decline_of(code)
+    assert decline.what.endswith(".")
+    assert decline.what.count(".") == 1
+    assert decline.advice == "" or re.fullmatch(r"Please [^.]+\.", decline.advice)
     for word in ("stolen", "lost", "fraud", "blacklist", "suspect", "pick up", "security"):
-        assert word not in text.lower()
+        assert word not in decline.explanation.lower()
+
+
+@pytest.mark.parametrize("decline", DECLINES, ids=lambda decline: decline.code)
+def test_an_explanation_promises_nothing(decline: Decline) -> None:
+    """Whether a charge is tried again depends on more than its code."""
+    for word in ("we'll", "again later", "try", "tries", "automatic", "needn't", "wait"):
+        assert word not in decline.explanation
 
 
 def test_cards_withheld_by_the_bank_all_read_alike() -> None:
