@@ -82,13 +82,13 @@ def test_a_warehouse_that_does_not_answer_is_transient(world: World) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("drop table platform.charger", 'there is no table "platform"."charger" that this user may see'),
+        ("drop table platform.charger", "there is no table platform.charger that this user may see"),
         (
             "alter table platform.connector drop column power_type",
-            'table "platform"."connector" has no column power_type',
+            "platform.connector.power_type is missing (text: text, character varying, ",
         ),
-        ("alter table platform.account rename time_zone to zone", 'table "platform"."account" has no column time_zone'),
-        ("drop schema platform cascade", 'there is no table "platform"."app_user"'),
+        ("alter table platform.account rename time_zone to zone", "platform.account.time_zone is missing"),
+        ("drop schema platform cascade", "there is no table platform.app_user"),
     ],
 )
 def test_a_source_that_breaks_the_contract_is_refused_by_table_and_column(world: World, change: str, said: str) -> None:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from evbilling.account_statements import ADDRESS_FAULTS, AMOUNT_FAULTS
 from evbilling.payments.actions import CHARGE_REFUSALS
 from evbilling.payments.reconciliation import WHAT_TO_DO
 from evbilling.payments.retries import DECLINES, planner
+from evbilling.platform import (
+    ACCEPTED,
+    CONNECTOR_STATUSES,
+    POWER_TYPES,
+    SCOPE_STATUSES,
+    TABLES,
+    Accepted,
+    Column,
+    Form,
+)
 from evbilling.scope import ACCOUNT_FAULTS, FAULTS, RELATIONAL_RULES, RULES
 from evbilling.warehouse.connect import connected
 from evbilling.warehouse.query import fetch_all
@@ -109,6 +119,57 @@ account's language; letters say apart from them whether it is tried again.
 
 {_reasons(WHAT_TO_DO.items())}
 """
+
+
+def contract_reference() -> str:
+    """Markdown: the types in which each kind of source may have the contract's columns, and what is refused."""
+    tables = ((f"`{table.name}`", ", ".join(map(_column, table.columns))) for table in TABLES)
+    accepted = (
+        (f"`{kind}`", source, "<br>".join(map(_form, found.forms)), "<br>".join(_refusals(found)))
+        for kind, sources in ACCEPTED.items()
+        for source, found in sources.items()
+    )
+    return f"""\
+## Columns and types
+
+This section is made by `evbilling contract` from the code that reads the platform
+(`include/evbilling/platform/accepted.py`); don't edit it by hand. `!`: a file's row can't be without it; `?`: a source
+may be without the column, which is as if it were empty.
+
+{_table(("table", "columns"), tables)}
+
+A source may have a column in these types. Another is refused before a row is read, and the message names table,
+column, the type found, and what to do. A Postgres domain counts as the type beneath it; an array is never accepted.
+
+{_table(("type", "source", "accepted: how it is read", "refused: with which words"), accepted)}
+"""
+
+
+_NOTES = {
+    "time_zone": "IANA",
+    "currency": "ISO 4217",
+    "language": "BCP 47, as `fr-BE`; empty: by the account's country",
+    "scope_status": ", ".join(f"`{word}`" for word in SCOPE_STATUSES),
+    "power_type": ", ".join(f"`{word}`" for word in POWER_TYPES),
+    "status": ", ".join(f"`{word}`" for word in CONNECTOR_STATUSES),
+}
+
+
+def _column(column: Column) -> str:
+    mark = "!" if column.required else "?" if column.optional else ""
+    note = f" ({_NOTES[column.name]})" if column.name in _NOTES else ""
+    return f"{column.name}{mark} *{column.type}*{note}"
+
+
+def _form(form: Form) -> str:
+    return f"{', '.join(f'`{name}`' for name in form.types)}: {form.reading}"
+
+
+def _refusals(accepted: Accepted) -> Iterator[str]:
+    if accepted.fix:
+        yield f"another type: *{accepted.fix}*"
+    if accepted.fault:
+        yield f"another value: *{accepted.fault}*"
 
 
 def data_dictionary(warehouse_url: str) -> str:

@@ -19,6 +19,8 @@ def register(subcommands: Subcommands) -> None:
     dictionary.set_defaults(run=_dictionary)
     rules = subcommands.add_parser("rules", help="print the reference of rules, reasons and decline codes")
     rules.set_defaults(run=_rules)
+    contract = subcommands.add_parser("contract", help="print which types of the platform's columns are accepted")
+    contract.set_defaults(run=_contract)
 
 
 def _migrate(args: argparse.Namespace) -> int:
@@ -42,4 +44,11 @@ def _rules(args: argparse.Namespace) -> int:
     from evbilling.cli.reference import rules_reference
 
     print(rules_reference(), end="")
+    return 0
+
+
+def _contract(args: argparse.Namespace) -> int:
+    from evbilling.cli.reference import contract_reference
+
+    print(contract_reference(), end="")
     return 0

@@ -4,6 +4,7 @@
 `evbilling.platform.inventory` counts what was read.
 """
 
+from evbilling.platform.accepted import ACCEPTED, Accepted, Form
 from evbilling.platform.contract import (
     ACCOUNT,
     ACCOUNT_CHARGE,
@@ -14,6 +15,7 @@ from evbilling.platform.contract import (
     POWER_TYPES,
     SCOPE_STATUSES,
     TABLES,
+    Column,
     Table,
 )
 from evbilling.platform.lookup import MOST_USERS, AccountRow, AppUser, PlatformLookup, Users
@@ -31,6 +33,7 @@ from evbilling.platform.source import (
 )
 
 __all__ = [
+    "ACCEPTED",
     "ACCOUNT",
     "ACCOUNT_CHARGE",
     "APP_USER",
@@ -44,9 +47,12 @@ __all__ = [
     "SCOPE_STATUSES",
     "SHARD_ROWS",
     "TABLES",
+    "Accepted",
     "AccountRow",
     "AppUser",
+    "Column",
     "CountWindow",
+    "Form",
     "InventorySource",
     "Part",
     "PartRead",

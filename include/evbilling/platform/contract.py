@@ -15,11 +15,15 @@ ColumnType = Literal["text", "boolean", "integer", "timestamp", "amount"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a platform table. `required`: a row without it can't be loaded."""
+    """One column of a platform table.
+
+    `required`: a row without it can't be loaded. `optional`: a source may be without it, which is as if it were empty.
+    """
 
     name: str
     type: ColumnType
     required: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,25 @@ class Table:
 
 
 def _table(table: str, /, **columns: str) -> Table:
-    """A table from `column="type"` pairs; a type that ends with `!` is required."""
+    """A table from `column="type"` pairs; a type that ends with `!` is required, with `?` optional."""
     return Table(
         table,
-        tuple(Column(c, t.rstrip("!"), required=t.endswith("!")) for c, t in columns.items()),  # type: ignore[arg-type]
+        tuple(
+            Column(name, kind.rstrip("!?"), required=kind.endswith("!"), optional=kind.endswith("?"))  # type: ignore[arg-type]
+            for name, kind in columns.items()
+        ),
     )
 
 
-ACCOUNT = _table("account", account_id="text!", name="text", country="text", time_zone="text", currency="text")
+ACCOUNT = _table(
+    "account",
+    account_id="text!",
+    name="text",
+    country="text",
+    time_zone="text",
+    currency="text",
+    language="text?",
+)
 APP_USER = _table(
     "app_user",
     user_id="text!",

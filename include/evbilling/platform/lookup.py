@@ -18,13 +18,14 @@ MOST_USERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """A row of the platform's account table."""
+    """A row of the platform's account table; `language` (BCP 47, as `fr-BE`) is null where the platform has none."""
 
     account_id: str
     name: str | None
     country: str | None
     time_zone: str | None
     currency: str | None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

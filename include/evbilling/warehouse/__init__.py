@@ -1,7 +1,7 @@
 """The Postgres warehouse: connections, named SQL files, migrations; the module `runs` has the run record."""
 
 from evbilling.warehouse.clock import agreed_clock, read_clock
-from evbilling.warehouse.connect import connected, shown, snapshot
+from evbilling.warehouse.connect import connected, refused, shown, snapshot
 from evbilling.warehouse.pool import ReadingPool
 from evbilling.warehouse.query import (
     compose,
@@ -39,6 +39,7 @@ __all__ = [
     "load_sql",
     "migrate",
     "read_clock",
+    "refused",
     "require_newest_schema",
     "select_row",
     "select_value",

@@ -22,6 +22,9 @@ _MAY_COME_BACK = (
     errors.DeadlockDetected,
 )
 
+# Classes of SQLSTATE in which a query fails each time: its data, its rights, its relations, or an error raised there.
+_REFUSALS = {"0A", "21", "22", "2F", "42", "P0"}
+
 # How libpq's message begins. Where it was is said apart: pages show what is wrong, and no host.
 _PLACE = re.compile(r"(?:connection failed: )?connection to server .*? failed: ")
 
@@ -51,7 +54,13 @@ def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psy
     try:
         # Airflow and SQLAlchemy name the driver in their URLs; libpq doesn't know it.
         libpq_url = url.replace("postgresql+psycopg://", "postgresql://", 1)
-        connection = psycopg.connect(libpq_url, autocommit=autocommit, connect_timeout=10, application_name="evbilling")
+        connection = psycopg.connect(
+            libpq_url,
+            autocommit=autocommit,
+            connect_timeout=10,
+            application_name="evbilling",
+            client_encoding="utf8",  # whatever the database's own is
+        )
     except psycopg.ProgrammingError as error:
         raise BadInput(
             f"not a database URL: {str(error).strip()}",
@@ -75,7 +84,8 @@ def connected(url: str, *, what: str, autocommit: bool = False) -> Generator[psy
 def snapshot(url: str, *, what: str, exported: str | None = None) -> Generator[Any, None, None]:
     """A cursor of the bulk driver whose queries all see one snapshot: a new one, or one that was exported.
 
-    Raises `TransientError` if `what` (as messages call it) doesn't answer.
+    Times are as in UTC. Raises `TransientError` if `what` (as messages call it) doesn't answer, `BadInput` if it
+    refuses a query.
     """
     from adbc_driver_manager import Error
     from adbc_driver_postgresql import dbapi
@@ -85,9 +95,22 @@ def snapshot(url: str, *, what: str, exported: str | None = None) -> Generator[A
             cursor.execute("set transaction isolation level repeatable read, read only")
             if exported:
                 cursor.execute(sql.SQL("set transaction snapshot {}").format(exported).as_string(None))
+            cursor.execute("set local time zone 'UTC'")
             yield cursor
     except Error as error:
-        raise TransientError(str(error).strip(), where=f"{what} ({shown(url)})", fix="check that it answers") from error
+        where = f"{what} ({shown(url)})"
+        if (error.sqlstate or "")[:2] in _REFUSALS:
+            raise refused(str(error), where) from error
+        raise TransientError(str(error).strip(), where=where, fix="check that it answers") from error
+
+
+def refused(message: str, where: str) -> BadInput:
+    """The error of a database, not our own, that refuses a query: the next try would have the same answer."""
+    return BadInput(
+        message.strip(),
+        where=where,
+        fix="correct the value, the column's type or the user's rights there; docs/contract.md says what is accepted",
+    )
 
 
 def explained(error: psycopg.Error, where: str) -> Exception:

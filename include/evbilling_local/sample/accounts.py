@@ -123,6 +123,7 @@ class Accounts:
                 pa.array([p.country for p in places]),
                 zones,
                 pa.array([p.currency for p in places]),
+                pa.nulls(len(places), pa.string()),  # its country's
             ],
             names=list(ACCOUNT.column_names),
         )

@@ -4,5 +4,5 @@
 select charger_id, account_id, scope_status, ({shard})::smallint as shard,
        (case when valid_from > %(first)s then valid_from end)::timestamptz as began,
        (case when valid_to <= %(last)s then valid_to end)::timestamptz as ended
-from {charger}
+from {charger} as ch
 where (valid_from is null or valid_from <= %(last)s) and (valid_to is null or valid_to > %(first)s) and {in_part}

@@ -1,6 +1,6 @@
 -- History rows around the count of connectors that an extraction found twice.
 select co.charger_id, co.connector_id,
-       nullif(co.valid_from, '-infinity') as valid_from, nullif(co.valid_to, 'infinity') as valid_to
+       greatest(co.valid_from, '0001-01-01') as valid_from, least(co.valid_to, '9999-12-31') as valid_to
 from {connector} co
 where co.charger_id = any(%(chargers)s)
   and (co.valid_from is null or co.valid_from <= %(last)s) and (co.valid_to is null or co.valid_to > %(first)s)

@@ -4,8 +4,9 @@
 create schema if not exists platform;
 
 create table if not exists platform.account (
-    account_id text, name text, country text, time_zone text, currency text
+    account_id text, name text, country text, time_zone text, currency text, language text
 );
+alter table platform.account add column if not exists language text; -- of a demo that is older than the column
 create table if not exists platform.app_user (
     user_id text, account_id text, full_name text, email text, active boolean,
     payment_customer text, payment_method text

@@ -14,6 +14,7 @@ from itertools import starmap
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evbilling.platform.accepted import ACCEPTED, FALSE_WORDS, TRUE_WORDS
 from evbilling.platform.contract import Column, ColumnType, Table
 from evbilling.problems import LIMIT
 
@@ -26,14 +27,7 @@ _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamp": TIMESTAMP,
     "amount": AMOUNT,
 }
-_EXPECTED: dict[ColumnType, str] = {
-    "text": "has a NUL byte, which Postgres can't store; is the file UTF-16? Save it as UTF-8",
-    "boolean": "is not true or false",
-    "integer": "is not a whole number of at most 2147483647",
-    "timestamp": "is not a time as 2020-10-31T23:59:59Z",
-    "amount": "is not an amount in plain digits with at most 12 before and 6 after the point, as 12.50",
-}
-_BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+_BOOLEANS = dict.fromkeys(TRUE_WORDS, True) | dict.fromkeys(FALSE_WORDS, False)
 # The years that both a Python datetime and Postgres can hold; Arrow goes further.
 _FIRST = pa.scalar("0001-01-01T00:00:00Z").cast(TIMESTAMP)
 _LAST = pa.scalar("9999-12-31T23:59:59.999999Z").cast(TIMESTAMP)
@@ -75,7 +69,7 @@ def check_rows(table: Table, batch: pa.RecordBatch) -> CheckedRows:
     checked = CheckedRows(pa.record_batch([values for values, _ in converted], schema=arrow_schema(table)))
     for column, texts, (values, unread) in zip(table.columns, given, converted, strict=True):
         if unread is not None:
-            expected = _EXPECTED[column.type]
+            expected = ACCEPTED[column.type]["CSV"].fault
             checked.add_faults(unread, column.name, lambda row, t=texts, e=expected: f"{_quoted(t[row])} {e}")  # type: ignore[misc]
         if column.required and values.null_count:
             absent = pc.is_null(values) if unread is None else pc.and_not(pc.is_null(values), unread)

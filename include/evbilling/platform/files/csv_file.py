@@ -77,6 +77,7 @@ class CsvFile:
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 include_columns=names,
+                include_missing_columns=True,  # the optional ones: the header was checked
                 null_values=[""],
                 strings_can_be_null=True,
             ),
@@ -104,10 +105,11 @@ class CsvFile:
             problems.add(Problem(self.name, "is empty: not even a header"))
         else:
             header = next(csv.reader(io.StringIO(text, newline="")))
-            for name in self.table.column_names:
-                if header.count(name) != 1:
-                    missing = f"is missing; the header is {text.splitlines()[0][:200]!r}"
-                    problems.add(Problem(self.name, "is there twice" if name in header else missing, "line 1", name))
+            for column in self.table.columns:
+                times = header.count(column.name)
+                if times > 1 or (times == 0 and not column.optional):
+                    reason = "is there twice" if times else f"is missing; the header is {text.splitlines()[0][:200]!r}"
+                    problems.add(Problem(self.name, reason, "line 1", column.name))
         problems.raise_any()
         return header
 
@@ -152,17 +154,17 @@ def read_with_lines(
     csv.field_size_limit(_BLOCK)
     reader = csv.reader(io.TextIOWrapper(source, "utf-8-sig", "surrogateescape", newline=""), strict=True)
     next(reader)
-    places = [header.index(name) for name in table.column_names]
+    places = {name: header.index(name) for name in table.column_names if name in header}
     rows: list[list[str | None]] = []
     lines: list[int] = []
     for line, row in _records(reader, file, problems):
         if len(row) != len(header):
             problems.add(Problem(file, f"has {len(row)} fields where the header has {len(header)}", f"line {line}"))
             continue
-        fields = [row[place] or None for place in places]
+        fields = [row[places[name]] or None if name in places else None for name in table.column_names]
         foreign = [n for n, v in zip(table.column_names, fields, strict=True) if v and _NOT_UTF8.search(v)]
         for name in foreign:
-            found = row[header.index(name)].encode("utf-8", "surrogateescape")[:40]
+            found = row[places[name]].encode("utf-8", "surrogateescape")[:40]
             problems.add(Problem(file, f"is not UTF-8: {found!r}; save the file as UTF-8", f"line {line}", name))
         if not foreign:
             rows.append(fields)

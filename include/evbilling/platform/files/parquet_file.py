@@ -9,6 +9,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evbilling.platform.accepted import ACCEPTED
 from evbilling.platform.contract import Column, Table
 from evbilling.platform.files.checks import check_rows
 from evbilling.problems import Problem, Problems
@@ -37,9 +38,10 @@ class ParquetFile:
             self._check_columns(parquet.schema_arrow)
             problems = Problems()
             start = 1
+            there = [name for name in self.table.column_names if name in parquet.schema_arrow.names]
             try:
-                for batch in parquet.iter_batches(_ROWS, columns=list(self.table.column_names)):
-                    checked = check_rows(self.table, _plain(batch))
+                for batch in parquet.iter_batches(_ROWS, columns=there):
+                    checked = check_rows(self.table, self._plain(batch))
                     problems.add_many(
                         (
                             Problem(self.name, fault.reason, f"row {start + fault.row}", fault.column)
@@ -66,39 +68,34 @@ class ParquetFile:
         problems = Problems()
         for column in self.table.columns:
             if schema.names.count(column.name) != 1:
-                reason = "is there twice" if column.name in schema.names else "is missing"
-                problems.add(Problem(self.name, reason, column=column.name))
-            elif not _usable(column, schema.field(column.name).type):
+                if column.name in schema.names:
+                    problems.add(Problem(self.name, "is there twice", column=column.name))
+                elif not column.optional:
+                    problems.add(Problem(self.name, "is missing", column=column.name))
+            elif not _is_accepted(column, schema.field(column.name).type):
                 found = schema.field(column.name).type
-                reason = f"is of type {found}; {_WANTED[column.type]}"
+                reason = f"is of type {found}; {ACCEPTED[column.type]['Parquet'].fix}"
                 problems.add(Problem(self.name, reason, column=column.name))
         problems.raise_any()
 
+    def _plain(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch with all columns, its texts as plain strings, whatever encoding the file keeps them in."""
+        nothing = pa.nulls(batch.num_rows, pa.string())
+        names = self.table.column_names
+        return pa.record_batch(
+            [_plain_array(batch.column(name)) if name in batch.schema.names else nothing for name in names],
+            names=list(names),
+        )
 
-_WANTED = {
-    "text": "write it as string",
-    "boolean": "write it as bool or string",
-    "integer": "write it as an integer or string",
-    "timestamp": "write it as timestamp (UTC) or string",
-    "amount": "write it as decimal or string, as money is never a float",
-}
 
-
-def _usable(column: Column, found: pa.DataType) -> bool:
+def _is_accepted(column: Column, found: pa.DataType) -> bool:
     kind = found.value_type if pa.types.is_dictionary(found) else found
-    types = pa.types
-    texts = (types.is_null, types.is_string, types.is_large_string, types.is_string_view)
-    if any(is_text(kind) for is_text in texts):
-        return True
-    if column.type == "amount":
-        return bool(types.is_decimal(kind) or types.is_integer(kind))
-    fits = {"boolean": types.is_boolean, "integer": types.is_integer, "timestamp": types.is_timestamp}
-    return column.type in fits and bool(fits[column.type](kind))
+    name = next((name for name, is_one in _FAMILIES.items() if is_one(kind)), str(kind))
+    return name in ACCEPTED[column.type]["Parquet"].types
 
 
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with its texts as plain strings, whatever encoding the file keeps them in."""
-    return pa.record_batch([_plain_array(column) for column in batch.columns], names=batch.schema.names)
+# Types with parameters, as the declaration calls them.
+_FAMILIES = {"decimal": pa.types.is_decimal, "timestamp": pa.types.is_timestamp}
 
 
 def _plain_array(values: pa.Array) -> pa.Array:

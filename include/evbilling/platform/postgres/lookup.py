@@ -12,12 +12,12 @@ import pyarrow as pa
 from psycopg import sql
 
 from evbilling.paging import Page, make_page
-from evbilling.platform.contract import ACCOUNT, APP_USER, Table
+from evbilling.platform.contract import ACCOUNT, APP_USER, CHARGER, CONNECTOR, Table
 from evbilling.platform.inventory import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory
 from evbilling.platform.lookup import MOST_USERS, PAGE_SIZE, AccountRow, AppUser, Users
-from evbilling.platform.postgres.queries import WHAT, relations, select
+from evbilling.platform.postgres.queries import SCHEMA, WHAT, PlatformTable, find_tables, reading, select
 from evbilling.platform.source import CountWindow
-from evbilling.warehouse import compose, connected, fetch_all, snapshot
+from evbilling.warehouse import compose, fetch_all, shown, snapshot
 
 # How long a page waits for a query.
 _TIMEOUT_SECONDS = 20
@@ -34,11 +34,11 @@ class PostgresLookup:
     ) -> Page[AccountRow]:
         backwards = before is not None
         beyond, direction = ("<", "desc") if backwards else (">", "asc")
-        with self._connection() as connection:
+        with self._connection(ACCOUNT) as (connection, tables):
             rows = fetch_all(
                 connection,
                 "platform/account_page",
-                **relations(),
+                **_sources(tables),
                 beyond=sql.SQL(beyond),
                 direction=sql.SQL(direction),
                 pattern=f"%{_escaped(text)}%" if text else None,
@@ -63,24 +63,31 @@ class PostgresLookup:
         return Users(starmap(AppUser, self._select(APP_USER, rest, ids=list(user_ids))))
 
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
-        values = {"account_id": account_id, "first": window.first, "last": window.last}
+        with self._connection(CHARGER, CONNECTOR) as (_, tables):
+            values = {**_sources(tables), "account_id": account_id, "first": window.first, "last": window.last}
         with snapshot(self._url, what=WHAT) as cursor:
             found: list[pa.Table] = []
             for name, schema in (("account_chargers", CHARGER_ROWS), ("account_connectors", CONNECTOR_ROWS)):
-                cursor.execute(compose(f"platform/{name}", **relations(), **values).as_string(None))
+                cursor.execute(compose(f"platform/{name}", **values).as_string(None))
                 found.append(cursor.fetch_arrow_table().cast(schema))
         return AccountHistory(*found)
 
     def _select(self, table: Table, rest: LiteralString, **values: object) -> list[tuple[Any, ...]]:
-        with self._connection() as connection:
-            return connection.execute(select(table, relations()[table.name], rest), values).fetchall()
+        with self._connection(table) as (connection, tables):
+            return connection.execute(select(tables[table.name], rest), values).fetchall()
 
     @contextmanager
-    def _connection(self) -> Generator[psycopg.Connection[Any]]:
-        with connected(self._url, what=WHAT) as connection:
-            connection.read_only = True
-            connection.execute(f"set statement_timeout = '{_TIMEOUT_SECONDS}s'".encode())
-            yield connection
+    def _connection(
+        self, *tables: Table
+    ) -> Generator[tuple[psycopg.Connection[Any], dict[str, PlatformTable]], None, None]:
+        """A connection, and how these tables are read there."""
+        with reading(self._url) as connection:
+            connection.execute(f"set local statement_timeout = '{_TIMEOUT_SECONDS}s'".encode())
+            yield connection, find_tables(connection, tables, label=f"{shown(self._url)} schema {SCHEMA}")
+
+
+def _sources(tables: dict[str, PlatformTable]) -> dict[str, sql.Composable]:
+    return {name: table.source() for name, table in tables.items()}
 
 
 def _escaped(text: str) -> str:

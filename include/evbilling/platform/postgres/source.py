@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, LiteralString
+from functools import cached_property
+from typing import LiteralString
 
 import pandas as pd
 import psycopg
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from evbilling.errors import BadInput, SetFault
+from evbilling.errors import SetFault
 from evbilling.platform import contract
 from evbilling.platform.inventory import (
     CHARGER_HISTORY,
@@ -27,9 +28,18 @@ from evbilling.platform.inventory import (
     repeated_chargers,
     with_conflicts,
 )
-from evbilling.platform.postgres.queries import SCHEMA, WHAT, relations, select
+from evbilling.platform.postgres.queries import (
+    SCHEMA,
+    WHAT,
+    PlatformTable,
+    check_values,
+    find_tables,
+    reading,
+    relations,
+    select,
+)
 from evbilling.platform.source import INVENTORY_TABLES, CountWindow, Part, PartRead, Survey
-from evbilling.warehouse import compose, connected, fetch_all, shown, snapshot
+from evbilling.warehouse import compose, shown, snapshot
 
 # Postgres places a row of a hash-partitioned table by hashtextextended(key, this seed) plus this constant; of a power
 # of two of partitions only the low bits count. Attaching a wrongly placed shard would fail, never go unnoticed.
@@ -57,30 +67,22 @@ class PostgresSource:
         self._url = url
         self._relations = relations(schema, prefix)
 
-    def _connected(self) -> Any:
-        return connected(self._url, what=WHAT)
+    @cached_property
+    def _found(self) -> dict[str, PlatformTable]:
+        with reading(self._url) as connection:
+            return find_tables(connection, self._tables, self._relations, label=self.label)
+
+    @cached_property
+    def _sources(self) -> dict[str, sql.Composable]:
+        return {name: table.source() for name, table in self._found.items()}
 
     def _query(self, name: str, **parts: object) -> str:
-        """The text of a query on the source's relations, for the bulk driver, which binds no arrays."""
-        return compose(f"platform/{name}", **self._relations, **parts).as_string(None)
+        """The text of a query on the source's tables, for the bulk driver, which binds no arrays."""
+        return compose(f"platform/{name}", **self._sources, **parts).as_string(None)
 
     def check_contract(self) -> None:
-        faults = []
-        with self._connected() as connection:
-            for table in self._tables:
-                relation = self._relations[table.name].as_string(connection)
-                found = {column for (column,) in fetch_all(connection, "platform/columns", relation=relation)}
-                missing = [name for name in table.column_names if name not in found]
-                if not found:
-                    faults.append(f"there is no table {relation} that this user may see")
-                elif missing:
-                    faults.append(f"table {relation} has no column {', '.join(missing)}")
-        if faults:
-            raise BadInput(
-                "; ".join(faults),
-                where=self.label,
-                fix="give it the tables of the input contract (docs/contract.md)",
-            )
+        with reading(self._url) as connection:
+            check_values(connection, self._found.values(), label=self.label)
 
     def read_accounts(self) -> pd.DataFrame:
         return self._select(contract.ACCOUNT, "order by account_id")
@@ -89,17 +91,17 @@ class PostgresSource:
         return self._select(contract.APP_USER, "where user_id = any(%s)", list(user_ids))
 
     def _select(self, table: contract.Table, rest: LiteralString, *values: object) -> pd.DataFrame:
-        with self._connected() as connection:
-            rows = connection.execute(select(table, self._relations[table.name], rest), values).fetchall()
+        query = select(self._found[table.name], rest)
+        with reading(self._url) as connection:
+            rows = connection.execute(query, values).fetchall()
         return pd.DataFrame(rows, columns=list(table.column_names), dtype=object)
 
     def survey(self, window: CountWindow) -> Survey:
         bounds = {"first": window.first, "last": window.last}
-        with self._connected() as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            rows, begins, homeless, nameless = connection.execute(self._query("survey", **bounds)).fetchone()
-            found = connection.execute(self._query("nameless_chargers", **bounds)).fetchall() if nameless else []
+        survey, nameless_chargers = self._query("survey", **bounds), self._query("nameless_chargers", **bounds)
+        with reading(self._url, isolation=psycopg.IsolationLevel.REPEATABLE_READ) as connection:
+            ((rows, begins, homeless, nameless),) = connection.execute(survey.encode()).fetchall()
+            found = connection.execute(nameless_chargers.encode()).fetchall() if nameless else []
         return Survey(rows, begins, homeless, dict(found))
 
     def read_part(

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ def refusal(folder: Path | str, table: Table) -> str:
 
 
 def write(folder: Path, table: Table, *lines: str, name: str | None = None) -> None:
-    header = ",".join(table.column_names)
+    header = ",".join(column.name for column in table.columns if not column.optional)
     content = "\n".join([header, *lines]) + "\n"
     (folder / (name or f"{table.name}.csv")).write_bytes(content.encode())
 
@@ -48,8 +49,40 @@ def write(folder: Path, table: Table, *lines: str, name: str | None = None) -> N
 def test_empty_is_null_and_quotes_and_line_breaks_are_kept(tmp_path: Path) -> None:
     write(tmp_path, ACCOUNT, 'a,"Say ""hi""\nthere",,"",NULL')
     assert rows(tmp_path, ACCOUNT) == [
-        {"account_id": "a", "name": 'Say "hi"\nthere', "country": None, "time_zone": None, "currency": "NULL"}
+        {
+            "account_id": "a",
+            "name": 'Say "hi"\nthere',
+            "country": None,
+            "time_zone": None,
+            "currency": "NULL",
+            "language": None,
+        }
     ]
+
+
+def test_an_optional_column_may_be_there_or_not(tmp_path: Path) -> None:
+    """Without a column `language`, CSV and Parquet give null; so does an empty value."""
+    plain = pa.table({c.name: pa.array(["x"]) for c in ACCOUNT.columns if not c.optional})
+    for name, table, expected in [
+        ("without", plain, [None]),
+        ("with", plain.append_column("language", pa.array(["fr-BE"])), ["fr-BE"]),
+        ("empty", plain.append_column("language", pa.array([""])), [None]),
+    ]:
+        folders = tmp_path / name / "csv", tmp_path / name / "parquet"
+        for folder in folders:
+            folder.mkdir(parents=True)
+        arrow_csv.write_csv(table, folders[0] / "account.csv")
+        pq.write_table(table, folders[1] / "account.parquet")
+        for folder in folders:
+            assert [row["language"] for row in rows(folder, ACCOUNT)] == expected
+
+
+def test_an_optional_column_is_read_by_the_slow_reader_too(tmp_path: Path) -> None:
+    """The reader that names lines agrees with the quick one on which fields are whose."""
+    (tmp_path / "account.csv").write_text("language,account_id,name,country,time_zone,currency\nfr,,N,,,\n")
+    assert "line 2, column account_id: is empty" in refusal(tmp_path, ACCOUNT)
+    write(tmp_path, ACCOUNT, ",N,,,")
+    assert "line 2, column account_id: is empty" in refusal(tmp_path, ACCOUNT)
 
 
 def test_byte_order_mark_crlf_gzip_and_extra_columns(tmp_path: Path) -> None:
@@ -148,7 +181,7 @@ def test_every_missing_and_double_file_is_named(tmp_path: Path) -> None:
 
 def test_problems_of_all_files_are_said_together(tmp_path: Path) -> None:
     write(tmp_path, ACCOUNT, ",,,,")
-    write(tmp_path, APP_USER, "u,,,,yes,,")
+    write(tmp_path, APP_USER, "u,,,,maybe,,")
     for table in (CHARGER, CONNECTOR, ACCOUNT_CHARGE):
         write(tmp_path, table)
     with pytest.raises(BadInput, match=r"(?s)2 problems.*account\.csv, line 2.*app_user\.csv, line 2"):
@@ -252,7 +285,7 @@ def test_both_readers_give_what_was_written(
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(ACCOUNT.column_names)
-    writer.writerows([a, b, "", "", "x"] for a, b in pairs)
+    writer.writerows([a, b, "", "", "x", ""] for a, b in pairs)
     (folder / "account.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
     expected = [(a, b or None) for a, b in pairs]
     assert [(row["account_id"], row["name"]) for row in rows(folder, ACCOUNT)] == expected
