@@ -7,8 +7,9 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from importlib.resources import files
 from typing import Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from evbilling.errors import BadInput
 
@@ -17,11 +18,13 @@ _FORM = re.compile(r"([0-9]{4})-([0-9]{2})")
 
 @lru_cache(maxsize=1)
 def _known_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # From the database's own list, not from this machine's folder: `localtime` is another zone on each machine. Factory
+    # is the database's word for "not set".
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()) - {"Factory"}
 
 
 def is_time_zone(name: object) -> bool:
-    """True if `name` is a zone of the IANA time zone database, spelt exactly so."""
+    """True if `name` is a zone of the IANA time zone database, spelt exactly so; an older name (a link) is one too."""
     return isinstance(name, str) and name in _known_zones()
 
 

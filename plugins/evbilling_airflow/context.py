@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from evbilling.errors import BadInput
+from evbilling.errors import BadInput, NotReady
 from evbilling.period import Period
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def check_conf(context: Mapping[str, Any]) -> None:
     """Refuse a DAG run whose conf names what is no Param of its DAG: Airflow takes a misspelt name without a word.
 
-    Every task of every DAG begins with it. Airflow itself checks each value against its Param, before it. Raises
-    `BadInput` that names the key and the nearest Param, or the setting by which Airflow ignores conf.
+    Airflow itself checks each value against its Param, before it. Raises `BadInput` that names the key and the nearest
+    Param, or the setting by which Airflow ignores conf.
     """
     dag, conf = context["dag"], context["dag_run"].conf or {}
     for name in conf:
@@ -33,6 +33,29 @@ def check_conf(context: Mapping[str, Any]) -> None:
                 f"Airflow ignores {name!r} of conf",
                 where="Airflow's setting [core] dag_run_conf_overrides_params",
                 fix="set it to True, which is its default",
+            )
+
+
+def check_begin(context: Mapping[str, Any]) -> None:
+    """What every task of every DAG begins with: `check_conf` and `check_results`."""
+    check_conf(context)
+    check_results(context)
+
+
+def check_results(context: Mapping[str, Any]) -> None:
+    """Raise `NotReady` if a task before this one left no result: it was set to success by hand instead of being run.
+
+    Airflow then gives None, or an empty list of the results of a mapped task.
+    """
+    task = context["task"]
+    for given in (*task.op_args, *task.op_kwargs.values()):
+        if given is None or (isinstance(given, Sequence) and not isinstance(given, str) and not len(given)):
+            before = " or ".join(sorted(task.upstream_task_ids))
+            raise NotReady(
+                f"there is no result of {before}, which {task.task_id} needs: a task that is set to success by hand"
+                " doesn't run and has none",
+                where="this DAG run",
+                fix=f"clear {before} and all after it: it runs then, and what is done already isn't done twice",
             )
 
 

@@ -10,7 +10,7 @@ from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from evbilling.errors import EvbillingError, TransientError
 from evbilling.platform import SHARD_ROWS
-from evbilling_airflow.context import check_conf
+from evbilling_airflow.context import check_begin
 
 
 class Tag(StrEnum):
@@ -47,7 +47,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=15),
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(hours=2),
-    "pre_execute": check_conf,
+    "pre_execute": check_begin,
 }
 
 # Nothing bills because a DAG was deployed: paused, no catch-up, one run at a time, from a date that never moves.
@@ -112,7 +112,7 @@ MONTH_PARAMS: dict[str, Param] = {
         type="number",
         minimum=0,
         title="Largest change of the connector count (%)",
-        description="Against the month before, where that is known. A larger change stops the run.",
+        description="Against the last month billed, where there is one. A larger change stops the run.",
     ),
     "max_orphan_connectors": Param(
         0,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
-from evbilling.errors import BadInput
+from evbilling.errors import BadInput, NotReady
 from tests.support import airflow_settings
 
 pytestmark = [
@@ -21,6 +21,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
 ]
+
+
+NO_INPUTS = SimpleNamespace(op_args=(), op_kwargs={})
 
 
 def hooks(dag: Any) -> list[Any]:
@@ -32,7 +35,7 @@ def begin(dag: Any, conf: dict[str, Any] | None, params: dict[str, Any] | None =
     """Begin every task as Airflow does, with the Params that it makes of the conf."""
     given = {**{name: None for name in dag.params}, **(conf or {})} if params is None else params
     for hook in hooks(dag):
-        hook({"dag": dag, "dag_run": SimpleNamespace(conf=conf), "params": given})
+        hook({"dag": dag, "dag_run": SimpleNamespace(conf=conf), "params": given, "task": NO_INPUTS})
 
 
 def misspelt(name: str) -> list[str]:
@@ -87,14 +90,46 @@ def runnable() -> dict[str, Any]:
     return dict(DagBag(str(airflow_settings.DAGS)).dags)
 
 
+def inputs(task: Any) -> dict[str, Any]:
+    """What a task is given by the tasks before it, by parameter."""
+    given = dict(task.op_kwargs_expand_input.value if task.is_mapped else task.op_kwargs)
+    return given | dict(enumerate([] if task.is_mapped else task.op_args))
+
+
+@pytest.mark.parametrize("missing", [None, []], ids=["one", "mapped"])
+def test_no_task_begins_without_the_result_of_the_one_before(dag_bag: Any, missing: object) -> None:
+    """Set to success by hand, a task has no result: each task of each DAG that needs one names it and what to do."""
+    found = [(dag, task) for dag in dag_bag.dags.values() for task in dag.tasks if inputs(task)]
+    assert {(dag.dag_id, task.task_id) for dag, task in found} >= {
+        ("connector_statements", "issue_statements"),
+        ("connector_statements", "apply_scope_rules"),
+        ("correct_statements", "correct"),
+        ("account_statements", "close_run"),
+        ("payment_retries", "check"),
+    }
+    for dag, task in found:
+        (hook,) = {task.partial_kwargs["pre_execute"] if task.is_mapped else task._pre_execute_hook}
+        for name in inputs(task):
+            bare = SimpleNamespace(
+                task_id=task.task_id,
+                upstream_task_ids=task.upstream_task_ids,
+                op_args=(missing,) if isinstance(name, int) else (),
+                op_kwargs={} if isinstance(name, int) else {name: missing},
+            )
+            context = {"dag": dag, "dag_run": SimpleNamespace(conf=None), "params": {}, "task": bare}
+            with pytest.raises(NotReady, match=f"no result of .*, which {task.task_id} needs") as refused:
+                hook(context)
+            assert all(before in str(refused.value.fix) for before in task.upstream_task_ids)
+
+
 PAYMENT = {"statement_id": "A-202611-000001", "paid_on": "2026-11-05", "reference": "x", "reason": "r"}
 
 
-def run(dag: Any, conf: dict[str, Any]) -> Any:
-    """A run as `airflow dags test -c` makes it."""
+def run(dag: Any, conf: dict[str, Any], by_hand: str | None = None) -> Any:
+    """A run as `airflow dags test -c` makes it; `by_hand`: the tasks that are set to success instead of being run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return dag.test(run_conf=conf)
+        return dag.test(run_conf=conf, mark_success_pattern=by_hand)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +148,17 @@ def test_a_real_run_ends_at_its_first_task(
     states = {instance.task_id: str(instance.state) for instance in ended.get_task_instances()}
     assert set(states.values()) <= {"failed", "upstream_failed"}
     assert f"did you mean '{nearest}'?" in capsys.readouterr().out
+
+
+def test_a_real_run_with_a_task_set_to_success_by_hand(
+    runnable: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next task fails at once with what to do, and nothing comes after it."""
+    ended = run(runnable["account_statements"], {"period": "2026-11"}, by_hand="assemble|validate")
+    states = {instance.task_id: str(instance.state) for instance in ended.get_task_instances()}
+    assert states["issue_statements"] == "failed"
+    assert set(states.values()) == {"success", "failed", "upstream_failed"}
+    assert "there is no result of validate, which issue_statements needs" in capsys.readouterr().out
 
 
 def test_a_value_that_is_no_param_s_makes_no_run(runnable: dict[str, Any]) -> None:

@@ -261,6 +261,10 @@ WITHHELD: dict[str, tuple[str, str]] = {
         "insert into platform.account_charge select * from platform.account_charge where charge_id = 'c'",
         "delete from platform.account_charge a using platform.account_charge b where a.ctid > b.ctid",
     ),
+    "CHARGE-ID-TOO-LONG": (
+        "update platform.account_charge set charge_id = repeat('c', 256) where charge_id = 'c'",
+        "update platform.account_charge set charge_id = 'c' where charge_id like 'cc%'",
+    ),
     "CHARGE-INCOMPLETE": (
         "update platform.account_charge set occurred_at = null where charge_id = 'c'",
         "update platform.account_charge set occurred_at = '2026-12-10T12:00:00Z' where charge_id = 'c'",

@@ -152,6 +152,20 @@ def test_connectors_under_no_charger_are_refused_and_can_be_allowed(world: World
     assert bill(world.services, max_orphan_connectors=2).issued["statements"] == 2
 
 
+def test_a_month_that_never_ran_is_announced_and_the_guard_compares_with_the_last_one_billed(world: World) -> None:
+    """September was billed, October never ran: November is compared with September, and names October."""
+    bill(world.services, period="2026-09")
+    world.platform.execute("delete from platform.connector where connector_id <= 8")
+    said = world.refusal(SetFault)
+    assert "within the limit of the last month billed, 2026-09" in said
+    assert "-40.0" in said
+    billed = bill(world.services, max_count_change_percent=40)
+    warned = "select warnings::text from billing.run where run_id = %s"
+    assert "2026-10 was never billed" in one(world.admin_url, warned, billed.run_id)
+    bill(world.services, period="2026-12", max_count_change_percent=0)
+    assert "never billed" not in one(world.admin_url, warned, billed.run_id + 1)
+
+
 @pytest.mark.parametrize(("kept", "is_refused"), [(30, False), (29, True)])
 def test_a_count_that_moved_too_far_stops_and_can_be_allowed(world: World, kept: int, is_refused: bool) -> None:
     """From 40 connectors in October, 30 are within 25 %, 29 aren't, unless the limit is set for the run."""
@@ -162,7 +176,7 @@ def test_a_count_that_moved_too_far_stops_and_can_be_allowed(world: World, kept:
         40 - kept,
     )
     if is_refused:
-        assert "within the limit of the month before" in world.refusal(SetFault)
+        assert "within the limit of the last month billed, 2026-10" in world.refusal(SetFault)
         assert bill(world.services, max_count_change_percent=28).issued["outcome"] == "issued"
     else:
         assert bill(world.services).issued["outcome"] == "issued"

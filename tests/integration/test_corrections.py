@@ -83,6 +83,19 @@ def test_a_correction_of_a_correction(world: CorrectedMonth) -> None:
     assert rows(world.url, revisions) == [(1,), (2,)]
 
 
+def test_a_time_zone_that_the_server_lacks_doesnt_block_corrections(world: CorrectedMonth) -> None:
+    """A statement that was issued in a zone of another machine is corrected, dated in UTC; and so are the others."""
+    with psycopg.connect(world.admin_url) as connection:
+        # Issued is immutable: only so can a test have what an earlier release issued.
+        connection.execute("set session_replication_role = replica")
+        connection.execute("update billing.statement set time_zone = 'localtime' where account_id = 'b'")
+    world.platform.execute("delete from platform.connector where connector_id = 2")
+    assert world.correct()["corrections"] == 2
+    today = one(world.admin_url, "select (now() at time zone 'UTC')::date")
+    dated = "select account_id, statement_date from billing.statement where kind = 'correction' order by 1"
+    assert ("b", today) in rows(world.url, dated)
+
+
 def test_a_dry_run_writes_nothing(world: CorrectedMonth, caplog: pytest.LogCaptureFixture) -> None:
     """A dry run says each correction, in the currency, and leaves no trace but its own run."""
     world.platform.execute("delete from platform.connector where charger_id = 'c-1'")

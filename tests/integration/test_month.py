@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha512
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,8 @@ from tests.support.platform_files import as_files
 
 pytestmark = pytest.mark.postgres
 
+# Longer than any key of Postgres, and nothing that it could compress.
+LONG_ID = b64encode(b"".join(sha512(bytes([n])).digest() for n in range(40))).decode()[:2_669]
 MOVED_AT = "2026-11-01T00:00:00Z"
 
 
@@ -89,7 +93,13 @@ class World:
         p.user("fa-admin-inactive", "admin-inactive", active=False)
         p.user("fa-admin-foreign", "plain")
         p.plain_account("zone-unknown", zone="Mars/Olympus")
+        # A name that each machine has for a zone of its own.
+        p.plain_account("zone-of-here", zone="localtime")
         p.plain_account("currency-unknown", currency="EURO")
+        # Ids that no key of the warehouse has room for, even compressed.
+        p.plain_account("too-long", connectors=1)
+        p.station(LONG_ID, "too-long", connectors=2)
+        p.plain_account("not-a-fee", connectors=1)
         p.plain_account("dollars", connectors=2, currency="USD")
         p.plain_account("yen", connectors=2, currency="JPY")
         p.plain_account("dinar", connectors=2, currency="KWD")
@@ -124,7 +134,10 @@ class World:
                     "admin-inactive",
                     "admin-foreign",
                     "zone-unknown",
+                    "zone-of-here",
                     "currency-unknown",
+                    "too-long",
+                    "not-a-fee",
                     "nameless",
                     "empty",
                     "ghost",
@@ -141,6 +154,14 @@ class World:
             terms("all-closed", exclude_closed=True),
             terms("off", charge_connectors=False),
         )
+        # As a direct write could record it once.
+        with psycopg.connect(self.warehouse.admin_url) as connection:
+            connection.execute(
+                """insert into billing.account_setting (account_id, effective_from, charge_connectors,
+                       financial_admin_id, fee_per_connector, exclude_closed, exclude_private, tax_rate, actor)
+                   select account_id, '2021-01', true, financial_admin_id, 'NaN', false, false, tax_rate, actor
+                   from billing.account_setting where account_id = 'not-a-fee'"""
+            )
 
     def bill(self, **options: Any) -> Billed:
         return bill(self.services, **options)
@@ -190,6 +211,9 @@ UNBILLED = {
     ("shared-b", "OVERLAPPING-HISTORY"): (1, "5.95", "EUR"),
     ("twice", "DUPLICATE-CONNECTOR"): (1, "5.95", "EUR"),
     ("yen", "FEE-DECIMALS"): (2, "11", "JPY"),
+    ("not-a-fee", "FEE-INVALID"): (1, "0.00", "EUR"),
+    ("too-long", "CHARGER-ID-TOO-LONG"): (3, "17.85", "EUR"),
+    ("zone-of-here", "TIME-ZONE-UNKNOWN"): (1, "5.95", "EUR"),
     ("zone-unknown", "TIME-ZONE-UNKNOWN"): (1, "5.95", "EUR"),
 }
 EXCLUDED = {
@@ -276,6 +300,8 @@ def test_the_count_is_of_what_is_valid_at_its_very_instant(world: World, tmp_pat
     if form == "database":
         # A charger without an id would be its account's fault, but this one had gone by then.
         world.platform.charger(None, "first", ends=f"{instants['first']}")
+    # A charger in good order of nobody's, whose id is too long for an index.
+    world.platform.station(LONG_ID, "nobody")
     world.platform.save()
     source = as_files(world.platform.url, tmp_path / "files") if form == "files" else world.platform.url
     settle_terms(world.warehouse.writer_url, *map(terms, zones))

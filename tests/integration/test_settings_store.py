@@ -54,6 +54,29 @@ def test_the_real_settings_are_recorded_once(warehouse_db: Any, real_data: Path)
     assert {t.account_id: t for t in in_force(warehouse_db, Period(2020, 10))} == latest
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fee_per_connector": Decimal("NaN")}, "a fee or tax rate is NaN, which is no amount"),
+        ({"fee_per_dc_connector": Decimal("NaN")}, "a fee or tax rate is NaN"),
+        ({"tax_rate": Decimal("NaN")}, "a fee or tax rate is NaN"),
+        ({"account_id": "a" * 256}, "has 256 characters; an id has at most 255"),
+        ({"financial_admin_id": "a" * 2_669}, "has 2,669 characters; an id has at most 255"),
+        ({"fee_per_connector": Decimal("Infinity")}, "a fee or tax rate is out of range"),
+        ({"fee_per_connector": Decimal("1e400")}, "a fee or tax rate is out of range"),
+        ({"fee_per_connector": Decimal(-1)}, "a fee or tax rate is out of range"),
+        ({"tax_rate": Decimal("1.5")}, "a fee or tax rate is out of range"),
+    ],
+)
+def test_what_is_no_amount_or_id_is_refused_at_the_warehouse_s_door(
+    warehouse_db: Any, changes: dict[str, Any], said: str
+) -> None:
+    """Whoever calls, and by whatever way: one clear message that isn't tried again, and nothing is recorded."""
+    with pytest.raises(BadInput, match=said):
+        record_settings(warehouse_db.writer_url, [replace(TERMS, **changes), replace(TERMS, account_id="b")], "ann")
+    assert in_force(warehouse_db, JANUARY) == []
+
+
 def test_the_latest_period_and_then_the_latest_record_count(warehouse_db: Any) -> None:
     url = warehouse_db.writer_url
     later = replace(TERMS, effective_from=Period(2020, 3), fee_per_connector=Decimal(6))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evbilling.period import Period, is_time_zone
+from evbilling.platform import LONGEST_ID
 from evbilling.scope import BILLED_ACCOUNT_COLUMNS, account_faults, billed_accounts, is_among
 
 # The account faults that leave its statement without a recipient, a currency or a month. Faults of its fees or
@@ -31,6 +32,8 @@ AMOUNT_FAULTS: dict[str, str] = {
     "set it back to {shown} in the platform until they are settled",
     "CHARGE-INCOMPLETE": "{hits} charge(s) without an id, a time, an amount or a currency, first {first_id}; fix them "
     "in the platform",
+    "CHARGE-ID-TOO-LONG": "{hits} charge(s) whose charge_id has more than "
+    f"{LONGEST_ID} characters, first {{first_id}}; give them shorter ones in the platform",
     "CHARGE-REPEATED": "{hits} charges that share their charge_id with another, first {first_id}; give each charge an "
     "id of its own in the platform",
     "CHARGE-CURRENCY": "{hits} charge(s) in another currency than the account's {currency}, first {first_id} "

@@ -126,8 +126,10 @@ def run_set(args: argparse.Namespace) -> int | None:
     return None
 
 
-def _optional(text: str) -> str | None:
-    return text or None
+def _admin(text: str) -> str | None:
+    from evbilling.settings.fields import parse_id
+
+    return parse_id(text) or None
 
 
 def _dc_fee(text: str) -> Decimal | None:
@@ -140,7 +142,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
     from evbilling.settings.fields import parse_fee, parse_tax_rate
 
     texts: dict[str, tuple[str, Callable[[str], object]]] = {
-        "--admin": ("financial_admin_id", _optional),
+        "--admin": ("financial_admin_id", _admin),
         "--fee": ("fee_per_connector", parse_fee),
         "--dc-fee": ("fee_per_dc_connector", _dc_fee),
         "--tax-rate": ("tax_rate", parse_tax_rate),

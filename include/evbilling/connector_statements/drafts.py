@@ -148,7 +148,8 @@ def _nothing(frame: pd.DataFrame) -> pd.DataFrame:
 def _expected_amount(row: Mapping[Hashable, Any]) -> str:
     """Total with tax as a decimal text in major units; with four decimals where the currency is unknown."""
     unit = int(row["minor_unit"])
-    net = int(row["ac_count"]) * int(row["fee_e4"]) + int(row["dc_count"]) * int(row["dc_fee_e4"])
+    fee, dc_fee = (max(0, int(row[name])) for name in ("fee_e4", "dc_fee_e4"))
+    net = int(row["ac_count"]) * fee + int(row["dc_count"]) * dc_fee
     total = net * (1_000_000 + int(row["tax_rate_e6"]))
     decimals = unit if unit >= 0 else 4
     return str(from_minor(round_half_up(total, 10 ** (10 - decimals)), decimals))

@@ -58,7 +58,7 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         runs.name_source(connection, run_id, source.label)
         terms = _terms(connection, request.period)
         snapshot = runs.latest_settled_run(connection, period)
-        month_before = runs.latest_settled_run(connection, str(request.period.shifted(-1)))
+        last_billed = runs.last_settled_before(connection, period)
     accounts, window, survey, shared = _survey(source, terms, request.period)
     _require_counted(request.period, accounts, window, now)
     facts = {
@@ -68,7 +68,9 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         "shared_customers": len(shared),
         "first_count": window.first.isoformat(),
         "last_count": window.last.isoformat(),
-        "previous_extracted": month_before.facts.get("extracted") if month_before else None,
+        "previous_period": last_billed.period if last_billed else None,
+        "previous_extracted": last_billed.facts.get("extracted") if last_billed else None,
+        "missed_months": _missed(last_billed.period if last_billed else None, request.period),
         "max_count_change_percent": request.max_count_change_percent,
         "max_orphan_connectors": request.max_orphan_connectors,
     }
@@ -98,6 +100,14 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         shards,
     )
     return shards
+
+
+def _missed(last_billed: str | None, period: Period) -> str | None:
+    """The months between the last one billed and this one, in words; None if there is none."""
+    first, last = Period.parse(last_billed).shifted(1) if last_billed else period, period.shifted(-1)
+    if first > last:
+        return None
+    return f"{first} was never billed" if first == last else f"{first} to {last} were never billed"
 
 
 def _terms(connection: psycopg.Connection[Any], period: Period) -> pd.DataFrame:

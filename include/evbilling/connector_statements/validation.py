@@ -50,7 +50,7 @@ def _validate(services: Services, run: runs.Run) -> run_steps.Validated:
         *validator.validate(_accounts_frame(drafts, staged), suites.accounts_suite()),
         *validator.validate(
             _period_frame(run, drafts, sum(shard.orphans for shard in shards)),
-            suites.period_suite(),
+            suites.period_suite(run.facts.get("previous_period")),
             change_limit=float(run.facts["max_count_change_percent"]),
             lower_change_limit=-float(run.facts["max_count_change_percent"]),
             orphan_limit=int(run.facts["max_orphan_connectors"]),
@@ -96,5 +96,6 @@ def _period_frame(run: runs.Run, drafts: Drafts, orphans: int) -> pd.DataFrame:
         "homeless_chargers": [int(run.facts["homeless_chargers"])],
         # A run that was opened by an earlier release has no such fact.
         "shared_customers": [int(run.facts.get("shared_customers", 0))],
+        "missed_months": [run.facts.get("missed_months")],
         "change_percent": [round(100 * (extracted - previous) / previous, 2) if previous else None],
-    }).astype({"change_percent": float})
+    }).astype({"change_percent": float, "missed_months": object})

@@ -112,8 +112,12 @@ def accounts_suite() -> ExpectationSuite:
     )
 
 
-def period_suite() -> ExpectationSuite:
-    """For the period as a whole: one row. Parameters: change_limit, lower_change_limit (percent), orphan_limit."""
+def period_suite(last_billed: str | None) -> ExpectationSuite:
+    """For the period as a whole: one row. `last_billed` is the period that its count is compared with.
+
+    Parameters: change_limit, lower_change_limit (percent), orphan_limit.
+    """
+    compared = f"the last month billed, {last_billed}" if last_billed else "the last month billed (there is none yet)"
     return ExpectationSuite(
         "period",
         expectations=[
@@ -129,6 +133,7 @@ def period_suite() -> ExpectationSuite:
                 max_value=0,
                 **_warning("No customer of the gateway pays for several accounts"),
             ),
+            _empty("missed_months", "warning", f"Every month since {last_billed or 'the last one billed'} was billed"),
             _between(
                 "orphans",
                 "No more connectors under no known charger than the limit",
@@ -136,7 +141,7 @@ def period_suite() -> ExpectationSuite:
             ),
             _between(
                 "change_percent",
-                "The connector count is within the limit of the month before, where that is known",
+                f"The connector count is within the limit of {compared}",
                 min_value={"$PARAMETER": "lower_change_limit"},
                 max_value={"$PARAMETER": "change_limit"},
             ),

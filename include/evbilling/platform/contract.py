@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# Characters of an id: two of them, of four bytes each, still fit into a key of Postgres.
+LONGEST_ID = 255
+
 ColumnType = Literal["text", "boolean", "integer", "timestamp", "amount"]
 
 

@@ -74,10 +74,19 @@ ACCOUNT_FAULTS: tuple[AccountFault, ...] = (
         lambda a: a["is_known"] & (a["minor_unit"] < 0),
     ),
     AccountFault(
+        "FEE-INVALID",
+        "the fee recorded is no amount; set one in the account's billing settings",
+        lambda a: (a["fee_e4"] < 0) | (a["dc_fee_e4"] < 0),
+    ),
+    AccountFault(
         "FEE-DECIMALS",
         "a fee of {fee} / {dc_fee} (DC) has more decimals than {currency} has ({minor_unit}); "
         "set one that can be paid exactly",
-        lambda a: (a["minor_unit"] >= 0) & (_remainder(a, "fee_e4") | _remainder(a, "dc_fee_e4")),
+        lambda a: (
+            (a["minor_unit"] >= 0)
+            & (a[["fee_e4", "dc_fee_e4"]].min(axis=1) >= 0)
+            & (_remainder(a, "fee_e4") | _remainder(a, "dc_fee_e4"))
+        ),
     ),
     AccountFault(
         "ADMIN-MISSING",
@@ -153,7 +162,7 @@ def billed_accounts(
     frame["count_instant"] = pd.to_datetime(frame["time_zone"].fillna("UTC").map(instants), utc=True)
 
     for name in ("fee", "dc_fee"):
-        exact = (frame["minor_unit"] >= 0) & ~_remainder(frame, f"{name}_e4")
+        exact = (frame["minor_unit"] >= 0) & (frame[f"{name}_e4"] >= 0) & ~_remainder(frame, f"{name}_e4")
         scaled = frame[f"{name}_e4"] * 10 ** frame["minor_unit"].clip(lower=0) // 10_000
         frame[f"{name}_minor"] = scaled.where(exact, 0).astype(np.int64)
     frame["is_free"] = (frame["fee_e4"] == 0) & (frame["dc_fee_e4"] == 0)

@@ -1,10 +1,11 @@
 """Faults of connectors that make their account's count unreliable: that account is quarantined, the others are billed.
 
-Each sees the same frame as the rules, with column `conflict` (null, `duplicate`, `overlap`).
+Each sees the same frame as the rules, with the columns `conflict` (null, `duplicate`, `overlap`) and `is_long_id`.
 """
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from evbilling.platform import CONNECTOR_STATUSES, POWER_TYPES, SCOPE_STATUSES
+from evbilling.platform import CONNECTOR_STATUSES, LONGEST_ID, POWER_TYPES, SCOPE_STATUSES
 from evbilling.scope.rules import Predicate
 
 
@@ -28,6 +29,13 @@ class Fault:
 
 
 FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "CHARGER-ID-TOO-LONG",
+        f"a charger_id of more than {LONGEST_ID} characters",
+        "give the charger a shorter id in the platform",
+        "charger_id",
+        operator.itemgetter("is_long_id"),
+    ),
     Fault(
         "CONNECTOR-ID-INVALID",
         "no valid connector_id",
@@ -86,13 +94,13 @@ def find_faults(connectors: pd.DataFrame, charger_ids: pa.ChunkedArray) -> pd.Da
         hits = connectors.iloc[rows].assign(charger_id=charger_ids.take(rows).cast("string").to_pylist())
         for account_id, group in hits.groupby("account_id", observed=True):
             first = _first(group, fault.column)
-            shown = "" if fault.column == "conflict" else f" ({_shown(first[fault.column])})"
+            shown = "" if fault.column in {"conflict", "charger_id"} else f" ({_shown(first[fault.column])})"
             found.append({
                 "account_id": account_id,
                 "reason_id": fault.reason_id,
                 "connectors": len(group),
                 "detail": f"{len(group)} connector{'s' if len(group) > 1 else ''} with {fault.what}{shown}, "
-                f"first {first['charger_id']}/{first['connector_id']}; {fault.fix}",
+                f"first {_shortened(first['charger_id'])}/{first['connector_id']}; {fault.fix}",
             })
     return pd.DataFrame(found, columns=["account_id", "reason_id", "connectors", "detail"])
 
@@ -104,6 +112,11 @@ def _first(connectors: pd.DataFrame, column: str) -> pd.Series[Any]:
     order = pd.DataFrame({"connector_id": rows["connector_id"], "shown": rows[column].astype(object).astype(str)})
     first: pd.Series[Any] = rows.loc[order.sort_values(["connector_id", "shown"]).index[0]]
     return first
+
+
+def _shortened(charger_id: object) -> str:
+    text = str(charger_id)
+    return text if len(text) <= LONGEST_ID else f"{text[:40]}…"
 
 
 def _shown(value: object) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from evbilling.platform import LONGEST_ID
 from evbilling.platform.inventory import column_codes, column_values, connector_keys, is_repeated
 from evbilling.scope.connector_faults import find_faults
 from evbilling.scope.rules import BILLED_ELSEWHERE, RULES
@@ -43,6 +46,7 @@ def decide(inventory: pa.Table, accounts: pd.DataFrame) -> Decided:
     if terms["fee_minor"].isna().any() or (account < 0).any():
         raise ValueError("the inventory has connectors of accounts that are not billed in this run")
     frame = inventory.select(_COLUMNS).to_pandas().assign(**{n: terms[n].to_numpy(bool).take(account) for n in _TERMS})
+    frame["is_long_id"] = _has_long_id(inventory)
     decision = _once_only(inventory, _first_rule(frame), terms)
     faults = find_faults(frame, inventory.column("charger_id"))
     summary = pd.concat([_counted(frame, decision), _fault_items(faults)], ignore_index=True)
@@ -66,6 +70,14 @@ def _decisions(
     return kept.append_column("rule_id", pa.DictionaryArray.from_arrays(rule, pa.array(EXCLUDED_BY))).append_column(
         "unit_price_minor", pa.array(price, mask=decision != BILLED)
     )
+
+
+def _has_long_id(inventory: pa.Table) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """True for each connector whose charger's id is longer than an id may be."""
+    is_long = pc.greater(pc.utf8_length(column_values(inventory, "charger_id")), LONGEST_ID)
+    # One more for a connector without a charger.
+    flags: np.ndarray[Any, np.dtype[np.bool_]] = np.append(is_long.to_numpy(zero_copy_only=False), False)
+    return flags.take(column_codes(inventory, "charger_id"))
 
 
 def _is(table: pa.Table, column: str, word: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

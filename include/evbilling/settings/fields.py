@@ -7,6 +7,7 @@ from decimal import Decimal
 from evbilling.errors import BadInput
 from evbilling.money import decimals, parse_decimal
 from evbilling.period import Period
+from evbilling.platform import LONGEST_ID
 from evbilling.typed_text import fault_in
 
 # No currency has more; whether a fee fits its account's currency is checked when the month is billed.
@@ -16,9 +17,16 @@ TAX_DECIMALS = 6
 
 
 def parse_account_id(text: str) -> str:
-    """The account's id as given; raises `BadInput` if it is empty or blank."""
+    """The account's id as given; raises `BadInput` if it is empty, blank or too long."""
     if not text.strip():
         raise BadInput("is empty, but is required")
+    return parse_id(text)
+
+
+def parse_id(text: str) -> str:
+    """An id as given; raises `BadInput` if it is longer than any id may be."""
+    if len(text) > LONGEST_ID:
+        raise BadInput(f"has {len(text):,} characters; an id has at most {LONGEST_ID}")
     return text
 
 

@@ -19,7 +19,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "effective_from": fields.parse_effective_from,
     "charge_connectors": fields.parse_flag,
     # An account without an admin can be set up; billing quarantines it.
-    "financial_admin_id": lambda text: text or None,
+    "financial_admin_id": lambda text: fields.parse_id(text) or None,
     "fee_per_connector": fields.parse_fee,
     "fee_per_dc_connector": lambda text: fields.parse_fee(text) if text else None,
     "exclude_closed": fields.parse_flag,
@@ -86,7 +86,9 @@ def _rows(lines: Iterable[str], file: str, problems: Problems) -> Iterator[tuple
         try:
             row = next(reader, None)
         except csv.Error as error:
-            problems.add(Problem(file, f"has a broken quote: {error}", f"line {ends_before + 1}"))
+            is_long = "field larger" in str(error)
+            reason = "has a field of more than 131,072 characters" if is_long else f"has a broken quote: {error}"
+            problems.add(Problem(file, reason, f"line {ends_before + 1}"))
             return
         if row is None:
             return

@@ -127,7 +127,7 @@ def _fee(form: TypedSetting, text: str, currency: str | None) -> Decimal:
 def _admin(form: TypedSetting, account_id: str, admin: AppUser | None, why_not: str | None) -> str | None:
     chosen = form.financial_admin_id
     if not form.charge_connectors:
-        return chosen or None
+        return fields.parse_id(chosen) or None
     if not chosen:
         raise BadInput("choose who is charged and gets the statements")
     if why_not and admin is None:

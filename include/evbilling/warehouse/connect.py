@@ -126,6 +126,8 @@ def explained(error: psycopg.Error, where: str) -> Exception:
             where=where,
             fix="look for a long transaction in pg_stat_activity, end it with pg_terminate_backend, and try again",
         )
+    if isinstance(error, errors.ProgramLimitExceeded):
+        return BadInput(f"a value is too long: {message}", where=where, fix="shorten it where it comes from")
     if isinstance(error, _MAY_COME_BACK):
         return TransientError(message, where=where, fix="try again; if it stays, look at the server's log")
     return error

@@ -116,6 +116,12 @@ def latest_settled_run(
     return None if run_id is None else get_run(connection, run_id)
 
 
+def last_settled_before(connection: psycopg.Connection[Any], period: str) -> Run | None:
+    """The newest run of the last period before `period` whose connectors were billed; None without one."""
+    last = fetch_value(connection, "warehouse/latest_settled_period", period=period, dag_id=CONNECTOR_STATEMENTS)
+    return None if last is None else latest_settled_run(connection, last)
+
+
 def mark_failed(connection: psycopg.Connection[Any], run_id: int, failure: str) -> None:
     """Record why an open run stopped; a settled run stays as it is."""
     connection.execute("select billing.fail_run(%s, %s)", (run_id, failure))

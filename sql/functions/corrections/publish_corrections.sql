@@ -28,7 +28,7 @@ begin
         code_version)
     select 'C-' || replace(v_period, '-', '') || '-' || lpad(n::text, greatest(6, length(n::text)), '0'), 'correction',
            v_period, s.account_id, e.corrections + 1, n, p_run_id, s.account_name, s.financial_admin_id, s.time_zone,
-           (now() at time zone s.time_zone)::date, s.currency, s.minor_unit, s.tax_rate, due.net_minor, due.tax_minor,
+           billing.day_in(s.time_zone), s.currency, s.minor_unit, s.tax_rate, due.net_minor, due.tax_minor,
            due.total_minor, s.statement_id, v_version
     from (select d.*, v_last + row_number() over (order by d.statement_id) as n
           from billing.corrections_due(p_run_id, p_held) d where not d.is_waiting) due

@@ -10,9 +10,26 @@ returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_added integer;
+    v_id text;
 begin
     if coalesce(trim(p_actor), '') = '' or coalesce(trim(p_reason), '') = '' then
         raise exception 'a setting is recorded with who and why' using errcode = 'EV004';
+    end if;
+    select id into v_id from unnest(p_account_ids || p_financial_admin_ids) id where length(id) > 255 limit 1;
+    if found then
+        raise exception 'the id % … has % characters; an id has at most 255', left(v_id, 40),
+            to_char(length(v_id), 'FM999,999,999')
+            using errcode = 'EV004', hint = 'give the id that the platform has';
+    end if;
+    -- A column of numeric takes NaN, which is greater than any limit.
+    if 'NaN' = any (p_fees || p_dc_fees || p_tax_rates) then
+        raise exception 'a fee or tax rate is NaN, which is no amount'
+            using errcode = 'EV004', hint = 'write it in plain digits, for example 4.50';
+    end if;
+    if exists (select from unnest(p_fees || p_dc_fees) fee where not (fee between 0 and 1000000))
+       or exists (select from unnest(p_tax_rates) rate where not (rate >= 0 and rate < 1)) then
+        raise exception 'a fee or tax rate is out of range'
+            using errcode = 'EV004', hint = 'a fee is 0 to 1,000,000, a tax rate a fraction below 1';
     end if;
     perform billing.take_lock('settings');
     with given as (

@@ -73,6 +73,8 @@ def test_an_account_in_good_order_has_no_fault_and_its_terms_in_minor_units() ->
         ("TIME-ZONE-UNKNOWN", "time zone (none) is", {"accounts": [ACCOUNT | {"time_zone": None}]}),
         ("CURRENCY-UNKNOWN", "'EURO'", {"accounts": [ACCOUNT | {"currency": "EURO"}]}),
         ("CURRENCY-UNKNOWN", "currency (none) is", {"accounts": [ACCOUNT | {"currency": None}]}),
+        ("FEE-INVALID", "no amount", {"fee_e4": -1}),
+        ("FEE-INVALID", "no amount", {"dc_fee_e4": -1}),
         ("FEE-DECIMALS", "4.125 / 9", {"fee_e4": 41_250}),
         ("FEE-DECIMALS", "JPY has (0)", {"accounts": [ACCOUNT | {"currency": "JPY"}]}),
         ("FEE-DECIMALS", "4.5 / 4.125", {"dc_fee_e4": 41_250}),
