@@ -40,6 +40,21 @@ CHARGE = Charge(
 )
 
 
+# Every way to ask, with a customer in it.
+READINGS: tuple[Callable[[StripeGateway], object], ...] = (
+    lambda gateway: gateway.check(),
+    lambda gateway: gateway.check([CHARGE.customer]),
+    lambda gateway: list(gateway.list_payments(LONG_AGO)),
+    lambda gateway: list(gateway.list_payments(LONG_AGO, customer=CHARGE.customer)),
+    lambda gateway: list(gateway.list_returned(LONG_AGO)),
+)
+
+
+def require_no_customer(error: BaseException) -> None:
+    """Whoever may read a task's log reads an error with all its causes: none of them names a customer."""
+    assert CHARGE.customer not in "".join(traceback.format_exception(error, chain=True))
+
+
 class Turns:
     """Counts the turns that were waited for."""
 
@@ -257,10 +272,11 @@ def test_too_many_requests_for_long_are_unknown(sandbox: Sandbox, turns: Turns) 
 @pytest.mark.parametrize("fault", ["timeout_before", "drop_before", "error_500_before", "nonsense"])
 def test_a_fault_while_reading_is_transient(sandbox: Sandbox, gateway: StripeGateway, fault: str) -> None:
     sandbox.set_faults(FaultPlan(rates={fault: 1.0}, hold_seconds=0.4, on=READS))
-    for read in (gateway.check, lambda: payments(gateway)):
+    for read in READINGS:
         with pytest.raises(TransientError, match="no usable answer") as caught:
-            read()
+            read(gateway)
         assert sandbox.url in str(caught.value)
+        require_no_customer(caught.value)
 
 
 def test_what_waiting_for_a_turn_raises_passes_through(sandbox: Sandbox) -> None:
@@ -317,8 +333,10 @@ def test_nothing_listening() -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with connected(url) as gateway:
-            with pytest.raises(TransientError, match=f"{url} gives no usable answer: no answer"):
-                gateway.check()
+            for read in READINGS:
+                with pytest.raises(TransientError, match=f"{url} gives no usable answer: no answer") as caught:
+                    read(gateway)
+                require_no_customer(caught.value)
             assert gateway.charge(CHARGE).outcome is Outcome.UNKNOWN
 
 

@@ -95,6 +95,7 @@ class Stack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            umask=0o077,  # as the stack's own processes: what it writes is for nobody else
         )
 
     def unpause(self, dag_id: str) -> None:

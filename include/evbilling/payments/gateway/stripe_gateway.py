@@ -130,7 +130,8 @@ class StripeGateway:
     """Stripe, or a server with the same API, as our `Gateway`. Safe across threads; `close` it, or use it in a `with`.
 
     `wait_turn` is called before each HTTP request and returns when it may be sent; what it raises passes through.
-    Raises `BadInput` for a key or address that can't be one.
+    Raises `BadInput` for a key or address that can't be one. No error names a customer, nor has a cause that does: the
+    library's own have the whole address of the request, and whoever may read a task's log would read it there.
     """
 
     def __init__(
@@ -307,7 +308,7 @@ class StripeGateway:
             page = self._send(lambda: objects.list(params), may_be_forbidden=True)
         except stripe.StripeError as error:
             if error.http_status not in _NOT_LISTED:
-                raise self._no_answer(error) from error
+                raise self._no_answer(error) from None
             log.warning("%s can't be listed at the gateway: %s", type(objects).__name__, in_words(error))
             return [], False
         return self._checked_page(page)
@@ -320,7 +321,7 @@ class StripeGateway:
             details = details_of(error)
             if code_of(details) == "resource_missing" and details.get("param") == "customer":
                 return [], False
-            raise self._refused(error) from error
+            raise self._refused(error) from None
         return self._checked_page(page)
 
     def _checked_page(self, page: Json) -> tuple[list[Json], bool]:
@@ -339,7 +340,7 @@ class StripeGateway:
         except (stripe.InvalidRequestError, stripe.PermissionError):
             raise
         except stripe.StripeError as error:
-            raise self._no_answer(error) from error
+            raise self._no_answer(error) from None
 
     def _send(self, call: Callable[[], stripe.StripeObject], *, may_be_forbidden: bool = False) -> Json:
         """Send a request, again while it is refused for the rate; raises `BadInput` or a `stripe.StripeError`."""
