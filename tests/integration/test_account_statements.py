@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from evbilling.account_statements import issue_statements as issue_account_state
 from evbilling.errors import BadInput, NotReady, SetFault, StaleTry, TransientError
 from evbilling.period import Period
 from evbilling.platform.postgres import PostgresSource
+from evbilling.read_models.statement import Item, show_statement
 from evbilling.services import Services
 from tests.support.books import Books
 from tests.support.month import (
@@ -38,6 +39,13 @@ FEE = Decimal("5.95")  # one connector at 5.00 and 19 % tax
 @pytest.fixture
 def books(platform_db: str, warehouse_db: Any, tmp_path: Path) -> Books:
     return Books(platform_db, warehouse_db, tmp_path)
+
+
+def shown(books: Books, account: str, period: str) -> dict[str, Item]:
+    """The items of an account statement as its page and document have them, by id."""
+    with books.services.warehouse() as connection:
+        items = show_statement(connection, books.statement(account, period)).items
+    return {item.item_id: item for item in items}
 
 
 def test_three_months_roll_forward(books: Books) -> None:
@@ -87,6 +95,10 @@ def test_three_months_roll_forward(books: Books) -> None:
     books.month(JAN)
     assert books.items("a", JAN)["paid_outside", "settled/on-time/2000"] == (Decimal("-7.50"), 0)
     assert books.items("a", JAN)["correction", correction] == (-2, 0)
+    listed = shown(books, "a", JAN)
+    assert (listed[correction].event, listed[correction].concerns) == ("correction", november)
+    settled = listed["settled/on-time/2000"]
+    assert (settled.event, settled.reference) == ("settled", shown(books, "a", NOV)["on-time"].description)
     assert books.closing(JAN) == {"a": 2 * FEE + 4, "b": 3 * FEE - Decimal("1.95")}
     assert one(
         books.warehouse.finance_url, "select bool_and(is_ok) from finance.tie_out where check_id like 'account-%'"
@@ -125,6 +137,13 @@ def test_an_undone_payment_is_listed_as_it_becomes_known(books: Books) -> None:
     query = "select description from finance.account_statement_items where item_id = %s"
     assert one(books.warehouse.finance_url, query, f"{paid}-undone") == (
         f"Undone, booked by mistake: payment of {first} on 2026-11-20, transfer"
+    )
+    undone = shown(books, "a", JAN)[f"{paid}-undone"]
+    assert (undone.event, undone.concerns, undone.paid_on, undone.reference) == (
+        "undo",
+        first,
+        date(2026, 11, 20),
+        "transfer",
     )
     # Stated twice it would be given back twice.
     assert books.state(JAN)["outcome"] == "unchanged"

@@ -26,6 +26,7 @@ from evbilling.payments.actions import (
 )
 from evbilling.payments.reconciliation import Break, compare
 from evbilling.payments.retries.runs import due_retries, open_retries
+from evbilling.read_models.statement import show_statement
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.books import Books
 from tests.support.month import NOW, one, rows
@@ -418,6 +419,11 @@ def test_a_refund_is_listed_as_it_becomes_known(books: Books, debt: Debt) -> Non
     if debt is Debt.CREDITED:
         expected["payment", f"{payment}-credited-1"] = (-due, 0)
     assert listed == expected
+    with books.services.warehouse() as connection:
+        shown = show_statement(connection, books.statement("a", "2026-11")).items
+    said = {item.item_id: (item.event, item.concerns) for item in shown if item.kind == "payment"}
+    events = {f"{payment}-refunded-1": "refund", f"{payment}-credited-1": "credit"}
+    assert said == {key[1]: (events[key[1]], statement) for key in expected}
     assert books.closing("2026-11") == {"a": due * (1 if debt is Debt.CREDITED else 2)}
     assert one(books.warehouse.finance_url, "select count(*) from finance.tie_out where not is_ok") == 0
     books.month("2026-12")

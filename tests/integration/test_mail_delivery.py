@@ -364,6 +364,43 @@ def test_a_statement_that_cant_be_written_stops_nobody(
     assert "can't be written" in world.one("select last_error from billing.mail where state = 'failed'")
 
 
+def test_a_document_without_a_font_waits_and_goes_once_there_is_one(
+    world: PaymentWorld,
+    office: PostOffice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """No box is mailed: the message waits with the reason, however often; the others go; with a font it is sent."""
+    with psycopg.connect(world.admin_url) as connection:
+        connection.execute("alter table billing.statement disable trigger all")
+        connection.execute(
+            "update billing.statement set account_name = '高速充電' where statement_id = %s", (world.ids[1],)
+        )
+        connection.execute("alter table billing.statement enable trigger all")
+    monkeypatch.setenv("EVBILLING_FONTS", str(tmp_path))
+    assert send(world, office) == NOBODY | {"sent": 2, "later": 1, "waiting": 1}
+    says = "no font has 充 速 電 高 (CJK); install fonts-noto-cjk (Debian, Ubuntu) where documents are made"
+    for _ in range(outbox.MAX_TRIES + 1):
+        ((state, reason, tries, wait),) = world.rows(
+            "select state, reason, tries, extract(epoch from due_at - now()) from finance.mail where state <> 'sent'"
+        )
+        assert (state, tries) == ("pending", 0)
+        assert says in reason
+        assert 1800 < wait < 3600, "the next hourly delivery looks again"
+        assert f"1 messages wait, with no try counted: {says}" in caplog.text
+        caplog.clear()
+        hurry(world)
+        assert send(world, office) == NOBODY | {"later": 1, "waiting": 1}
+    assert send(world, office) == NOBODY | {"waiting": 1}
+    monkeypatch.delenv("EVBILLING_FONTS")
+    hurry(world)
+    assert send(world, office) == NOBODY | {"sent": 1}
+    ((name, pdf),) = attachments(office.kept[-1][1])
+    assert name == f"{world.ids[1]}.pdf"
+    assert b"pdfaid" in pdf
+
+
 def test_declined_charges_are_told_once_for_each_reason(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """One notice a statement, reason and card, written with the decline; a retry that fails alike tells nothing new."""
     with payment_world(postgres, tmp_path, 4, methods=(VISA, SOFT, HARD, None)) as world, post_office() as office:

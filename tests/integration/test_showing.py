@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from evbilling.documents import statement_pdf
 from evbilling.errors import NotReady
 from evbilling.payments.actions import MarkRequest, UndoRequest, mark_statements, reverse_payment
 from evbilling.read_models.statement import lines
@@ -23,6 +24,7 @@ from tests.support.books import Books
 from tests.support.corrections import CorrectedMonth
 from tests.support.month import PERIOD, Platform, bill, settle_terms, terms
 from tests.support.payments import ASKS_CUSTOMER, SOFT, VISA, payment_world
+from tests.support.pdf import words
 
 pytestmark = pytest.mark.postgres
 
@@ -186,6 +188,8 @@ def test_a_correction_and_what_it_corrects(world: CorrectedMonth) -> None:
     assert (line.charger_id, line.connector_id, line.before, line.after) == ("a-1", 3, Decimal("5.00"), None)
     assert (line.difference, line.why) == (Decimal("-5.00"), "The connector is planned or removed")
     assert (view.corrected_count, view.reason) == (1, "reported late")
+    for document in (view, original):
+        assert "reported late" not in words(statement_pdf(document)), "the reason is finance's"
     assert view.run.dag_id == "correct_statements"
 
 
@@ -215,6 +219,13 @@ def test_an_account_statement_lists_items_by_kind(books: Books) -> None:
         ("charge", "c1"),
     ]
     assert [str(i.settled) for i in view.items if i.kind == "charge"] == ["4.00", "0.00"]
+    assert [(i.event, i.concerns) for i in view.items] == [
+        ("opening_balance", None),
+        ("connector_statement", None),
+        ("charge", None),
+        ("charge", None),
+        ("payment", statement),
+    ]
     assert (view.item_count, len(show(books.services, view.header.statement_id, items=2).items)) == (5, 2)
     assert [e.action for e in view.audit] == ["issue_account_statements"]
 

@@ -16,13 +16,6 @@ from typing import NoReturn
 import pytest
 
 _PATIENCE = 60.0
-_FONT_FOLDERS = (
-    "/usr/share/fonts",
-    "/usr/local/share/fonts",
-    "~/.local/share/fonts",
-    "/Library/Fonts",
-    "~/Library/Fonts",
-)
 
 
 def program(name: str, how_to_get: str) -> str:
@@ -30,14 +23,6 @@ def program(name: str, how_to_get: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     return found or do_without(f"{name} isn't installed: {how_to_get}")
-
-
-def font(file_name: str, how_to_get: str) -> Path:
-    """The file of an installed font, by a pattern such as `NotoSansCJK-Regular.*`; without it as without a program."""
-    for folder in _FONT_FOLDERS:
-        for found in sorted(Path(folder).expanduser().rglob(file_name)):
-            return found
-    return do_without(f"no font {file_name} is installed: {how_to_get}")
 
 
 def do_without(reason: str) -> NoReturn:

@@ -16,6 +16,7 @@ from evbilling.read_models.statement.view import (
     AuditEvent,
     ChargerLines,
     CorrectedConnector,
+    Correction,
     ExcludedByRule,
     Header,
     Item,
@@ -119,10 +120,16 @@ def account_view(
         ("payment", "pi_3abc", "Payment of A-202611-000042", -5355, 0, 0),
     ]
     items = tuple(
-        Item(kind, id_, ISSUED, says, *(from_minor(n, unit) for n in (net, tax, net + tax, settled)))
+        Item(kind, id_, ISSUED, says, *(from_minor(n, unit) for n in (net, tax, net + tax, settled)), kind)
         for kind, id_, says, net, tax, settled in rows
     )
+    items = tuple(replace(item, concerns="A-202611-000042") if item.kind == "payment" else item for item in items)
+    return replace(_account_statement(items, currency), **changes)
+
+
+def _account_statement(items: tuple[Item, ...], currency: str) -> StatementView:
     totals = []
+    unit = minor_unit(currency) or 0
     for kind in dict.fromkeys(item.kind for item in items):
         of_kind = [item for item in items if item.kind == kind]
         sums = [sum((getattr(i, f) for i in of_kind), Decimal(0)) for f in ("net", "tax", "total", "settled")]
@@ -130,7 +137,7 @@ def account_view(
     closing = sum(int(t.moves.scaleb(unit)) for t in totals)
     header = _header("S-202611-000007", ACCOUNT, "Account Statement", currency, unit, closing, 0, tax_rate=Decimal(0))
     header = replace(header, statement_date=date(2026, 11, 30))
-    return replace(_empty(header), **({"items": items, "item_totals": tuple(totals)} | changes))
+    return replace(_empty(header), items=items, item_totals=tuple(totals))
 
 
 def correction_view(*, net_minor: int = -500, charger_id: str = "CH-00001", **changes: Any) -> StatementView:
@@ -150,6 +157,107 @@ def correction_view(*, net_minor: int = -500, charger_id: str = "CH-00001", **ch
         audit=(AuditEvent(ISSUED, "ann", "issue_correction", "was out of order"),),
     )
     return replace(view, **changes)
+
+
+# What finance writes for itself. No customer may read it.
+INTERNAL = "internal-7f3a"
+
+
+def every_document() -> dict[str, StatementView]:
+    """Statements that have, together, every sentence and every row that a document can have."""
+    day, amount = date(2026, 11, 5), Decimal("5.00")
+    outside = Payment("outside", "paid-outside-1", day, amount, INTERNAL, ISSUED, "SEPA 4711")
+    returned = replace(outside, paid_by="gateway", payment_id="pi_1-refunded-1", amount=-amount, reference="refund")
+    paid, failed, correction = paid_view(), failed_view(), correction_view()
+    rules = (
+        "STATION-ITSELF",
+        "NOT-IN-SERVICE",
+        "SCOPE-CLOSED",
+        "SCOPE-PRIVATE",
+        "FEE-ZERO",
+        "BILLED-ELSEWHERE",
+        "GONE",
+    )
+    note = Correction("C-202611-000001", day, -amount, -amount, -amount * 2, INTERNAL, 3, ())
+    (line,) = correction.corrected
+    audit = (AuditEvent(ISSUED, "ann", "issue_correction", INTERNAL),)
+    documents = {
+        "issued": connector_view(),
+        "paid": replace(
+            paid,
+            corrections=(note,),
+            excluded=tuple(ExcludedByRule(rule, INTERNAL, 3) for rule in (*rules, "GONE")),
+            payments=(
+                *paid.payments,
+                outside,
+                replace(outside, amount=-amount, reverses_payment_id="paid-outside-1"),
+                replace(returned, reverses_payment_id="pi_1"),
+            ),
+        ),
+        "failed": replace(
+            failed,
+            attempts=(replace(failed.attempts[0], decline_code=INTERNAL),),
+            plan=RetryPlan(None, "UNACCOUNTED-PAYMENT", INTERNAL),
+        ),
+        "under way": replace(failed, attempts=(replace(failed.attempts[0], outcome="unknown"),)),
+        "refused by the gateway": replace(failed, attempts=(replace(failed.attempts[0], outcome="refused"),)),
+        "one connector": connector_view(chargers=1, charger_count=1),
+        "many chargers": replace(connector_view(), charger_count=2_000),
+        "countless chargers": replace(connector_view(), charger_count=20_000),
+        "archived": connector_view(is_archived=True),
+        "account": _account_statement(_every_item(), "EUR"),
+        "part of an account": replace(_account_statement(_every_item(), "EUR"), items=_every_item()[:3]),
+        "credit": replace(
+            correction,
+            corrected=(line, replace(line, rule_id=None), replace(line, rule_id=None, after=Decimal("4.00"))),
+            corrected_count=3,
+            audit=audit,
+        ),
+        "debit": replace(
+            correction_view(net_minor=500),
+            corrected=(replace(line, before=None, after=amount, rule_id=None),),
+            audit=audit,
+        ),
+        "many corrected": replace(correction, corrected_count=2_000),
+    }
+    for status in ("Issued", "Paid", "Partly paid", "Paid manually", "Billing failure", "Billing failure (resolved)"):
+        documents[status] = replace(connector_view(), header=replace(connector_view().header, status=status))
+    return documents
+
+
+def _every_item() -> tuple[Item, ...]:
+    day, statement = date(2026, 11, 5), "A-202611-000042"
+    rows: list[tuple[str, str, int, int, int, dict[str, Any]]] = [
+        ("opening_balance", "S-202610-000003", 1000, 0, 0, {}),
+        ("connector_statement", statement, 4500, 855, 0, {}),
+        ("correction", "C-202611-000001", -500, -95, 0, {"concerns": statement}),
+        ("charge", "charge-1", 1000, 190, 1190, {}),
+        ("payment", "pi_1", -5355, 0, 0, {"concerns": statement}),
+        ("payment", "pi_1-refunded-1", 500, 0, 0, {"event": "refund", "concerns": statement}),
+        ("payment", "pi_1-refunded-2", 500, 0, 0, {"event": "dispute", "concerns": statement}),
+        ("payment", "pi_1-credited-1", -500, 0, 0, {"event": "credit", "concerns": statement}),
+        ("paid_outside", "paid-outside-1", -500, 0, 0, {"concerns": statement, "paid_on": day, "reference": "SEPA 1"}),
+        (
+            "paid_outside",
+            "paid-outside-1-undone",
+            500,
+            0,
+            0,
+            {"event": "undo", "concerns": statement, "paid_on": day, "reference": "SEPA 1"},
+        ),
+        ("paid_outside", "settled/charge-1/1190", -500, 0, 0, {"event": "settled", "reference": "Roaming session"}),
+    ]
+    return tuple(
+        Item(
+            kind,
+            id_,
+            ISSUED,
+            "Roaming session" if kind == "charge" else INTERNAL,
+            *(from_minor(n, 2) for n in (net, tax, net + tax, settled)),
+            **({"event": kind} | more),
+        )
+        for kind, id_, net, tax, settled, more in rows
+    )
 
 
 def _attempt(number: int, outcome: str, decline_code: str | None, amount: Decimal) -> Attempt:

@@ -4,180 +4,228 @@ from __future__ import annotations
 
 from functools import partial
 
-from evbilling.documents.formats import amount, day, instant, money, number, percent
+from evbilling.documents.formats import amount, day, day_of, instant, money, number, percent
 from evbilling.documents.heading import Issuer, statement_document
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, external_text, own_texts, row
-from evbilling.read_models.statement import MOST_COUNTED, StatementView
+from evbilling.documents.rules import rule_says
+from evbilling.languages import Words, words_of
+from evbilling.payments.retries import decline_of
+from evbilling.read_models.statement import MOST_COUNTED, Payment, StatementView
 
 # More lines are of no use on paper, and take half a second.
 MOST_CHARGERS = 1_000
 
-_PAID_BY = {"gateway": "Charged to the stored payment method", "outside": "Paid by other means"}
-
 
 def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -> Document:
     """The document of a connector statement: amounts, chargers, what isn't billed and why, how it was collected."""
-    header = view.header
+    header, words = view.header, words_of(locale)
     counted = header.count_instant and instant(header.count_instant, header.time_zone, locale)
     return statement_document(
         header,
-        "Connector statement",
+        words.gettext("Connector statement"),
         locale,
         issuer,
         addressee,
-        facts=(("Counted", Text(counted or "")),),
-        amounts=_amounts(view, locale),
+        facts=((words.gettext("Counted on"), Text(counted or "")),),
+        amounts=_amounts(view, locale, words),
         sections=[
             section
             for section in (
-                _prices(view, locale),
-                _collection(view, locale),
-                _corrections(view, locale),
-                _excluded(view, locale),
-                _chargers(view, locale),
+                _prices(view, locale, words),
+                _collection(view, locale, words),
+                _corrections(view, locale, words),
+                _excluded(view, locale, words),
+                _chargers(view, locale, words),
             )
             if section
         ],
     )
 
 
-def _amounts(view: StatementView, locale: str) -> tuple[Amount, ...]:
+def _amounts(view: StatementView, locale: str, words: Words) -> tuple[Amount, ...]:
     header = view.header
     shown = partial(money, currency=header.currency, locale=locale)
     count = header.connector_count or 0
-    connectors = f"{number(count, locale)} {'connector' if count == 1 else 'connectors'}"
     return (
-        Amount(f"Net, {connectors}", shown(header.net)),
-        Amount(f"Tax, {percent(header.tax_rate, locale)}", shown(header.tax)),
-        Amount("Total", shown(header.total), is_sum=True),
-        *((Amount("Corrections", shown(view.corrected_total)),) if view.corrections else ()),
-        Amount("Paid", shown(header.paid or header.total * 0)),
-        Amount("Balance due", shown(header.balance or header.total * 0), is_sum=True),
+        Amount(
+            words.ngettext("Net, %(count)s connector", "Net, %(count)s connectors", count, count=number(count, locale)),
+            shown(header.net),
+        ),
+        Amount(words.gettext("Tax, %(rate)s", rate=percent(header.tax_rate, locale)), shown(header.tax)),
+        Amount(words.gettext("Total"), shown(header.total), is_sum=True),
+        *((Amount(words.gettext("Corrections"), shown(view.corrected_total)),) if view.corrections else ()),
+        Amount(words.gettext("Paid"), shown(header.paid or header.total * 0)),
+        Amount(words.gettext("Balance due"), shown(header.balance or header.total * 0), is_sum=True),
     )
 
 
-def _prices(view: StatementView, locale: str) -> Section:
+def _prices(view: StatementView, locale: str, words: Words) -> Section:
     header, terms = view.header, view.header.terms
     price = partial(amount, currency=header.currency, locale=locale)
-    rows = []
-    if terms:
-        for power, count, fee in (("AC", header.ac_count, terms.fee), ("DC", header.dc_count, terms.dc_fee)):
-            if count:
-                rows.append(row(f"{power} connectors", number(count, locale), price(fee), price(count * fee)))
-    foot = row("Net", number(header.connector_count or 0, locale), "", price(header.net))
-    columns = (
-        Column("Monthly fee"),
-        Column("Connectors", is_number=True),
-        Column(f"Fee each, {header.currency}", is_number=True),
-        Column(f"Amount, {header.currency}", is_number=True),
+    kinds = (
+        (
+            (words.gettext("AC connectors"), header.ac_count, terms.fee),
+            (words.gettext("DC connectors"), header.dc_count, terms.dc_fee),
+        )
+        if terms
+        else ()
     )
-    return Section("What is billed", table=Table(columns, tuple(rows), foot))
+    rows = tuple(
+        row(kind, number(count, locale), price(fee), price(count * fee)) for kind, count, fee in kinds if count
+    )
+    foot = row(words.gettext("Net"), number(header.connector_count or 0, locale), "", price(header.net))
+    columns = (
+        Column(words.gettext("Monthly fee")),
+        Column(words.gettext("Connectors"), is_number=True),
+        Column(words.gettext("Fee each, %(currency)s", currency=header.currency), is_number=True),
+        Column(words.gettext("Amount, %(currency)s", currency=header.currency), is_number=True),
+    )
+    return Section(words.gettext("What is billed"), table=Table(columns, rows, foot))
 
 
-def _collection(view: StatementView, locale: str) -> Section:
-    """How the statement was collected, or why it wasn't."""
+def _collection(view: StatementView, locale: str, words: Words) -> Section:
+    """How the statement was collected, or why it wasn't.
+
+    When it is tried again is for letters, which are read when they are sent: a document is kept.
+    """
     header = view.header
-    sentences = [f"Status: {header.status}."]
+    sentences = [words.gettext("Status: %(status)s.", status=_status(header.status, words))]
     # What the gateway refused for a reason of ours says nothing to the customer.
     attempts = [attempt for attempt in view.attempts if attempt.outcome != "refused"]
     last = attempts[-1] if attempts else None
-    if last and last.outcome != "succeeded":
-        tried = day(last.requested_at.date(), locale)
-        sentences.append(f"Last attempt to charge it, on {tried}: {last.says}")
-    if view.plan:
-        sentences.append(view.plan.says)
+    if last and last.outcome != "succeeded" and (header.balance or 0) > 0:
+        tried = day_of(last.requested_at, header.time_zone, locale)
+        if last.outcome == "declined":
+            decline = decline_of(last.decline_code)
+            sentences.append(words.gettext("We tried to charge it on %(day)s.", day=tried))
+            sentences += [words.gettext(said) for said in (decline.what, decline.advice) if said]
+        else:
+            sentences.append(
+                words.gettext("The charge of %(day)s is under way; its outcome isn't known yet.", day=tried)
+            )
     if not view.payments and not attempts:
-        sentences.append("Nothing has been charged yet.")
+        sentences.append(words.gettext("Nothing has been charged yet."))
     table = None
     if view.payments:
         columns = (
-            Column("Paid on", share=0.8),
-            Column("How", share=1.6),
-            Column("Reference", share=1.6),
-            Column(f"Amount, {header.currency}", is_number=True),
+            Column(words.gettext("Paid on"), share=0),
+            Column(words.gettext("How")),
+            Column(words.gettext("Reference"), share=0.8),
+            Column(words.gettext("Amount, %(currency)s", currency=header.currency), is_number=True),
         )
         table = Table(
             columns,
             tuple(
                 row(
                     day(p.paid_on, locale),
-                    "Paid back"
-                    if p.is_refund
-                    else "Marked as paid by mistake, undone"
-                    if p.is_undo
-                    else _PAID_BY.get(p.paid_by, p.paid_by.replace("_", " ").capitalize()),
+                    _way(p, words),
                     external_text((p.reverses_payment_id if p.is_refund else p.reference) or p.payment_id),
                     amount(p.amount, header.currency, locale),
                 )
                 for p in view.payments
             ),
-            row("Paid", "", "", amount(header.paid or header.total * 0, header.currency, locale)),
+            row(words.gettext("Paid"), "", "", amount(header.paid or header.total * 0, header.currency, locale)),
         )
-    return Section("Payment", own_texts(*sentences), table)
+    return Section(words.gettext("Payment"), own_texts(*sentences), table)
 
 
-def _corrections(view: StatementView, locale: str) -> Section | None:
+def _status(status: str, words: Words) -> str:
+    """Finance's status in the customer's words."""
+    return {
+        "Issued": words.pgettext("status", "Not paid yet"),
+        "Paid": words.pgettext("status", "Paid"),
+        "Partly paid": words.pgettext("status", "Partly paid"),
+        "Paid manually": words.pgettext("status", "Paid by other means"),
+        "Billing failure": words.pgettext("status", "Payment failed"),
+        "Billing failure (resolved)": words.pgettext("status", "Paid, after a failed charge"),
+    }[status]
+
+
+def _way(payment: Payment, words: Words) -> str:
+    if payment.is_refund:
+        return words.gettext("Paid back")
+    if payment.is_undo:
+        return words.gettext("Booked by mistake, undone")
+    if payment.paid_by == "gateway":
+        return words.gettext("Charged to the stored payment method")
+    return words.gettext("Paid by other means")
+
+
+def _corrections(view: StatementView, locale: str, words: Words) -> Section | None:
     if not view.corrections:
         return None
     currency = view.header.currency
     price = partial(amount, currency=currency, locale=locale)
     columns = (
-        Column("Correction"),
-        Column("Date", share=0.7),
-        Column("Reason", share=1.6),
-        Column(f"Net, {currency}", is_number=True),
-        Column(f"Tax, {currency}", is_number=True),
-        Column(f"Total, {currency}", is_number=True),
+        Column(words.gettext("Correction")),
+        Column(words.gettext("Date"), share=0),
+        Column(words.gettext("Connectors"), is_number=True),
+        Column(words.gettext("Net, %(currency)s", currency=currency), is_number=True),
+        Column(words.gettext("Tax, %(currency)s", currency=currency), is_number=True),
+        Column(words.gettext("Total, %(currency)s", currency=currency), is_number=True),
     )
     rows = tuple(
         row(
             c.statement_id,
             day(c.statement_date, locale),
-            external_text(c.reason or ""),
+            number(c.line_count, locale),
             *map(price, (c.net, c.tax, c.total)),
         )
         for c in view.corrections
     )
-    return Section("Corrections", own_texts("Each correction is a document of its own."), Table(columns, rows))
+    sentence = words.gettext("Each correction is a document of its own, with the connectors that changed.")
+    return Section(words.gettext("Corrections"), own_texts(sentence), Table(columns, rows))
 
 
-def _excluded(view: StatementView, locale: str) -> Section | None:
+def _excluded(view: StatementView, locale: str, words: Words) -> Section | None:
     if not view.excluded:
         return None
     columns = (
-        Column("Rule", share=0.8),
-        Column("Why", share=2.2),
-        Column("Connectors", is_number=True),
+        Column(words.gettext("Why")),
+        Column(words.gettext("Connectors"), is_number=True),
     )
-    rows = tuple(row(e.rule_id, e.says, number(e.connector_count, locale)) for e in view.excluded)
-    foot = row("Not billed", "", number(view.excluded_count, locale))
-    return Section("Not billed", table=Table(columns, rows, foot))
+    rows = tuple(row(rule_says(e.rule_id, words), number(e.connector_count, locale)) for e in view.excluded)
+    foot = row(words.gettext("Not billed"), number(view.excluded_count, locale))
+    return Section(words.gettext("Not billed"), table=Table(columns, rows, foot))
 
 
-def _chargers(view: StatementView, locale: str) -> Section:
+def _chargers(view: StatementView, locale: str, words: Words) -> Section:
     header = view.header
+    title = words.gettext("Chargers")
     if view.is_archived:
-        return Section("Chargers", own_texts("The lines of this period are archived; the operator can provide them."))
-    if view.charger_count > MOST_CHARGERS or not view.has_all_chargers:
-        more = view.has_more_chargers_than_counted
-        listed = f"More than {number(MOST_COUNTED, locale)}" if more else number(view.charger_count, locale)
         return Section(
-            "Chargers",
-            own_texts(
-                f"{listed} chargers are billed, too many to be listed here. The full list, connector by connector, is "
-                f"available as CSV on the page of statement {header.statement_id}."
-            ),
+            title,
+            own_texts(words.gettext("The list of this month's chargers is archived; it is available on request.")),
         )
+    if view.has_more_chargers_than_counted:
+        more = words.gettext(
+            "More than %(count)s chargers are billed, too many to be listed here. The full list, connector by "
+            "connector, is available on request.",
+            count=number(MOST_COUNTED, locale),
+        )
+        return Section(title, own_texts(more))
+    if view.charger_count > MOST_CHARGERS or not view.has_all_chargers:
+        many = words.gettext(
+            "%(count)s chargers are billed, too many to be listed here. The full list, connector by connector, is "
+            "available on request.",
+            count=number(view.charger_count, locale),
+        )
+        return Section(title, own_texts(many))
     whole, price = partial(number, locale=locale), partial(amount, currency=header.currency, locale=locale)
     columns = (
-        Column("Charger"),
-        Column("AC connectors", is_number=True),
-        Column("DC connectors", is_number=True),
-        Column(f"Amount, {header.currency}", is_number=True),
+        Column(words.gettext("Charger")),
+        Column(words.gettext("AC connectors"), is_number=True),
+        Column(words.gettext("DC connectors"), is_number=True),
+        Column(words.gettext("Amount, %(currency)s", currency=header.currency), is_number=True),
     )
     rows = tuple(
         row(external_text(c.charger_id), whole(c.ac_count), whole(c.dc_count), price(c.subtotal)) for c in view.chargers
     )
-    chargers = f"{whole(view.charger_count)} {'charger' if view.charger_count == 1 else 'chargers'}"
-    foot = row(chargers, whole(header.ac_count or 0), whole(header.dc_count or 0), price(header.net))
-    return Section("Chargers", table=Table(columns, rows, foot))
+    count = view.charger_count
+    foot = row(
+        words.ngettext("%(count)s charger", "%(count)s chargers", count, count=whole(count)),
+        whole(header.ac_count or 0),
+        whole(header.dc_count or 0),
+        price(header.net),
+    )
+    return Section(title, table=Table(columns, rows, foot))

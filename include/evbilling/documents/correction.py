@@ -1,10 +1,15 @@
-"""The document of a correction. Pure."""
+"""The document of a correction. Pure.
+
+It says what changed. Why it was issued is written for the audit and isn't for customers.
+"""
 
 from __future__ import annotations
 
 from evbilling.documents.formats import amount, day, money, number, percent
 from evbilling.documents.heading import Issuer, statement_document
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, external_text, own_texts, row
+from evbilling.documents.rules import rule_says
+from evbilling.languages import Words, words_of
 from evbilling.read_models.statement import CorrectedConnector, StatementView
 
 # More lines are of no use on paper, and take half a second.
@@ -13,63 +18,80 @@ MOST_LINES = 1_000
 
 def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -> Document:
     """The document of a correction: what it corrects, by how much, and what changed connector by connector."""
-    header = view.header
+    header, words = view.header, words_of(locale)
     original = header.corrects or ""
     is_credit = header.total < 0
-    corrected = [("Corrects", Text(original))]
+    corrected = [(words.gettext("Corrects"), Text(original))]
     if view.original:
-        corrected.append(("Dated", Text(day(view.original.statement_date, locale))))
+        corrected.append((words.gettext("Original dated"), Text(day(view.original.statement_date, locale))))
     return statement_document(
         header,
-        "Credit note" if is_credit else "Debit note",
+        words.gettext("Credit note") if is_credit else words.gettext("Debit note"),
         locale,
         issuer,
         addressee,
         facts=corrected,
         amounts=(
-            Amount("Net", money(header.net, header.currency, locale)),
-            Amount(f"Tax, {percent(header.tax_rate, locale)}", money(header.tax, header.currency, locale)),
-            Amount("Credit" if is_credit else "Debit", money(header.total, header.currency, locale), is_sum=True),
+            Amount(words.gettext("Net"), money(header.net, header.currency, locale)),
+            Amount(
+                words.gettext("Tax, %(rate)s", rate=percent(header.tax_rate, locale)),
+                money(header.tax, header.currency, locale),
+            ),
+            Amount(
+                words.gettext("Credited to you") if is_credit else words.gettext("Charged in addition"),
+                money(header.total, header.currency, locale),
+                is_sum=True,
+            ),
         ),
-        sections=(_what(view, original, is_credit=is_credit), _lines(view, locale)),
+        sections=(_what(original, words, is_credit=is_credit), _lines(view, locale, words)),
     )
 
 
-def _what(view: StatementView, original: str, *, is_credit: bool) -> Section:
-    does = "lowers" if is_credit else "raises"
-    sentences = own_texts(
-        f"This correction {does} the balance of connector statement {original}, which stays as it was issued."
+def _what(original: str, words: Words, *, is_credit: bool) -> Section:
+    sentence = (
+        words.gettext(
+            "This correction lowers the balance of connector statement %(statement)s, which stays as it was issued.",
+            statement=original,
+        )
+        if is_credit
+        else words.gettext(
+            "This correction raises the balance of connector statement %(statement)s, which stays as it was issued.",
+            statement=original,
+        )
     )
-    reason = (external_text(f"Reason: {view.reason}"),) if view.reason else ()
-    return Section("What is corrected", (*sentences, *reason))
+    return Section(words.gettext("What is corrected"), own_texts(sentence))
 
 
-def _lines(view: StatementView, locale: str) -> Section:
+def _lines(view: StatementView, locale: str, words: Words) -> Section:
     count = view.corrected_count
-    changed = f"{number(count, locale)} {'connector' if count == 1 else 'connectors'}"
+    shown = number(count, locale)
+    title = words.gettext("Connectors")
     if count > MOST_LINES or len(view.corrected) < count:
         return Section(
-            "Connectors",
+            title,
             own_texts(
-                f"{changed} changed, too many to be listed here. The full list is available as CSV on the page of "
-                f"statement {view.header.statement_id}."
+                words.gettext(
+                    "%(count)s connectors changed, too many to be listed here. The full list is available on request.",
+                    count=shown,
+                )
             ),
         )
     currency = view.header.currency
     columns = (
-        Column("Charger", share=1.4),
-        Column("Connector", is_number=True),
-        Column(f"Before, {currency}", is_number=True),
-        Column(f"Now, {currency}", is_number=True),
-        Column(f"Difference, {currency}", is_number=True),
-        Column("Why", share=1.6),
+        Column(words.gettext("Charger"), share=1.4),
+        Column(words.gettext("Connector"), is_number=True),
+        Column(words.gettext("Before, %(currency)s", currency=currency), is_number=True),
+        Column(words.gettext("Now, %(currency)s", currency=currency), is_number=True),
+        Column(words.gettext("Difference, %(currency)s", currency=currency), is_number=True),
+        Column(words.gettext("Why"), share=1.6),
     )
-    rows = tuple(_line(line, currency, locale) for line in view.corrected)
+    rows = tuple(_line(line, currency, locale, words) for line in view.corrected)
+    changed = words.ngettext("%(count)s connector", "%(count)s connectors", count, count=shown)
     foot = row(changed, "", "", "", amount(view.header.net, currency, locale), "")
-    return Section("Connectors", table=Table(columns, rows, foot))
+    return Section(title, table=Table(columns, rows, foot))
 
 
-def _line(line: CorrectedConnector, currency: str, locale: str) -> tuple[Text, ...]:
+def _line(line: CorrectedConnector, currency: str, locale: str, words: Words) -> tuple[Text, ...]:
     before, after = ("-" if price is None else amount(price, currency, locale) for price in (line.before, line.after))
     return row(
         external_text(line.charger_id),
@@ -77,5 +99,15 @@ def _line(line: CorrectedConnector, currency: str, locale: str) -> tuple[Text, .
         before,
         after,
         amount(line.difference, currency, locale),
-        line.why or "",
+        _why(line, words),
     )
+
+
+def _why(line: CorrectedConnector, words: Words) -> str:
+    if line.rule_id:
+        return rule_says(line.rule_id, words)
+    if line.after is None:
+        return words.gettext("No longer one of your connectors")
+    if line.before is None:
+        return words.gettext("Billed now")
+    return words.gettext("Fee changed")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evbilling.documents.formats import day, instant, month
 from evbilling.documents.layout import Amount, Document, Section, Text, external_text, external_texts
+from evbilling.languages import Words, words_of
 from evbilling.read_models.statement import Header
 
 NAME, ADDRESS, TAX_ID, CONTACT = (
@@ -37,11 +38,6 @@ class Issuer:
             contact=environment.get(CONTACT, "").strip(),
         )
 
-    @property
-    def shown_name(self) -> str:
-        """The name, or a note that none is set and where to set it."""
-        return self.name or f"Name of the operator not set ({NAME})"
-
 
 def statement_document(
     header: Header,
@@ -55,34 +51,44 @@ def statement_document(
     sections: Sequence[Section],
 ) -> Document:
     """A statement's document: its own facts, amounts and sections below the head that all share."""
+    words = words_of(locale)
     return Document(
         title=title,
         number=header.statement_id,
         dated=header.issued_at.date(),
         locale=locale,
-        issuer=_issuer(issuer),
-        addressee=_addressee(header, addressee),
+        language=words.language,
+        # Typst puts the numbers in.
+        page_of=words.gettext("Page %(page)s of %(pages)s", page="{page}", pages="{pages}"),
+        issuer=_issuer(issuer, words),
+        addressee_label=words.gettext("For"),
+        addressee=_addressee(header, addressee, words),
         facts=(
-            ("Period", Text(month(header.period, locale))),
-            ("Date", Text(day(header.statement_date, locale))),
+            (words.gettext("Period"), Text(month(header.period, locale))),
+            (words.gettext("Date"), Text(day(header.statement_date, locale))),
             *facts,
-            ("Issued", Text(instant(header.issued_at, header.time_zone, locale))),
-            ("Currency", Text(header.currency)),
+            (words.gettext("Issued on"), Text(instant(header.issued_at, header.time_zone, locale))),
+            (words.gettext("Currency"), Text(header.currency)),
         ),
+        # It lacks what the law asks of one: the customer's address and tax id, a date due, the reason for the rate.
+        notice=words.gettext("This document is not a tax invoice."),
         amounts=tuple(amounts),
         sections=tuple(sections),
     )
 
 
-def _issuer(issuer: Issuer) -> tuple[Text, ...]:
-    tax = f"Tax id {issuer.tax_id}" if issuer.tax_id else ""
-    return external_texts((issuer.shown_name, *issuer.address, tax, issuer.contact))
+def _issuer(issuer: Issuer, words: Words) -> tuple[Text, ...]:
+    name = issuer.name or words.gettext("Name of the operator not set (%(variable)s)", variable=NAME)
+    tax = words.gettext("Tax id %(tax_id)s", tax_id=issuer.tax_id) if issuer.tax_id else ""
+    return external_texts((name, *issuer.address, tax, issuer.contact))
 
 
-def _addressee(header: Header, name: str) -> tuple[Text, ...]:
+def _addressee(header: Header, name: str, words: Words) -> tuple[Text, ...]:
     named = header.account_name and header.account_name.strip()
+    account = words.gettext("Account %(account)s", account=header.account_id)
+    admin = words.gettext("Financial admin: %(name)s", name=name or header.financial_admin_id)
     return (
         external_text(named or header.account_id),
-        *((external_text(f"Account {header.account_id}"),) if named else ()),
-        external_text(f"Financial admin {name or header.financial_admin_id}"),
+        *((external_text(account),) if named else ()),
+        external_text(admin),
     )

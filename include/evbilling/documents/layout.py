@@ -27,7 +27,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. `is_number`: right-aligned and as narrow as its text; others share the width."""
+    """A column of a table. `is_number`: right-aligned and as narrow as its text; others share the width.
+
+    With a share of 0 it is as narrow as its text, too.
+    """
 
     title: str
     is_number: bool = False
@@ -63,15 +66,22 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole document. `number` identifies it and is on every page; `dated` is when it was issued."""
+    """A whole document. `number` identifies it and is on every page; `dated` is when it was issued.
+
+    `language` is that of its words, in two letters. `page_of` has `{page}` and `{pages}` where the numbers go.
+    """
 
     title: str
     number: str
     dated: date
     locale: str
+    language: str
+    page_of: str
     issuer: tuple[Text, ...]
+    addressee_label: str
     addressee: tuple[Text, ...]
     facts: tuple[tuple[str, Text], ...]
+    notice: str
     amounts: tuple[Amount, ...]
     sections: tuple[Section, ...]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from evbilling.documents.heading import Issuer
 from evbilling.documents.pdf import statement_pdf
+from evbilling.errors import EvbillingError
 from evbilling.read_models.statement import StatementView
 
 _PROGRAM = f"""import sys; from multiprocessing.connection import Connection; from {__name__} import serve
@@ -43,6 +44,8 @@ class Renderer:
             log.warning("a process that makes PDFs has died (%s); another is started", error)
             self.close()
             return statement_pdf(view, locale=locale, issuer=issuer, addressee=addressee)
+        if isinstance(result, EvbillingError):
+            raise result
         if isinstance(result, str):
             raise RuntimeError(result)
         return bytes(result)
@@ -82,5 +85,7 @@ def serve(pipe: Connection[Any, Any]) -> None:
             return
         try:
             pipe.send(statement_pdf(view, locale=locale, issuer=issuer, addressee=addressee))
+        except EvbillingError as error:
+            pipe.send(error)
         except Exception as error:
             pipe.send(f"{type(error).__name__}: {error}")

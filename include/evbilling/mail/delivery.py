@@ -43,9 +43,10 @@ def deliver(
 ) -> dict[str, int]:
     """Send the waiting messages that are due; returns {"sent", "failed", "unknown", "later", "waiting"}.
 
-    `later` were refused for now; `waiting` wait afterwards for any reason. Without `settings` nothing is sent, and the
-    log has the number that wait. Safe to repeat, and beside other runs. Raises `TransientError` if the mail server
-    isn't available now, `BadInput` if it refuses us: what was not sent stays in the outbox.
+    `later` were refused for now, or their documents lack a font; `waiting` wait afterwards for any reason. Without
+    `settings` nothing is sent, and the log has the number that wait. Safe to repeat, and beside other runs. Raises
+    `TransientError` if the mail server isn't available now, `BadInput` if it refuses us: what was not sent stays in the
+    outbox.
     """
     with connected(services.warehouse_url, what="warehouse", autocommit=True) as connection:
         given_up = outbox.give_up_lapsed(connection, lease_seconds)
@@ -92,12 +93,15 @@ class _Sending:
     sender: str = field(default_factory=lambda: uuid.uuid4().hex)
     _ready: deque[Future[PreparedMail]] = field(default_factory=deque)
     _refused_in_a_row: int = 0
+    _postponed: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
         try:
             while self._fill():
                 self._send(self._ready.popleft().result())
         finally:
+            for reason, count in self._postponed.items():
+                log.warning("%s messages wait, with no try counted: %s", count, reason)
             # So that the next run needn't wait for the lease to end. If the warehouse fails, the lease ends by time.
             for future in self._ready:
                 future.cancel()
@@ -112,6 +116,9 @@ class _Sending:
 
     def _send(self, prepared: PreparedMail) -> None:
         row = prepared.row
+        if prepared.waits:
+            self._postpone(row, prepared.waits)
+            return
         if prepared.recipient is None:
             self._record(row, Answer(MailOutcome.FAILED, prepared.refused))
             return
@@ -146,6 +153,13 @@ class _Sending:
         self.counts["later" if outcome is MailOutcome.PENDING else str(outcome)] += 1
         if outcome is not MailOutcome.SENT:
             log.warning("mail %s (%s of %s): %s: %s", row.mail_id, row.kind, row.statement_id, outcome, detail)
+
+    def _postpone(self, row: ReservedMail, reason: str) -> None:
+        """Leave a message that can't be written yet for a later run: however often, it doesn't fail."""
+        pending = str(MailOutcome.PENDING)
+        if outbox.record_outcome(self.connection, row.mail_id, self.sender, pending, reason, outbox.FONT_WAIT):
+            self.counts["later"] += 1
+            self._postponed[reason] += 1
 
     def _stop_if_refused(self, answer: Answer) -> None:
         self._refused_in_a_row = self._refused_in_a_row + 1 if answer.outcome is MailOutcome.PENDING else 0

@@ -15,6 +15,8 @@ from evbilling.warehouse import fetch_all, fetch_one, select_value
 MAX_TRIES = 10
 _FIRST_WAIT = timedelta(minutes=5)
 _MAX_WAIT = timedelta(hours=6)
+# A message whose document lacks a font: the next run of mail_delivery, each hour, looks again.
+FONT_WAIT = timedelta(minutes=45)
 
 
 @dataclass(frozen=True, slots=True)

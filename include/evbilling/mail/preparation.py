@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.documents import Issuer, Renderer, statement_pdf
+from evbilling.documents import FontMissing, Issuer, Renderer, statement_pdf
 from evbilling.errors import EvbillingError, TransientError
 from evbilling.languages import locale_of
 from evbilling.mail.letters import FAILED_CHARGE, write_letter
@@ -34,13 +34,14 @@ _HELPERS_FROM = 200
 
 @dataclass(frozen=True, slots=True)
 class PreparedMail:
-    """A message ready to be sent, or in `refused` the reason why it can't be."""
+    """A message ready to be sent, or in `refused` the reason why it can't be, in `waits` why it can't be yet."""
 
     row: ReservedMail
     recipient: Address | None = None
     message_id: str = ""
     content: bytes = b""
     refused: str = ""
+    waits: str = ""
 
 
 @dataclass
@@ -70,6 +71,8 @@ class Preparer:
             return self._write(row, address)
         except (psycopg.Error, TransientError):
             raise
+        except FontMissing as error:
+            return PreparedMail(row, waits=f"{error.what}; {error.fix}")
         except Exception as error:
             # One statement that can't be rendered must not keep the others from being sent.
             log.exception("mail %s (%s of %s) can't be written", row.mail_id, row.kind, row.statement_id)

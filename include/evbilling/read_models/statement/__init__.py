@@ -13,6 +13,7 @@ from evbilling.read_models.statement.view import (
     Header,
     Item,
     ItemTotals,
+    Payment,
     StatementView,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "Header",
     "Item",
     "ItemTotals",
+    "Payment",
     "StatementView",
     "charger_page",
     "corrected_page",

