@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evbilling.errors import BadInput
+from evbilling.money import from_minor
 from evbilling.period import Period
 from evbilling.read_models.statement_list.filters import SORTS, STATUSES, TYPE_LABELS, Place, Sort, StatementFilter
 from evbilling.read_models.statement_list.queries import id_ranges
@@ -36,7 +37,8 @@ FILTERS = st.builds(
 VALUES: dict[type, st.SearchStrategy[object]] = {
     str: TEXT,
     int: st.integers(-(2**31) + 1, 2**31 - 1),
-    Decimal: st.decimals(-(10**19), 10**19, places=3),
+    # Whatever a column of minor units can hold, in a currency of so many decimals.
+    Decimal: st.builds(from_minor, st.integers(-(2**63), 2**63 - 1), st.integers(0, 4)),
 }
 SORTED = st.builds(Sort, st.sampled_from(list(SORTS)), st.booleans())
 
