@@ -146,7 +146,7 @@ def test_connectors_under_no_charger_are_refused_and_can_be_allowed(world: World
     said = world.refusal(SetFault)
     assert "2 connectors belong to no charger" in said
     assert "(no charger_id)/1" in said
-    assert "nowhere/2" in said
+    assert "'nowhere'/2" in said
     assert "max_orphan_connectors" in said
     world.refusal(SetFault, max_orphan_connectors=1)
     assert bill(world.services, max_orphan_connectors=2).issued["statements"] == 2

@@ -93,6 +93,8 @@ def opened_months(server: PostgresServer, folder: Path) -> Generator[Months]:
     platform.station("h-twice-1", "h-twice", connectors=2)
     platform.station("h-twice-2", "h-twice", "Publik")
     platform.station("h-money-1", "h-money")
+    # A charger that nobody is billed for: somebody typed a blank.
+    platform.station("astray", "a-paid ")
     platform.save()
     platform.execute("update platform.app_user set payment_customer = 'cus_' || account_id")
     for account, (_, _, method) in BILLED.items():

@@ -190,6 +190,15 @@ def test_accounts_held_lights_and_runs(read: Any, world: Months) -> None:
     assert page.links[f"Results of run {billing}"] == f"{PREFIX}/validation/{billing}"
 
 
+def test_doubts_are_told_with_examples(read: Any) -> None:
+    """What the validation found doubtful: in the sentence above, and below with what is meant by it."""
+    page = read(f"/months/{LAST}")
+    assert "1 thing in the inventory looks doubtful; see below." in page.text
+    assert "Every charger belongs to an account that the platform knows: not so" in page.text
+    assert "1 charger of the account 'a-paid ' ('astray'), which resembles 'a-paid'" in page.text
+    assert "doubtful" not in read(f"/months/{MONTHS[0]}").text.lower()
+
+
 def test_a_difference_is_told_first(read: Any, world: Months) -> None:
     """A check that doesn't agree turns the page's sentence, its light and its row."""
     change = "update billing.tie_out set right_value = right_value + %s where period = %s and check_id = %s"

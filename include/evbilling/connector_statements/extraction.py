@@ -60,10 +60,14 @@ def _read(services: Services, run: runs.Run, part: Part) -> PartRead:
     if read.orphans > int(run.facts["max_orphan_connectors"]):
         raise SetFault(
             f"{read.orphans:,} connectors belong to no charger that the source knows"
-            f" ({', '.join(read.orphan_examples)}{', …' if read.orphans > len(read.orphan_examples) else ''})",
+            f" ({'; '.join(read.orphan_examples)}{'; …' if read.orphans > len(read.orphan_examples) else ''})",
             where=source.label,
             fix="nobody could be billed for them: fix the source, or allow them with the Param max_orphan_connectors",
         )
+    if read.orphans:
+        said = f"{read.orphans:,} without: {'; '.join(read.orphan_examples)}"
+        with services.warehouse() as connection:
+            runs.note_facts(connection, run.run_id, {f"stray_connectors_{part.number}": said})
     return read
 
 

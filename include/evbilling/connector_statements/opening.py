@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from evbilling import run_steps
 from evbilling.archive import refuse_archived
+from evbilling.connector_statements.doubts import doubts_of_source
 from evbilling.errors import BadInput, NotReady, SetFault
 from evbilling.period import Period
 from evbilling.platform import SHARD_ROWS, CountWindow, InventorySource, Survey, parts_for, shards_for
@@ -59,13 +60,14 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         terms = _terms(connection, request.period)
         snapshot = runs.latest_settled_run(connection, period)
         last_billed = runs.last_settled_before(connection, period)
-    accounts, window, survey, shared = _survey(source, terms, request.period)
+    accounts, window, survey, shared, doubts = _survey(source, terms, request.period)
     _require_counted(request.period, accounts, window, now)
     facts = {
         "accounts": len(accounts),
         "connector_rows": survey.connector_rows,
         "homeless_chargers": survey.homeless_chargers,
         "shared_customers": len(shared),
+        **doubts,
         "first_count": window.first.isoformat(),
         "last_count": window.last.isoformat(),
         "previous_period": last_billed.period if last_billed else None,
@@ -126,8 +128,8 @@ def _terms(connection: psycopg.Connection[Any], period: Period) -> pd.DataFrame:
 
 def _survey(
     source: InventorySource, terms: pd.DataFrame, period: Period
-) -> tuple[pd.DataFrame, CountWindow, Survey, list[str]]:
-    """The accounts to bill, the window of their counts, the source's own figures, customers of several accounts."""
+) -> tuple[pd.DataFrame, CountWindow, Survey, list[str], dict[str, str | None]]:
+    """The accounts to bill, the window of their counts, the source's own figures, shared customers, doubts."""
     platform_accounts = source.read_accounts()
     users = source.read_users(terms["financial_admin_id"].dropna().unique().tolist())
     accounts = billed_accounts(platform_accounts, users, terms, period, {})
@@ -137,7 +139,8 @@ def _survey(
     survey = source.survey(window)
     if survey.nameless_chargers:
         accounts = billed_accounts(platform_accounts, users, terms, period, survey.nameless_chargers)
-    return accounts, window, survey, shared_customers(accounts, users)
+    doubts = doubts_of_source(survey, platform_accounts, terms)
+    return accounts, window, survey, shared_customers(accounts, users), doubts
 
 
 def _require_counted(period: Period, accounts: pd.DataFrame, window: CountWindow, now: datetime) -> None:

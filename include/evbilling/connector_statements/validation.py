@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from evbilling import run_steps
+from evbilling.connector_statements.doubts import alike_chargers
 from evbilling.connector_statements.drafts import Drafts
 from evbilling.connector_statements.stage import draft_run, require_decisions, staged_counts
 from evbilling.errors import NotReady
-from evbilling.expectations import Validator
+from evbilling.expectations import DOUBTS, Validator
 from evbilling.findings import Finding
 from evbilling.platform.inventory import inventory_frame
 from evbilling.services import Services
@@ -36,6 +37,7 @@ def _validate(services: Services, run: runs.Run) -> run_steps.Validated:
     with ThreadPoolExecutor(1) as pool:
         counting = pool.submit(_staged_counts, services, run.run_id)
         drafts = draft_run(services, run, shards)
+        alike = alike_chargers(services, shards)
         staged = counting.result()
     profiles = {shard.shard: shard.profile for shard in shards if shard.profile is not None}
     if len(profiles) != run.shard_count:
@@ -49,7 +51,7 @@ def _validate(services: Services, run: runs.Run) -> run_steps.Validated:
         *validator.validate(_priced(staged), suites.decisions_suite()),
         *validator.validate(_accounts_frame(drafts, staged), suites.accounts_suite()),
         *validator.validate(
-            _period_frame(run, drafts, sum(shard.orphans for shard in shards)),
+            _period_frame(run, drafts, sum(shard.orphans for shard in shards), alike),
             suites.period_suite(run.facts.get("previous_period")),
             change_limit=float(run.facts["max_count_change_percent"]),
             lower_change_limit=-float(run.facts["max_count_change_percent"]),
@@ -85,17 +87,20 @@ def _accounts_frame(drafts: Drafts, staged: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _period_frame(run: runs.Run, drafts: Drafts, orphans: int) -> pd.DataFrame:
-    """The period as a whole: one row."""
+def _period_frame(run: runs.Run, drafts: Drafts, orphans: int, alike: str | None) -> pd.DataFrame:
+    """The period as a whole: one row. Columns of `DOUBTS` have words; null: there is no such doubt."""
+    strays = sorted(name for name in run.facts if name.startswith("stray_connectors_"))
     counts, previous = drafts.counts, run.facts.get("previous_extracted")
     extracted = int(counts["extracted"].sum())
     return pd.DataFrame({
         "extracted": [extracted],
         "decided": [int(counts["billed"].sum() + counts["excluded"].sum())],
         "orphans": [orphans],
-        "homeless_chargers": [int(run.facts["homeless_chargers"])],
         # A run that was opened by an earlier release has no such fact.
         "shared_customers": [int(run.facts.get("shared_customers", 0))],
-        "missed_months": [run.facts.get("missed_months")],
+        # Nor the words of its doubts.
+        **{name: [run.facts.get(name)] for name in DOUBTS},
+        "alike_chargers": [alike],
+        "stray_connectors": ["; ".join(run.facts[name] for name in strays) or None],
         "change_percent": [round(100 * (extracted - previous) / previous, 2) if previous else None],
-    }).astype({"change_percent": float, "missed_months": object})
+    }).astype({"change_percent": float, **dict.fromkeys(DOUBTS, object)})

@@ -11,6 +11,6 @@ logging.getLogger("great_expectations").setLevel(logging.WARNING)
 # It would send usage data otherwise. Both are set before any module of this package can import it.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
 
-from evbilling.expectations.validator import Validator, stop_if_critical, validation_page  # ruff: ignore[module-import-not-at-top-of-file]
+from evbilling.expectations.validator import DOUBTS, Validator, stop_if_critical, validation_page  # ruff: ignore[module-import-not-at-top-of-file]
 
-__all__ = ["Validator", "stop_if_critical", "validation_page"]
+__all__ = ["DOUBTS", "Validator", "stop_if_critical", "validation_page"]

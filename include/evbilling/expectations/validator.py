@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     import great_expectations as gx
     import pandas as pd
 
+# Facts in words that make a month doubtful but not wrong, and what should be so instead.
+_ALIKE = "have ids that differ only in case, separators, blanks or what can't be seen"
+DOUBTS = {
+    "missed_months": "Every month since the last one billed was billed",
+    "homeless": "Every charger belongs to an account that the platform knows",
+    "strange_users": "Every user belongs to an account that the platform knows",
+    "alike_accounts": f"No two accounts {_ALIKE}",
+    "alike_chargers": f"No two chargers that are counted {_ALIKE}",
+    "stray_connectors": "Every connector is under a charger that the platform knows",
+}
+
 # More examples of a failure would only fill the page.
 _SAMPLE = 5
 

@@ -65,17 +65,33 @@ class CountWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Strangers:
+    """Rows of an account that the platform doesn't know: its id as it is there, their number, and one or two ids.
+
+    `moved_from`: the account at which the first of them was before, and since when it isn't any more; or None.
+    """
+
+    account_id: str | None
+    rows: int
+    ids: tuple[str, ...]
+    moved_from: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """Facts of the inventory as a set.
 
     `homeless_chargers` are chargers around the count whose account doesn't exist; `nameless_chargers` is the number of
-    chargers without an id, by account.
+    chargers without an id, by account. `homeless` are the first accounts of the homeless chargers, those with most
+    chargers first, and `strange_users` the same of users, whenever.
     """
 
     connector_rows: int
     history_begins: datetime | None
     homeless_chargers: int
     nameless_chargers: dict[str, int]
+    homeless: tuple[Strangers, ...] = ()
+    strange_users: tuple[Strangers, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,11 @@ def record_findings(connection: psycopg.Connection[Any], run_id: int, findings: 
     )
 
 
+def note_facts(connection: psycopg.Connection[Any], run_id: int, facts: dict[str, Any]) -> None:
+    """Add facts to the run's record."""
+    connection.execute("select billing.note_run(%s, p_facts => %s)", (run_id, Jsonb(facts)))
+
+
 def add_facts(connection: psycopg.Connection[Any], run_id: int, facts: dict[str, Any], warnings: Sequence[str]) -> None:
     """Add facts to the run's record and set its warnings."""
     connection.execute(

@@ -1,6 +1,7 @@
 """Chargers and connectors as a run reads them: counted at each account's instant, checked for contradictions."""
 
 from evbilling.platform.inventory.account import CHARGER_ROWS, CONNECTOR_ROWS, AccountHistory, account_inventory
+from evbilling.platform.inventory.alike import alike_ids, folded, resembled, visible
 from evbilling.platform.inventory.conflicts import connector_keys, is_repeated, with_conflicts
 from evbilling.platform.inventory.counting import (
     CHARGER_HISTORY,
@@ -23,15 +24,19 @@ __all__ = [
     "AccountHistory",
     "CountInstants",
     "account_inventory",
+    "alike_ids",
     "column_codes",
     "column_values",
     "connector_keys",
     "count_inventory",
     "count_strays",
+    "folded",
     "inventory_frame",
     "is_repeated",
     "one_chunk",
     "profile_of",
     "repeated_chargers",
+    "resembled",
+    "visible",
     "with_conflicts",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import pandas as pd
 import psycopg
@@ -23,9 +23,12 @@ from evbilling.platform.inventory import (
     connector_keys,
     count_inventory,
     count_strays,
+    folded,
     is_repeated,
     one_chunk,
     repeated_chargers,
+    resembled,
+    visible,
     with_conflicts,
 )
 from evbilling.platform.postgres.queries import (
@@ -38,7 +41,7 @@ from evbilling.platform.postgres.queries import (
     relations,
     select,
 )
-from evbilling.platform.source import INVENTORY_TABLES, CountWindow, Part, PartRead, Survey
+from evbilling.platform.source import INVENTORY_TABLES, CountWindow, Part, PartRead, Strangers, Survey
 from evbilling.warehouse import compose, shown, snapshot
 
 # Postgres places a row of a hash-partitioned table by hashtextextended(key, this seed) plus this constant; of a power
@@ -98,11 +101,18 @@ class PostgresSource:
 
     def survey(self, window: CountWindow) -> Survey:
         bounds = {"first": window.first, "last": window.last}
-        survey, nameless_chargers = self._query("survey", **bounds), self._query("nameless_chargers", **bounds)
+        survey, nameless_chargers, homeless_chargers, strange_users = (
+            self._query(name, **bounds)
+            for name in ("survey", "nameless_chargers", "homeless_chargers", "strange_users")
+        )
         with reading(self._url, isolation=psycopg.IsolationLevel.REPEATABLE_READ) as connection:
             ((rows, begins, homeless, nameless),) = connection.execute(survey.encode()).fetchall()
             found = connection.execute(nameless_chargers.encode()).fetchall() if nameless else []
-        return Survey(rows, begins, homeless, dict(found))
+            strange = [
+                connection.execute(query.encode()).fetchall() if is_asked else []
+                for query, is_asked in ((homeless_chargers, homeless), (strange_users, True))
+            ]
+        return Survey(rows, begins, homeless, dict(found), *(tuple(map(_strangers, accounts)) for accounts in strange))
 
     def read_part(
         self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
@@ -140,11 +150,25 @@ class PostgresSource:
             if strays:  # Most of them stand under chargers that were taken away before the count.
                 cursor.execute(self._query("orphans", **values))
                 orphans, examples = cursor.fetchone()
+                examples = self._with_resembled(cursor, examples or [])
         shards = (
             (number, with_conflicts(inventory.pop(number), charger_history, connector_history))
             for number in part.shard_numbers
         )
         return PartRead(shards, orphans, tuple(examples or ()))
+
+    def _with_resembled(self, cursor: Any, connectors: Sequence[str]) -> list[str]:
+        """Connectors ("charger/1") with what can't be seen made visible, and the charger that each one's resembles."""
+        chargers = [name.rpartition("/")[0] for name in connectors]
+        keys = folded(pa.array(chargers, pa.string())).to_pylist()
+        cursor.execute(self._query("alike_chargers", keys=keys))
+        known = cursor.fetch_arrow_table().column("charger_id").cast(pa.string()).combine_chunks()
+        shown = []
+        for name, charger in zip(connectors, chargers, strict=True):
+            like = resembled(charger, known)
+            text = name if charger.startswith("(no ") else f"{visible(charger)}{name[len(charger) :]}"
+            shown.append(text + (f", which resembles {' and '.join(map(visible, like))}" if like else ""))
+        return shown
 
     def _require_all(self, things: str, reported: int, arrived: int) -> None:
         """Raise `SetFault` unless as many rows arrived as the source itself counts."""
@@ -201,6 +225,12 @@ def _by_shard(batches: Iterable[pa.RecordBatch], part: Part, schema: pa.Schema) 
             if mine.num_rows:
                 kept.append(mine.cast(schema))
     return shards
+
+
+def _strangers(row: tuple[Any, ...]) -> Strangers:
+    account_id, rows, ids, before, until = row
+    named = tuple(sorted({text for text in ids if text is not None}))
+    return Strangers(account_id, rows, named, (before, until) if before else None)
 
 
 def _rows(shards: dict[int, list[pa.RecordBatch]]) -> int:

@@ -143,6 +143,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is doubtful about a month, not wrong: `expected` is what should be so, `found` what is, with examples."""
+
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
 class MonthRun:
     """A run that keeps a record of the month: of connector_statements, account_statements or correct_statements.
 
@@ -186,6 +194,7 @@ class MonthOverview:
     checks: tuple[Check, ...]
     runs: tuple[MonthRun, ...]
     on_hold_since: datetime | None = None
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def this_month(self) -> BilledMonth:

@@ -17,6 +17,7 @@ from evbilling.read_models.month.figures import (
     BilledMonth,
     Check,
     DeclineFigure,
+    Doubt,
     FailureFigure,
     LeftOut,
     LeftOutFigure,
@@ -73,6 +74,7 @@ def month_overview(connection: psycopg.Connection[Any], period: Period, *, day: 
         checks=tuple(Check(*row[:5]) for row in read("tie_out")),
         runs=tuple(starmap(MonthRun, read("runs", limit=_RUNS_SHOWN))),
         on_hold_since=read("on_hold_since")[0][0],
+        doubts=tuple(starmap(Doubt, read("doubts"))),
     )
 
 

@@ -42,6 +42,9 @@ def month_state(month: MonthOverview) -> MonthState:
     if held := _held(month):
         sentences.append(held)
         kind = "warn" if kind == "good" else kind
+    if month.doubts:
+        verb = _verb(len(month.doubts), "looks", "look")
+        sentences.append(f"{_count(len(month.doubts), 'thing')} in the inventory {verb} doubtful; see below.")
     if newest and newest.state == "differs" and newest.differing:
         sentences.append(
             f"According to run {newest.run_id}, {_count(newest.differing, 'issued statement')} would now be different;"
