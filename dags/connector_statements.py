@@ -14,9 +14,9 @@ see half a month.
 **Re-run**: as often as you like, the whole run or any task. Issued statements stay. If nothing has changed, 0 rows are
 written; accounts whose fault has been fixed get their statements; if an issued statement no longer matches the
 inventory, the run reports the difference and writes nothing. A statement is charged once and mailed once, however often
-`charge` and `deliver` run; past months are only mailed if the Param `deliver` says so. For another month, trigger
-the DAG with that partition key; for several:
-`airflow backfill create --dag-id connector_statements --from-date … --to-date … --max-active-runs 1`.
+`charge` and `deliver` run; past months are only mailed if the Param `deliver` says so. For another month,
+`airflow dags test connector_statements -c '{"period": "2026-10"}'`. **Don't trigger it here while it is paused**: the
+form unpauses it, and it then bills the month that is due at once.
 
 **A failure means**: `open_run`: the source can't be reached, or its inventory can't be right. `validate`: a critical
 expectation failed (see *Validation results* on the task). In both cases nothing is published, and the message says what

@@ -28,7 +28,8 @@ def page(
     """The page that `template` makes of `context`.
 
     Every template also has `path(…)`, `account_path(id)`, `static(…)` and `airflow_run(dag_id, run_id)` for addresses,
-    `here` (the path below the app), `reader` (the signed-in user) and `is_fragment` (True if a script puts the answer
+    `here` (the path below the app), `reader` (the signed-in user), `paused` (the paused DAGs, on the pages that ask for
+    them by `note_paused`; None: not known) and `is_fragment` (True if a script puts the answer
     into a page that is already open).
     """
     root = request.scope.get("root_path", "")
@@ -39,6 +40,7 @@ def page(
         "airflow_run": lambda dag_id, run_id: airflow_run(root, dag_id, run_id),
         "here": request.scope["path"].removeprefix(root) or "/",
         "reader": getattr(request.state, "reader", None),
+        "paused": getattr(request.state, "paused", None),
         "navigation": NAVIGATION,
         "is_fragment": request.headers.get("x-fragment") == "1",
     }

@@ -357,7 +357,7 @@ def test_what_can_not_be_stated_yet_is_refused_and_leaves_no_trace(books: Books)
     before = contents(books.warehouse.admin_url)
     with pytest.raises(BadInput, match="not reached its last day"):
         books.assemble(NOV, now=datetime(2026, 11, 29, 23, 59, tzinfo=UTC))
-    with pytest.raises(NotReady, match="run connector_statements for 2026-11 first"):
+    with pytest.raises(NotReady, match="bill 2026-11 first: airflow dags test connector_statements"):
         books.assemble(NOV, now=datetime(2026, 11, 30, tzinfo=UTC))
     assert contents(books.warehouse.admin_url) == before
 

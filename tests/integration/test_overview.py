@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -225,7 +225,7 @@ def test_the_state_in_a_sentence(world: Months) -> None:
 def test_the_list_of_months(world: Months) -> None:
     """The newest first, each with its figures."""
     with psycopg.connect(world.writer_url) as connection:
-        lines = months(connection)
+        lines = months(connection, datetime(2026, 11, 20, 12, tzinfo=UTC))
     assert [line.period for line in lines] == list(MONTHS[::-1])
     newest = lines[0]
     assert (newest.statements, newest.connectors, newest.quarantined, newest.not_ok, newest.state) == (

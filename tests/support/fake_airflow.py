@@ -68,6 +68,8 @@ class FakeAirflow:
         self.runs: dict[tuple[str, str], Run] = {}
         self.paused: set[str] = set()
         self.unknown: set[str] = set()
+        # What users did, newest first, as Airflow's log has it.
+        self.events: list[dict[str, Any]] = []
         self.posts: list[dict[str, Any]] = []
         self.api = self._api()
 
@@ -105,6 +107,16 @@ class FakeAirflow:
         api = FastAPI()
         sees = [Depends(requires_access_dag("GET", DagAccessEntity.RUN))]
         acts = [Depends(requires_access_dag("POST", DagAccessEntity.RUN))]
+
+        @api.get("/api/v2/dags", dependencies=sees)
+        def dags(paused: bool, tags: str) -> dict[str, Any]:
+            assert (paused, tags) == (True, "billing")
+            return {"dags": [{"dag_id": dag_id} for dag_id in sorted(self.paused)]}
+
+        @api.get("/api/v2/eventLogs", dependencies=sees)
+        def event_logs(event: str, order_by: str) -> dict[str, Any]:
+            assert (event, order_by) == ("patch_dag", "-when")
+            return {"event_logs": self.events}
 
         @api.get("/api/v2/dags/{dag_id}", dependencies=sees)
         def dag(dag_id: str) -> dict[str, Any]:

@@ -61,11 +61,21 @@ def warehouse_url(monkeypatch: pytest.MonkeyPatch, warehouse_db: Any, platform_d
 
 
 @pytest.fixture
-def app() -> FastAPI:
-    """The pages, mounted where Airflow mounts them."""
+def app(fake_airflow: Any) -> FastAPI:
+    """The pages, mounted where Airflow mounts them, with a fake of its API."""
     airflow = FastAPI()
-    airflow.mount(PREFIX, web_app.create_app())
+    pages = web_app.create_app()
+    pages.state.airflow = fake_airflow.api
+    airflow.mount(PREFIX, pages)
     return airflow
+
+
+@pytest.fixture
+def fake_airflow(auth_manager: Any) -> Any:
+    """Airflow's API as the pages see it."""
+    from tests.support.fake_airflow import FakeAirflow
+
+    return FakeAirflow()
 
 
 @pytest.fixture
@@ -83,10 +93,9 @@ def browser(app: FastAPI, token: Callable[[str | None], str]) -> Callable[..., T
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, app: FastAPI, browser: Callable[..., TestClient]) -> Any:
+def serve(monkeypatch: pytest.MonkeyPatch, fake_airflow: Any, browser: Callable[..., TestClient]) -> Any:
     """Puts a world behind the pages, and a fake Airflow."""
     from tests.support.action_pages import ActionPages
-    from tests.support.fake_airflow import FakeAirflow
     from tests.support.payments import KEY, PaymentWorld
 
     def served(world: PaymentWorld) -> ActionPages:
@@ -95,9 +104,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, app: FastAPI, browser: Callable[..., 
         monkeypatch.setenv("AIRFLOW_CONN_EVIDENCE", f"file://{world.services.evidence_url}")
         gateway = {"conn_type": "http", "host": world.sandbox.url, "password": KEY, "extra": {"rate_per_second": 500}}
         monkeypatch.setenv("AIRFLOW_CONN_PAYMENT_GATEWAY", json.dumps(gateway))
-        airflow = FakeAirflow()
-        app.router.routes[-1].app.state.airflow = airflow.api  # type: ignore[attr-defined]
-        return ActionPages(world, airflow, browser)
+        return ActionPages(world, fake_airflow, browser)
 
     yield served
     warehouse.close()

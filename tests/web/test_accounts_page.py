@@ -326,6 +326,16 @@ def test_a_month_that_held_the_account_back(
     held = browser("op").get(f"{PREFIX}/accounts/b").text
     assert f"Not billed in {PERIOD}: no financial admin is set; choose one" in text_of(held)
     assert f'<option value="{PERIOD}" selected>{PERIOD} (on hold: a fault to fix)</option>' in held
+    # An earlier month on hold is the one to fix first.
+    settle_terms(warehouse_url.writer_url, terms("b", effective_from=PERIOD.shifted(1)))
+    assert f'<option value="{PERIOD}" selected>' in browser("op").get(f"{PREFIX}/accounts/b").text
+    assert "Fixed" not in text_of(browser("op").get(f"{PREFIX}/accounts/b").text)
+    settle_terms(warehouse_url.writer_url, terms("b", effective_from=PERIOD))
+    fixed = browser("op").get(f"{PREFIX}/accounts/b").text
+    assert f"Fixed; {PERIOD} waits for its run. It was not billed, because: no financial admin" in text_of(fixed)
+    assert f'Trigger connector_statements in Airflow with {{"period": "{PERIOD}"}}' in text_of(fixed)
+    platform.execute("update platform.charger set scope_status = 'Publik' where account_id = 'b'")
+    assert "Fixed" not in text_of(browser("op").get(f"{PREFIX}/accounts/b").text)
     issued = browser("op").get(AT_A).text
     assert f'<option value="{PERIOD.shifted(1)}" selected>' in issued
     said = text_of(browser("op").get(f"{AT_A}/preview", params=form(effective_from=str(Period(2026, 9)))).text)

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from starlette.requests import Request
 
 from evbilling_web.links import return_path
 from tests.support.action_pages import ActionPages, words
-from tests.support.fake_airflow import FakeAirflow, long_ago
+from tests.support.fake_airflow import long_ago
 from tests.support.payments import KEY, VISA
 from tests.support.web import PREFIX
 
@@ -151,9 +150,8 @@ def test_only_the_runs_of_our_actions_are_shown(browser: Callable[..., Any], dag
     assert browser().get(f"{PREFIX}/runs/{dag_id}/x").status_code == 404
 
 
-def test_a_run_that_isnt_there(app: FastAPI, browser: Callable[..., Any]) -> None:
+def test_a_run_that_isnt_there(browser: Callable[..., Any]) -> None:
     """404 in words, also for a name that no run could have."""
-    app.router.routes[-1].app.state.airflow = FakeAirflow().api  # type: ignore[attr-defined]
     for run_id in ("nothing", "%3Cscript%3E", "a%20b", "x" * 300):
         answer = browser().get(f"{PREFIX}/runs/rebill/{run_id}")
         assert answer.status_code == 404

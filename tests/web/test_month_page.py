@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
@@ -16,6 +17,7 @@ from fastapi.testclient import TestClient
 from evbilling.read_models.statement_list.filters import StatementFilter
 from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
+from evbilling_web.month import routes as month_routes
 from tests.support.month import one, rows
 from tests.support.month_history import LAST, MONTHS, Months, opened_months
 from tests.support.web import PREFIX
@@ -80,6 +82,7 @@ def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) 
 def read(world: Months, browser: Callable[..., TestClient], warehouse_url: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Reads a page of the world as a viewer."""
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", world.writer_url)
+    monkeypatch.setattr(month_routes, "read_clock", lambda _: datetime(2026, 11, 20, 12, tzinfo=UTC))
     client = browser("viewer")
 
     def page(path: str) -> Page:
@@ -224,6 +227,47 @@ def test_the_list_of_months(read: Any) -> None:
     neighbours = read("/months/2026-10").links
     assert neighbours["\N{LEFTWARDS ARROW} September 2026"] == f"{PREFIX}/months/2026-09"
     assert neighbours["November 2026 \N{RIGHTWARDS ARROW}"] == f"{PREFIX}/months/2026-11"
+
+
+def test_a_month_that_never_ran_is_overdue(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the list and on its page, with the days; and so are account statements of a month that was billed in time."""
+    monkeypatch.setattr(month_routes, "read_clock", lambda _: datetime(2027, 1, 5, 12, tzinfo=UTC))
+    late = {row[0]: row[1] for row in read("/months").tables["Months"][1:]}
+    assert late["January 2027"] == "not billed Overdue by 4 days"
+    assert late["December 2026"] == "not billed Overdue by 35 days"
+    assert "Overdue" not in late["November 2026"]
+    december = read("/months/2026-12")
+    assert "Not billed yet. It is overdue by 35 days." in december.text
+    assert "overdue" not in read("/months/2027-02").text.lower()
+    assert "overdue" not in read("/months/2020-01").text.lower()
+
+
+def test_a_paused_dag_is_named_with_what_doesnt_happen(read: Any, fake_airflow: Any) -> None:
+    """On both pages of months; since when, where Airflow's log says it; actions' DAGs are nobody's promise here."""
+    assert "is paused" not in read("/months").text
+    fake_airflow.paused = {"payment_retries", "connector_statements", "rebill"}
+    fake_airflow.events = [
+        {"dag_id": "payment_retries", "when": "2026-11-03T08:15:00Z", "extra": '{"is_paused": true}'},
+        {"dag_id": "connector_statements", "when": "2026-11-02T08:15:00Z", "extra": '{"is_paused": false}'},
+        {"dag_id": "payment_retries", "when": "2026-11-01T08:15:00Z", "extra": '{"is_paused": false}'},
+    ]
+    for path in ("/months", f"/months/{LAST}"):
+        said = " ".join(read(path).text.split())
+        assert (
+            "payment_retries is paused in Airflow since 3 Nov 2026, 08:15 UTC : no failed payment is tried again"
+        ).replace(" :", ":") in said
+        assert "connector_statements is paused in Airflow: no month is billed by itself." in said
+        assert "rebill is paused" not in said
+
+
+def test_nobody_is_sent_to_a_form_that_unpauses(read: Any, fake_airflow: Any) -> None:
+    """Where the DAG is paused, the page gives the command that leaves it so; otherwise Airflow's form is safe."""
+    safe = f"""airflow dags test connector_statements -c '{{"period": "{LAST}"}}'"""
+    assert f'Trigger connector_statements in Airflow with {{"period": "{LAST}"}}' in read(f"/months/{LAST}").text
+    fake_airflow.paused = {"connector_statements"}
+    text = read(f"/months/{LAST}").text
+    assert safe in text
+    assert "Trigger connector_statements" not in text
 
 
 def test_a_month_of_which_there_is_nothing(read: Any) -> None:

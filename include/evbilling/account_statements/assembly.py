@@ -78,7 +78,7 @@ def _require_month_end(connection: psycopg.Connection[Any], period: Period, now:
         raise NotReady(
             f"the connector statements of {period} are not issued",
             where="warehouse",
-            fix=f"run connector_statements for {period} first",
+            fix=f'bill {period} first: airflow dags test connector_statements -c \'{{"period": "{period}"}}\'',
         )
 
 

@@ -72,8 +72,8 @@ In this order; each connector is excluded by the first that applies, or billed
 
 ## Faults that quarantine an account
 
-Such an account gets no statement; the others are billed. Fix the fault and run the period again
-(`finance.unbilled_accounts.reason_id`, `is_quarantined`).
+Such an account gets no statement; the others are billed. Fix the fault and bill the period again
+([how](runbooks/monthly-run.md#run-it-again); `finance.unbilled_accounts.reason_id`, `is_quarantined`).
 
 {_reasons(faults)}
 
@@ -85,8 +85,8 @@ No statement, and nothing to fix (`finance.unbilled_accounts.reason_id`).
 
 ## Accounts whose account statement is withheld
 
-Its items wait for the next one; fix the fault and run the month again
-(`finance.withheld_account_statements`).
+Its items wait for the next one; fix the fault and state the month again
+([how](runbooks/monthly-run.md#run-it-again); `finance.withheld_account_statements`).
 Besides {", ".join(f"`{reason}`" for reason in ADDRESS_FAULTS)}, which are described above:
 
 {_reasons(AMOUNT_FAULTS.items())}

@@ -27,6 +27,7 @@ from evbilling_web import warehouse
 from evbilling_web.account_billing.view import AccountBilling, PreviewPanel, load_account, lookup, preview_panel
 from evbilling_web.forms import read_form
 from evbilling_web.links import account_id_of, account_path, address
+from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 from evbilling_web.rights import CHANGE_SETTINGS, SignedIn, requires, why_not
 
@@ -72,7 +73,7 @@ def accounts(request: Request, q: str = "", after: str | None = None, before: st
     return page(request, "account_billing/accounts.html", context | {"as_price": as_price})
 
 
-@router.get("/accounts/{account_id}")
+@router.get("/accounts/{account_id}", dependencies=[Depends(note_paused)])
 def account(request: Request, account_id: str, user: SignedIn, saved: int | None = None) -> Response:
     """One account with its form: the setting in force or, without JavaScript, the one to preview."""
     query = dict(request.query_params)
@@ -95,7 +96,7 @@ def preview(request: Request, account_id: str) -> Response:
     )
 
 
-@router.post("/accounts/{account_id}")
+@router.post("/accounts/{account_id}", dependencies=[Depends(note_paused)])
 def save(
     request: Request,
     account_id: str,
@@ -143,7 +144,7 @@ def _page(
 ) -> Response:
     context: dict[str, Any] = {
         "billing": billing,
-        "form": form or as_typed(billing.in_force, billing.next_period, billing.currency),
+        "form": form or as_typed(billing.offered, billing.offered_period, billing.currency),
         "shown": shown,
         "errors": errors or {},
         "labels": LABELS,

@@ -37,10 +37,23 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class HeldPeriod:
+    """A month that the account is not billed in, and the faults that its run found.
+
+    `is_fixed`: with the settings and the platform as they are now it would be billed.
+    """
+
+    period: Period
+    faults: tuple[str, ...]
+    is_fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AccountBilling:
     """One account as of `now`. With `platform_error` set the platform didn't answer, and its data is empty.
 
-    `users` are the account's active users; `named` are the users named in settings or in the form.
+    `users` are the account's active users; `named` are the users named in settings or in the form; `held` the months on
+    hold, newest first.
     """
 
     account_id: str
@@ -51,6 +64,7 @@ class AccountBilling:
     users: Sequence[AppUser] = ()
     named: Users = field(default_factory=Users)
     platform_error: EvbillingError | None = None
+    held: Sequence[HeldPeriod] = ()
 
     @property
     def account(self) -> AccountRow:
@@ -70,6 +84,17 @@ class AccountBilling:
     def next_period(self) -> Period:
         """The next period to be billed."""
         return self.state.next_period(self.now)
+
+    @property
+    def offered_period(self) -> Period:
+        """The period that the form offers: the oldest that still has to be fixed, or else the next to be billed."""
+        return min((held.period for held in self.held if not held.is_fixed), default=self.next_period)
+
+    @property
+    def offered(self) -> BillingTerms | None:
+        """The terms in force for the period that the form offers."""
+        entries = history_of(self.recorded, self.offered_period)
+        return next((entry.recorded.terms for entry in entries if entry.is_in_force), None)
 
     @property
     def history(self) -> list[HistoryEntry]:
@@ -137,12 +162,31 @@ def load_account(account_id: str, now: datetime, *, chosen: str = "") -> Account
         found["named"] = platform.users(sorted(id_ for id_ in ids if id_))
     except EvbillingError as error:
         log.warning("an account's page is shown without platform data: %s", error)
-        return AccountBilling(account_id, now, state, recorded, platform_error=error)
+        unknown = [HeldPeriod(period, (fault,)) for period, fault in state.faults]
+        return AccountBilling(account_id, now, state, recorded, platform_error=error, held=unknown)
     if not found["rows"] and not recorded:
         raise NotReady(
             f"There is no account {account_id} on the platform or in the settings.", fix="Choose one from the list."
         )
-    return AccountBilling(account_id, now, state, recorded, **found)
+    return AccountBilling(account_id, now, state, recorded, **found, held=_held(platform, account_id, state, now))
+
+
+def _held(platform: PlatformLookup, account_id: str, state: BillingState, now: datetime) -> list[HeldPeriod]:
+    """The months on hold, each looked at again as a run would now. Without an answer, none counts as fixed."""
+    faults: dict[Period, list[str]] = {}
+    for period, fault in state.faults:
+        faults.setdefault(period, []).append(fault)
+    found = []
+    for period, texts in faults.items():
+        try:
+            with warehouse.reading() as connection:
+                outcome = preview_terms(platform, connection, account_id, period, None, now=now).current
+        except EvbillingError as error:
+            log.warning("it isn't known whether %s of an account is fixed: %s", period, error)
+            outcome = None
+        is_fixed = outcome is not None and outcome.terms is not None and not outcome.problems
+        found.append(HeldPeriod(period, tuple(texts), is_fixed))
+    return found
 
 
 def preview_panel(billing: AccountBilling, form: TypedSetting | None) -> PreviewPanel:

@@ -118,6 +118,11 @@ async def xcom(request: Request, dag_id: str, wanted: str, task_id: str, key: st
     return answer.json().get("value") if answer.status_code == 200 else None
 
 
+async def ask(request: Request, path: str) -> httpx.Response:
+    """Airflow's answer to a GET of its API, as the signed-in user."""
+    return await _call(request, "GET", path)
+
+
 def _path(*parts: str) -> str:
     """The path below Airflow's DAGs."""
     return "/".join(["/api/v2/dags", *(quote(part, safe="") for part in parts)])

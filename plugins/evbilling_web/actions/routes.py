@@ -20,6 +20,7 @@ from evbilling_web.actions.undo_mark_as_paid import UNDO_MARK_AS_PAID
 from evbilling_web.actions.view import ActionPage, Form, Proposal, Selection, select
 from evbilling_web.forms import read_form
 from evbilling_web.links import address, return_path
+from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 from evbilling_web.rights import requires, why_not
 
@@ -123,4 +124,5 @@ async def _page(
         "may_not": await run_in_threadpool(why_not, user, action.right),
         "hindered": await dag_runs.why_not_begun(request, action.action.dag_id),
     }
+    await note_paused(request)
     return page(request, action.template, context, status=status)

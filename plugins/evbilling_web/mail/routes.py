@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
@@ -26,6 +26,7 @@ from evbilling_airflow.actions import SEND_MAIL
 from evbilling_airflow.connections import smtp_settings
 from evbilling_web import warehouse
 from evbilling_web.links import period_of
+from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 from evbilling_web.rights import SignedIn, right_to, why_not
 
@@ -35,7 +36,7 @@ _ALL = "all"
 _BADGES = {"failed": "bad", "unknown": "warn", "pending": "plain", "sending": "plain", "held": "plain", "sent": "good"}
 
 
-@router.get("/mail")
+@router.get("/mail", dependencies=[Depends(note_paused)])
 def mail(
     request: Request,
     user: SignedIn,

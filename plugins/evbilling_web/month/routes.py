@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from evbilling.errors import BadInput
@@ -15,25 +15,27 @@ from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
 from evbilling_web.links import period_of
 from evbilling_web.month.bars import bar_tables
+from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 
 router = APIRouter()
 
 
-@router.get("/months")
+@router.get("/months", dependencies=[Depends(note_paused)])
 def list_of_months(request: Request) -> HTMLResponse:
     """Every month that was started, newest first."""
     with warehouse.reading() as connection:
-        lines = months(connection)
+        lines = months(connection, read_clock(connection))
     return page(request, "month/months.html", {"lines": lines})
 
 
-@router.get("/months/{period}")
+@router.get("/months/{period}", dependencies=[Depends(note_paused)])
 def one_month(request: Request, period: str) -> HTMLResponse:
     """A month at a glance; 404 for an invalid period."""
     wanted = period_of(period)
     with warehouse.reading() as connection:
-        month = month_overview(connection, wanted, day=read_clock(connection).date())
+        now = read_clock(connection)
+        month = month_overview(connection, wanted, day=now.date(), now=now)
     root = request.scope.get("root_path", "")
 
     def list_address(statuses: Sequence[str], currency: str | None = None, *, every_period: bool = False) -> str:

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import EvbillingError
@@ -27,6 +27,7 @@ from evbilling.read_models.statement import (
 )
 from evbilling_web import warehouse
 from evbilling_web.actions.offers import offers
+from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 
 router = APIRouter()
@@ -68,7 +69,7 @@ def statement_lines_file(statement_id: str, what: Literal["billed", "excluded"] 
     return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=_attached(f"{name}.csv"))
 
 
-@router.get("/statements/{statement_id}")
+@router.get("/statements/{statement_id}", dependencies=[Depends(note_paused)])
 def statement_page(
     request: Request,
     statement_id: str,

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 import psycopg
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import BadInput
@@ -24,6 +24,7 @@ from evbilling.read_models.statement_list import (
 )
 from evbilling_web import warehouse
 from evbilling_web.actions.offers import Offers
+from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, action_facts, totals_by_currency
 
@@ -45,7 +46,7 @@ _COLUMNS = (
 )
 
 
-@router.get("/statements")
+@router.get("/statements", dependencies=[Depends(note_paused)])
 def statements(request: Request) -> HTMLResponse:
     """The page of the list that the address describes; an invalid filter is reported beside its field, with 422."""
     with warehouse.reading() as connection:

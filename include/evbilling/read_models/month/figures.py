@@ -174,7 +174,8 @@ class MonthOverview:
     """One period at a glance; ages are as of `day`. `history` has twelve months, oldest first, this one last.
 
     `issued_at` and `stated_at` are when connector and account statements were first issued, or None. `on_hold_since`:
-    nothing is charged since then, of any month, because the warehouse was restored from a backup.
+    nothing is charged since then, of any month, because the warehouse was restored from a backup. `overdue` and
+    `statements_overdue`: for how long the connector and account statements are, in words, or None.
     """
 
     period: Period
@@ -195,6 +196,8 @@ class MonthOverview:
     runs: tuple[MonthRun, ...]
     on_hold_since: datetime | None = None
     doubts: tuple[Doubt, ...] = ()
+    overdue: str | None = None
+    statements_overdue: str | None = None
 
     @property
     def this_month(self) -> BilledMonth:
@@ -226,7 +229,10 @@ class MonthOverview:
 
 @dataclass(frozen=True, slots=True)
 class MonthLine:
-    """A month in the list of months. `state` is that of its newest run of connector statements, None without one."""
+    """A month in the list of months. `state` is that of its newest run of connector statements, None without one.
+
+    `overdue`: for how long it should have been billed, in words, or None.
+    """
 
     period: Period
     statements: int
@@ -236,3 +242,4 @@ class MonthLine:
     checks: int
     not_ok: int
     state: str | None
+    overdue: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import starmap
 from typing import Any
@@ -27,6 +28,7 @@ from evbilling.read_models.month.figures import (
     OtherFigure,
     StatusFigure,
 )
+from evbilling.read_models.month.overdue import overdue, unbilled_months
 from evbilling.warehouse import fetch_all
 
 _MONTHS = 12
@@ -37,8 +39,12 @@ _RUNS_SHOWN = 50
 Row = tuple[Any, ...]
 
 
-def month_overview(connection: psycopg.Connection[Any], period: Period, *, day: date) -> MonthOverview:
+def month_overview(
+    connection: psycopg.Connection[Any], period: Period, *, day: date, now: datetime | None = None
+) -> MonthOverview:
     """`period` at a glance, ages as of `day`. A month without runs and statements has empty figures.
+
+    `now`: when it is looked at, to say what is overdue; without it nothing is.
 
     All figures are of one snapshot if the connection's transaction is (repeatable read).
     """
@@ -75,13 +81,33 @@ def month_overview(connection: psycopg.Connection[Any], period: Period, *, day: 
         runs=tuple(starmap(MonthRun, read("runs", limit=_RUNS_SHOWN))),
         on_hold_since=read("on_hold_since")[0][0],
         doubts=tuple(starmap(Doubt, read("doubts"))),
+        overdue=overdue(period.first_day, now) if now and period in _unbilled(connection, now) else None,
+        statements_overdue=_statements_overdue(period, issued, now),
     )
 
 
-def months(connection: psycopg.Connection[Any]) -> tuple[MonthLine, ...]:
-    """Every month that has begun, newest first."""
+def months(connection: psycopg.Connection[Any], now: datetime) -> tuple[MonthLine, ...]:
+    """Every month that has begun or should have been billed by `now`, newest first."""
     rows = fetch_all(connection, "read_models/month/months")
-    return tuple(MonthLine(Period.parse(row[0]), *row[1:]) for row in rows)
+    lines = {line.period: line for line in (MonthLine(Period.parse(row[0]), *row[1:]) for row in rows)}
+    for period in _unbilled(connection, now):
+        line = lines.get(period, MonthLine(period, 0, 0, 0, 0, 0, 0, None))
+        if late := overdue(period.first_day, now):
+            lines[period] = replace(line, overdue=late)
+    return tuple(lines[period] for period in sorted(lines, reverse=True))
+
+
+def _unbilled(connection: psycopg.Connection[Any], now: datetime) -> list[Period]:
+    ((billed, first_setting),) = fetch_all(connection, "read_models/month/billed_months")
+    return unbilled_months(set(map(Period.parse, billed)), Period.parse(first_setting) if first_setting else None, now)
+
+
+def _statements_overdue(period: Period, issued: dict[str, datetime], now: datetime | None) -> str | None:
+    """How late the account statements are of a month that was billed before its end, and so in its time."""
+    billed_at = issued.get("connector_statements")
+    if now is None or billed_at is None or "account_statements" in issued or billed_at.date() >= period.last_day:
+        return None
+    return overdue(period.last_day, now)
 
 
 def _range(period: Period) -> dict[str, str]:

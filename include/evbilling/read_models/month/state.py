@@ -20,11 +20,17 @@ def month_state(month: MonthOverview) -> MonthState:
     """The state of a month: what is issued, which accounts are on hold, what differs, and which run stopped."""
     sentences = [_issued(month)]
     kind = "good" if month.issued_at or month.this_month.statements else "plain"
+    if month.overdue:
+        sentences.append(f"It is {month.overdue}.")
+        kind = "bad"
     newest = next((run for run in month.runs if run.dag_id == "connector_statements"), None)
     if newest and newest.state == "open":
         sentences.append(f"Run {newest.run_id} has been running since {_instant(newest.opened_at)}.")
     if month.of_kind("account"):
         sentences.append(_stated(month))
+    if month.statements_overdue:
+        sentences.append(f"The account statements are {month.statements_overdue}.")
+        kind = "bad"
     for dag_id in ("connector_statements", "account_statements", "correct_statements"):
         if stopped := _stopped(month, dag_id):
             sentences.append(stopped)

@@ -13,6 +13,7 @@ from evbilling.period import Period
 from evbilling.read_models.month.figures import (
     BilledMonth,
     Check,
+    Doubt,
     LeftOutFigure,
     MonthOverview,
     MonthRun,
@@ -69,6 +70,19 @@ CASES: list[tuple[MonthOverview, str, str]] = [
         "good",
         "Issued on 1 November 2026: 2 connector statements for 6 connectors."
         " 2 account statements issued on 30 November 2026.",
+    ),
+    (month(0, overdue="overdue by 29 days"), "bad", "Not billed yet. It is overdue by 29 days."),
+    (
+        month(2, statements_overdue="overdue by 3 days"),
+        "bad",
+        "Issued on 1 November 2026: 2 connector statements for 6 connectors."
+        " The account statements are overdue by 3 days.",
+    ),
+    (
+        month(2, doubts=(Doubt("All is well", "1 of 3 not so"),)),
+        "good",
+        "Issued on 1 November 2026: 2 connector statements for 6 connectors."
+        " 1 thing in the inventory looks doubtful; see below.",
     ),
     (
         month(2, runs=(run("differs", differing=1),)),
