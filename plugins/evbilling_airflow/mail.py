@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from evbilling_airflow.context import billing_period
 from evbilling_airflow.reporting import says_why
 
+log = logging.getLogger(__name__)
+
+_RETRIES = "payment_retries"
+
 
 def deliver_statements(context: Mapping[str, Any], kind: str) -> dict[str, int]:
     """Send the statements of the run's period, of one kind, that wait; returns how many went, and how many wait on."""
     from evbilling.mail import MailSelection
 
-    return _deliver(MailSelection((kind,), str(billing_period(context))))
+    return _deliver(context, MailSelection((kind,), str(billing_period(context))))
 
 
 def deliver_month_end(context: Mapping[str, Any]) -> dict[str, int]:
@@ -22,13 +27,13 @@ def deliver_month_end(context: Mapping[str, Any]) -> dict[str, int]:
     Returns how many went, and how many wait on.
     """
     statements = deliver_statements(context, "account_statement")
-    notices = _deliver(_notices())
+    notices = _deliver(context, _notices())
     return {name: count + notices[name] for name, count in statements.items()}
 
 
 def deliver_notices(context: Mapping[str, Any]) -> dict[str, int]:
     """Send the notices of failed charges that wait; returns how many went, and wait on. A dry run sends nothing."""
-    return {} if context["params"]["dry_run"] else _deliver(_notices())
+    return {} if context["params"]["dry_run"] else _deliver(context, _notices())
 
 
 @says_why
@@ -36,7 +41,7 @@ def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     """Send all that waits; returns how many went, and how many wait on. A dry run sends nothing."""
     from evbilling.mail import MailSelection
 
-    return {} if context["params"]["dry_run"] else _deliver(MailSelection())
+    return {} if context["params"]["dry_run"] else _deliver(context, MailSelection())
 
 
 def _notices() -> Any:
@@ -45,11 +50,22 @@ def _notices() -> Any:
     return MailSelection(("failed_charge",))
 
 
-def _deliver(wanted: Any) -> dict[str, int]:
+def _deliver(context: Mapping[str, Any], wanted: Any) -> dict[str, int]:
     from evbilling.mail import deliver
     from evbilling_airflow.connections import services, smtp_settings
 
     here = services()
     # A worker whose clock is wrong sends nothing.
     here.now()
-    return deliver(here, smtp_settings(), wanted)
+    return deliver(here, smtp_settings(), wanted, are_retries_sent=_are_retries_sent(context))
+
+
+def _are_retries_sent(context: Mapping[str, Any]) -> bool:
+    """True if the DAG that sends retries isn't paused; False if Airflow doesn't say: then no letter promises one."""
+    try:
+        return not context["ti"].get_dag(_RETRIES).is_paused
+    except Exception:
+        log.warning(
+            "Airflow doesn't say whether %s is paused, so no letter promises another try", _RETRIES, exc_info=True
+        )
+        return False

@@ -104,3 +104,26 @@ def test_a_dry_run_sends_nothing() -> None:
     """Neither the sweep nor the retries: no service is even looked for."""
     assert mail.deliver_all(context(dry_run=True)) == {}
     assert mail.deliver_notices(context(dry_run=True)) == {}
+
+
+@pytest.mark.parametrize(("is_paused", "are_sent"), [(False, True), (True, False), (None, False)])
+def test_retries_are_promised_only_if_airflow_says_that_their_dag_runs(
+    monkeypatch: pytest.MonkeyPatch, is_paused: bool | None, are_sent: bool
+) -> None:
+    """Paused, or not known: no letter promises another try."""
+    asked: list[str] = []
+    told: dict[str, Any] = {}
+
+    def get_dag(dag_id: str) -> SimpleNamespace:
+        asked.append(dag_id)
+        if is_paused is None:
+            raise RuntimeError("no such DAG")
+        return SimpleNamespace(is_paused=is_paused)
+
+    here = SimpleNamespace(now=lambda: None)
+    monkeypatch.setattr("evbilling_airflow.connections.services", lambda: here)
+    monkeypatch.setattr("evbilling_airflow.connections.smtp_settings", lambda: None)
+    monkeypatch.setattr("evbilling.mail.deliver", lambda *_, **options: told.update(options) or {})
+    mail.deliver_all(context() | {"ti": SimpleNamespace(get_dag=get_dag)})
+    assert asked == ["payment_retries"]
+    assert told == {"are_retries_sent": are_sent}

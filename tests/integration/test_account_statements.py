@@ -18,7 +18,7 @@ from evbilling.account_statements import issue_statements as issue_account_state
 from evbilling.errors import BadInput, NotReady, SetFault, StaleTry, TransientError
 from evbilling.period import Period
 from evbilling.platform.postgres import PostgresSource
-from evbilling.read_models.statement import Item, show_statement
+from evbilling.read_models.statement import Item, Situation, read_collections, show_statement, standing_of
 from evbilling.services import Services
 from tests.support.books import Books
 from tests.support.month import (
@@ -100,9 +100,29 @@ def test_three_months_roll_forward(books: Books) -> None:
     settled = listed["settled/on-time/2000"]
     assert (settled.event, settled.reference) == ("settled", shown(books, "a", NOV)["on-time"].description)
     assert books.closing(JAN) == {"a": 2 * FEE + 4, "b": 3 * FEE - Decimal("1.95")}
+    check_parts(books, november)
     assert one(
         books.warehouse.finance_url, "select bool_and(is_ok) from finance.tie_out where check_id like 'account-%'"
     )
+
+
+def check_parts(books: Books, november: str) -> None:
+    """Of each closing balance, what is left of connector statements and what of other charges; and which are due."""
+    with psycopg.connect(books.writer) as connection:
+        for period, here, elsewhere, due in (
+            (NOV, FEE, Decimal(16), []),
+            (DEC, FEE, Decimal("13.50"), [DEC]),
+            (JAN, 2 * FEE - 2, Decimal(6), [DEC, JAN]),
+        ):
+            view = show_statement(connection, books.statement("a", period))
+            assert (view.due_here, view.due_elsewhere) == (here, elsewhere)
+            found = read_collections(connection, of=view.header)
+            assert [one.statement_id for one in found] == [books.statement("a", month, "connector") for month in due]
+            assert all(one.balance == FEE and one.last_outcome is None for one in found)
+        # Paid and credited since: in the customer's favour, and nothing to be collected.
+        (paid,) = read_collections(connection, november)
+        assert (paid.balance, paid.paid, paid.last_outcome) == (-2, FEE, "succeeded")
+        assert standing_of(paid, None, are_retries_sent=True).situation is Situation.IN_FAVOUR
 
 
 def test_an_undone_payment_is_listed_as_it_becomes_known(books: Books) -> None:

@@ -18,6 +18,7 @@ from evbilling.mail.letters import CONNECTOR_STATEMENT, FAILED_CHARGE
 from evbilling.mail.outbox import MailSelection
 from evbilling.mail.smtp import SmtpSession
 from evbilling.payments.actions import RebillRequest, charge_again
+from evbilling.read_models.statement import Situation, read_collections, standing_of
 from evbilling.read_models.statement.reading import show_statement
 from evbilling_local.ports import free_port
 from evbilling_local.stack import EmbeddedPostgres
@@ -415,10 +416,50 @@ def test_declined_charges_are_told_once_for_each_reason(postgres: EmbeddedPostgr
         assert len(states(world, FAILED_CHARGE)) == 4
         assert send(world, office, MailSelection((FAILED_CHARGE,)))["sent"] == 4
         said = {message["Subject"].split()[3]: body(message, "plain") for _, message in office.kept[:3]}
-        assert "There wasn't enough money on the card" in said[world.ids[1]]
-        assert "The bank declined this card for good" in said[world.ids[2]]
-        assert "No payment method is stored" in said[world.ids[3]]
+        assert "Die Karte war nicht ausreichend gedeckt." in said[world.ids[1]]
+        assert "Die Bank hat diese Karte endgültig abgelehnt." in said[world.ids[2]]
+        assert "Für Sie ist kein Zahlungsmittel hinterlegt" in said[world.ids[3]]
         assert all(attachments(message) == [] for _, message in office.kept)
+
+
+def test_letters_are_written_from_what_is_known(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Without a payment method nobody reads that there is nothing to do; retries are promised only if they are sent."""
+    with payment_world(postgres, tmp_path, 4, methods=(VISA, SOFT, HARD, None)) as world, post_office() as office:
+        assert send(world, office)["sent"] == 4
+        said = {recipient: body(message, "plain") for recipient, message in office.kept}
+        charged, without = (
+            "werden von Ihrem hinterlegten Zahlungsmittel abgebucht",
+            "ist kein Zahlungsmittel hinterlegt",
+        )
+        assert [charged in said[address(n)] for n in range(4)] == [True, True, True, False]
+        assert [without in said[address(n)] for n in range(4)] == [False, False, False, True]
+        assert "Sie brauchen nichts zu unternehmen" not in said[address(3)]
+
+        world.charge()
+        situations = [
+            [_standing(world, n, method, are_sent) for n, method in enumerate((VISA, SOFT, HARD, None))]
+            for are_sent in (True, False)
+        ]
+        assert situations == [
+            [Situation.PAID, Situation.RETRIED, Situation.DECLINED, Situation.NO_METHOD],
+            [Situation.PAID, Situation.DECLINED, Situation.DECLINED, Situation.NO_METHOD],
+        ]
+        world.set_method("a00002", VISA)
+        assert send(world, office, are_retries_sent=True)["sent"] == 3
+        said = {recipient: body(message, "plain") for recipient, message in office.kept[4:]}
+        assert "Wir versuchen es automatisch erneut, spätestens am" in said[address(1)]
+        assert "werden von Ihrem neuen Zahlungsmittel abgebucht" in said[address(2)]
+        assert said[address(3)].count("kein Zahlungsmittel") == 1
+        with psycopg.connect(world.admin_url) as connection:
+            connection.execute("insert into billing.charging_hold (sign, detail) values ('server', 'restored')")
+        assert _standing(world, 1, SOFT, True) is Situation.DECLINED
+        assert _standing(world, 2, VISA, True) is Situation.DUE
+
+
+def _standing(world: PaymentWorld, number: int, method: str | None, are_sent: bool) -> Situation:
+    with psycopg.connect(world.services.warehouse_url) as connection:
+        (facts,) = read_collections(connection, world.ids[number])
+    return standing_of(facts, method, are_retries_sent=are_sent).situation
 
 
 def test_a_notice_of_what_is_paid_by_then_is_held(postgres: EmbeddedPostgres, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from evbilling.account_statements import ADDRESS_FAULTS, AMOUNT_FAULTS
+from evbilling.mail import LETTER_CASES
 from evbilling.payments.actions import CHARGE_REFUSALS
 from evbilling.payments.reconciliation import WHAT_TO_DO
 from evbilling.payments.retries import DECLINES, planner
@@ -20,6 +21,7 @@ from evbilling.platform import (
     Column,
     Form,
 )
+from evbilling.read_models.statement import ADVICE, CASES, OTHERWISE, PARTLY, WHAT, Case
 from evbilling.scope import ACCOUNT_FAULTS, FAULTS, RELATIONAL_RULES, RULES
 from evbilling.warehouse.connect import connected
 from evbilling.warehouse.query import fetch_all
@@ -170,6 +172,41 @@ def _refusals(accepted: Accepted) -> Iterator[str]:
         yield f"another type: *{accepted.fix}*"
     if accepted.fault:
         yield f"another value: *{accepted.fault}*"
+
+
+def letters_reference() -> str:
+    """Markdown: every sentence of a letter, with the facts that it follows from."""
+    whole = ((say.value, case.facts, _said(case)) for say, case in LETTER_CASES.items())
+    one = ((situation.value, case.facts, _said(case)) for situation, case in CASES.items())
+    return f"""\
+# What letters say, and when
+
+Made by `evbilling letters` from the code that writes them; don't edit it by hand. Each sentence follows from facts that
+are true when the letter is written: what the warehouse has of the collection, whether the platform has a payment method
+for the payer, whether charging is on hold, and whether Airflow has paused `payment_retries`. What isn't known isn't
+promised. The customer reads the sentences in the account's language
+([decision 0034](decisions/0034-the-customers-language.md)).
+
+## What becomes of a connector statement's balance
+
+In the letters of connector statements, in notices of failed charges and in corrections, and in letters of account
+statements for each statement on which something is due. The first situation that applies.
+
+{_table(("situation", "facts", "sentences"), one)}
+
+If a part is paid and the rest is due, the sentences begin with *{PARTLY}*
+
+{WHAT.capitalize()} and {ADVICE}: [rules.md](rules.md#decline-codes) has both for each code.
+If a decline asks for nothing and no try is planned: *{OTHERWISE}*
+
+## What else a letter says
+
+{_table(("letter", "facts", "sentence"), whole)}
+"""
+
+
+def _said(case: Case) -> str:
+    return "<br>".join(sentence if sentence in {WHAT, ADVICE} else f"*{sentence}*" for sentence in case.sentences)
 
 
 def data_dictionary(warehouse_url: str) -> str:

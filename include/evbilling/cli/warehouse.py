@@ -19,6 +19,8 @@ def register(subcommands: Subcommands) -> None:
     dictionary.set_defaults(run=_dictionary)
     rules = subcommands.add_parser("rules", help="print the reference of rules, reasons and decline codes")
     rules.set_defaults(run=_rules)
+    letters = subcommands.add_parser("letters", help="print every sentence of a letter, with the facts behind it")
+    letters.set_defaults(run=_letters)
     contract = subcommands.add_parser("contract", help="print which types of the platform's columns are accepted")
     contract.set_defaults(run=_contract)
 
@@ -44,6 +46,13 @@ def _rules(args: argparse.Namespace) -> int:
     from evbilling.cli.reference import rules_reference
 
     print(rules_reference(), end="")
+    return 0
+
+
+def _letters(args: argparse.Namespace) -> int:
+    from evbilling.cli.reference import letters_reference
+
+    print(letters_reference(), end="")
     return 0
 
 

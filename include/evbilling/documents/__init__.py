@@ -1,7 +1,7 @@
 """Statements as PDFs, and amounts and dates as the account's locale writes them."""
 
 from evbilling.documents.fonts import FontMissing
-from evbilling.documents.formats import day, day_of, instant, money, month, number
+from evbilling.documents.formats import day, day_of, instant, money, month, number, percent
 from evbilling.documents.heading import Issuer
 from evbilling.documents.pdf import statement_pdf
 from evbilling.documents.renderer import Renderer
@@ -16,5 +16,6 @@ __all__ = [
     "money",
     "month",
     "number",
+    "percent",
     "statement_pdf",
 ]

@@ -1,5 +1,6 @@
 """Mail to financial admins: the outbox, the letters, and the SMTP session that sends them."""
 
+from evbilling.mail.cases import LETTER_CASES, Say
 from evbilling.mail.delivery import deliver
 from evbilling.mail.letters import FAILED_CHARGE, KIND_LABELS, KINDS
 from evbilling.mail.messages import Sender
@@ -22,6 +23,7 @@ __all__ = [
     "FAILED_CHARGE",
     "KINDS",
     "KIND_LABELS",
+    "LETTER_CASES",
     "MAX_TIMEOUT_SECONDS",
     "STATES",
     "STATE_HINTS",
@@ -30,6 +32,7 @@ __all__ = [
     "MailFilter",
     "MailRow",
     "MailSelection",
+    "Say",
     "SendRequest",
     "Sender",
     "SmtpSettings",

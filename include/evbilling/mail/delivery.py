@@ -39,14 +39,16 @@ def deliver(
     settings: SmtpSettings | None,
     selection: MailSelection = EVERYTHING,
     *,
+    are_retries_sent: bool = False,
     lease_seconds: float = LEASE_SECONDS,
 ) -> dict[str, int]:
     """Send the waiting messages that are due; returns {"sent", "failed", "unknown", "later", "waiting"}.
 
     `later` were refused for now, or their documents lack a font; `waiting` wait afterwards for any reason. Without
-    `settings` nothing is sent, and the log has the number that wait. Safe to repeat, and beside other runs. Raises
-    `TransientError` if the mail server isn't available now, `BadInput` if it refuses us: what was not sent stays in the
-    outbox.
+    `settings` nothing is sent, and the log has the number that wait. `are_retries_sent`: False if the DAG that retries
+    payments is paused, or if that isn't known; no letter promises another try then. Safe to repeat, and beside other
+    runs. Raises `TransientError` if the mail server isn't available now, `BadInput` if it refuses us: what was not sent
+    stays in the outbox.
     """
     with connected(services.warehouse_url, what="warehouse", autocommit=True) as connection:
         given_up = outbox.give_up_lapsed(connection, lease_seconds)
@@ -68,7 +70,9 @@ def deliver(
             recipients = read_recipients(services.platform_url, *outbox.recipient_ids(connection, selection))
             installation = str(select_value(connection, "select installation_id from billing.installation"))
             with (
-                closing(Preparer(services, recipients, settings.sender, installation, due)) as preparer,
+                closing(
+                    Preparer(services, recipients, settings.sender, installation, due, are_retries_sent)
+                ) as preparer,
                 closing(SmtpSession(settings)) as session,
             ):
                 session.open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -13,8 +14,8 @@ from evbilling.mail.letters import Letter, one_line
 from evbilling.mail.recipients import Address
 
 # Only ASCII is sent, whatever the server supports. SMTPUTF8 is for addresses that can't be written without it.
-_ASCII = SMTP.clone(cte_type="7bit")
-_UTF8 = SMTP.clone(cte_type="7bit", utf8=True)
+_ASCII = SMTP.clone(cte_type="7bit", refold_source="none")
+_UTF8 = _ASCII.clone(utf8=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,15 @@ def compose(
     """The whole message: plain text and HTML as alternatives, and the PDF (name, content) if there is one."""
     policy = _UTF8 if recipient.needs_utf8 or sender.address.needs_utf8 else _ASCII
     message = EmailMessage(policy)
-    message["From"] = _header_address(sender.address, sender.name)
+    _set_address(message, "From", sender.address, sender.name)
     if sender.reply_to:
-        message["Reply-To"] = _header_address(sender.reply_to, "")
-    message["To"] = _header_address(recipient, recipient_name or "")
-    message["Subject"] = one_line(letter.subject, 200)
+        _set_address(message, "Reply-To", sender.reply_to, "")
+    _set_address(message, "To", recipient, recipient_name or "")
+    subject = one_line(letter.subject, 200)
+    if subject.isascii():
+        message["Subject"] = subject
+    else:
+        message.set_raw("Subject", _encoded(subject, "Subject"))
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id
     # So that no absence notice answers it.
@@ -61,5 +66,18 @@ def compose(
     return message.as_bytes()
 
 
-def _header_address(address: Address, name: str) -> HeaderAddress:
-    return HeaderAddress(one_line(name), addr_spec=address.text)
+def _set_address(message: EmailMessage, header: str, address: Address, name: str) -> None:
+    name = one_line(name)
+    if name.isascii():
+        message[header] = HeaderAddress(name, addr_spec=address.text)
+    else:
+        # On a line of its own, as a folded line may be full.
+        message.set_raw(header, f"{_encoded(name, header)}\r\n <{address.text}>")
+
+
+def _encoded(text: str, header: str) -> str:
+    """The text as folded encoded words, the whole of it.
+
+    The policy encodes single words, and doubles or loses the blank where one meets a plain word or a fold.
+    """
+    return Header(text, "utf-8", maxlinelen=76, header_name=header).encode(linesep="\r\n")

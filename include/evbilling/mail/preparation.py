@@ -17,12 +17,20 @@ import psycopg
 
 from evbilling.documents import FontMissing, Issuer, Renderer, statement_pdf
 from evbilling.errors import EvbillingError, TransientError
-from evbilling.languages import locale_of
-from evbilling.mail.letters import FAILED_CHARGE, write_letter
+from evbilling.mail.letters import FAILED_CHARGE, Occasion, write_letter
 from evbilling.mail.messages import Sender, compose, message_id
 from evbilling.mail.outbox import ReservedMail
 from evbilling.mail.recipients import Address, Recipients
-from evbilling.read_models.statement import StatementView, show_statement
+from evbilling.platform.access import read_users
+from evbilling.read_models.statement import (
+    ACCOUNT,
+    Collection,
+    Standing,
+    StatementView,
+    read_collections,
+    show_statement,
+    standing_of,
+)
 from evbilling.services import Services
 from evbilling.warehouse.connect import connected
 
@@ -46,13 +54,17 @@ class PreparedMail:
 
 @dataclass
 class Preparer:
-    """Prepares about this many messages in threads, one for each core, with a connection each; to be closed."""
+    """Prepares about this many messages in threads, one for each core, with a connection each; to be closed.
+
+    `are_retries_sent`: False if the DAG that sends them is paused, or if that isn't known.
+    """
 
     services: Services
     recipients: Recipients
     sender: Sender
     installation_id: str
     messages: int
+    are_retries_sent: bool = False
     issuer: Issuer = field(default_factory=partial(Issuer.from_environment, os.environ))
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, os.cpu_count() or 1, "letter"))
     _local: threading.local = field(default_factory=threading.local)
@@ -85,9 +97,10 @@ class Preparer:
         view = show_statement(
             self._connection(), row.statement_id, **({"chargers": 0, "items": 0} if is_notice else {})
         )
-        locale = locale_of(self.recipients.countries.get(row.account_id))
+        locale = self.recipients.locale_of(row.account_id)
         name = self.recipients.name_of(row.financial_admin_id, row.account_id)
-        letter = write_letter(row.kind, view, locale, self.issuer, name, row.attempt_no)
+        occasion = Occasion(locale, self._standings(view), row.attempt_no)
+        letter = write_letter(row.kind, view, occasion, self.issuer, name)
         pdf = None if is_notice else self._pdf(view, locale, name or "")
         own_id = message_id(self.installation_id, row.mail_id, self.sender)
         content = compose(
@@ -100,6 +113,26 @@ class Preparer:
             attachment=(f"{row.statement_id}.pdf", pdf) if pdf else None,
         )
         return PreparedMail(row, address, own_id, content)
+
+    def _standings(self, view: StatementView) -> list[Standing]:
+        """How the collection stands of the connector statements that the letter is about."""
+        header = view.header
+        found = (
+            read_collections(self._connection(), of=header)
+            if header.kind == ACCOUNT
+            else read_collections(self._connection(), header.corrects or header.statement_id)
+        )
+        return [
+            standing_of(facts, self._payment_method(facts), are_retries_sent=self.are_retries_sent) for facts in found
+        ]
+
+    def _payment_method(self, facts: Collection) -> str | None:
+        """The payment method that would be charged. An earlier statement's financial admin may be another one."""
+        users, admin = self.recipients.users, facts.financial_admin_id
+        if users.get(admin) is None and not users.is_repeated(admin):
+            users = read_users(self.services.platform_url, {admin})
+        user = users.own(admin, facts.account_id)
+        return (user.payment_method or None) if user and user.active and user.payment_customer else None
 
     def _pdf(self, view: StatementView, locale: str, addressee: str) -> bytes:
         if self.messages < _HELPERS_FROM:

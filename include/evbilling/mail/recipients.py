@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from evbilling.languages import FALLBACK, locale_of
 from evbilling.platform import Users
 from evbilling.platform.access import read_accounts, read_users
 
@@ -57,10 +58,14 @@ def mask_in(text: str, address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Users, and the countries of accounts by id. Those that the platform doesn't have are missing."""
+    """Users, and the locales of accounts by id. Those that the platform doesn't have are missing."""
 
     users: Users
-    countries: dict[str, str | None]
+    locales: dict[str, str]
+
+    def locale_of(self, account_id: str) -> str:
+        """The account's language and country."""
+        return self.locales.get(account_id, FALLBACK)
 
     def address_of(self, user_id: str, account_id: str) -> Address | str:
         """The address of an account's financial admin, or the reason why there is none."""
@@ -90,5 +95,8 @@ def read_recipients(platform_url: str, user_ids: Collection[str], account_ids: C
     """
     return Recipients(
         read_users(platform_url, set(user_ids)),
-        {account.account_id: account.country for account in read_accounts(platform_url, set(account_ids))},
+        {
+            account.account_id: locale_of(account.country, account.language)
+            for account in read_accounts(platform_url, set(account_ids))
+        },
     )

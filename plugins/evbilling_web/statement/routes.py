@@ -50,12 +50,9 @@ def statement_pdf_file(statement_id: str) -> Response:
     with warehouse.reading() as connection:
         view = show_statement(connection, statement_id)
     from evbilling.documents import Issuer, statement_pdf
-    from evbilling.languages import locale_of
 
-    country, addressee = _addressee(view.header)
-    pdf = statement_pdf(
-        view, locale=locale_of(country), issuer=Issuer.from_environment(os.environ), addressee=addressee
-    )
+    locale, addressee = _addressee(view.header)
+    pdf = statement_pdf(view, locale=locale, issuer=Issuer.from_environment(os.environ), addressee=addressee)
     return Response(pdf, media_type="application/pdf", headers=_attached(f"{view.header.statement_id}.pdf"))
 
 
@@ -137,8 +134,9 @@ def _local(header: Header, at: Any) -> str:
     return instant(at, header.time_zone, "en_GB")
 
 
-def _addressee(header: Header) -> tuple[str | None, str]:
-    """The account's country and the financial admin's name from the platform; None and "" if it doesn't answer."""
+def _addressee(header: Header) -> tuple[str, str]:
+    """The account's locale and the financial admin's name from the platform; English and "" if it doesn't answer."""
+    from evbilling.languages import FALLBACK, locale_of
     from evbilling.platform.access import open_lookup
 
     try:
@@ -146,9 +144,10 @@ def _addressee(header: Header) -> tuple[str | None, str]:
         accounts = platform.account_rows([header.account_id])
         admin = platform.users([header.financial_admin_id]).own(header.financial_admin_id, header.account_id)
     except EvbillingError as error:
-        log.warning("the PDF of %s has no country and name from the platform: %s", header.statement_id, error)
-        return None, ""
-    return (accounts[0].country if accounts else None), (admin.full_name or "" if admin else "")
+        log.warning("the PDF of %s has no language and name from the platform: %s", header.statement_id, error)
+        return FALLBACK, ""
+    locale = locale_of(accounts[0].country, accounts[0].language) if accounts else FALLBACK
+    return locale, (admin.full_name or "" if admin else "")
 
 
 def _attached(name: str) -> dict[str, str]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from evbilling.cli.reference import NOTHING_TO_BILL, PLAN_REASONS, contract_reference, rules_reference
+from evbilling.cli.reference import (
+    NOTHING_TO_BILL,
+    PLAN_REASONS,
+    contract_reference,
+    letters_reference,
+    rules_reference,
+)
 from evbilling.connector_statements.drafts import FEE_ZERO, NO_CONNECTORS
 from evbilling.payments.actions import CHARGE_REFUSALS
 from evbilling.payments.gateway.refusals import CUSTOMER_MISSING, KEY_REFUSED, LISTED, how_to_fix
@@ -18,6 +24,11 @@ REPO = Path(__file__).resolve().parents[3]
 def test_rules_reference_is_current() -> None:
     """docs/rules.md is what `evbilling rules` prints."""
     assert rules_reference() == (REPO / "docs" / "rules.md").read_text(encoding="utf-8")
+
+
+def test_letters_reference_is_current() -> None:
+    """docs/letters.md is what `evbilling letters` prints."""
+    assert letters_reference() == (REPO / "docs" / "letters.md").read_text(encoding="utf-8")
 
 
 def test_accepted_types_are_current() -> None:

@@ -40,7 +40,7 @@ def refused_actions(facts: ActionFacts) -> dict[Action, Code | None]:
         Action.MARK_AS_PAID: _why_not_collect(facts),
         Action.UNDO_MARK_AS_PAID: _why_not_undo(facts),
         Action.ACKNOWLEDGE_REFUND: _why_not_acknowledge(facts),
-        Action.SEND_MAIL: Code.CORRECTION_NOT_SENT if facts.kind == "correction" else None,
+        Action.SEND_MAIL: None,
     }
 
 

@@ -63,7 +63,6 @@ class Code(StrEnum):
     CURRENCY_NOT_CHARGEABLE = "currency_not_chargeable"
     SUMS_UP = "sums_up"
     CORRECTION_NOT_PAID = "correction_not_paid"
-    CORRECTION_NOT_SENT = "correction_not_sent"
     NOT_MARKED = "not_marked"
     NOT_GIVEN_BACK = "not_given_back"
     NOT_POSSIBLE = "not_possible"

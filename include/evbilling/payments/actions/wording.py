@@ -29,7 +29,6 @@ _REFUSALS = CHARGE_REFUSALS | {
     Code.CURRENCY_NOT_CHARGEABLE: "the gateway can't charge its currency",
     Code.SUMS_UP: "an account statement sums up: see the connector statements that it lists",
     Code.CORRECTION_NOT_PAID: "a correction isn't paid separately: see the statement that it corrects",
-    Code.CORRECTION_NOT_SENT: "a correction isn't sent separately: the next account statement lists it",
     Code.NOT_MARKED: "nothing on it is marked as paid",
     Code.NOT_GIVEN_BACK: "the gateway has given back no payment of it, as of the last payment_reconciliation",
     Code.NOT_POSSIBLE: "it isn't possible",

@@ -1,8 +1,24 @@
 """What one statement says, for its page, its PDF and its mail."""
 
+from evbilling.read_models.statement.collection import (
+    ADVICE,
+    ASKING,
+    CASES,
+    CLOSED,
+    NOT_COLLECTED,
+    OTHERWISE,
+    PARTLY,
+    WHAT,
+    Case,
+    Collection,
+    Situation,
+    Standing,
+    sentences,
+    standing_of,
+)
 from evbilling.read_models.statement.csv_export import lines_csv
 from evbilling.read_models.statement.lines import charger_page, corrected_page, excluded_page, item_page
-from evbilling.read_models.statement.reading import show_statement
+from evbilling.read_models.statement.reading import read_collections, show_statement
 from evbilling.read_models.statement.view import (
     ACCOUNT,
     CONNECTOR,
@@ -19,20 +35,35 @@ from evbilling.read_models.statement.view import (
 
 __all__ = [
     "ACCOUNT",
+    "ADVICE",
+    "ASKING",
+    "CASES",
+    "CLOSED",
     "CONNECTOR",
     "CORRECTION",
     "MOST_COUNTED",
+    "NOT_COLLECTED",
+    "OTHERWISE",
+    "PARTLY",
+    "WHAT",
+    "Case",
+    "Collection",
     "CorrectedConnector",
     "ExcludedConnector",
     "Header",
     "Item",
     "ItemTotals",
     "Payment",
+    "Situation",
+    "Standing",
     "StatementView",
     "charger_page",
     "corrected_page",
     "excluded_page",
     "item_page",
     "lines_csv",
+    "read_collections",
+    "sentences",
     "show_statement",
+    "standing_of",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import psycopg
 
 from evbilling.errors import NotReady
 from evbilling.read_models.statement import lines
+from evbilling.read_models.statement.collection import Collection
 from evbilling.read_models.statement.view import (
     ACCOUNT,
     CONNECTOR,
@@ -98,12 +100,33 @@ def _with_parts(
         listed_on=_listed_on(connection, header, payments) if not is_account else (),
         items=lines.item_page(connection, header, most=items) if is_account else (),
         item_totals=lines.item_totals(connection, header) if is_account else (),
+        due_here=_due_here(connection, header) if is_account else Decimal(0),
         original=_original(connection, header) if header.corrects else None,
         corrected=lines.corrected_page(connection, header, header.statement_id, most=items) if is_correction else (),
         corrected_count=lines.corrected_count(connection, header) if is_correction else 0,
         run=_run(connection, header),
         audit=_audit(connection, header),
     )
+
+
+def read_collections(
+    connection: psycopg.Connection[Any], statement_id: str | None = None, *, of: Header | None = None
+) -> list[Collection]:
+    """How the collection goes now: of the connector statement, or of those of an account statement that are due."""
+    return fetch_as(
+        connection,
+        Collection,
+        "read_models/statement/collection",
+        statement=statement_id,
+        account=of.account_id if of else None,
+        account_statement=of.statement_id if of else None,
+    )
+
+
+def _due_here(connection: psycopg.Connection[Any], header: Header) -> Decimal:
+    values = {"account": header.account_id, "statement": header.statement_id, "minor_unit": header.minor_unit}
+    (row,) = fetch_dicts(connection, "read_models/statement/due_here", **values)
+    return Decimal(row["due_here"])
 
 
 def _read(connection: psycopg.Connection[Any], kind: type[T], name: str, header: Header) -> tuple[T, ...]:

@@ -329,6 +329,7 @@ class StatementView:
     `chargers`, `items` and `corrected` have the first; `charger_count`, `item_count` and `corrected_count` are the
     numbers in all. `is_archived`: the lines of its period have left the warehouse, so there are none here.
     `is_excluded_counted`: the excluded connectors were counted; if not, `excluded` is empty without meaning none.
+    `due_here`: what of an account statement's balance comes from connector statements.
     """
 
     header: Header
@@ -349,6 +350,12 @@ class StatementView:
     corrected_count: int
     run: RunRecord
     audit: tuple[AuditEvent, ...]
+    due_here: Decimal = Decimal(0)
+
+    @property
+    def due_elsewhere(self) -> Decimal:
+        """What of an account statement's balance comes from other charges, which we don't collect."""
+        return self.header.total - self.due_here
 
     @property
     def has_all_chargers(self) -> bool:
