@@ -5,6 +5,7 @@ What becomes of a balance is said by `evbilling.read_models.statement.collection
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,6 +45,7 @@ KIND_LABELS = {
 _MAX_NAME = 60
 # These change the direction of the text around them, and no name needs them.
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_ID = re.compile(r"\b([ASC]-\d{6}-\d{6})\b")
 # More statements than that aren't named in one sentence.
 _MOST_NAMED = 6
 
@@ -352,6 +354,8 @@ def _templates() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters["as_name"] = _as_name
+    # Texts and statement ids in turn: no line breaks within an id.
+    environment.filters["by_ids"] = _ID.split
     return environment
 
 

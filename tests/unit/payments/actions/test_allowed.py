@@ -46,7 +46,7 @@ def test_every_action_has_an_answer() -> None:
         (replace(DUE, balance_due=Decimal(0), returned_payments=1), {"mail_delivery", "acknowledge_refund"}),
         (replace(DUE, balance_due=Decimal(0), returned_payments=1, is_charge_under_way=True), {"mail_delivery"}),
         (replace(DUE, kind="account", balance_due=None), {"mail_delivery"}),
-        (replace(DUE, kind="correction", balance_due=None), set()),
+        (replace(DUE, kind="correction", balance_due=None), {"mail_delivery"}),
         # Less than a card can carry: the last of three decimals, half an ariary's hundred.
         (replace(DUE, currency="KWD", balance_due=Decimal("0.009")), {"mail_delivery", "mark_as_paid"}),
         (replace(DUE, currency="KWD", balance_due=Decimal("0.010")), {"mail_delivery", "mark_as_paid", "rebill"}),
