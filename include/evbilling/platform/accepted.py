@@ -82,7 +82,7 @@ ACCEPTED: Mapping[ColumnType, Mapping[SourceKind, Accepted]] = {
             fix=f"give it as text, {_VIEW}",
             fault="",
         ),
-        "CSV": Accepted((Form(_TEXT, "as it is, in UTF-8; empty is null"),), fix="", fault=_NUL),
+        "CSV": Accepted((Form(_TEXT, "as RFC 4180 has it, in UTF-8; empty is null"),), fix="", fault=_NUL),
         "Parquet": Accepted((Form(_STRING, "as it is; empty is null"),), fix="write it as string", fault=_NUL),
     },
     "boolean": {
@@ -146,7 +146,13 @@ ACCEPTED: Mapping[ColumnType, Mapping[SourceKind, Accepted]] = {
             fault="",
         ),
         "CSV": Accepted(
-            (Form(_TEXT, "ISO 8601 with a time of day; another offset is converted, without one it is UTC"),),
+            (
+                Form(
+                    _TEXT,
+                    "ISO 8601 with hours and minutes, after a T or a blank; another offset is converted, without one "
+                    "it is UTC; digits after the microsecond are dropped",
+                ),
+            ),
             fix="",
             fault=_NO_TIME,
         ),
@@ -171,7 +177,9 @@ ACCEPTED: Mapping[ColumnType, Mapping[SourceKind, Accepted]] = {
             "depends on lc_monetary",
             fault="",
         ),
-        "CSV": Accepted((Form(_TEXT, "plain digits with a point"),), fix="", fault=_NO_AMOUNT),
+        "CSV": Accepted(
+            (Form(_TEXT, "plain digits with a point; zeros may follow the sixth decimal"),), fix="", fault=_NO_AMOUNT
+        ),
         "Parquet": Accepted(
             (
                 Form(("decimal", *_INTEGERS), "as it is"),

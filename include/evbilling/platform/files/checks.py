@@ -7,7 +7,7 @@ are dropped, an offset is converted, and a time without a zone is UTC by contrac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
 
@@ -27,6 +27,13 @@ _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamp": TIMESTAMP,
     "amount": AMOUNT,
 }
+# A day of the calendar, a time of day and, unless it is UTC, an offset: all that Arrow reads as a time.
+_TIME = (
+    "^([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+    "|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)"
+    r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
+    "(Z| ?[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$"
+)
 _BOOLEANS = dict.fromkeys(TRUE_WORDS, True) | dict.fromkeys(FALSE_WORDS, False)
 # The years that both a Python datetime and Postgres can hold; Arrow goes further.
 _FIRST = pa.scalar("0001-01-01T00:00:00Z").cast(TIMESTAMP)
@@ -86,6 +93,18 @@ def check_rows(table: Table, batch: pa.RecordBatch) -> CheckedRows:
     return checked
 
 
+def check_names(table: Table, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The columns of `table` that aren't exactly once among a file's columns, each with the reason."""
+    for column in table.columns:
+        alike = next((name for name in names if name.strip().lower() == column.name), None)
+        if names.count(column.name) > 1:
+            yield column.name, "is there twice"
+        elif column.name not in names and alike is not None:
+            yield column.name, f"is missing; {alike!r} isn't the same name"
+        elif column.name not in names and not column.optional:
+            yield column.name, "is missing"
+
+
 def parse(kind: ColumnType, texts: pa.Array) -> tuple[pa.Array, pa.Array | None]:
     """`texts` (strings, null = no value) as the Arrow type of `kind`, and the mask of those that aren't one.
 
@@ -141,20 +160,23 @@ def _integer(texts: pa.Array) -> pa.Array:
 
 
 def _amount(texts: pa.Array) -> pa.Array:
-    return _where(pc.match_substring_regex(texts, r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"), texts).cast(AMOUNT)
+    texts = _where(pc.match_substring_regex(texts, r"^-?[0-9]{1,12}(\.[0-9]{1,6}0*)?$"), texts)
+    # A column of numeric(38,9) is exported with nine decimals, the last of them zeros.
+    return pc.replace_substring_regex(texts, r"(\.[0-9]{6})0+$", r"\1").cast(AMOUNT)
 
 
 def _timestamp(texts: pa.Array) -> pa.Array:
-    try:
-        values = texts.cast(TIMESTAMP)  # quick, but all or nothing, and only with a zone
-    except pa.ArrowInvalid:
-        import pandas as pd
-
-        texts = _where(pc.match_substring_regex(texts, "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}"), texts)
-        texts = pc.replace_substring_regex(texts, r"(\.[0-9]{6})[0-9]{1,3}", r"\1")
-        times = pd.to_datetime(texts.to_pandas(), format="ISO8601", utc=True, errors="coerce")
-        values = pa.array(times, TIMESTAMP)
-    return _within_calendar(values)
+    # Arrow is the only reader of times. Those with hours, minutes and a zone it reads as they are.
+    if pc.all(pc.equal(pc.binary_slice(texts.cast(pa.binary()), 13, 14), b":"), skip_nulls=True).as_py():
+        try:
+            return _within_calendar(texts.cast(TIMESTAMP))
+        except pa.ArrowInvalid:
+            pass  # all or nothing: one of them hasn't a zone, say, or isn't a time
+    times = _where(pc.match_substring_regex(texts, _TIME), texts)
+    times = pc.replace_substring_regex(times, r"(\.[0-9]{6})[0-9]+", r"\1")
+    times = pc.replace_substring_regex(times, r"([T ][0-9:.]+)$", r"\1Z")
+    times = pc.replace_substring_regex(times, " ([+-])", r"\1")
+    return _within_calendar(times.cast(TIMESTAMP))
 
 
 def _within_calendar(times: pa.Array) -> pa.Array:

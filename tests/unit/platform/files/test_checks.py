@@ -37,6 +37,8 @@ def one(kind: str, text: str) -> tuple[object, bool]:
         ("integer", "-2147483648", -(2**31)),
         ("amount", "-0.000001", Decimal("-0.000001")),
         ("amount", "999999999999.999999", Decimal("999999999999.999999")),
+        ("amount", "12.500000000", Decimal("12.5")),
+        ("amount", "0.000000000000000000", Decimal(0)),
         ("text", "NULL", "NULL"),
         ("text", "NA", "NA"),
         ("text", "", None),
@@ -66,12 +68,55 @@ def test_reads(kind: str, text: str, value: object) -> None:
         ("amount", "1,50"),
         ("amount", "NaN"),
         ("amount", "1.1234567"),
+        ("amount", "1.12345670"),
+        ("amount", "1.000000001"),
+        ("amount", "1,234.50"),
+        ("amount", "€5"),
+        ("amount", "+5"),
+        ("amount", "5."),
+        ("amount", ".5"),
+        ("amount", "1000000000000"),
         ("amount", "٣"),
         ("text", "a\x00b"),
     ],
 )
 def test_refuses(kind: str, text: str) -> None:
     assert one(kind, text)[1]
+
+
+TIMES = [
+    ("2020-10-31T23:59:59Z", True),
+    ("2020-10-31 23:59Z", True),
+    ("2020-10-31T23:59:59+01:00", True),
+    ("2020-10-31T23:59:59 +0100", True),
+    ("2020-10-31 23:59:59.5-11", True),
+    ("2020-10-31T23:59:59.123456789Z", True),
+    ("0001-01-01T00:00:00", True),
+    ("9999-12-31T23:59:59.999999", True),
+    ("2000-02-29T00:00:00", True),
+    ("1900-02-29T00:00:00Z", False),
+    ("2021-02-29T00:00:00Z", False),
+    ("2020-04-31T00:00:00Z", False),
+    ("2020-10-31T24:00:00Z", False),
+    ("2016-12-31T23:59:60Z", False),
+    ("2020-10-31T23Z", False),
+    ("2020-10-31Z", False),
+    ("2020-10-31T23:59:59+24:00", False),
+    ("2020-10-31T23:59:59,5Z", False),
+    ("2020-10-31t23:59:59z", False),
+    ("2020-10-31T23:59:59 UTC", False),
+    ("2020-10-31T23:59:59Z ", False),
+]
+
+
+@pytest.mark.parametrize(("text", "is_time"), TIMES)
+def test_a_time_is_read_alike_whatever_is_beside_it(text: str, is_time: bool) -> None:
+    alone = one("timestamp", text)
+    assert alone[1] is not is_time
+    for other in ("2020-10-31T23:59:59", "no time"):
+        values, unread = parse("timestamp", pa.array([text, other]))
+        assert values[0].as_py() == alone[0]
+        assert (unread is not None and unread[0].as_py()) is not is_time
 
 
 def test_one_bad_time_leaves_its_neighbours_as_they_are() -> None:
