@@ -7,6 +7,7 @@ import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import psycopg
 import pytest
@@ -15,10 +16,12 @@ from evbilling.errors import BadInput, NotReady, TransientError
 from evbilling.platform import TABLES
 from evbilling.platform.files import copy_into
 from evbilling_local.sample import load_folder, sample_settings, write_sample, write_sample_files
+from tests.support import hostile_files
 
 pytestmark = pytest.mark.postgres
 
 TODAY = date(2026, 11, 23)
+_TYPES = {"text": "text", "boolean": "boolean", "integer": "integer", "timestamp": "timestamptz", "amount": "numeric"}
 
 
 def counts(url: str, schema: str = "platform") -> list[int]:
@@ -81,6 +84,27 @@ def test_copy_into_another_schema_keeps_the_callers_transaction(platform_db: str
         with pytest.raises(BadInput, match="column connector_id: is missing"):
             copy_into(connection, str(tmp_path), "scratch")
     assert counts(platform_db, "scratch") == list(rows.values())
+
+
+def test_hostile_folders_arrive_in_the_database_as_they_mean(platform_db: str, tmp_path: Path) -> None:
+    read = {"timestamp": "(extract(epoch from {0}) * 1000000)::bigint"}
+    with psycopg.connect(platform_db) as connection:
+        for seed in range(3):
+            connection.execute("create schema scratch")
+            for table in TABLES:
+                # Not the sample's tables: their keys refuse ids that are there twice, which is no fault of a file.
+                columns = ", ".join(f"{c.name} {_TYPES[c.type]}" for c in table.columns)
+                connection.execute(
+                    f"create table scratch.{table.name} ({columns}, place int generated always as identity)"
+                )
+            random = Random(seed)  # ruff: ignore[suspicious-non-cryptographic-random-usage]
+            meaning = hostile_files.write_folder(tmp_path / str(seed), random)
+            copy_into(connection, str(tmp_path / str(seed)), "scratch")
+            for table in TABLES:
+                forms = ", ".join(read.get(c.type, "{0}").format(c.name) for c in table.columns)
+                found = connection.execute(f"select {forms} from scratch.{table.name} order by place").fetchall()
+                assert found == list(zip(*meaning[table.name].values(), strict=True)), (seed, table.name)
+            connection.execute("drop schema scratch cascade")
 
 
 def test_missing_tables_and_silent_servers_are_told_apart(platform_db: str, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def _one_of(words: tuple[str, ...]) -> str:
 
 _WORDS = f"in any case: {', '.join(TRUE_WORDS)}; {', '.join(FALSE_WORDS)}"
 _TEXT = ("text",)  # of a CSV file
-_STRING = ("string", "large_string", "string_view", "null")
+_STRING = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null")
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _NUL = "has a NUL byte, which Postgres can't store; is the file UTF-16? Save it as UTF-8"
 _NO_BOOLEAN = f"is not a word for true or false ({', '.join((*TRUE_WORDS, *FALSE_WORDS))})"
@@ -83,7 +83,15 @@ ACCEPTED: Mapping[ColumnType, Mapping[SourceKind, Accepted]] = {
             fault="",
         ),
         "CSV": Accepted((Form(_TEXT, "as RFC 4180 has it, in UTF-8; empty is null"),), fix="", fault=_NUL),
-        "Parquet": Accepted((Form(_STRING, "as it is; empty is null"),), fix="write it as string", fault=_NUL),
+        "Parquet": Accepted(
+            (
+                Form(_STRING, "as it is, in UTF-8; empty is null"),
+                Form((*_INTEGERS, "decimal(n,0)"), "its digits"),
+                Form(("uuid",), "in lower case with hyphens"),
+            ),
+            fix="write it as string",
+            fault="has a NUL byte, which Postgres can't store",
+        ),
     },
     "boolean": {
         "Postgres": Accepted(
@@ -101,7 +109,9 @@ ACCEPTED: Mapping[ColumnType, Mapping[SourceKind, Accepted]] = {
         ),
         "CSV": Accepted((Form(_TEXT, _WORDS),), fix="", fault=_NO_BOOLEAN),
         "Parquet": Accepted(
-            (Form(("bool",), "as it is"), Form(_STRING, _WORDS)), fix="write it as bool or string", fault=_NO_BOOLEAN
+            (Form(("bool",), "as it is"), Form((*_STRING, *_INTEGERS), _WORDS)),
+            fix="write it as bool or string",
+            fault=_NO_BOOLEAN,
         ),
     },
     "integer": {
@@ -127,7 +137,7 @@ ACCEPTED: Mapping[ColumnType, Mapping[SourceKind, Accepted]] = {
         ),
         "CSV": Accepted((Form(_TEXT, "plain digits"),), fix="", fault=_NO_INTEGER),
         "Parquet": Accepted(
-            (Form(_INTEGERS, "as it is"), Form(_STRING, "plain digits")),
+            (Form((*_INTEGERS, "decimal(n,0)"), "as it is"), Form(_STRING, "plain digits")),
             fix="write it as an integer or string",
             fault=_NO_INTEGER,
         ),
@@ -158,10 +168,14 @@ ACCEPTED: Mapping[ColumnType, Mapping[SourceKind, Accepted]] = {
         ),
         "Parquet": Accepted(
             (
-                Form(("timestamp",), "to the microsecond; without a zone it is UTC"),
+                Form(
+                    ("timestamp",),
+                    "of any unit, INT96 too, in the years 1 to 9999; without a zone it is UTC; digits after the "
+                    "microsecond are dropped",
+                ),
                 Form(_STRING, "ISO 8601 with a time of day, as in CSV"),
             ),
-            fix="write it as timestamp (UTC) or string",
+            fix="write it as timestamp (UTC) or string; a date has no time of day",
             fault=_NO_TIME,
         ),
     },
@@ -182,8 +196,11 @@ ACCEPTED: Mapping[ColumnType, Mapping[SourceKind, Accepted]] = {
         ),
         "Parquet": Accepted(
             (
-                Form(("decimal", *_INTEGERS), "as it is"),
-                Form(_STRING, "plain digits with a point"),
+                Form(
+                    ("decimal", "decimal(n,0)", *_INTEGERS),
+                    "exactly: of any precision and scale, where the digits after the sixth decimal are zeros",
+                ),
+                Form(_STRING, "as in CSV"),
             ),
             fix="write it as decimal or string, as money is never a float",
             fault=_NO_AMOUNT,

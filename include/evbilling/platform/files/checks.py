@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import starmap
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evbilling.platform.accepted import ACCEPTED, FALSE_WORDS, TRUE_WORDS
+from evbilling.platform.accepted import ACCEPTED, FALSE_WORDS, TRUE_WORDS, SourceKind
 from evbilling.platform.contract import Column, ColumnType, Table
 from evbilling.problems import LIMIT
 
@@ -69,15 +70,18 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in table.columns])
 
 
-def check_rows(table: Table, batch: pa.RecordBatch) -> CheckedRows:
-    """`batch`, which has all columns of `table` as text or already typed, checked and in contract types."""
+def check_rows(table: Table, batch: pa.RecordBatch, source: SourceKind = "CSV") -> CheckedRows:
+    """`batch`, which has all columns of `table`, checked and in contract types.
+
+    A column is text, text as bytes that may not be UTF-8, or of a type that the contract accepts for it.
+    """
     given = [batch.column(column.name) for column in table.columns]
     converted = list(starmap(_convert, zip(table.columns, given, strict=True)))
     checked = CheckedRows(pa.record_batch([values for values, _ in converted], schema=arrow_schema(table)))
     for column, texts, (values, unread) in zip(table.columns, given, converted, strict=True):
         if unread is not None:
-            expected = ACCEPTED[column.type]["CSV"].fault
-            checked.add_faults(unread, column.name, lambda row, t=texts, e=expected: f"{_quoted(t[row])} {e}")  # type: ignore[misc]
+            expected = ACCEPTED[column.type][source].fault
+            checked.add_faults(unread, column.name, lambda row, t=texts, e=expected: _reason(t[row], e))  # type: ignore[misc]
         if column.required and values.null_count:
             absent = pc.is_null(values) if unread is None else pc.and_not(pc.is_null(values), unread)
             checked.add_faults(absent, column.name, lambda _: "is empty, but is required")
@@ -117,14 +121,58 @@ def parse(kind: ColumnType, texts: pa.Array) -> tuple[pa.Array, pa.Array | None]
 
 def _convert(column: Column, given: pa.Array) -> tuple[pa.Array, pa.Array | None]:
     """`given` in the column's contract type, and the mask of the values that don't fit it (None: all fit)."""
-    if pa.types.is_string(given.type):
+    kind = given.type
+    if pa.types.is_string(kind):
         return parse(column.type, given)
-    if column.type == "timestamp":
-        return _with_losses(_within_calendar(given.cast(TIMESTAMP, safe=False)), given)
-    if column.type in {"integer", "amount"}:
-        # As text and back: one rule for range and decimals, whatever the width of the file's own type.
-        return parse(column.type, given.cast(pa.string()))
-    return given.cast(_ARROW_TYPES[column.type]), None
+    if pa.types.is_binary(kind):
+        given = _where(pc.not_equal(given, b""), given)
+        values, _ = parse(column.type, _decoded(given))
+    elif pa.types.is_timestamp(kind):
+        values = _instants(given)
+    elif column.type == "amount":
+        values = _exact(given if pa.types.is_decimal(kind) else given.cast(pa.decimal128(20, 0)))
+    elif pa.types.is_boolean(kind) or kind == pa.int32() == _ARROW_TYPES[column.type]:
+        return given, None
+    else:  # whole numbers, by the rule for their digits
+        values, _ = parse(column.type, given.cast(pa.string()))
+    return _with_losses(values, given)
+
+
+def _decoded(given: pa.Array) -> pa.Array:
+    """Bytes as the text that they are in UTF-8; null where they aren't."""
+    try:
+        return given.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([_text_of(value) for value in given.to_pylist()], pa.string())
+
+
+def _text_of(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _instants(given: pa.Array) -> pa.Array:
+    """Times of any unit as instants to the microsecond; null beyond the calendar. Without a zone they are in UTC."""
+    unit = given.type.unit
+    times = given.cast(pa.timestamp(unit))
+    if unit == "ns":
+        return pc.floor_temporal(times, unit="microsecond").cast(TIMESTAMP, safe=False)
+    first, last = (edge.cast(pa.timestamp("us")).cast(times.type, safe=False) for edge in (_FIRST, _LAST))
+    # Only what is within the calendar, as seconds and milliseconds reach further than microseconds do.
+    return _where(pc.and_(pc.greater_equal(times, first), pc.less_equal(times, last)), times).cast(TIMESTAMP)
+
+
+def _exact(given: pa.Array) -> pa.Array:
+    """Decimals of any scale as amounts; null where an amount can't be the same number."""
+    scale = given.type.scale
+    wide = given.cast(pa.decimal256(76, scale))
+    digits = AMOUNT.precision - AMOUNT.scale
+    if scale < 76 - digits:
+        wide = _where(pc.less(pc.abs(wide), pa.scalar(Decimal(10) ** digits, wide.type)), wide)
+    amounts = wide.cast(AMOUNT, safe=False)
+    return _where(pc.equal(amounts.cast(wide.type), wide), amounts)
 
 
 def _with_losses(values: pa.Array, given: pa.Array) -> tuple[pa.Array, pa.Array | None]:
@@ -192,8 +240,20 @@ _PARSERS: dict[ColumnType, Callable[[pa.Array], pa.Array]] = {
 }
 
 
-def _quoted(value: pa.Scalar) -> str:
-    text = str(value.as_py())
+def _reason(value: pa.Scalar, expected: str) -> str:
+    if pa.types.is_binary(value.type):
+        found = value.as_py()
+        if _text_of(found) is None:
+            return f"is not UTF-8: {found[:40]!r}; write texts as UTF-8"
+        return f"{_quoted(found.decode())} {expected}"
+    if pa.types.is_decimal(value.type):
+        return f"{_quoted(format(value.as_py(), 'f'))} {expected}"
+    if pa.types.is_timestamp(value.type):  # which Python may not be able to hold
+        return f"{value.value} {value.type.unit} after 1970 {expected}"
+    return f"{_quoted(str(value.as_py()))} {expected}"
+
+
+def _quoted(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 

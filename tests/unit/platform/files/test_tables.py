@@ -290,6 +290,38 @@ def test_parquet_refusals_name_column_and_row(tmp_path: Path) -> None:
     assert "is not a Parquet file" in refusal(tmp_path, ACCOUNT_CHARGE)
 
 
+def test_decimals_of_any_scale_are_exact_amounts(tmp_path: Path) -> None:
+    path = tmp_path / "account_charge.parquet"
+    for kind in (pa.decimal128(38, 9), pa.decimal128(38, 18), pa.decimal256(76, 40)):
+        values = {"net_amount": "12.5", "tax_amount": "0", "settled_amount": "-999999999999.999999"}
+        pq.write_table(charge_table(**{name: pa.array([Decimal(v)], kind) for name, v in values.items()}), path)
+        (row,) = rows(tmp_path, ACCOUNT_CHARGE)
+        assert {name: row[name] for name in values} == {name: Decimal(v) for name, v in values.items()}
+    pq.write_table(charge_table(tax_amount=pa.array([Decimal("0.000000001")], pa.decimal128(38, 9))), path)
+    assert "row 1, column tax_amount: '0.000000001' is not an amount" in refusal(tmp_path, ACCOUNT_CHARGE)
+
+
+def test_times_of_any_unit_are_the_same_instants(tmp_path: Path) -> None:
+    path = tmp_path / "account_charge.parquet"
+    moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(1601, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
+    for unit in ("s", "ms", "us"):
+        for zone in (None, "UTC", "Europe/Berlin"):
+            for is_int96 in (False, True):
+                written = pa.array([m if zone else m.replace(tzinfo=None) for m in moments], pa.timestamp(unit, zone))
+                charges = pa.concat_tables([charge_table()] * len(moments))
+                charges = charges.set_column(charges.schema.names.index("occurred_at"), "occurred_at", written)
+                pq.write_table(charges, path, use_deprecated_int96_timestamps=is_int96)
+                assert [row["occurred_at"] for row in rows(tmp_path, ACCOUNT_CHARGE)] == moments, (unit, zone, is_int96)
+
+
+def test_text_that_is_not_utf8_is_named_by_row(tmp_path: Path) -> None:
+    raw = pa.array([b"B\xe4ckerei K\xf6ln"])
+    for values in (raw, pa.Array.from_buffers(pa.string(), 1, raw.buffers())):
+        pq.write_table(charge_table(description=values), tmp_path / "account_charge.parquet")
+        reason = "is not UTF-8: b'B\\xe4ckerei K\\xf6ln'; write texts as UTF-8"
+        assert f"account_charge.parquet, row 1, column description: {reason}" in refusal(tmp_path, ACCOUNT_CHARGE)
+
+
 class _Cutting(http.server.SimpleHTTPRequestHandler):
     """Serves a folder; of `app_user.csv` it sends less than it promised, of `charger` only 503."""
 
