@@ -151,7 +151,8 @@ _MARK_AS_PAID_PARAMS: dict[str, Param] = {
         type="string",
         minLength=1,
         title="Reference",
-        description="What identifies the payment: the bank's reference, a cheque's number, the gateway's payment id.",
+        description="What identifies the payment: the bank's reference, a cheque's number, the gateway's payment id. "
+        "The customer reads it.",
     ),
     "expected_total": _EXPECTED_TOTAL_PARAM,
     "reason": REASON_PARAM,

@@ -92,7 +92,7 @@ REASON_PARAM = Param(
     type="string",
     minLength=1,
     title="Reason",
-    description="Why, in a few words. It is kept in the audit.",
+    description="Why, in a few words. It is kept in the audit; customers don't see it.",
 )
 
 DELIVER_PARAM = Param(
