@@ -4,6 +4,9 @@ VENV := .venv
 UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 
+# uv trusts certificates of its own; behind a proxy that inspects TLS only the system's, which pip trusts, are right.
+export UV_SYSTEM_CERTS ?= 1
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-all check bench bench-overhead lock picture programs screenshots secrets words
 
@@ -61,7 +64,7 @@ bench-overhead: $(INSTALLED) ## time a whole month through the scheduler, on 100
 
 # Takes six minutes, most of it to bill a year; HOME_OF=folder keeps the stack there for the next time.
 screenshots: $(INSTALLED) programs ## pictures of every page for the documents, in a browser, from a stack with a made-up year
-	@$(VENV)/bin/python -m tests.screenshots.take $(if $(HOME_OF),--home $(HOME_OF))
+	@$(VENV)/bin/python -m tests.screenshots.take $(if $(HOME_OF),--home "$(HOME_OF)")
 
 picture: $(INSTALLED) ## docs/pictures/packages.svg anew, from the imports; needs Debian's graphviz
 	@$(VENV)/bin/import-linter drawgraph evbilling | tred | dot -Tsvg -o docs/pictures/packages.svg
@@ -76,16 +79,21 @@ lock: $(INSTALLED) ## pin the newest versions that pyproject.toml allows
 	$(VENV)/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --extra celery --extra local --group dev pyproject.toml \
 		--custom-compile-command "make lock" --output-file requirements.lock
 
+# Exported, not written into the commands: the folder may have blanks in its path.
+$(INSTALLED): export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+ifdef PIP_CERT
+$(INSTALLED): export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." >&2; \
 		echo "  -> install one and name it: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) can't make virtual environments: its venv and ensurepip modules are missing." >&2; \
 		echo "  -> install them (Debian and Ubuntu: the package python3-venv), then run make again" >&2; exit 1; }
-	@test -x $(VENV)/bin/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(VENV)/bin/python || { echo "Making $(VENV)"; "$(PYTHON)" -m venv $(VENV); }
 	@echo "Installing what requirements.lock pins into $(VENV) (a minute or two the first time)"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@$(VENV)/bin/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
