@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ import pyarrow.parquet as pq
 
 from evbilling.errors import BadInput, NotReady
 from evbilling.storage import open_storage
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +56,32 @@ class EvidenceStore:
         key = f"{folder}/{name}-{digest[:16]}.{suffix}"
         path = self._folder.path(key)
         try:
-            if not self._has(path, data.size):
+            if not self._has(path, data.size, digest):
                 self._write(path, data)
         except OSError as error:
             raise self._folder.explain(error, "written") from error
         return Stored(key, digest, data.size)
 
-    def _has(self, path: str, size: int) -> bool:
-        # The name has the hash of the content; another size means that an earlier write was interrupted.
+    def _has(self, path: str, size: int, digest: str) -> bool:
+        """True if the very bytes are there. Others under their name are a write cut short, or were changed since."""
         info = self._folder.files.get_file_info(path)
-        return bool(info.type == pa.fs.FileType.File and info.size == size)
+        if info.type != pa.fs.FileType.File:
+            return False
+        if info.size == size:
+            with self._folder.files.open_input_stream(path, compression=None) as stream:
+                if hashlib.sha256(stream.read_buffer()).hexdigest() == digest:
+                    return True
+        log.warning("%s: %s had other bytes than its name says, and is written again", self.name, path)
+        return False
 
     def _write(self, path: str, data: pa.Buffer) -> None:
-        files = self._folder.files
-        if self._folder.bucket:
-            # An object appears when its stream is closed, and dropping the stream closes it, even when half written.
-            # A thread writes it: there, no signal of Airflow (a timeout, a stop) can raise an exception half-way.
-            with ThreadPoolExecutor(1) as pool:
-                pool.submit(self._send, path, data).result()
+        if not self._folder.bucket:
+            _write_file(Path(path), data)
             return
-        # A local file appears when it is renamed; until then, each of two simultaneous tries has its own file.
-        part = f"{path}.{secrets.token_hex(4)}.part"
-        files.create_dir(path.rpartition("/")[0], recursive=True)
-        try:
-            with files.open_output_stream(part, compression=None) as stream:
-                stream.write(data)
-            files.move(part, path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        # An object appears when its stream is closed, and dropping the stream closes it, even when half written.
+        # A thread writes it: there, no signal of Airflow (a timeout, a stop) can raise an exception half-way.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self._send, path, data).result()
 
     def _send(self, path: str, data: pa.Buffer) -> None:
         with self._folder.files.open_output_stream(path, compression=None) as stream:
@@ -114,3 +115,36 @@ class EvidenceStore:
                 fix="evidence is immutable: restore the file from a backup",
             )
         return data
+
+
+def _write_file(path: Path, data: pa.Buffer) -> None:
+    """Write a file that appears whole or not at all, and is on the disk before anything is recorded about it."""
+    _make_folder(path.parent)
+    # It appears when it is renamed; until then, each of two simultaneous tries has its own file.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name in a folder survives a power cut only once the folder itself is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -86,16 +86,19 @@ def test_the_same_content_is_stored_once_and_never_written_again(object_store: O
     assert object_store.objects(bucket) == {first.key: first.size}
 
 
-def test_changed_evidence_is_refused_by_name(object_store: ObjectStore) -> None:
-    """Another content under the name of the stored one no longer counts."""
+def test_changed_evidence_is_refused_by_name_and_written_again(object_store: ObjectStore) -> None:
+    """With one bit flipped an object of the right size no longer counts, until the table is put again."""
     bucket = object_store.new_bucket()
     evidence = EvidenceStore(object_store.url(bucket))
-    stored, other = evidence.put_table("f", "t", TABLE), evidence.put_table("f", "t", TABLE.slice(1))
-    with object_store.files().open_input_stream(f"{bucket}/{other.key}") as stream:
-        object_store.write(f"{bucket}/{stored.key}", stream.read())
+    stored = evidence.put_table("f", "t", TABLE)
+    data = bytearray(object_store.read(f"{bucket}/{stored.key}"))
+    data[10] ^= 1
+    object_store.write(f"{bucket}/{stored.key}", bytes(data))
     with pytest.raises(BadInput, match="has changed since it was stored") as refused:
         evidence.get_table(stored.key, stored.sha256)
     assert stored.key in str(refused.value)
+    assert evidence.put_table("f", "t", TABLE) == stored
+    assert evidence.get_table(stored.key, stored.sha256).equals(TABLE)
 
 
 def test_missing_evidence_is_named(object_store: ObjectStore) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,14 +55,47 @@ def test_changed_evidence_is_refused_by_name(tmp_path: Path) -> None:
     assert stored.key in str(refused.value)
 
 
-def test_a_file_that_was_cut_off_is_written_again(tmp_path: Path) -> None:
-    """Its name says what it should hold; another size says that it doesn't."""
+def cut_off(whole: bytes) -> bytes:
+    return whole[:-7]
+
+
+def one_bit_flipped(whole: bytes) -> bytes:
+    return whole[:10] + bytes([whole[10] ^ 1]) + whole[11:]
+
+
+@pytest.mark.parametrize("damage", [cut_off, one_bit_flipped])
+def test_a_file_with_other_bytes_is_written_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[bytes], bytes]
+) -> None:
+    """Its name says what it holds: one that was cut off, or of the right size with one changed bit, doesn't count."""
     store = EvidenceStore(str(tmp_path))
     stored = store.put_table("f", "t", TABLE)
     whole = (tmp_path / stored.key).read_bytes()
-    (tmp_path / stored.key).write_bytes(whole[:-7])
+    (tmp_path / stored.key).write_bytes(damage(whole))
     assert store.put_table("f", "t", TABLE) == stored
     assert (tmp_path / stored.key).read_bytes() == whole
+    assert "other bytes than its name says" in caplog.text
+
+
+def test_a_file_and_its_folders_are_on_the_disk_before_it_counts_as_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes are synced before the file has its name; the name, and those of new folders, before `put` returns."""
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def recording(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recording)
+    stored = EvidenceStore(str(tmp_path)).put_table("2026-11/run-1", "t", TABLE)
+    period, run = tmp_path / "2026-11", tmp_path / "2026-11" / "run-1"
+    *folders, part, last = synced
+    assert folders == [tmp_path, period]
+    assert part.name.startswith(f"{Path(stored.key).name}.")
+    assert part.suffix == ".part"
+    assert last == run
 
 
 def test_missing_evidence_is_named(tmp_path: Path) -> None:
