@@ -56,7 +56,7 @@ def test_changed_evidence_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def cut_off(whole: bytes) -> bytes:
-    return whole[:-7]
+    return whole[: len(whole) - 7]
 
 
 def one_bit_flipped(whole: bytes) -> bytes:

@@ -20,7 +20,7 @@ from evbilling.payments.gateway.interface import ChargeResult, Outcome
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries.declines import classify
 from evbilling.payments.retries.planner import PAYER_UNCLEAR
-from evbilling.warehouse import execute, fetch_all
+from evbilling.warehouse import execute, fetch_all, may_come_back
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ def record(
         changed = _record(connection, results, claims or {})
     except (psycopg.Error, UnicodeEncodeError) as error:
         # The warehouse that is gone or busy refuses all alike.
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        if may_come_back(error):
             raise
         connection.rollback()
         if len(results) > 1:

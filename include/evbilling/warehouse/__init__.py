@@ -1,7 +1,8 @@
 """The Postgres warehouse: connections, named SQL files, migrations; the module `runs` has the run record."""
 
 from evbilling.warehouse.clock import agreed_clock, read_clock
-from evbilling.warehouse.connect import connected, refused, shown, snapshot
+from evbilling.warehouse.connect import connected, shown, snapshot
+from evbilling.warehouse.database_errors import explained, may_come_back
 from evbilling.warehouse.pool import ReadingPool
 from evbilling.warehouse.query import (
     compose,
@@ -29,6 +30,7 @@ __all__ = [
     "copy_frame",
     "execute",
     "execute_many",
+    "explained",
     "fetch_all",
     "fetch_as",
     "fetch_dicts",
@@ -37,9 +39,9 @@ __all__ = [
     "fetch_table",
     "fetch_value",
     "load_sql",
+    "may_come_back",
     "migrate",
     "read_clock",
-    "refused",
     "require_newest_schema",
     "select_row",
     "select_value",

@@ -10,7 +10,8 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from evbilling.errors import TransientError
-from evbilling.warehouse.connect import explained, shown
+from evbilling.warehouse.connect import shown
+from evbilling.warehouse.database_errors import explain
 
 # Nobody waits longer for a page: the server cancels a query that takes longer.
 _LONGEST_SECONDS = 20
@@ -54,8 +55,13 @@ class ReadingPool:
                 where=self._where,
                 fix="narrow it down, for example to one period",
             ) from error
+        except psycopg.DataError:
+            # A value of an address that no column can hold: pages have their own words for it.
+            raise
         except psycopg.Error as error:
-            raise explained(error, self._where) from error
+            if (ours := explain(error, self._where)) is None:
+                raise
+            raise ours from error
 
     def close(self) -> None:
         """Close all connections."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from evbilling.errors import NotReady, TransientError
+from evbilling.errors import NotReady
+from evbilling.warehouse.database_errors import explained
 from evbilling.warehouse.query import SQL_ROOT, load_sql, select_value
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def migrate(admin_url: str) -> list[str]:
     config.set_main_option("script_location", str(_ALEMBIC))
     script = ScriptDirectory.from_config(config)
     try:
-        with engine.begin() as connection:
+        with explained(where), engine.begin() as connection:
             _driver_connection(connection).add_notice_handler(_log_warning)
             connection.exec_driver_sql(f"set local lock_timeout = '{_LONGEST_WAIT}'")
             # Two migrations at once take turns: the second waits at this name until the first has ended.
@@ -63,19 +64,6 @@ def migrate(admin_url: str) -> list[str]:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             apply_files(connection, *_repeatable("functions"), *_repeatable("views"), "access/grants.sql")
-    except (sqlalchemy.exc.OperationalError, psycopg.OperationalError) as error:
-        cause = error.orig if isinstance(error, sqlalchemy.exc.OperationalError) else error
-        if isinstance(cause, psycopg.errors.LockNotAvailable):
-            raise TransientError(
-                "can't migrate: another session reads what is to be changed, or migrates",
-                where=where,
-                fix="look for a long transaction in pg_stat_activity, end it with pg_terminate_backend, and try again",
-            ) from error
-        raise TransientError(
-            f"can't migrate: {str(cause).strip()}",
-            where=where,
-            fix="check that the server runs, and the host, user and password",
-        ) from error
     finally:
         engine.dispose()
     applied = list(script.iterate_revisions("head", before or "base"))

@@ -12,8 +12,8 @@ from typing import Any
 
 import psycopg
 
-from evbilling.errors import BadInput, TransientError
-from evbilling.warehouse import connected
+from evbilling.errors import BadInput
+from evbilling.warehouse import connected, explained
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
@@ -121,14 +121,10 @@ class WarehouseTurns(AbstractContextManager["WarehouseTurns"]):
                 self._connection = self._stack.enter_context(opened)
                 # A turn lost in a crash of the server does no harm; waiting for the disk at each turn would.
                 self._connection.execute("set synchronous_commit = off")
-            try:
+            with explained("warehouse"):
                 row = self._connection.execute(
                     "select billing.take_turns(%s, %s, %s)", (self._gateway, turns, self._rate)
                 ).fetchone()
-            except psycopg.Error as error:
-                raise TransientError(
-                    f"no turn at the gateway could be reserved: {error}", where="warehouse", fix="try again"
-                ) from error
         return float(row[0]) if row else 0.0
 
     def __exit__(self, *_: object) -> None:

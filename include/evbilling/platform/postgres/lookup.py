@@ -65,7 +65,7 @@ class PostgresLookup:
     def history_of(self, account_id: str, window: CountWindow) -> AccountHistory:
         with self._connection(CHARGER, CONNECTOR) as (_, tables):
             values = {**_sources(tables), "account_id": account_id, "first": window.first, "last": window.last}
-        with snapshot(self._url, what=WHAT) as cursor:
+        with snapshot(self._url, what=WHAT, foreign=True) as cursor:
             found: list[pa.Table] = []
             for name, schema in (("account_chargers", CHARGER_ROWS), ("account_connectors", CONNECTOR_ROWS)):
                 cursor.execute(compose(f"platform/{name}", **values).as_string(None))

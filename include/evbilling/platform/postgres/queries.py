@@ -14,7 +14,7 @@ from psycopg import sql
 from evbilling.errors import BadInput
 from evbilling.platform.accepted import ACCEPTED, Form
 from evbilling.platform.contract import TABLES, Column, Table
-from evbilling.warehouse import connected, fetch_all, refused, shown
+from evbilling.warehouse import connected, fetch_all, shown
 
 SCHEMA = "platform"
 # The database as messages call it.
@@ -161,14 +161,11 @@ def reading(
 
     Raises `TransientError` if the platform doesn't answer, and `BadInput` if it refuses a query.
     """
-    try:
-        with connected(url, what=WHAT) as connection:
-            connection.isolation_level = isolation
-            connection.read_only = True
-            fetch_all(connection, "platform/session")
-            yield connection
-    except psycopg.Error as error:
-        raise refused(str(error), f"{WHAT} ({shown(url)})") from error
+    with connected(url, what=WHAT, foreign=True) as connection:
+        connection.isolation_level = isolation
+        connection.read_only = True
+        fetch_all(connection, "platform/session")
+        yield connection
 
 
 def select(table: PlatformTable, rest: LiteralString = "") -> sql.Composed:

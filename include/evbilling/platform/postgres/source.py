@@ -124,7 +124,7 @@ class PostgresSource:
         shared: list[str] = []
         counted_twice: list[str] = []
         strays = 0
-        with snapshot(self._url, what=WHAT) as cursor:
+        with snapshot(self._url, what=WHAT, foreign=True) as cursor:
             cursor.execute(self._query("chargers", **values))
             chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
             cursor.execute(self._query("connectors", **values))
@@ -197,7 +197,7 @@ class PostgresSource:
         }
         arrived = 0
         # Counted beside the reading. Charges go on coming in meanwhile: what is counted must be what was read.
-        with snapshot(self._url, what=WHAT) as cursor, ThreadPoolExecutor(1) as beside:
+        with snapshot(self._url, what=WHAT, foreign=True) as cursor, ThreadPoolExecutor(1) as beside:
             cursor.execute("select pg_export_snapshot()")
             counting = beside.submit(self._counted_charges, cursor.fetchone()[0], values)
             cursor.execute(self._query("charges", **values))
@@ -209,7 +209,7 @@ class PostgresSource:
         return counted
 
     def _counted_charges(self, moment: str, values: dict[str, str]) -> pd.DataFrame:
-        with snapshot(self._url, what=WHAT, exported=moment) as cursor:
+        with snapshot(self._url, what=WHAT, exported=moment, foreign=True) as cursor:
             cursor.execute(self._query("charge_counts", **values))
             counted: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
         return counted
