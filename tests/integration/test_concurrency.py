@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -262,3 +263,24 @@ def test_runs_that_close_and_open_at_once_do_not_trip_over_each_other(
             partial(stage, services, period),
         )
     assert [name for name in staging_tables(warehouse_db.admin_url) if name == f"run_{first}"] == []
+
+
+def test_what_a_killed_run_has_staged_goes_once_another_has_published(
+    platform_db: str, warehouse_db: Any, tmp_path: Path
+) -> None:
+    """It is swept by the next run of any month, but for tables that a paused worker has locked: nobody waits for it."""
+    services = _services(platform_db, warehouse_db, tmp_path, accounts=2, chargers=1)
+    killed = open_run(services, replace(request(), airflow_run_id="killed"), now=NOW, shard_rows=1_000)["run_id"]
+    extract_inventory(services, killed, 0)
+    apply_scope_rules(services, killed, 0)
+    with psycopg.connect(warehouse_db.writer_url) as paused:
+        paused.execute("select billing.open_account_stage(%s)", (killed,))
+        paused.commit()
+        paused.execute(f"select from staging.run_{killed}".encode())
+        bill(services)
+        assert f"run_{killed}" in staging_tables(warehouse_db.admin_url)
+    bill(services, "2022-01")
+    assert staging_tables(warehouse_db.admin_url) == []
+    with pytest.raises(StaleTry):
+        validate(services, killed)
+    assert issue_statements(services, killed)["outcome"] == "superseded"

@@ -119,7 +119,7 @@ def _stage_charges(services: Services, source: InventorySource, run_id: int, can
     """Create the run's staging tables, fill in the candidates and their charges; returns the number of charges."""
     tables = stage.staging_tables(run_id)
     with services.warehouse() as connection:
-        stage.drop_stage(connection, *runs.ended_runs(connection, run_id))
+        stage.sweep_stages(connection, run_id)
         connection.execute("select billing.open_account_stage(%s)", (run_id,))
         # Written while the next batch is read. Only a few batches wait, so that memory stays flat.
         with ThreadPoolExecutor(1) as pool:

@@ -18,5 +18,6 @@ def close_run(services: Services, run_id: int) -> dict[str, Any]:
     with run_steps.running(services, run_id) as run, services.warehouse() as connection:
         keeps = run_steps.keeps_tie_out(connection, run, runs.ACCOUNT_STATEMENTS)
         stage.set_work_mem(connection)
-        stage.drop_stage(connection, *runs.ended_runs(connection, run_id), run_id)
+        stage.drop_stage(connection, run_id)
+        stage.sweep_stages(connection, run_id)
         return run_steps.close_run(connection, run, "account_statements" if keeps else None)

@@ -28,10 +28,14 @@ def fetch_staged(connection: psycopg.Connection[Any], name: str, run_id: int) ->
     return query.fetch_all(connection, f"account_statements/{name}", **staging_tables(run_id))
 
 
-def drop_stage(connection: psycopg.Connection[Any], *run_ids: int) -> None:
-    """Drop the staging tables of these runs, and their copies of files."""
-    for run_id in run_ids:
-        connection.execute("select billing.drop_stage(%s)", (run_id,))
+def drop_stage(connection: psycopg.Connection[Any], run_id: int) -> None:
+    """Drop the staging tables of a run, and its copies of files."""
+    connection.execute("select billing.drop_stage(%s)", (run_id,))
+
+
+def sweep_stages(connection: psycopg.Connection[Any], run_id: int) -> None:
+    """Drop the staging tables of other runs that nobody comes back for, unless somebody works on them."""
+    connection.execute("select billing.sweep_stages(%s)", (run_id,))
 
 
 def set_work_mem(connection: psycopg.Connection[Any]) -> None:

@@ -9,8 +9,7 @@ import psycopg
 
 from evbilling import run_steps
 from evbilling.connector_statements.drafts import Drafts
-from evbilling.connector_statements.stage import has_stage, stage_drafts, staging_tables
-from evbilling.errors import StaleTry
+from evbilling.connector_statements.stage import stage_drafts, staging_tables
 from evbilling.services import Services
 from evbilling.warehouse import fetch_dicts, runs, select_row, select_value
 
@@ -33,9 +32,6 @@ def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
 
 
 def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
-    with services.warehouse() as connection:
-        if run.state == "superseded" and not has_stage(connection, run.run_id, run.shard_count):
-            raise StaleTry("its staging tables were dropped")
     epoch, drafts = stage_drafts(services, run)
     with services.warehouse() as connection:
         differences = _differences(connection, run, drafts)

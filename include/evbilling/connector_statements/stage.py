@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from evbilling.connector_statements.drafts import FEE_ZERO, Drafts, draft_statements
-from evbilling.errors import NotReady
+from evbilling.errors import NotReady, StaleTry
 from evbilling.money import from_minor
 from evbilling.run_steps import accounts_of
 from evbilling.services import Services
@@ -70,8 +70,13 @@ def staged_counts(connection: psycopg.Connection[Any], run_id: int) -> pd.DataFr
 
 
 def require_decisions(connection: psycopg.Connection[Any], run: Run) -> list[RegisteredShard]:
-    """The shards of a run whose decisions are all staged; raises `NotReady` if they aren't."""
+    """The shards of a run whose decisions are all staged; raises `NotReady` if they aren't.
+
+    Raises `StaleTry` if they were dropped because a newer run of the period has published.
+    """
     if not has_stage(connection, run.run_id, run.shard_count):
+        if run.state == "superseded":
+            raise StaleTry("its staging tables were dropped", where=f"run {run.run_id} of {run.period}")
         raise NotReady(f"the decisions of run {run.run_id} are not staged", fix=_DECIDE)
     return runs.get_shards(connection, run.run_id)
 

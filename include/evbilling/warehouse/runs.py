@@ -11,7 +11,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from evbilling.errors import NotReady
-from evbilling.warehouse.query import fetch_all, fetch_as, fetch_value
+from evbilling.warehouse.query import fetch_as, fetch_value
 
 if TYPE_CHECKING:
     from evbilling.findings import Finding
@@ -149,11 +149,6 @@ def mark_settled(
 def supersede_earlier_tries(connection: psycopg.Connection[Any], run_id: int) -> None:
     """Mark as superseded the runs that earlier tries of the same task of the same DAG run have left open."""
     connection.execute("select billing.supersede_earlier_tries(%s)", (run_id,))
-
-
-def ended_runs(connection: psycopg.Connection[Any], run_id: int) -> list[int]:
-    """Earlier runs of the same DAG and period that have ended, or were abandoned a week ago."""
-    return [ended for (ended,) in fetch_all(connection, "warehouse/ended_runs", run_id=run_id)]
 
 
 def record_findings(connection: psycopg.Connection[Any], run_id: int, findings: Sequence[Finding]) -> None:

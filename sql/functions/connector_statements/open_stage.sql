@@ -1,6 +1,5 @@
 -- Creates the empty staging tables of a run: run_12 (decisions, split by the hash of charger_id), run_12_statement
--- and run_12_unbilled for run 12. Drops those of earlier runs of the same period that have ended or were abandoned a
--- week ago.
+-- and run_12_unbilled for run 12. Sweeps those of runs that nobody comes back for.
 create or replace function billing.open_stage(p_run_id bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -9,9 +8,7 @@ declare
 begin
     perform billing.take_lock('stage', '2 minutes');
     select period into strict v_period from billing.run where run_id = p_run_id;
-    perform billing.drop_stage(run_id) from billing.run
-    where period = v_period and run_id < p_run_id and dag_id <> 'account_statements'
-      and (state <> 'open' or opened_at < now() - interval '7 days');
+    perform billing.sweep_stages(p_run_id);
     if to_regclass('staging.' || v_stage) is not null then
         return;
     end if;
