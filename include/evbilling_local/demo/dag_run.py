@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +16,10 @@ from evbilling_local.stack import AirflowApi, wait_until
 _FINISHED = ("success", "failed")
 _POLL_SECONDS = 0.5
 _PARSE_PATIENCE = 60.0
+# After so many looks at a run that hasn't begun, it is worth saying what it waits for.
+_LOOKS = 10
+# A queued run that keeps the schedule from adding one, see `DagRunner.run`.
+_HOLD = "demo-hold-"
 
 
 @dataclass(frozen=True)
@@ -43,30 +49,34 @@ class DagRunner:
     def run(self, period: str, watch: Callable[[list[TaskState]], None]) -> tuple[str, str]:
         """Bill `period` and wait for the end; returns (run id, `success` or `failed`).
 
-        A DAG that was paused is paused again afterwards, and its schedule has added no run meanwhile.
+        A DAG that was paused is paused again afterwards, and its schedule has added no run meanwhile; also if the
+        waiting is interrupted. Raises `NotReady` if somebody else pauses it meanwhile.
         """
+        clear_leftovers(self._api)
         details = self._api.get(f"{self._path}/details")
         now = datetime.now(UTC)
         run_id = f"demo__{period}__{now:%Y%m%dT%H%M%S}"
-        placeholders = []
+        placeholders: list[str] = []
         try:
             if details["is_paused"]:
                 # Un-pausing also makes Airflow create the run that its schedule missed last, which is of this month. It
                 # doesn't while the DAG has its maximum of active runs, and queued runs of tomorrow count as active.
                 for number in range(int(details["max_active_runs"])):
-                    placeholders.append(f"demo-hold-{number}__{period}__{now:%Y%m%dT%H%M%S}")
+                    placeholders.append(f"{_HOLD}{number}__{period}__{now:%Y%m%dT%H%M%S}")
                     self._request(placeholders[-1], period, now + timedelta(days=1))
             self._request(run_id, period, now)
             if placeholders:
                 self._wait_for_parse(details)
                 self._api.patch(self._path, {"is_paused": False})
-            state = self._watch(run_id, watch)
+            return run_id, self._watch(run_id, watch)
         finally:
             if placeholders:
                 self._api.patch(self._path, {"is_paused": True})
+                # A run that nobody waits for mustn't begin when the DAG is un-paused one day.
+                if self._state(run_id) == "queued":
+                    placeholders.append(run_id)
             for placeholder in placeholders:
                 self._api.delete(f"{self._path}/dagRuns/{placeholder}")
-        return run_id, state
 
     def tasks(self, run_id: str) -> list[TaskState]:
         """The run's task instances, in the order in which they started; those that haven't started come last."""
@@ -102,21 +112,71 @@ class DagRunner:
                 fix="look at the dag-processor's log: `evbilling status` says where",
             )
 
+    def _state(self, run_id: str) -> str:
+        return str(self._api.get(f"{self._path}/dagRuns/{run_id}")["state"])
+
     def _watch(self, run_id: str, watch: Callable[[list[TaskState]], None]) -> str:
-        silent = 0
+        silent = looks = 0
         while True:
             try:
-                state = str(self._api.get(f"{self._path}/dagRuns/{run_id}")["state"])
+                # In this order: a run that isn't over then won't go on.
+                is_paused = self._api.get(self._path)["is_paused"]
+                state = self._state(run_id)
                 watch(self.tasks(run_id))
                 silent = 0
             except TransientError:
                 silent += 1
                 if silent > 20:
                     raise
-                state = "unknown"
+                is_paused, state = False, "unknown"
             if state in _FINISHED:
                 return state
+            if is_paused:
+                raise NotReady(
+                    f"somebody has paused the DAG {self._dag_id}, so its run {run_id} waits",
+                    where="Airflow",
+                    fix="run the demo again: it un-pauses the DAG for as long as its run takes",
+                )
+            looks += 1
+            if looks == _LOOKS and state == "queued":
+                self._say_what_runs(run_id)
             time.sleep(_POLL_SECONDS)
+
+    def _say_what_runs(self, run_id: str) -> None:
+        runs = self._api.get(f"{self._path}/dagRuns", state=["running", "queued"], limit=100)["dag_runs"]
+        before = [r["dag_run_id"] for r in runs if r["dag_run_id"] != run_id and not r["dag_run_id"].startswith(_HOLD)]
+        print(f"  waiting for {', '.join(before) or 'the scheduler'}", flush=True)
+
+
+def clear_leftovers(api: AirflowApi) -> list[str]:
+    """Pause the DAGs again that a killed demo has left un-paused, remove the runs that kept their schedules still.
+
+    Returns the DAGs' ids. No demo may be running on this Airflow.
+    """
+    queued = api.get("/api/v2/dags/~/dagRuns", state="queued", limit=1000)["dag_runs"]
+    left = [run for run in queued if run["dag_run_id"].startswith(_HOLD)]
+    dag_ids = sorted({run["dag_id"] for run in left})
+    for dag_id in dag_ids:
+        api.patch(f"/api/v2/dags/{dag_id}", {"is_paused": True})
+    for run in left:
+        api.delete(f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}")
+    return dag_ids
+
+
+@contextmanager
+def interruptible() -> Generator[None]:
+    """In the block SIGTERM and SIGHUP do what Ctrl-C does, so that what was begun is undone."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Progress:

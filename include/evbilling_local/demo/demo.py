@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 
-from evbilling.errors import BadInput
+from evbilling.errors import BadInput, NotReady
 from evbilling.period import Period
+from evbilling_local.demo.dag_run import clear_leftovers
 from evbilling_local.demo.month_run import DAG_IDS, bill_and_close, last_complete_month
 from evbilling_local.stack import (
     API_SERVER,
@@ -15,8 +17,10 @@ from evbilling_local.stack import (
     StackState,
     admin_api,
     bring_up,
+    claimed,
     command,
     require_embedded_services,
+    stack_home,
     step,
 )
 
@@ -27,17 +31,35 @@ def run_demo(accounts: int) -> int:
     """Bill and close the last complete month of a made-up platform and print the result; the stack keeps running.
 
     Returns 0, or 1 if the run failed. Raises `BadInput` if this stack holds another sample, or if real
-    databases replace its own.
+    databases replace its own; `NotReady` if another demo runs in this folder.
     """
     require_embedded_services(os.environ)
-    state = bring_up()
-    _load_sample(state, accounts)
-    period = last_complete_month()
-    urls = {f"{kind}_url": state.url(kind) for kind in ("finance", "warehouse")}
-    if not bill_and_close(admin_api(state), period, web_url=API_SERVER.url(state), **urls):
-        return 1
+    with _only_demo() as is_only:
+        if not is_only:
+            raise NotReady(
+                "another demo is running here",
+                where=str(stack_home()),
+                fix="wait until it has ended, or take another folder: EVBILLING_HOME=… evbilling demo",
+            )
+        state = bring_up()
+        _load_sample(state, accounts)
+        period = last_complete_month()
+        urls = {f"{kind}_url": state.url(kind) for kind in ("finance", "warehouse")}
+        if not bill_and_close(admin_api(state), period, web_url=API_SERVER.url(state), **urls):
+            return 1
     _print_next_steps(state, period)
     return 0
+
+
+def tidy_up(state: StackState) -> None:
+    """Clear away, and say so, what a demo left that was killed within a run; nothing while a demo is running."""
+    with _only_demo() as is_only:
+        for dag_id in clear_leftovers(admin_api(state)) if is_only else []:
+            print(f"{dag_id} is paused again: a demo that was killed had left it un-paused")
+
+
+def _only_demo() -> AbstractContextManager[bool]:
+    return claimed(stack_home() / "demo.lock")
 
 
 def _load_sample(state: StackState, accounts: int) -> None:

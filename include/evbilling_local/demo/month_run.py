@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evbilling.period import Period
-from evbilling_local.demo.dag_run import DagRunner, Progress
+from evbilling_local.demo.dag_run import DagRunner, Progress, interruptible
 from evbilling_local.demo.month_report import count_rows, print_month
 from evbilling_local.stack import AirflowApi
 
@@ -25,9 +25,10 @@ def bill_and_close(api: AirflowApi, period: Period, *, web_url: str, finance_url
 
     `web_url` is where a person finds Airflow. `finance_url` logs in as finance_reader, `warehouse_url` as the writer.
     """
-    for dag_id in DAG_IDS:
-        if not _run(api, dag_id, period, web_url, finance_url):
-            return False
+    with interruptible():
+        for dag_id in DAG_IDS:
+            if not _run(api, dag_id, period, web_url, finance_url):
+                return False
     print_month(warehouse_url, period)
     return True
 

@@ -6,7 +6,7 @@ from evbilling_local.stack.console import command, export_lines, step
 from evbilling_local.stack.lifecycle import bring_up, statuses, take_down
 from evbilling_local.stack.postgres import EmbeddedPostgres, bin_directory
 from evbilling_local.stack.services import API_SERVER, MAIL_SINK, SANDBOX
-from evbilling_local.stack.state import StackState, stack_home
+from evbilling_local.stack.state import StackState, claimed, stack_home
 
 __all__ = [
     "API_SERVER",
@@ -18,6 +18,7 @@ __all__ = [
     "admin_api",
     "bin_directory",
     "bring_up",
+    "claimed",
     "command",
     "export_lines",
     "require_embedded_services",

@@ -54,7 +54,7 @@ def command() -> str:
     if shutil.which("evbilling") == str(ours):
         return "evbilling"
     relative = os.path.relpath(ours)
-    return str(ours) if relative.startswith("..") else relative
+    return shlex.quote(str(ours) if relative.startswith("..") else relative)
 
 
 def export_lines() -> list[str]:

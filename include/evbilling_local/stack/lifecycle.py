@@ -39,6 +39,7 @@ def postgres_of(state: StackState) -> EmbeddedPostgres:
 def bring_up(with_airflow: bool = True, broker_url: str | None = None) -> StackState:
     """Start everything of the stack that doesn't run, printing a line for each thing; returns its state.
 
+    Without Airflow its metadata database is made all the same: `airflow dags test` needs no more.
     With a `broker_url` Celery workers run the tasks from now on, with an empty one the scheduler does; None changes
     nothing. Can be repeated. Raises `NotReady` if a service doesn't come up.
     """
@@ -57,6 +58,7 @@ def bring_up(with_airflow: bool = True, broker_url: str | None = None) -> StackS
             with step(server.name.replace("-", " ").capitalize(), "starting") as line:
                 started = start(state, [server])
                 line.result = f"{'running' if started else 'already running'} on {server.url(state)}"
+        _prepare_airflow(state)
         if with_airflow:
             _start_airflow(state)
     return state
@@ -126,11 +128,14 @@ def _choose_ports(state: StackState) -> None:
     state.save()
 
 
-def _start_airflow(state: StackState) -> None:
+def _prepare_airflow(state: StackState) -> None:
     airflow.write_files(state)
     if not airflow.is_migrated(state):
         with step("Airflow", "migrating its metadata database (about 10 s)") as line:
             line.result = f"metadata database migrated to {airflow.migrate_metadata(state)}"
+
+
+def _start_airflow(state: StackState) -> None:
     with step("Airflow", "waiting until every component is healthy") as line:
         started = start(state, AIRFLOW, airflow.environment(state))
         airflow.wait_until_healthy(state)

@@ -131,6 +131,18 @@ def locked(home: Path) -> Generator[None]:
         yield
 
 
+@contextlib.contextmanager
+def claimed(file: Path) -> Generator[bool]:
+    """True if nobody else has claimed `file`, to the end of the block; a process that is killed gives it up."""
+    with open_private(file, append=True) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def stack_home() -> Path:
     """The absolute folder of this stack, there or not: `EVBILLING_HOME`, or `.local` in the sources."""
     named = os.environ.get("EVBILLING_HOME")
