@@ -183,7 +183,7 @@ def _with_losses(values: pa.Array, given: pa.Array) -> tuple[pa.Array, pa.Array 
 
 def _where(mask: pa.Array, values: pa.Array) -> pa.Array:
     """`values` with null where `mask` isn't true."""
-    if pc.all(mask, skip_nulls=True).as_py():
+    if pc.all(mask, skip_nulls=True, min_count=0).as_py():
         return values
     return pc.if_else(mask, values, pa.scalar(None, values.type))
 
@@ -215,7 +215,7 @@ def _amount(texts: pa.Array) -> pa.Array:
 
 def _timestamp(texts: pa.Array) -> pa.Array:
     # Arrow is the only reader of times. Those with hours, minutes and a zone it reads as they are.
-    if pc.all(pc.equal(pc.binary_slice(texts.cast(pa.binary()), 13, 14), b":"), skip_nulls=True).as_py():
+    if pc.all(pc.equal(pc.binary_slice(texts.cast(pa.binary()), 13, 14), b":"), skip_nulls=True, min_count=0).as_py():
         try:
             return _within_calendar(texts.cast(TIMESTAMP))
         except pa.ArrowInvalid:

@@ -274,14 +274,6 @@ def charge_table(**changed: pa.Array) -> pa.Table:
     return pa.table(values | amounts | changed)
 
 
-def test_parquet_types_are_brought_to_the_contract(tmp_path: Path) -> None:
-    kinds = {"kind": pa.array(["x"]).dictionary_encode(), "description": pa.array([None])}
-    pq.write_table(charge_table(**kinds, tax_amount=pa.array(["0.5"])), tmp_path / "account_charge.parquet")
-    (row,) = rows(tmp_path, ACCOUNT_CHARGE)
-    assert (row["net_amount"], row["tax_amount"], row["kind"]) == (Decimal("1.10"), Decimal("0.5"), "x")
-    assert row["occurred_at"] == datetime(2020, 1, 1, tzinfo=UTC)
-
-
 def test_parquet_refusals_name_column_and_row(tmp_path: Path) -> None:
     path = tmp_path / "account_charge.parquet"
     pq.write_table(charge_table(net_amount=pa.array([1.1])), path)
@@ -397,7 +389,7 @@ def both_readings(data: bytes) -> tuple[list[object], list[object]] | None:
 def test_two_readers_of_csv_never_disagree(full: bool) -> None:
     random = Random(14)  # ruff: ignore[suspicious-non-cryptographic-random-usage]
     read = 0
-    for _ in range(200_000 if full else 1_500):
+    for _ in range(50_000 if full else 1_500):
         pieces = random.choices(PIECES, WEIGHTS, k=random.randint(1, 14))
         readings = both_readings(b"".join(pieces))
         if readings:
