@@ -125,7 +125,8 @@ class Copy:
 
         Raises `Unjudged` if they couldn't be run, or failed in their preparations or for want of sense.
         """
-        done = self.run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests)
+        options = ("-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=0", "--hypothesis-profile=planted")
+        done = self.run("-m", "pytest", *options, *tests)
         said = f"\n{done.stdout[-6_000:]}\n{done.stderr[-2_000:]}"
         if done.returncode not in {0, 1}:
             raise Unjudged(f"pytest ended with {done.returncode}; do these tests exist?{said}")

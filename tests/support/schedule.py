@@ -16,6 +16,10 @@ DURATIONS = Path(__file__).resolve().parents[1] / "durations.json"
 # A busy machine is no fault: no example fails for the time it took.
 hypothesis.settings.register_profile("gate", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("full", deadline=None, max_examples=300)
+# For planted faults: that a test fails is enough, and to find the simplest example takes minutes.
+hypothesis.settings.register_profile(
+    "planted", deadline=None, max_examples=30, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the profile of Hypothesis, and record durations where that is asked for."""
-    hypothesis.settings.load_profile("full" if config.option.full else "gate")
+    hypothesis.settings.load_profile(config.option.hypothesis_profile or ("full" if config.option.full else "gate"))
     if config.option.record_durations and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Recorder(is_all=config.option.full), "durations")
 
