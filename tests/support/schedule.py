@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         known = json.loads(DURATIONS.read_text(encoding="utf-8"))
         # A unit that isn't known yet may be long.
-        items.sort(key=lambda item: -known.get(unit_of_work(item.nodeid), 1e6))
+        items.sort(key=lambda item: -known.get(unit_of_work(item.nodeid, config.option.full), 1e6))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -62,14 +62,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByUnit(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return unit_of_work(nodeid)
+            return unit_of_work(nodeid, config.option.full)
 
     config.option.loadscopereorder = False
     return ByUnit(config, log)
 
 
-def unit_of_work(test: str) -> str:
-    """What goes to one worker as a whole: the test's module, with three exceptions."""
+def unit_of_work(test: str, is_full: bool) -> str:
+    """What goes to one worker as a whole: the test's module, with four exceptions."""
     module = test.partition("::")[0]
     if "/e2e/" in module:
         # Two Airflow installations at once would only be in each other's way, and most of these tests share one.
@@ -77,6 +77,9 @@ def unit_of_work(test: str) -> str:
     if "[" in test and module.endswith("/test_plants.py"):
         # The plants of an area: "...::test_a_planted_fault_is_caught[money/half-even-tax]".
         return f"{module.rpartition('/')[0]}/{test.partition('[')[2].partition('/')[0].rstrip(']')}"
+    if is_full and "[" in test and module.endswith("/test_interleavings.py"):
+        # An hour, and the schedules that begin in one state share nothing with the others.
+        return f"{module}[{test.partition('[')[2].partition('-')[0]}]"
     # Each of these tests takes long, and they share nothing.
     return test if module.endswith("/test_kills.py") else module
 
@@ -89,7 +92,7 @@ class _Recorder:
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._seconds[unit_of_work(report.nodeid)] += report.duration
+        self._seconds[unit_of_work(report.nodeid, self._is_all)] += report.duration
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         if exitstatus == pytest.ExitCode.OK:
