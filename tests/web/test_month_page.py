@@ -196,7 +196,7 @@ def test_accounts_held_lights_and_runs(read: Any, world: Months) -> None:
 def test_doubts_are_told_with_examples(read: Any) -> None:
     """What the validation found doubtful: in the sentence above, and below with what is meant by it."""
     page = read(f"/months/{LAST}")
-    assert "2 things in the inventory look doubtful; see below." in page.text
+    assert "1 thing in the inventory looks doubtful; see below." in page.text
     assert "Every charger belongs to an account that the platform knows: not so" in page.text
     assert "1 charger of the account 'a-paid ' ('astray'), which resembles 'a-paid'" in page.text
     assert "doubtful" not in read(f"/months/{MONTHS[0]}").text.lower()
