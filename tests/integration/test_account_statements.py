@@ -301,7 +301,7 @@ WITHHELD: dict[str, tuple[str, str]] = {
         "delete from platform.account_charge a using platform.account_charge b where a.ctid > b.ctid",
     ),
     "CHARGE-ID-TOO-LONG": (
-        "update platform.account_charge set charge_id = repeat('c', 256) where charge_id = 'c'",
+        "update platform.account_charge set charge_id = repeat('c', 301) where charge_id = 'c'",
         "update platform.account_charge set charge_id = 'c' where charge_id like 'cc%'",
     ),
     "CHARGE-INCOMPLETE": (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # Characters of an id: two of them, of four bytes each, still fit into a key of Postgres.
-LONGEST_ID = 255
+LONGEST_ID = 300
 
 ColumnType = Literal["text", "boolean", "integer", "timestamp", "amount"]
 

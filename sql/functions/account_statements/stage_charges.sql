@@ -44,7 +44,7 @@ begin
                        when k.listed_on is not null then null
                        when coalesce(k.charge_id, '') = '' or k.occurred_at is null or k.currency is null
                          or num_nulls(k.net, k.tax, k.settled) > 0 then 'CHARGE-INCOMPLETE'
-                       when length(k.charge_id) > 255 then 'CHARGE-ID-TOO-LONG'
+                       when length(k.charge_id) > 300 then 'CHARGE-ID-TOO-LONG'
                        -- NaN and infinity count as the largest there are.
                        when greatest(abs(k.net), abs(k.tax), abs(k.settled)) >= 1e15 then 'CHARGE-TOO-LARGE'
                        when k.minor_unit >= 0 and k.currency <> k.account_currency then 'CHARGE-CURRENCY'

@@ -15,9 +15,9 @@ begin
     if coalesce(trim(p_actor), '') = '' or coalesce(trim(p_reason), '') = '' then
         raise exception 'a setting is recorded with who and why' using errcode = 'EV004';
     end if;
-    select id into v_id from unnest(p_account_ids || p_financial_admin_ids) id where length(id) > 255 limit 1;
+    select id into v_id from unnest(p_account_ids || p_financial_admin_ids) id where length(id) > 300 limit 1;
     if found then
-        raise exception 'the id % … has % characters; an id has at most 255', left(v_id, 40),
+        raise exception 'the id % … has % characters; an id has at most 300', left(v_id, 40),
             to_char(length(v_id), 'FM999,999,999')
             using errcode = 'EV004', hint = 'give the id that the platform has';
     end if;

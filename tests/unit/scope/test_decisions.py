@@ -283,15 +283,15 @@ def test_an_account_that_excludes_a_moved_charger_does_not_keep_it_from_the_othe
         ),
         (
             "CHARGER-ID-TOO-LONG",
-            Connector("a", "x" * 256),
-            f"1 connector with a charger_id of more than 255 characters, first {'x' * 40}…/1",
+            Connector("a", "x" * 301),
+            f"1 connector with a charger_id of more than 300 characters, first {'x' * 40}…/1",
         ),
         ("OVERLAPPING-HISTORY", Connector("a", conflict="overlap"), "history rows that overlap in time, first x/1"),
     ],
 )
 def test_each_fault_is_found_alone_with_its_first_connector(reason_id: str, connector: Connector, detail: str) -> None:
     """One thing wrong gives just that reason, with the value and the connector where it is; a sound one isn't named."""
-    decided = _decide([connector, Connector("a", "y", 2), Connector("b", "z" * 255)], [Terms("a"), Terms("b")])
+    decided = _decide([connector, Connector("a", "y", 2), Connector("b", "z" * 300)], [Terms("a"), Terms("b")])
     ((account_id, item, _, said),) = [key for key in _counted(decided) if key[1].startswith("fault:")]
     assert (account_id, item) == ("a", f"fault:{reason_id}")
     assert detail in said

@@ -42,8 +42,8 @@ def test_an_account_without_admin_and_one_not_charged_may_be_set() -> None:
     [
         ("account_id", "", "is empty, but is required"),
         ("account_id", " ", "is empty, but is required"),
-        ("account_id", "a" * 256, "has 256 characters; an id has at most 255"),
-        ("financial_admin_id", "a" * 2_669, "has 2,669 characters; an id has at most 255"),
+        ("account_id", "a" * 301, "has 301 characters; an id has at most 300"),
+        ("financial_admin_id", "a" * 2_669, "has 2,669 characters; an id has at most 300"),
         ("effective_from", "2020-13", "'2020-13' is not a billing period; write it as YYYY-MM"),
         ("effective_from", "2020-10-01", "is not a billing period"),
         ("charge_connectors", "yes", "'yes' is not true or false"),
