@@ -35,7 +35,8 @@ HOSTILE = {
     "formula": "=cmd()|' /C calc'!A0",
     "formula-after": "@SUM(1+1)*\t",
     "right-to-left": "\N{HEBREW LETTER SHIN}\N{HEBREW LETTER LAMED} \N{RIGHT-TO-LEFT OVERRIDE}drow",
-    "long": "n" * 300,
+    # With its number, as long as an id may be.
+    "long": "n" * 299,
     "emoji": "\N{ELECTRIC PLUG} \N{CJK UNIFIED IDEOGRAPH-5145}\N{CJK UNIFIED IDEOGRAPH-96FB} \N{WAVING WHITE FLAG}",
 }
 
