@@ -14,8 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from iso4217 import Currency
 
-from evbilling.documents import FontMissing, Issuer, fonts, statement_pdf
+from evbilling.documents import FontMissing, Issuer, fonts, money, statement_pdf
 from evbilling.documents.layout import external_text
 from evbilling.read_models.statement.view import Correction, StatementView
 from tests.support.pdf import dark_pixels, opened, page_texts, words
@@ -370,6 +371,16 @@ def test_plain_names_need_no_fonts_of_the_system(monkeypatch: pytest.MonkeyPatch
     pdf = statement_pdf(paid_view(charger_ids=["Ähre", "Ζεύς", "зарядка"]), locale="fr_FR")
     assert b"pdfaid" in pdf
     assert "зарядка" in words(pdf)
+
+
+@pytest.mark.parametrize("locale", ["en_JP", "de_CH", "es_MX", "fr_CA", "it_IT", "nl_NL", "pt_BR"])
+def test_amounts_of_every_currency_need_no_fonts_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, locale: str
+) -> None:
+    """No box before an amount: only signs are written that Typst's own fonts have."""
+    monkeypatch.setenv("EVBILLING_FONTS", str(tmp_path))
+    amounts = [money(Decimal(1234), currency.code, locale) for currency in Currency]
+    assert b"pdfaid" in statement_pdf(connector_view(charger_ids=[" ".join(amounts)]), locale=locale)
 
 
 def test_a_folder_of_fonts_that_is_none_is_said(caplog: pytest.LogCaptureFixture) -> None:
