@@ -109,14 +109,20 @@ def test_two_runs_of_a_month_at_once_bill_it_once(stack: Stack, billed: str, tmp
 
 
 @pytest.mark.full
-def test_a_backfill_bills_each_of_its_months(stack: Stack) -> None:
+def test_a_backfill_waits_while_the_dag_is_paused_then_bills_each_of_its_months(stack: Stack) -> None:
     """`airflow backfill create` over two months: two runs by the scheduler, a set of statements a month."""
     months = ["2026-05", "2026-06"]
     window = ("--from-date", "2026-05-01", "--to-date", f"{months[-1]}-30")
+    stack.api.patch(PATH, {"is_paused": True})
     code, said = ended(stack.airflow("backfill", "create", "--dag-id", CONNECTOR_STATEMENTS, *window))
     assert code == 0, said
     runs = stack.api.get(f"{PATH}/dagRuns", run_type="backfill")["dag_runs"]
     assert sorted(run["partition_key"] for run in runs) == months
+    # Longer than the scheduler takes to start a run that it may start.
+    time.sleep(5)
+    waiting = stack.api.get(f"{PATH}/dagRuns", run_type="backfill", state="queued")["dag_runs"]
+    assert len(waiting) == len(months)
+    stack.api.patch(PATH, {"is_paused": False})
     assert [stack.finish(run["dag_run_id"]) for run in runs] == ["success"] * len(months)
     assert all(stack.statements(period) > 20 for period in months)
 

@@ -80,6 +80,9 @@ def test_two_stacks_run_side_by_side(homes: tuple[Path, Path]) -> None:
     states = [state_of(home) for home in homes]
     assert states[0].postgres_port != states[1].postgres_port
     for state in states:
+        # So that `airflow dags test` works, though no process of Airflow runs.
+        with psycopg.connect(state.role_url("airflow", "airflow")) as connection:
+            assert connection.execute("select to_regclass('dag_run') is not null").fetchone() == (True,)
         with psycopg.connect(state.url("warehouse")) as connection:
             assert connection.execute("select current_user").fetchone() == ("evbilling_writer",)
 

@@ -88,6 +88,17 @@ _DAGS = {path.stem for path in (REPO / "dags").glob("*.py")}
 _SOURCES = [path for folder in ("include", "plugins", "dags", "sql") for path in (REPO / folder).rglob("*.*")]
 
 
+def test_whoever_is_told_to_backfill_learns_what_a_paused_dag_does_with_it() -> None:
+    """Airflow takes a backfill of a paused DAG and only queues it: each page that has the command says so."""
+    pages = [REPO / "README.md", *(REPO / "docs").rglob("*.md"), *(REPO / "dags").glob("*.py")]
+    texts = {page.name: " ".join(page.read_text(encoding="utf-8").split()) for page in pages}
+    backfilling = {name: text for name, text in texts.items() if "airflow backfill create" in text}
+    assert len(backfilling) >= 3
+    silent = [name for name, text in backfilling.items() if "only queue" not in text or "paused" not in text]
+    assert silent == []
+    assert "airflow backfill create" not in texts["README.md"]
+
+
 def test_what_people_are_told_to_run_exists() -> None:
     """What to do about a break, a refusal or a plan names DAGs and commands that are there; so do the runbooks."""
     told = [
