@@ -282,8 +282,12 @@ def test_a_correction_and_what_it_corrects(
         "a-1 3 AC 5.00 EUR",
         f"{MINUS}5.00 EUR The connector is planned or removed NOT-IN-SERVICE",
         "a correction isn't paid separately",
+        # Once said not to be sent, while it waited in the outbox.
+        "Correction Waiting requested",
     ):
         assert said in text
+    assert "/actions/send-mail?statement=C-202611-000001" in note
+    assert "Connector statement Waiting requested" in plain(original)
     assert "Abrechnungskorrektur (Minderung) C-202611-000001" in words(
         site.get("/statements/C-202611-000001.pdf").content
     )
@@ -312,6 +316,8 @@ def test_an_account_statement(
         "Connector statements 5.95 EUR",
         "Other charges 8.50 EUR",
         "Closing balance 14.45 EUR",
+        "Of which connector statements 5.95 EUR",
+        "Of which other charges, not collected by us 8.50 EUR",
         "c1 Charge c1 10.00 0.00 10.00 4.00",
         "2 items, EUR 12.50 0.00 12.50 4.00",
     ):

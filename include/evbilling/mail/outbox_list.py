@@ -41,6 +41,7 @@ class MailFilter:
     kinds: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     account: str | None = None
+    statement: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def mail_page(
         "kinds": list(wanted.kinds) or None,
         "states": list(wanted.states) or None,
         "account": wanted.account or None,
+        "statement": wanted.statement,
         "before": before,
         "most": most + 1,
     }

@@ -33,7 +33,14 @@ from evbilling_web.rights import SignedIn, right_to, why_not
 router = APIRouter()
 
 _ALL = "all"
-_BADGES = {"failed": "bad", "unknown": "warn", "pending": "plain", "sending": "plain", "held": "plain", "sent": "good"}
+STATE_BADGES = {
+    "failed": "bad",
+    "unknown": "warn",
+    "pending": "plain",
+    "sending": "plain",
+    "held": "plain",
+    "sent": "good",
+}
 
 
 @router.get("/mail", dependencies=[Depends(note_paused)])
@@ -77,7 +84,7 @@ def mail(
         "kinds": KIND_LABELS,
         "labels": STATE_LABELS,
         "hints": STATE_HINTS,
-        "badges": _BADGES,
+        "badges": STATE_BADGES,
         "no_server": _server_trouble(),
         "may_not_send": why_not(user, right_to(SEND_MAIL)),
         "query": _query,

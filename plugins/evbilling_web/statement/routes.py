@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import EvbillingError
+from evbilling.mail import KIND_LABELS, STATE_LABELS, MailFilter, mail_page
 from evbilling.payments.actions import load_action_facts
 from evbilling.read_models.statement import (
     CONNECTOR,
@@ -27,6 +28,7 @@ from evbilling.read_models.statement import (
 )
 from evbilling_web import warehouse
 from evbilling_web.actions.offers import offers
+from evbilling_web.mail.routes import STATE_BADGES
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 # Rows per page of lists that may have millions.
 _CHARGERS = 50
 _ROWS = 100
+_MAILS = 20
 # With more connectors than this, counting those that aren't billed takes longer than a page should.
 _COUNTED_AT_ONCE = 200_000
 # Rows in the print view; the PDF and the CSV have more.
@@ -89,6 +92,7 @@ def statement_page(
         facts = load_action_facts(connection, [shown.header.statement_id])[shown.header.statement_id]
         shown = _from(connection, shown, after, connector, start, most)
         excluded = _some_excluded(connection, shown)
+        mails, _ = mail_page(connection, MailFilter(statement=shown.header.statement_id), most=_MAILS)
     context = {
         "view": shown,
         "header": shown.header,
@@ -102,6 +106,10 @@ def statement_page(
         "after": after,
         "start": start,
         "local": _local,
+        "mails": mails,
+        "mail_kinds": KIND_LABELS,
+        "mail_states": STATE_LABELS,
+        "mail_badges": STATE_BADGES,
     }
     return page(request, _TEMPLATES.get(shown.header.kind, "statement/account.html"), context)
 

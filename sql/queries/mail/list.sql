@@ -1,6 +1,6 @@
--- A page of the outbox, the newest messages first, for the Mail page. Addresses are masked as in finance.mail. Null
--- means any kind, state, period or account; a to next_c are the ranges of the period's statement ids, by kind; the page
--- starts below the message `before`.
+-- A page of the outbox, the newest messages first, for the pages Mail and of one statement. Addresses are masked as in
+-- finance.mail. Null means any kind, state, period, account or statement; a to next_c are the ranges of the period's
+-- statement ids, by kind; the page starts below the message `before`.
 select m.mail_id, m.kind, m.statement_id, m.account_id, s.account_name, m.period, m.state, m.last_error as reason,
        m.tries,
        case when m.recipient is not null
@@ -17,6 +17,7 @@ where (%(kinds)s::text[] is null or m.kind = any(%(kinds)s))
           or m.statement_id >= %(c)s and m.statement_id < %(next_c)s))
   and (%(account)s::text is null or m.statement_id in (
       select t.statement_id from billing.statement t where t.account_id = %(account)s))
+  and (%(statement)s::text is null or m.statement_id = %(statement)s)
   and (%(before)s::bigint is null or m.mail_id < %(before)s)
 order by m.mail_id desc
 limit %(most)s;
