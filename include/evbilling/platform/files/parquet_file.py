@@ -61,7 +61,7 @@ class ParquetFile:
                     reason = f"is damaged: it has {rows} rows where its footer says {parquet.metadata.num_rows}"
                     problems.add(Problem(self.name, reason))
             except _DAMAGE as error:
-                problems.add(Problem(self.name, _explained(error, "is damaged")))
+                problems.add(Problem(self.name, _explained(error, "is damaged, or in a form that Arrow can't read")))
             problems.raise_any()
 
     def _check_old_times(self, source: IO[bytes], parquet: Any) -> None:
