@@ -219,6 +219,7 @@ def test_the_state_in_a_sentence(world: Months) -> None:
     assert state.sentence == (
         f"Issued on {day.day} {day:%B %Y}: 11 connector statements for 66 connectors."
         " 3 accounts are on hold. Fix the problems below, then issue the missing statements."
+        " 1 thing in the inventory looks doubtful; see below."
     )
 
 
