@@ -13,7 +13,7 @@ from psycopg import sql
 from evbilling.archive.record import ArchivedFile, Sums
 from evbilling.errors import BadInput
 from evbilling.evidence import EvidenceStore
-from evbilling.warehouse import compose, snapshot
+from evbilling.warehouse import compose, record_batches, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def _shards(cursor: Any, period: str) -> list[sql.Identifier]:
 
 def _rows(cursor: Any, shard: sql.Identifier) -> Iterator[pa.RecordBatch]:
     cursor.execute(_query("decisions", shard=shard))
-    yield from cursor.fetch_record_batch()
+    yield from record_batches(cursor)
 
 
 def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

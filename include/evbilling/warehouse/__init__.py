@@ -1,7 +1,7 @@
 """The Postgres warehouse: connections, named SQL files, migrations; the module `runs` has the run record."""
 
 from evbilling.warehouse.clock import agreed_clock, read_clock
-from evbilling.warehouse.connect import connected, shown, snapshot
+from evbilling.warehouse.connect import connected, record_batches, shown, snapshot
 from evbilling.warehouse.database_errors import explained, may_come_back
 from evbilling.warehouse.pool import ReadingPool
 from evbilling.warehouse.query import (
@@ -42,6 +42,7 @@ __all__ = [
     "may_come_back",
     "migrate",
     "read_clock",
+    "record_batches",
     "require_newest_schema",
     "select_row",
     "select_value",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from evbilling.errors import BadInput, TransientError
 from evbilling.warehouse.database_errors import explained
@@ -70,9 +71,18 @@ def snapshot(url: str, *, what: str, exported: str | None = None, foreign: bool 
     from adbc_driver_postgresql import dbapi
 
     place = explained(f"{what} ({shown(url)})", foreign=foreign)
-    with place, dbapi.connect(url) as connection, connection.cursor() as cursor:
+    utf8 = make_conninfo(url, client_encoding="utf8")  # whatever the database's own, or the environment's, is
+    with place, dbapi.connect(utf8) as connection, connection.cursor() as cursor:
         cursor.execute("set transaction isolation level repeatable read, read only")
         if exported:
             cursor.execute(sql.SQL("set transaction snapshot {}").format(exported).as_string(None))
         cursor.execute("set local time zone 'UTC'")
         yield cursor
+
+
+def record_batches(cursor: Any) -> Any:
+    """The batches of a bulk driver's result. The driver's own `fetch_record_batch` loses the SQLSTATE of an error."""
+    from adbc_driver_manager._reader import AdbcRecordBatchReader
+
+    stream = cursor.fetch_arrow()
+    return AdbcRecordBatchReader._import_from_c(stream.address)

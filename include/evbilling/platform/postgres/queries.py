@@ -39,9 +39,10 @@ class FoundColumn:
 
 @dataclass(frozen=True, slots=True)
 class PlatformTable:
-    """A table of the contract in a database: `relation` as it is there, and in `forms` how each column is read."""
+    """A table of the contract in a database of an `encoding`: `relation` as it is there, in `forms` how it is read."""
 
     table: Table
+    encoding: str | None
     relation: sql.Identifier
     found: dict[str, FoundColumn]
     forms: dict[str, Form]
@@ -101,8 +102,9 @@ def find_tables(
         forms: dict[str, Form] = {}
         for column in table.columns:
             fault = _fault(column, columns.get(column.name), forms)
-            faults += [f"{relation_name(relation)}.{column.name} {fault}"] if fault else []
-        found[table.name] = PlatformTable(table, relation, columns, forms)
+            if fault:
+                faults.append(f"{relation_name(relation)}.{column.name} {fault.format(user=connection.info.user)}")
+        found[table.name] = PlatformTable(table, encoding, relation, columns, forms)
     _refuse(faults, label)
     return found
 
@@ -148,7 +150,7 @@ def _fault(column: Column, found: FoundColumn | None, forms: dict[str, Form]) ->
     if form is None:
         return f"is of type {found.shown}; accepted are {', '.join(accepted.types)}: {accepted.fix}"
     if not found.is_readable:
-        return "can't be read by this user; grant it select on the table"
+        return "can't be read by {user}; grant it select on the table"
     forms[column.name] = form
     return None
 

@@ -42,12 +42,16 @@ from evbilling.platform.postgres.queries import (
     select,
 )
 from evbilling.platform.source import INVENTORY_TABLES, CountWindow, Part, PartRead, Strangers, Survey
-from evbilling.warehouse import compose, shown, snapshot
+from evbilling.warehouse import compose, record_batches, shown, snapshot
 
 # Postgres places a row of a hash-partitioned table by hashtextextended(key, this seed) plus this constant; of a power
 # of two of partitions only the low bits count. Attaching a wrongly placed shard would fail, never go unnoticed.
 _HASH_SEED = 0x7A5B22367996DCFD
 _HASH_SHIFT = 0x49A0F4DD15E5A8E3
+# The hash is of a text's bytes, in the warehouse those of UTF-8. In a database of one byte a character these are a text
+# of other characters, but of the same bytes.
+_KEPT_BYTES = {"UTF8", "SQL_ASCII"}
+_AS_UTF8 = "convert_from(convert_to(charger_id, 'UTF8'), getdatabaseencoding())"
 
 
 class PostgresSource:
@@ -118,7 +122,7 @@ class PostgresSource:
         self, part: Part, account_ids: Sequence[str], instants: Sequence[datetime], window: CountWindow
     ) -> PartRead:
         around = {"first": window.first, "last": window.last}
-        values = {"in_part": _in_part(part), "shard": _bucket(part.shards), **around}
+        values = {"in_part": self._in_part(part), "shard": self._bucket(part.shards), **around}
         at = CountInstants.of(account_ids, instants)
         inventory: dict[int, pa.Table] = {}
         shared: list[str] = []
@@ -126,9 +130,9 @@ class PostgresSource:
         strays = 0
         with snapshot(self._url, what=WHAT, foreign=True) as cursor:
             cursor.execute(self._query("chargers", **values))
-            chargers = _by_shard(cursor.fetch_record_batch(), part, CHARGER_HISTORY)
+            chargers = _by_shard(record_batches(cursor), part, CHARGER_HISTORY)
             cursor.execute(self._query("connectors", **values))
-            connectors = _by_shard(cursor.fetch_record_batch(), part, CONNECTOR_HISTORY)
+            connectors = _by_shard(record_batches(cursor), part, CONNECTOR_HISTORY)
             cursor.execute(self._query("part_counts", **values))
             charger_rows, connector_rows = cursor.fetchone()
             self._require_all(f"chargers in part {part.number}", charger_rows, _rows(chargers))
@@ -179,6 +183,24 @@ class PostgresSource:
                 fix="run the period again; nothing was published",
             )
 
+    def _in_part(self, part: Part) -> sql.Composable:
+        """True for the rows of a part."""
+        if part.count == 1:
+            return sql.SQL("true")
+        return sql.SQL("{} = {}").format(self._bucket(part.count), sql.Literal(part.number))
+
+    def _bucket(self, count: int) -> sql.Composable:
+        """Which of `count` hash partitions the warehouse would place a charger in; the first where it has no id."""
+        if count == 1:
+            return sql.SQL("0")
+        mask, encoding = count - 1, self._found[contract.CHARGER.name].encoding
+        return sql.SQL("coalesce(((hashtextextended({key}, {seed}) & {mask}) + {shift}) & {mask}, 0)").format(
+            key=sql.SQL("charger_id" if encoding in _KEPT_BYTES else _AS_UTF8),
+            seed=sql.Literal(_HASH_SEED),
+            mask=sql.Literal(mask),
+            shift=sql.Literal(_HASH_SHIFT & mask),
+        )
+
     def read_charges(
         self,
         account_ids: Sequence[str],
@@ -201,7 +223,7 @@ class PostgresSource:
             cursor.execute("select pg_export_snapshot()")
             counting = beside.submit(self._counted_charges, cursor.fetchone()[0], values)
             cursor.execute(self._query("charges", **values))
-            for batch in cursor.fetch_record_batch():
+            for batch in record_batches(cursor):
                 keep(pa.Table.from_batches([batch]))
                 arrived += batch.num_rows
             counted = counting.result()
@@ -248,20 +270,3 @@ def _array(values: Iterable[str]) -> str:
     """The text form of an array: as one literal it is made at once, where one for each of its values takes seconds."""
     quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
     return "{" + ",".join(quoted) + "}"
-
-
-def _in_part(part: Part) -> sql.Composable:
-    """True for the rows of a part."""
-    if part.count == 1:
-        return sql.SQL("true")
-    return sql.SQL("{} = {}").format(_bucket(part.count), sql.Literal(part.number))
-
-
-def _bucket(count: int) -> sql.Composable:
-    """Which of `count` hash partitions Postgres itself would place a charger in; the first where it has no id."""
-    if count == 1:
-        return sql.SQL("0")
-    mask = count - 1
-    return sql.SQL("coalesce(((hashtextextended(charger_id, {seed}) & {mask}) + {shift}) & {mask}, 0)").format(
-        seed=sql.Literal(_HASH_SEED), mask=sql.Literal(mask), shift=sql.Literal(_HASH_SHIFT & mask)
-    )
