@@ -95,8 +95,8 @@ def _compare(url: str, truth: Truth, utf8: psycopg.Connection[Any]) -> None:
     source = PostgresSource(url, tables=TABLES)
     source.check_contract()
     accounts = truth.accounts()
-    rows = source.read_accounts()
-    assert sorted(rows["account_id"].dropna()) == sorted(r["account_id"] for r in truth.tables["account"])
+    found_accounts = source.read_accounts()
+    assert sorted(found_accounts["account_id"].dropna()) == sorted(r["account_id"] for r in truth.tables["account"])
     languages = {row["account_id"]: row.get("language") for row in truth.tables["account"]}
     assert {row.account_id: row.language for row in open_lookup(url).account_rows(accounts)} == languages
 
