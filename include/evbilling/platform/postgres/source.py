@@ -165,6 +165,8 @@ class PostgresSource:
         """Connectors ("charger/1") with what can't be seen made visible, and the charger that each one's resembles."""
         chargers = [name.rpartition("/")[0] for name in connectors]
         keys = folded(pa.array(chargers, pa.string())).to_pylist()
+        if self._found[contract.CHARGER.name].encoding != "UTF8":  # which may lack a character of a folded id
+            keys = [key for key in keys if key.isascii()]
         cursor.execute(self._query("alike_chargers", keys=keys))
         known = cursor.fetch_arrow_table().column("charger_id").cast(pa.string()).combine_chunks()
         shown = []
