@@ -183,7 +183,7 @@ def test_a_notice_can_be_asked_for(world: PaymentWorld, office: PostOffice) -> N
     send(world, office)
     ask(world, world.ids[0], kind="failed_charge")
     assert send(world, office)["sent"] == 1
-    assert "failed" in office.kept[-1][1]["Subject"]
+    assert "fehlgeschlagen" in office.kept[-1][1]["Subject"]
 
 
 def test_a_statement_of_before_the_outbox_can_be_sent(world: PaymentWorld, office: PostOffice) -> None:

@@ -331,7 +331,7 @@ def test_an_account_statement(
     rows = site.rows("/statements/S-202611-000001/lines.csv")
     assert [row[1] for row in rows[1:]] == ["opening_balance", "connector_statement", "charge", "charge"]
     assert rows[4][4] == "'=1+1"
-    assert "Account statement S-202611-000001" in words(site.get("/statements/S-202611-000001.pdf").content)
+    assert "Kontoauszug S-202611-000001" in words(site.get("/statements/S-202611-000001.pdf").content)
 
 
 def test_an_archived_period_says_where_its_lines_are(site: Site) -> None:
