@@ -45,7 +45,11 @@ def test_a_billed_month_is_in_the_sink_once(stack: Stack, billed: str) -> None:
     assert newest is not None
     page = httpx.get(MAIL_SINK.url(stack.state), timeout=30, trust_env=False)
     assert page.status_code == 200
-    assert "statement" in page.text
+    assert "A-2" in page.text
+    # Airflow said whether retries are sent.
+    log = stack.log(billed, "deliver")
+    assert " sent, " in log
+    assert "no letter promises another try" not in log
 
 
 @pytest.mark.parametrize("task_id", ["issue_statements", "deliver"])
