@@ -33,14 +33,14 @@ def doubts_of_source(survey: Survey, accounts: pd.DataFrame, terms: pd.DataFrame
 
 def alike_chargers(services: Services, shards: Sequence[RegisteredShard]) -> str | None:
     """The chargers counted whose ids are alike, with their accounts and connectors; None if there are none."""
-    ids = [column_values(_counted(services, shard), "charger_id") for shard in shards]
+    ids = [column_values(_read(services, shard, "charger_id"), "charger_id") for shard in shards]
     found = alike_ids(pa.concat_arrays(ids))
     if found.empty:
         return None
     groups = found["group"].nunique()
     shown = found[found["group"] < _SHOWN]
     named = pa.array(shown["id"], pa.string())
-    counted = pd.concat([_connectors_of(named, _counted(services, shard)) for shard in shards])
+    counted = pd.concat([_connectors_of(named, _read(services, shard, "account_id", "charger_id")) for shard in shards])
     by_charger = {
         charger: " and ".join(
             f"{visible(account)}, {_count(connectors, 'connector')}"
@@ -56,9 +56,8 @@ def alike_chargers(services: Services, shards: Sequence[RegisteredShard]) -> str
     return f"{heading}: {'; '.join(texts)}{f'; and {groups - _SHOWN:,} more' if groups > _SHOWN else ''}"
 
 
-def _counted(services: Services, shard: RegisteredShard) -> pa.Table:
-    columns = ["account_id", "charger_id"]
-    return services.evidence.get_table(shard.inventory_uri, shard.inventory_sha256, columns).combine_chunks()
+def _read(services: Services, shard: RegisteredShard, *columns: str) -> pa.Table:
+    return services.evidence.get_table(shard.inventory_uri, shard.inventory_sha256, list(columns)).combine_chunks()
 
 
 def _connectors_of(chargers: pa.Array, inventory: pa.Table) -> pd.DataFrame:
