@@ -1,6 +1,7 @@
 -- Why candidates with a good address still get no statement: faults of their charges, and amounts in a currency that is
 -- no longer theirs. A row per account and reason: how many, the first by id, and what it shows. For the assembly.
-select account_id, fault as reason_id, count(*) as hits, left(min(coalesce(charge_id, '(no id)') collate "C"), 300) as first_id,
+select account_id, fault as reason_id, count(*) as hits,
+       left(min(coalesce(charge_id, '(no id)') collate "C"), 300) as first_id,
        (array_agg(coalesce(shown, 'no amount') order by coalesce(charge_id, '(no id)') collate "C", shown))[1] as shown
 from {judged} where fault is not null
 group by account_id, fault
