@@ -27,9 +27,33 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
                 for totals in view.item_totals
             ),
             Amount(words.gettext("Closing balance"), money(header.total, header.currency, locale), is_sum=True),
+            *_parts(view, locale, words),
         ),
-        sections=_items(view, locale, words),
+        sections=[*_settlement(view, locale, words), *_items(view, locale, words)],
     )
+
+
+def _parts(view: StatementView, locale: str, words: Words) -> tuple[Amount, ...]:
+    """What the closing balance is made of, if that isn't connector statements alone."""
+    if not view.due_elsewhere:
+        return ()
+    currency = view.header.currency
+    return (
+        Amount(words.gettext("Of which connector statements"), money(view.due_here, currency, locale)),
+        Amount(words.gettext("Of which other charges"), money(view.due_elsewhere, currency, locale)),
+    )
+
+
+def _settlement(view: StatementView, locale: str, words: Words) -> list[Section]:
+    """What of the closing balance we don't collect."""
+    if view.due_elsewhere <= 0:
+        return []
+    sentence = words.gettext(
+        "%(amount)s of the closing balance is for other charges, which are settled separately. We don't collect them "
+        "with this statement.",
+        amount=money(view.due_elsewhere, view.header.currency, locale),
+    )
+    return [Section(words.gettext("Closing balance"), own_texts(sentence))]
 
 
 def _items(view: StatementView, locale: str, words: Words) -> list[Section]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
+from decimal import Decimal
 from gettext import NullTranslations
 from typing import Any
 
@@ -177,3 +178,21 @@ def test_a_german_correction_is_no_gutschrift() -> None:
 def test_every_rule_has_words_for_customers() -> None:
     """A new rule needs them."""
     assert set(RULES_FOR_CUSTOMERS) == set(RULE_REASONS)
+
+
+def test_an_account_statement_says_what_is_settled_elsewhere() -> None:
+    """Of its closing balance of 4.05 EUR; a balance of connector statements alone needs no words."""
+    view = DOCUMENTS["account"]
+    document = contents(replace(view, due_here=Decimal("1.05")), "en_001")
+    assert [(amount.label, amount.value) for amount in document.amounts][-3:] == [
+        ("Closing balance", "€4.05"),
+        ("Of which connector statements", "€1.05"),
+        ("Of which other charges", "€3.00"),
+    ]
+    assert [text.text for text in document.sections[0].sentences] == [
+        "€3.00 of the closing balance is for other charges, which are settled separately. We don't collect them with "
+        "this statement."
+    ]
+    alone = contents(replace(view, due_here=view.header.total), "en_001")
+    assert alone.amounts[-1].label == "Closing balance"
+    assert not any(section.sentences for section in alone.sections)
