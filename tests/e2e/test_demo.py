@@ -67,6 +67,7 @@ def test_what_a_killed_demo_left_is_cleared(paused: Stack) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     hold = f"demo-hold-0__{PERIOD}__killed"
     paused.trigger(hold, partition_key=PERIOD, run_after=tomorrow)
+    paused.trigger(f"demo__{PERIOD}__killed", partition_key=PERIOD, run_after=tomorrow)
     paused.api.patch(PATH, {"is_paused": False})
     assert clear_leftovers(paused.api) == [CONNECTOR_STATEMENTS]
     assert is_paused(paused)

@@ -20,6 +20,7 @@ _PARSE_PATIENCE = 60.0
 _LOOKS = 10
 # A queued run that keeps the schedule from adding one, see `DagRunner.run`.
 _HOLD = "demo-hold-"
+_RUN = "demo__"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class DagRunner:
         clear_leftovers(self._api)
         details = self._api.get(f"{self._path}/details")
         now = datetime.now(UTC)
-        run_id = f"demo__{period}__{now:%Y%m%dT%H%M%S}"
+        run_id = f"{_RUN}{period}__{now:%Y%m%dT%H%M%S}"
         placeholders: list[str] = []
         try:
             if details["is_paused"]:
@@ -149,18 +150,24 @@ class DagRunner:
 
 
 def clear_leftovers(api: AirflowApi) -> list[str]:
-    """Pause the DAGs again that a killed demo has left un-paused, remove the runs that kept their schedules still.
+    """Pause the DAGs again that a killed demo has left un-paused, remove its queued runs.
 
     Returns the DAGs' ids. No demo may be running on this Airflow.
     """
-    queued = api.get("/api/v2/dags/~/dagRuns", state="queued", limit=1000)["dag_runs"]
-    left = [run for run in queued if run["dag_run_id"].startswith(_HOLD)]
-    dag_ids = sorted({run["dag_id"] for run in left})
+    dag_ids = sorted({run["dag_id"] for run in _queued(api) if run["dag_run_id"].startswith(_HOLD)})
     for dag_id in dag_ids:
         api.patch(f"/api/v2/dags/{dag_id}", {"is_paused": True})
-    for run in left:
-        api.delete(f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}")
+    # Looked at again: what is queued now doesn't begin any more.
+    for run in _queued(api) if dag_ids else []:
+        if run["dag_id"] in dag_ids:
+            api.delete(f"/api/v2/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}")
     return dag_ids
+
+
+def _queued(api: AirflowApi) -> list[dict[str, Any]]:
+    """The queued runs of demos, of all DAGs."""
+    runs = api.get("/api/v2/dags/~/dagRuns", state="queued", limit=1000)["dag_runs"]
+    return [run for run in runs if run["dag_run_id"].startswith((_HOLD, _RUN))]
 
 
 @contextmanager
