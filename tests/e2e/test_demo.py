@@ -47,7 +47,9 @@ def end(_: Stack) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize(("deed", "error"), [(pause, NotReady), (end, KeyboardInterrupt)])
+@pytest.mark.parametrize(
+    ("deed", "error"), [pytest.param(pause, NotReady, marks=pytest.mark.full), (end, KeyboardInterrupt)]
+)
 def test_a_demo_that_is_stopped_leaves_nothing_queued(
     paused: Stack, deed: Callable[[Stack], None], error: type[BaseException]
 ) -> None:

@@ -133,6 +133,7 @@ def test_rebill_after_a_new_card(stack: Stack, stated: str) -> None:
     assert "it is paid" in stack.log("paid-already", "charge_again", "rebill")
 
 
+@pytest.mark.full
 def test_mark_as_paid_in_parts(stack: Stack, stated: str) -> None:
     """A part leaves the rest due, more than is due is refused with the reason, the rest makes it paid."""
     statement = failed(stack, *NOT_RETRIED)[0]
@@ -153,6 +154,7 @@ def test_mark_as_paid_in_parts(stack: Stack, stated: str) -> None:
     assert (by, reason) == ("admin", "by transfer")
 
 
+@pytest.mark.full
 def test_a_mistaken_mark_is_undone_and_two_are_marked_at_once(stack: Stack, stated: str) -> None:
     """One of a statement's payments is taken back, once; with another it is paid on one day, for what was seen due."""
     first, second = failed(stack, *NOT_RETRIED)[:2]
@@ -191,6 +193,7 @@ def test_an_action_without_its_params_is_refused_at_the_trigger(stack: Stack, co
         stack.trigger("nonsense", "mark_as_paid", conf=whole)
 
 
+@pytest.mark.full
 def test_the_daily_retry_finds_the_new_card(stack: Stack, stated: str) -> None:
     """`payment_retries` collects what has another payment method since, and leaves what isn't due."""
     stack.api.patch(path("payment_retries"), {"is_paused": False})

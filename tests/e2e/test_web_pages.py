@@ -182,6 +182,7 @@ def tab_to(page: Page, name: str) -> None:
     pytest.fail(f"Tab never comes to {name}")
 
 
+@pytest.mark.full
 def test_several_are_marked_as_paid_together(arrive: Callable[..., Visitor], stack: Stack) -> None:
     """Ticked in the list, added up by currency, marked by one run with one reference; the list shows it."""
     most = "select period from finance.statements where status = %s group by 1 order by count(*) desc limit 1"
@@ -207,6 +208,7 @@ def test_several_are_marked_as_paid_together(arrive: Callable[..., Visitor], sta
         assert "one transfer for both" in {reason for _, _, reason in events(stack, statement)}
 
 
+@pytest.mark.full
 def test_a_form_sent_twice_is_one_action(arrive: Callable[..., Visitor], stack: Stack) -> None:
     """The same form from two tabs, and once more after it was done: one run, one payment."""
     statement = failures(stack)[0]

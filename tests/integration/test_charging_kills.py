@@ -147,6 +147,7 @@ def _nothing(number: int) -> None:
     """Let the charge come to its end."""
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 def test_a_charge_killed_at_any_wait_for_the_warehouse_is_finished_once(
     postgres: EmbeddedPostgres, tmp_path: Path, full: bool

@@ -405,8 +405,9 @@ WATCHED = FOUND | {
 }
 # And each of these schedules: of two tries of one task, the older one stops with a word that says so.
 TWO_TRIES = ("due", "correct", "correct")
-# Of two operations the gate plays one schedule more, in the first state that they have in common. `--full` plays all.
-_FIRST_STATES = {pair[1:]: pair for pair in reversed(PAIRS)}
+# Of two operations the gate plays one schedule more, in the first state that they have in common and in one of both
+# orders. `--full` plays all.
+_FIRST_STATES = {frozenset(pair[1:]): pair for pair in reversed(PAIRS)}
 _IN_GATE = {*FOUND, TWO_TRIES, *_FIRST_STATES.values()}
 _DECIDES = ("record_outcomes", "claim_attempts", "open_attempts")
 # What may pass at a switch: in turn at those of a pair, and all of them in the pairs that are watched.

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.postgres
 LATER = NOW + timedelta(days=20)
 
 # How many head starts there are; the longest is about as long as a charge takes.
-HEAD_STARTS = 12
+HEAD_STARTS = 6
 
 # Refusals as they are read; which of them depends on who was first and how far it had come.
 REASONS = ("it is paid", "is paid: nothing is due", "under way", "tried on this occasion")
@@ -78,7 +78,7 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
     postgres: EmbeddedPostgres, tmp_path: Path, caplog: pytest.LogCaptureFixture, full: bool
 ) -> None:
     """Many times the four ways to collect a failed statement begin at one moment; each time one of them collects it."""
-    rounds = 200 if full else 50
+    rounds = 200 if full else 24
     with payment_world(postgres, tmp_path, rounds, methods=[SOFT]) as world, ExitStack() as stack:
         assert world.charge()["declined"] == {"soft": rounds}
         world.sandbox.set_method(SOFT, None)
@@ -90,7 +90,7 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
         for number, statement_id in enumerate(world.ids):
             caplog.clear()
             # From all at once to far enough apart that the first one has claimed the statement or finished with it.
-            head_start = 0.01 * (number // 4 % HEAD_STARTS)
+            head_start = 0.02 * (number // 4 % HEAD_STARTS)
             with caplog.at_level("INFO", logger="evbilling.payments.retries.runs"):
                 by_end, by_plan, by_rebill, by_mark = _in_turn(
                     number,
@@ -132,7 +132,7 @@ def _check_losers_say_why(collected: dict[str, bool], by_rebill: Any, by_mark: A
 
 def test_two_of_the_same_action_at_once_are_one(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """A request that comes twice at once, as from a page submitted twice, books or charges once."""
-    with payment_world(postgres, tmp_path, 20, methods=[SOFT]) as world, ExitStack() as stack:
+    with payment_world(postgres, tmp_path, 10, methods=[SOFT]) as world, ExitStack() as stack:
         world.charge()
         world.sandbox.set_method(SOFT, None)
         services = [
@@ -158,7 +158,7 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
 
     Each payment is undone once, whatever is due in the end is what the books say, and what is due is planned.
     """
-    rounds = 30
+    rounds = 12
     with (
         payment_world(postgres, tmp_path, rounds, methods=[SOFT]) as world,
         world.payment_services(rate=2000, workers=2) as payments,

@@ -32,10 +32,11 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_no_page_waits_for_its_template(
-    compiled: list[str], token: Callable[[str | None], str], warehouse_url: Any
+    compiled: list[str], token: Callable[[str | None], str], warehouse_url: Any, fake_airflow: Any
 ) -> None:
     """All are compiled as the server starts, so that the first page doesn't take several times as long as others."""
     served = pages.create_app()
+    served.state.airflow = fake_airflow.api
     with TestClient(served, cookies={"_token": token("viewer")}, headers=HTML, follow_redirects=False) as browser:
         before = sorted(compiled)
         assert before == sorted(rendering._environment().list_templates(extensions=["html"]))
