@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
@@ -23,6 +24,8 @@ pytest_plugins = ["tests.support.schedule"]
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "us-2020-10"
 PASSWORD = "test"
+_MEMORY = Path("/dev/shm")  # ruff: ignore[hardcoded-temp-file]  # Linux' file system in memory
+_MEMORY_NEEDED = 8 << 30  # for all workers; a session leaves some 100 databases of 12 MB as templates
 
 _numbers = itertools.count(1)
 
@@ -58,7 +61,8 @@ class WarehouseDb:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory, known_findings: None) -> Iterator[PostgresServer]:
     """A running server with an empty `warehouse_template` (migrated) and `platform_template`."""
-    server = PostgresServer(tmp_path_factory.mktemp("pg"), durable=False)
+    folder = _memory_folder() or tmp_path_factory.mktemp("pg")
+    server = PostgresServer(folder, durable=False)
     server.start()
     # Hashed anew: the hash of before the start takes each login of the superuser thousands of rounds.
     server.set_password("postgres", server.password or PASSWORD)
@@ -73,6 +77,16 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, known_findings: None) -> 
         yield server
     finally:
         server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory_folder() -> Path | None:
+    """A new folder in memory, where there is much of it: there a database is copied in 20 ms instead of 300."""
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _MEMORY_NEEDED:
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="evbilling-tests-", dir=_MEMORY))
+    folder.chmod(0o755)  # run by root, the server has a user of its own
+    return folder
 
 
 @pytest.fixture(scope="session")
