@@ -24,8 +24,8 @@ from tests.support.postgres import PostgresServer
 
 _KEY = "sk_test_bench"
 _RATES = (20.0, 100.0, 10_000.0)
-# So many statements are charged at a rate: some seconds' worth each.
-_STATEMENTS = {20.0: 200, 100.0: 1_000, 10_000.0: 2_000}
+# So many statements are charged at a rate: ten seconds' worth or more, since a batch begins slowly.
+_STATEMENTS = {20.0: 200, 100.0: 3_000, 10_000.0: 2_000}
 
 
 def charges_per_second(server: PostgresServer) -> dict[str, Any]:

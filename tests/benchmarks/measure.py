@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import multiprocessing
 import resource
 import time
@@ -41,6 +42,8 @@ class Measured:
 
 def warm_up(modules: Sequence[str]) -> None:
     """Import what the step imports, so that imports aren't timed, and no more, so that memory is the step's own."""
+    # A process of its own knows nothing of how the benchmark logs.
+    logging.basicConfig(level=logging.ERROR)
     for name in ("adbc_driver_postgresql.dbapi", *modules):
         importlib.import_module(name)
 
