@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.support.programs import program
 
 REPO = Path(__file__).resolve().parents[2]
 # In place of .venv's Python and uv: writes down how it was called.
@@ -20,20 +20,20 @@ def setup(folder: Path, **given: str) -> list[list[str]]:
     """What `make setup` starts in `folder`: command, VIRTUAL_ENV, UV_SYSTEM_CERTS and SSL_CERT_FILE of each."""
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(REPO / name, folder)
-    for program in ("python", "uv"):
-        file = folder / ".venv" / "bin" / program
+    for name in ("python", "uv"):
+        file = folder / ".venv" / "bin" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(RECORDER, encoding="utf-8")
         file.chmod(0o755)
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    inherited = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    make = program("make", "install Debian's package make")
     made = subprocess.run(
-        ["make", "setup"], cwd=folder, env=inherited | given, capture_output=True, text=True, check=False
+        [make, "setup"], cwd=folder, env=inherited | given, capture_output=True, text=True, check=False
     )
     assert made.returncode == 0, made.stderr
     return [line.split("|") for line in (folder / "called").read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_setup_in_a_folder_with_blanks_installs_into_its_own_environment(tmp_path: Path) -> None:
     """uv gets the whole path, and trusts the certificates of the system, which know a proxy that inspects TLS."""
     folder = tmp_path / "with a blank, an 'and' & a $HOME"
@@ -46,7 +46,6 @@ def test_setup_in_a_folder_with_blanks_installs_into_its_own_environment(tmp_pat
     assert (folder / ".venv" / ".installed").exists()
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_setup_leaves_certificates_to_those_who_name_their_own(tmp_path: Path) -> None:
     """A bundle that pip is given is uv's too; what is set for uv itself stays."""
     (first := tmp_path / "pip").mkdir()

@@ -61,6 +61,7 @@ _ANOTHER = to_translate("Please add another payment method.")
 _BANK = to_translate("Please ask your bank, or add another payment method.")
 _AGAIN = to_translate("Please enter the card again, or add another payment method.")
 _CORRECT = to_translate("Please correct it, or add another payment method.")
+_RAISE = to_translate("Please raise it, or add another payment method.")
 _US = to_translate("Please ask us how to pay it.")
 _NOTHING = ""
 
@@ -71,6 +72,7 @@ _NO_REASON = to_translate("The bank declined the charge without giving a reason.
 _LATER = to_translate("The bank or its network couldn't handle the charge just then.")
 _PIN = to_translate("The bank wants a PIN, which can't be given for this charge.")
 _CARD_DATA = to_translate("The bank didn't recognise the card's details.")
+_NUMBER = to_translate("The card's number is wrong.")
 _EXPIRY = to_translate("The card's expiry date isn't valid.")
 _CONFIRM = to_translate("The bank wants you to confirm the payment.")
 _LIMIT = to_translate("The charge goes beyond the card's limit for now.")
@@ -83,9 +85,9 @@ DECLINES: tuple[Decline, ...] = (
     Decline("do_not_try_again", _HARD, _NO_REASON, _BANK),
     Decline("fraudulent", _HARD, _NEUTRAL, _ANOTHER),
     Decline("highest_risk_level", _HARD, _NEUTRAL, _ANOTHER),
-    Decline("incorrect_number", _HARD, to_translate("The card's number is wrong."), _AGAIN),
+    Decline("incorrect_number", _HARD, _NUMBER, _AGAIN),
     Decline("invalid_account", _HARD, to_translate("The card or its account isn't valid."), _ANOTHER),
-    Decline("invalid_number", _HARD, to_translate("The card's number is wrong."), _AGAIN),
+    Decline("invalid_number", _HARD, _NUMBER, _AGAIN),
     Decline("lost_card", _HARD, _NEUTRAL, _ANOTHER),
     Decline("merchant_blacklist", _HARD, _NEUTRAL, _ANOTHER),
     Decline("not_permitted", _HARD, _KIND, _ANOTHER),
@@ -107,7 +109,7 @@ DECLINES: tuple[Decline, ...] = (
         to_translate("The card was declined too often in a short time."),
         _ANOTHER,
     ),
-    Decline("card_velocity_exceeded", _SOFT, _LIMIT, to_translate("Please raise it, or add another payment method.")),
+    Decline("card_velocity_exceeded", _SOFT, _LIMIT, _RAISE),
     Decline("do_not_honor", _SOFT, _NO_REASON, _BANK),
     Decline(
         "duplicate_transaction",
@@ -130,7 +132,7 @@ DECLINES: tuple[Decline, ...] = (
         "withdrawal_count_limit_exceeded",
         _SOFT,
         _LIMIT,
-        to_translate("Please raise it, or add another payment method."),
+        _RAISE,
     ),
     # Somebody has to act first; the same payment method may do then.
     Decline("authentication_not_handled", _CUSTOMER, _CONFIRM, _BANK),
