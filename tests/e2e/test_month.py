@@ -158,7 +158,7 @@ def test_a_column_gone_from_the_platform_is_named(stack: Stack) -> None:
     assert stack.published() == before
 
 
-def test_a_failed_expectation_publishes_nothing(stack: Stack) -> None:
+def test_a_failed_expectation_publishes_nothing(stack: Stack, full: bool) -> None:
     """A critical expectation stops the run at `validate`; its page tells why; mended, the month is billed after all."""
     before = stack.published()
     some = "where abs(hashtext(charger_id)) % 5 <> 0"
@@ -178,5 +178,6 @@ def test_a_failed_expectation_publishes_nothing(stack: Stack) -> None:
     assert page.status_code == 200
     assert "known scope_status" in page.text
 
-    assert stack.bill("mended", "2026-02") == "success"
-    assert stack.statements("2026-02") > 20
+    if full:
+        assert stack.bill("mended", "2026-02") == "success"
+        assert stack.statements("2026-02") > 20

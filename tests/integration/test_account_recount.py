@@ -94,6 +94,7 @@ def _recount(folder: Path, billed: pd.DataFrame, settled_later: set[str]) -> dic
     return closing
 
 
+@pytest.mark.full
 def test_three_real_months_equal_a_plain_recount(
     platform_db: str, warehouse_db: Any, real_data: Path, tmp_path: Path
 ) -> None:

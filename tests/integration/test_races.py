@@ -78,7 +78,7 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
     postgres: EmbeddedPostgres, tmp_path: Path, caplog: pytest.LogCaptureFixture, full: bool
 ) -> None:
     """Many times the four ways to collect a failed statement begin at one moment; each time one of them collects it."""
-    rounds = 200 if full else 24
+    rounds = 200 if full else 12
     with payment_world(postgres, tmp_path, rounds, methods=[SOFT]) as world, ExitStack() as stack:
         assert world.charge()["declined"] == {"soft": rounds}
         world.sandbox.set_method(SOFT, None)
@@ -90,7 +90,7 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
         for number, statement_id in enumerate(world.ids):
             caplog.clear()
             # From all at once to far enough apart that the first one has claimed the statement or finished with it.
-            head_start = 0.02 * (number // 4 % HEAD_STARTS)
+            head_start = 0.02 * (number // 2 % HEAD_STARTS)
             with caplog.at_level("INFO", logger="evbilling.payments.retries.runs"):
                 by_end, by_plan, by_rebill, by_mark = _in_turn(
                     number,
@@ -158,7 +158,7 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
 
     Each payment is undone once, whatever is due in the end is what the books say, and what is due is planned.
     """
-    rounds = 12
+    rounds = 6
     with (
         payment_world(postgres, tmp_path, rounds, methods=[SOFT]) as world,
         world.payment_services(rate=2000, workers=2) as payments,
