@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evbilling_airflow.context import actor, billing_period, run_request
+from evbilling_airflow.reporting import report_event
 
 
 def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -82,7 +83,10 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
 
     period = billing_period(context)
     with payment_services() as services:
-        charged = charge_period(services, period, actor=actor(context), now=services.now())
+        now = services.now()
+        report_event(services, context, "connector_statements", "charge", "begun", period=str(period))
+        charged = charge_period(services, period, actor=actor(context), now=now)
+        report_event(services, context, "connector_statements", "charge", "done", period=str(period))
         require_in_order(services, [str(period)], {str(period): charged["not_ok"]}, occasion=f"issue {period}")
     return {"run_id": closed["run_id"], **charged}
 

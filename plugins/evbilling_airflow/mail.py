@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evbilling_airflow.context import billing_period
-from evbilling_airflow.reporting import says_why
+from evbilling_airflow.reporting import report_event, says_why
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     """Send all that waits; returns how many went, and how many wait on. A dry run sends nothing."""
     from evbilling.mail import MailSelection
 
-    return {} if context["params"]["dry_run"] else _deliver(context, MailSelection())
+    return {} if context["params"]["dry_run"] else _deliver(context, MailSelection(), reports=True)
 
 
 def _notices() -> Any:
@@ -50,14 +50,19 @@ def _notices() -> Any:
     return MailSelection(("failed_charge",))
 
 
-def _deliver(context: Mapping[str, Any], wanted: Any) -> dict[str, int]:
+def _deliver(context: Mapping[str, Any], wanted: Any, *, reports: bool = False) -> dict[str, int]:
     from evbilling.mail import deliver
     from evbilling_airflow.connections import services, smtp_settings
 
     here = services()
     # A worker whose clock is wrong sends nothing.
     here.now()
-    return deliver(here, smtp_settings(), wanted, are_retries_sent=_are_retries_sent(context))
+    if reports:
+        report_event(here, context, "mail_delivery", "deliver", "begun")
+    delivered = deliver(here, smtp_settings(), wanted, are_retries_sent=_are_retries_sent(context))
+    if reports:
+        report_event(here, context, "mail_delivery", "deliver", "done")
+    return delivered
 
 
 def _are_retries_sent(context: Mapping[str, Any]) -> bool:

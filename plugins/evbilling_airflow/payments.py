@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from evbilling_airflow.context import actor, billing_period
+from evbilling_airflow.reporting import report_event
 
 if TYPE_CHECKING:
     from evbilling.payments import Retry
@@ -39,6 +40,7 @@ def plan_due(context: Mapping[str, Any]) -> list[str]:
                     log.warning("charging is on hold, so nothing would be tried now: %s", why)
             _say_all(retries)
             return ["dry run"]
+        report_event(services, context, "payment_retries", "plan_retries", "begun")
         return open_retries(services, retries, "planned", _planned(context), actor(context))
 
 
@@ -64,7 +66,9 @@ def close_month_end(context: Mapping[str, Any]) -> dict[str, Any]:
 
 def close_due(context: Mapping[str, Any]) -> dict[str, Any]:
     """Plan the next retries and keep the money checks of the periods concerned."""
-    return {} if context["params"]["dry_run"] else _close(_planned(context), [])
+    if context["params"]["dry_run"]:
+        return {}
+    return _close(_planned(context), [], reports_for=context)
 
 
 def check(closed: Mapping[str, Any]) -> None:
@@ -76,7 +80,7 @@ def check(closed: Mapping[str, Any]) -> None:
         require_in_order(preview_services(), closed["periods"], closed["not_ok"], occasion=closed["occasion"])
 
 
-def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
+def _close(occasion: str, periods: Sequence[str], *, reports_for: Mapping[str, Any] | None = None) -> dict[str, Any]:
     from evbilling.payments import close_retries, periods_with_payments, settle_unknown, tie_out_payments
     from evbilling_airflow.connections import payment_services
 
@@ -87,6 +91,8 @@ def _close(occasion: str, periods: Sequence[str]) -> dict[str, Any]:
         settled = settle_unknown(services, since, now)
         concerned = sorted({*periods, *periods_with_payments(services, since)})
         not_ok = tie_out_payments(services, concerned)
+        if reports_for:
+            report_event(services, reports_for, "payment_retries", "record", "done")
     return {
         "occasion": occasion,
         "periods": concerned,
@@ -104,6 +110,7 @@ def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
     params = context["params"]
     with payment_services() as services:
         now = services.now()
+        report_event(services, context, "payment_reconciliation", "ask_gateway", "begun")
         return settle_unknown(
             services,
             now - timedelta(days=params["days"]),
@@ -127,6 +134,8 @@ def compare(context: Mapping[str, Any]) -> dict[str, Any]:
         since = services.now() - timedelta(days=context["params"]["days"])
         breaks = compare(services, since)
         not_ok = tie_out_payments(services, periods_with_payments(services, since))
+        # It took place; what it found fails the task.
+        report_event(services, context, "payment_reconciliation", "compare", "done")
         require_no_breaks(breaks)
         require_in_order(services, [], not_ok)
     return {"breaks": 0, "not_ok": not_ok}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from evbilling.errors import EvbillingError, TransientError
 
 if TYPE_CHECKING:
+    from evbilling.payments import PaymentServices
     from evbilling.payments.actions import ActionResult
+    from evbilling.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,31 @@ def says_why(act: Callable[[Mapping[str, Any]], _Result]) -> Callable[[Mapping[s
             raise
 
     return reporting
+
+
+def report_event(
+    services: Services | PaymentServices,
+    context: Mapping[str, Any],
+    dag_id: str,
+    task_id: str,
+    event: Literal["begun", "done", "failed"],
+    *,
+    period: str | None = None,
+    detail: str = "",
+) -> None:
+    """Record in the warehouse that a task began, ended or failed, for finance.service_levels."""
+    from evbilling.service_levels import record_dag_event
+
+    with services.warehouse() as connection:
+        record_dag_event(
+            connection,
+            dag_id=dag_id,
+            airflow_run_id=context["dag_run"].run_id,
+            task_id=task_id,
+            event=event,
+            period=period,
+            detail=detail,
+        )
 
 
 def _push(context: Mapping[str, Any], words: dict[str, str | None]) -> None:

@@ -103,6 +103,14 @@ def test_retries_record_first_and_fail_then(world: PaymentWorld) -> None:
         payments.check(closed)
     world.sandbox.delete_intent(second)
     assert payments.compare(CONTEXT) == {"breaks": 0, "not_ok": {}}
+    reported = world.rows("select distinct dag_id, task_id, event from billing.dag_event order by 1, 2, 3")
+    assert reported == [
+        ("connector_statements", "charge", "begun"),
+        ("connector_statements", "charge", "done"),
+        ("payment_reconciliation", "compare", "done"),
+        ("payment_retries", "plan_retries", "begun"),
+        ("payment_retries", "record", "done"),
+    ]
     payments.check(payments.close_due(CONTEXT))
     payments.check({})
 

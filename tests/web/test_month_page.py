@@ -233,11 +233,11 @@ def test_a_month_that_never_ran_is_overdue(read: Any, monkeypatch: pytest.Monkey
     """In the list and on its page, with the days; and so are account statements of a month that was billed in time."""
     monkeypatch.setattr(month_routes, "read_clock", lambda _: datetime(2027, 1, 5, 12, tzinfo=UTC))
     late = {row[0]: row[1] for row in read("/months").tables["Months"][1:]}
-    assert late["January 2027"] == "not billed Overdue by 4 days"
-    assert late["December 2026"] == "not billed Overdue by 35 days"
+    assert late["January 2027"] == "not billed Overdue by 3 days"
+    assert late["December 2026"] == "not billed Overdue by 34 days"
     assert "Overdue" not in late["November 2026"]
     december = read("/months/2026-12")
-    assert "Not billed yet. It is overdue by 35 days." in december.text
+    assert "Not billed yet. It is overdue by 34 days." in december.text
     assert "overdue" not in read("/months/2027-02").text.lower()
     assert "overdue" not in read("/months/2020-01").text.lower()
 

@@ -28,7 +28,7 @@ from evbilling.read_models.month.figures import (
     OtherFigure,
     StatusFigure,
 )
-from evbilling.read_models.month.overdue import overdue, unbilled_months
+from evbilling.service_levels import ServiceLevel, how_late, read_service_levels
 from evbilling.warehouse import fetch_all
 
 _MONTHS = 12
@@ -56,6 +56,7 @@ def month_overview(
     failures, declines = _failures(read("failures"))
     statuses, others = _statuses(read("statuses"))
     unbilled = read("unbilled")
+    late = _late(connection, now)
     return MonthOverview(
         period=period,
         day=day,
@@ -81,8 +82,8 @@ def month_overview(
         runs=tuple(starmap(MonthRun, read("runs", limit=_RUNS_SHOWN))),
         on_hold_since=read("on_hold_since")[0][0],
         doubts=tuple(starmap(Doubt, read("doubts"))),
-        overdue=overdue(period.first_day, now) if now and period in _unbilled(connection, now) else None,
-        statements_overdue=_statements_overdue(period, issued, now),
+        overdue=late.get(("connector_statements", str(period))),
+        statements_overdue=late.get(("account_statements", str(period))),
     )
 
 
@@ -90,24 +91,21 @@ def months(connection: psycopg.Connection[Any], now: datetime) -> tuple[MonthLin
     """Every month that has begun or should have been billed by `now`, newest first."""
     rows = fetch_all(connection, "read_models/month/months")
     lines = {line.period: line for line in (MonthLine(Period.parse(row[0]), *row[1:]) for row in rows)}
-    for period in _unbilled(connection, now):
-        line = lines.get(period, MonthLine(period, 0, 0, 0, 0, 0, 0, None))
-        if late := overdue(period.first_day, now):
-            lines[period] = replace(line, overdue=late)
+    for (service_level, month), late in _late(connection, now).items():
+        if service_level == "connector_statements":
+            period = Period.parse(month)
+            lines[period] = replace(lines.get(period, MonthLine(period, 0, 0, 0, 0, 0, 0, None)), overdue=late)
     return tuple(lines[period] for period in sorted(lines, reverse=True))
 
 
-def _unbilled(connection: psycopg.Connection[Any], now: datetime) -> list[Period]:
-    ((billed, first_setting),) = fetch_all(connection, "read_models/month/billed_months")
-    return unbilled_months(set(map(Period.parse, billed)), Period.parse(first_setting) if first_setting else None, now)
-
-
-def _statements_overdue(period: Period, issued: dict[str, datetime], now: datetime | None) -> str | None:
-    """How late the account statements are of a month that was billed before its end, and so in its time."""
-    billed_at = issued.get("connector_statements")
-    if now is None or billed_at is None or "account_statements" in issued or billed_at.date() >= period.last_day:
-        return None
-    return overdue(period.last_day, now)
+def _late(connection: psycopg.Connection[Any], now: datetime | None) -> dict[tuple[str, str], str]:
+    """For how long each service level of a period is late, in words; nothing without a time."""
+    levels: list[ServiceLevel] = read_service_levels(connection, now) if now else []
+    return {
+        (level.service_level, level.period): how_late(level.late_since, now)
+        for level in levels
+        if now and level.late_since and level.period
+    }
 
 
 def _range(period: Period) -> dict[str, str]:
