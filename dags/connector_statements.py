@@ -7,9 +7,9 @@ issues a connector statement (`A-…`, *Account Chargers*) to its financial admi
 **When**: 12:00 UTC on the 1st, when it is the 1st in every inhabited time zone. The period is the run's partition key
 (`2026-11`), or the Param `period`; never the date of the run.
 
-**What it does**: open run → extract inventory → apply scope rules → validate → issue statements → close run → charge;
-deliver runs in parallel with charge. Everything is staged first, and one short transaction publishes it: readers never
-see half a month.
+**What it does**: open run → extract inventory → apply scope rules → validate → plan → issue statements → close run →
+charge; deliver runs in parallel with charge. Everything is staged and planned first, and one short transaction
+publishes exactly what was planned: readers never see half a month.
 
 **Re-run**: as often as you like, the whole run or any task. Issued statements stay. If nothing has changed, 0 rows are
 written; accounts whose fault has been fixed get their statements; if an issued statement no longer matches the
@@ -81,9 +81,14 @@ def connector_statements() -> None:
         return steps.validate(decided)
 
     @task(multiple_outputs=True)
-    def issue_statements(validated: dict[str, Any]) -> dict[str, Any]:
-        """Number the statements and publish the month in one short transaction."""
-        return steps.issue_statements(validated)
+    def plan(validated: dict[str, Any]) -> dict[str, Any]:
+        """Draft and number the statements, and keep what would be issued as a plan, with its change by cause."""
+        return steps.plan(validated)
+
+    @task(multiple_outputs=True)
+    def issue_statements(planned: dict[str, Any]) -> dict[str, Any]:
+        """Publish the plan in one short transaction, and nothing that isn't in it."""
+        return steps.issue_statements(planned)
 
     @task(multiple_outputs=True, outlets=[CONNECTOR_STATEMENTS])
     def close_run(issued: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +107,7 @@ def connector_statements() -> None:
 
     decided = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
     validated = with_link(validate(decided), ValidationResultsLink())
-    closed = close_run(issue_statements(validated))
+    closed = close_run(issue_statements(plan(validated)))
     charge(closed)
     closed >> deliver()
 

@@ -55,12 +55,21 @@ def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"run_id": run_id, **connector_statements.validate(services(), run_id)}
 
 
-def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
-    """Publish the run; returns the outcome and the rows written."""
+def plan(validated: Mapping[str, Any]) -> dict[str, Any]:
+    """Plan the run; returns the outcome, and the plan's id, hash and counts."""
     from evbilling import connector_statements
     from evbilling_airflow.connections import services
 
     run_id = validated["run_id"]
+    return {"run_id": run_id, **connector_statements.plan_statements(services(), run_id)}
+
+
+def issue_statements(planned: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish the run as planned; returns the outcome and the rows written."""
+    from evbilling import connector_statements
+    from evbilling_airflow.connections import services
+
+    run_id = planned["run_id"]
     return {"run_id": run_id, **connector_statements.issue_statements(services(), run_id)}
 
 

@@ -16,6 +16,8 @@ from (select n, 'acc-' || lpad(n::text, 6, '0') as account_id, substr(md5(n::tex
 cross join lateral (values (ac * fee + dc * 2 * fee)) sums (net)
 ------ number
 select billing.number_drafts({run}, {epoch})
+------ plan
+select billing.make_plan({run}, {epoch})
 ------ publish
 select billing.publish_connector_statements({run}, {epoch}, 'bench', 'bench')
 ------ in bulk

@@ -12,7 +12,14 @@ from typing import Any
 
 import psycopg
 
-from evbilling.connector_statements import apply_scope_rules, close_run, extract_inventory, issue, open_run
+from evbilling.connector_statements import (
+    apply_scope_rules,
+    close_run,
+    extract_inventory,
+    issue,
+    open_run,
+    plan_statements,
+)
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
@@ -130,6 +137,7 @@ def product_month(world: World, readers: Readers | None = None) -> list[Measured
         measured("apply scope rules", [(apply_scope_rules, (services, run_id, part)) for part in parts]),
         measured("validate", [(validate, (services, run_id))], imports=["evbilling.expectations.suites"]),
     ]
+    steps.append(measured("plan", [(plan_statements, (services, run_id))]))
     if readers:
         readers.start()
     steps.append(measured("issue statements", [(_issue, (services, run_id))]))

@@ -33,7 +33,7 @@ from evbilling_local.stack import AirflowApi, StackState, admin_api, bring_up, t
 
 _FILE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks" / "overhead.json"
 _DAG = "/api/v2/dags/connector_statements"
-_STEPS = ("open_run", "extract_inventory", "apply_scope_rules", "validate", "issue_statements", "close_run")
+_STEPS = ("open_run", "extract_inventory", "apply_scope_rules", "validate", "plan", "issue_statements", "close_run")
 _TODAY, _PERIOD, _SEED = date(2026, 11, 15), "2026-10", 1
 _ENDED = ("success", "failed", "upstream_failed")
 _PATIENCE = 1800.0

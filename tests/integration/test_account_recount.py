@@ -15,13 +15,13 @@ import pytest
 from evbilling.account_statements import assemble, validate
 from evbilling.account_statements import close_run as close_account_run
 from evbilling.account_statements import issue_statements as issue_account_statements
-from evbilling.connector_statements import apply_scope_rules, extract_inventory, issue_statements, open_run
+from evbilling.connector_statements import apply_scope_rules, extract_inventory, open_run
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling.settings import read_settings, record_settings
 from evbilling_local.sample import load_folder
-from tests.support.month import request, rows
+from tests.support.month import plan_and_issue, request, rows
 
 pytestmark = pytest.mark.postgres
 
@@ -33,7 +33,7 @@ def _bill(services: Services, month: str) -> None:
     run_id = open_run(services, request(month), now=NOW)["run_id"]
     extract_inventory(services, run_id, 0)
     apply_scope_rules(services, run_id, 0)
-    issue_statements(services, run_id)
+    plan_and_issue(services, run_id)
 
 
 def _state(services: Services, month: str) -> int:

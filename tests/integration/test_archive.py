@@ -19,13 +19,13 @@ import pytest
 from evbilling.archive import Archived, archive_period, check_files, drop_period, is_dropped
 from evbilling.archive import copy as archive_copy
 from evbilling.cli.main import main
-from evbilling.connector_statements import close_run, issue_statements, open_run, validate
+from evbilling.connector_statements import close_run, open_run, validate
 from evbilling.errors import BadInput, EvbillingError, Mismatch, TransientError
 from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
-from tests.support.month import NOW, Platform, bill, one, rows, settle_terms, stage, terms
+from tests.support.month import NOW, Platform, bill, one, plan_and_issue, rows, settle_terms, stage, terms
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
@@ -209,7 +209,7 @@ def test_a_run_that_had_begun_before_publishes_nothing(world: World) -> None:
     world.do(f"update billing.run set state = 'open' where run_id = {run_id}")
     before = {view: world.finance(view) for view in STAYS}
     with pytest.raises(BadInput, match="2025-09 is archived"):
-        issue_statements(world.services, run_id)
+        plan_and_issue(world.services, run_id)
     assert world.decisions() == []
     assert {view: world.finance(view) for view in STAYS} == before
 

@@ -10,7 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements import apply_scope_rules, close_run, issue_statements, open_run, validate
+from evbilling.connector_statements import (
+    apply_scope_rules,
+    close_run,
+    issue_statements,
+    open_run,
+    plan_statements,
+    validate,
+)
 from evbilling.errors import BadInput, EvbillingError, NotReady, SetFault, TransientError
 from evbilling.period import Period
 from evbilling.services import Services
@@ -248,7 +255,7 @@ def test_a_single_unknown_scope_status_is_the_account_s_fault_only(world: World)
         ("inventory-", lambda services, run_id: apply_scope_rules(services, run_id, 0)),
         ("accounts-", lambda services, run_id: apply_scope_rules(services, run_id, 0)),
         ("decisions-", validate),
-        ("decisions-", issue_statements),
+        ("decisions-", plan_statements),
     ],
 )
 def test_evidence_that_is_changed_or_gone_is_refused(
@@ -285,6 +292,7 @@ def test_steps_out_of_order_say_which_to_clear(world: World) -> None:
     for step, said in (
         (lambda s, r: apply_scope_rules(s, r, 0), "clear the task extract_inventory too"),
         (validate, "clear the task apply_scope_rules too"),
+        (plan_statements, "clear the task apply_scope_rules too"),
         (issue_statements, "clear the task apply_scope_rules too"),
     ):
         with pytest.raises(NotReady, match=said):

@@ -14,14 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements import (
-    apply_scope_rules,
-    close_run,
-    extract_inventory,
-    issue_statements,
-    open_run,
-    validate,
-)
+from evbilling.connector_statements import apply_scope_rules, close_run, extract_inventory, open_run, validate
 from evbilling.errors import StaleTry, TransientError
 from evbilling.period import Period
 from evbilling.platform import CountWindow, Part
@@ -34,6 +27,7 @@ from tests.support.month import (
     bill,
     contents,
     one,
+    plan_and_issue,
     published,
     request,
     rows,
@@ -100,7 +94,7 @@ def test_the_parts_of_a_run_are_staged_side_by_side(
         _together(*[partial(extract_inventory, services, run_id, part) for part in parts])
         _together(*[partial(apply_scope_rules, services, run_id, part) for part in parts])
     validate(services, run_id)
-    assert issue_statements(services, run_id)["statements"] == 2
+    assert plan_and_issue(services, run_id)["statements"] == 2
 
 
 def test_numbers_are_gapless_in_every_period(platform_db: str, warehouse_db: Any, tmp_path: Path) -> None:
@@ -234,12 +228,12 @@ def test_two_runs_that_issue_at_once_publish_one_month(
     for number in range(races):
         period = Period(2022, 1).shifted(number)
         runs = [stage(services, period)[0] for _ in "12"]
-        results = _together(*[partial(issue_statements, services, run) for run in runs])
+        results = _together(*[partial(plan_and_issue, services, run) for run in runs])
         outcomes = sorted(result["outcome"] for result in results)
         seen.add(tuple(outcomes))
         assert outcomes in (["issued", "superseded"], ["issued", "unchanged"]), period
         assert sum(result["statements"] for result in results) == 2
-        again = [issue_statements(services, run)["outcome"] for run in runs]
+        again = [plan_and_issue(services, run)["outcome"] for run in runs]
         assert again.count("issued") == 1, again
         query = "select number from billing.statement where period = %s order by 1"
         assert rows(warehouse_db.admin_url, query, str(period)) == [(1,), (2,)]
@@ -256,7 +250,7 @@ def test_runs_that_close_and_open_at_once_do_not_trip_over_each_other(
         period = Period(2022, 1).shifted(number)
         first = stage(services, period)[0]
         validate(services, first)
-        issue_statements(services, first)
+        plan_and_issue(services, first)
         _together(
             partial(close_run, services, first),
             partial(stage, services, period),
@@ -283,4 +277,4 @@ def test_what_a_killed_run_has_staged_goes_once_another_has_published(
     assert staging_tables(warehouse_db.admin_url) == []
     with pytest.raises(StaleTry):
         validate(services, killed)
-    assert issue_statements(services, killed)["outcome"] == "superseded"
+    assert plan_and_issue(services, killed)["outcome"] == "superseded"

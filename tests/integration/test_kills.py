@@ -26,6 +26,7 @@ from evbilling.connector_statements import (
     extract_inventory,
     issue_statements,
     open_run,
+    plan_statements,
     validate,
 )
 from evbilling.run_steps import RunRequest
@@ -89,6 +90,7 @@ MONTH = Job(
         "extract_inventory": lambda services, run_id: extract_inventory(services, run_id, 0),
         "apply_scope_rules": lambda services, run_id: apply_scope_rules(services, run_id, 0),
         "validate": validate,
+        "plan": plan_statements,
         "issue_statements": issue_statements,
         "close_run": close_run,
     },

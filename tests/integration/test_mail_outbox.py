@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements import issue_statements, validate
+from evbilling.connector_statements import validate
 from evbilling.errors import BadInput
 from evbilling.mail.requests import SendRequest, preview_send, request_send
 from evbilling.payments.actions import Code, line
@@ -18,7 +18,7 @@ from evbilling.period import Period
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.mail import PostOffice, attachments, post_office, send, states
-from tests.support.month import Platform, bill, one, rows, settle_terms, stage, terms
+from tests.support.month import Platform, bill, one, plan_and_issue, rows, settle_terms, stage, terms
 from tests.support.payments import SOFT, PaymentWorld, payment_world, together
 
 pytestmark = pytest.mark.postgres
@@ -98,7 +98,7 @@ def test_what_is_not_issued_is_not_mailed(services: Services, warehouse_db: Any)
     with psycopg.connect(warehouse_db.admin_url) as connection:
         connection.execute("alter table billing.run add constraint broken check (state <> 'issued') not valid")
     with pytest.raises(psycopg.errors.CheckViolation):
-        issue_statements(services, run_id)
+        plan_and_issue(services, run_id)
     assert one(services.warehouse_url, "select count(*) from billing.statement") == 0
     assert one(services.warehouse_url, "select count(*) from billing.mail") == 0
 

@@ -160,6 +160,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0021_refusals_and_disputes",
         "0022_payment_returns",
         "0023_service_levels",
+        "0024_plans",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

@@ -13,7 +13,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from evbilling.connector_statements import apply_scope_rules, close_run, extract_inventory, issue_statements, validate
+from evbilling.connector_statements import (
+    apply_scope_rules,
+    close_run,
+    extract_inventory,
+    issue_statements,
+    plan_statements,
+    validate,
+)
 from evbilling.errors import SetFault
 from evbilling.period import Period
 from evbilling.platform.access import open_lookup
@@ -355,6 +362,7 @@ STEPS: dict[str, Callable[[Services, int], Any]] = {
     "extract": lambda services, run_id: extract_inventory(services, run_id, 0),
     "decide": lambda services, run_id: apply_scope_rules(services, run_id, 0),
     "validate": validate,
+    "plan": plan_statements,
     "issue": issue_statements,
     "close": close_run,
 }

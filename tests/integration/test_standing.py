@@ -12,9 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evbilling.connector_statements import issue_statements
 from evbilling.services import Services
-from tests.support.month import Platform, check_standings, one, rows, settle_terms, stage, standings_differ, terms
+from tests.support.month import (
+    Platform,
+    check_standings,
+    one,
+    plan_and_issue,
+    rows,
+    settle_terms,
+    stage,
+    standings_differ,
+    terms,
+)
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
@@ -37,7 +46,7 @@ class Month:
     def bill(self, period: str) -> None:
         """Issue a month's statements."""
         run_id, *_ = stage(self.services, period)
-        issue_statements(self.services, run_id)
+        plan_and_issue(self.services, run_id)
 
 
 @pytest.fixture(scope="module")

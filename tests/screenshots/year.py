@@ -26,6 +26,7 @@ from evbilling.connector_statements import (
     extract_inventory,
     issue_statements,
     open_run,
+    plan_statements,
     validate,
 )
 from evbilling.payments.actions import MarkRequest, mark_statements
@@ -83,6 +84,7 @@ def _bill(period: Period) -> None:
         extract_inventory(kept, opened["run_id"], part)
         apply_scope_rules(kept, opened["run_id"], part)
     validate(kept, opened["run_id"])
+    plan_statements(kept, opened["run_id"])
     issue_statements(kept, opened["run_id"])
     close_run(kept, opened["run_id"])
     with payment_services() as open_payment_services:

@@ -13,7 +13,6 @@ import psycopg
 from evbilling.account_statements import assemble, validate
 from evbilling.account_statements import close_run as close_account_run
 from evbilling.account_statements import issue_statements as issue_account_statements
-from evbilling.connector_statements import issue_statements
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
@@ -22,6 +21,7 @@ from tests.support.month import (
     Platform,
     contents,
     one,
+    plan_and_issue,
     rows,
     settle_terms,
     stage,
@@ -80,7 +80,7 @@ class Books:
     def bill(self, period: str) -> int:
         """Issue a month's connector statements; returns the run."""
         run_id, *_ = stage(self.services, period, now=NOW)
-        issue_statements(self.services, run_id)
+        plan_and_issue(self.services, run_id)
         return run_id
 
     def assemble(self, period: str, *, dag_run: str = "scheduled", now: datetime = NOW) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from evbilling.connector_statements import (
     extract_inventory,
     issue_statements,
     open_run,
+    plan_statements,
     validate,
 )
 from evbilling.period import Period
@@ -70,8 +71,14 @@ def bill(services: Services, period: Period | str = PERIOD, **options: Any) -> B
     """Bill a month: all its steps, one after the other, as the DAG chains them."""
     run_id, shards, decided = stage(services, period, **options)
     validate(services, run_id)
-    issued = issue_statements(services, run_id)
+    issued = plan_and_issue(services, run_id)
     return Billed(run_id, shards, decided, issued, close_run(services, run_id))
+
+
+def plan_and_issue(services: Services, run_id: int) -> dict[str, Any]:
+    """The two steps that publish what is staged; returns what the second gives."""
+    plan_statements(services, run_id)
+    return issue_statements(services, run_id)
 
 
 @dataclass

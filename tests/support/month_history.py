@@ -18,14 +18,14 @@ import psycopg
 from evbilling.account_statements import assemble
 from evbilling.account_statements import close_run as close_account_run
 from evbilling.account_statements import issue_statements as issue_account_statements
-from evbilling.connector_statements import correct_statements, issue_statements
+from evbilling.connector_statements import correct_statements
 from evbilling.payments.actions import MarkRequest, RebillRequest, charge_again, mark_statements
 from evbilling.payments.charge import charge_period
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from evbilling_local.sandbox import running_sandbox
-from tests.support.month import PAID_ON, Platform, bill, one, settle_terms, stage, terms
+from tests.support.month import PAID_ON, Platform, bill, one, plan_and_issue, settle_terms, stage, terms
 from tests.support.payments import ASKS_CUSTOMER, HARD, SOFT, VISA, PaymentWorld
 from tests.support.postgres import PostgresServer
 
@@ -132,7 +132,7 @@ def _issue(services: Services, period: Period) -> None:
         bill(services, period, now=NOW, max_count_change_percent=1000)
     else:
         run_id, *_ = stage(services, period, now=NOW)
-        issue_statements(services, run_id)
+        plan_and_issue(services, run_id)
 
 
 def _state(services: Services, period: Period) -> None:

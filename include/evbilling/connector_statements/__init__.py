@@ -1,7 +1,7 @@
 """The steps of the DAGs connector_statements and correct_statements, a module each, and what both draft.
 
-opening, extraction, decisions (task apply_scope_rules), validation, issue, close; corrections. `drafts` turns counts
-into amounts, `stage` has the staging tables. `evbilling.run_steps` has the code that these steps share with
+opening, extraction, decisions (task apply_scope_rules), validation, planning, issue, close; corrections. `drafts` turns
+counts into amounts, `stage` has the staging tables. `evbilling.run_steps` has the code that these steps share with
 those of account statements.
 """
 
@@ -12,6 +12,7 @@ from evbilling.connector_statements.drafts import Drafts, draft_statements
 from evbilling.connector_statements.extraction import extract_inventory
 from evbilling.connector_statements.issue import issue_statements
 from evbilling.connector_statements.opening import open_run
+from evbilling.connector_statements.planning import plan_statements
 from evbilling.connector_statements.stage import draft_run
 from evbilling.connector_statements.validation import validate
 
@@ -25,5 +26,6 @@ __all__ = [
     "extract_inventory",
     "issue_statements",
     "open_run",
+    "plan_statements",
     "validate",
 ]

@@ -1,4 +1,4 @@
-"""Task issue_statements: number the statements of accounts that have none yet, and publish them in one transaction."""
+"""Task issue_statements: publish what was planned, and nothing else, in one transaction."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import logging
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from evbilling import run_steps
-from evbilling.connector_statements.drafts import Drafts
-from evbilling.connector_statements.stage import stage_drafts, staging_tables
+from evbilling.connector_statements.stage import require_decisions, staging_tables
+from evbilling.errors import NotReady, StaleTry
 from evbilling.services import Services
-from evbilling.warehouse import fetch_dicts, runs, select_row, select_value
+from evbilling.warehouse import fetch_all, fetch_dicts, runs, select_row, select_value
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +27,17 @@ def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
 
     Outcomes: `issued`; `unchanged`, if everything was published before and is the same; `differs`, if issued
     statements no longer match the inventory (nothing is written, they stay); `superseded`, if a newer run of the
-    period took over (nothing is written).
+    period took over (nothing is written). Raises `NotReady` if the run isn't planned, `BadInput` if what it has staged
+    is not what was planned.
     """
     return run_steps.publish_run(services, run_id, _issue, _COUNTS)
 
 
 def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
-    epoch, drafts = stage_drafts(services, run)
+    epoch = _planned(services, run)
     with services.warehouse() as connection:
-        differences = _differences(connection, run, drafts)
-    outcome, counts = _publish(services, run, epoch, drafts, differences)
+        differences = _differences(connection, run)
+    outcome, counts = _publish(services, run, epoch, differences)
     if outcome == "issued":
         log.info(
             "%s issued: %s statements, %s decisions, %s unbilled accounts",
@@ -55,7 +57,22 @@ def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
     return {"outcome": outcome, **counts}
 
 
-def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Drafts) -> list[dict[str, Any]]:
+def _planned(services: Services, run: runs.Run) -> int:
+    """The epoch of the plan to issue. The numbers and times of one that has waited are drawn anew: they say when."""
+    with services.warehouse() as connection:
+        if run.state == "superseded":
+            raise StaleTry("another run was planned after it", where=f"run {run.run_id} of {run.period}")
+        require_decisions(connection, run)
+        plans = fetch_all(connection, "connector_statements/current_plan", run_id=run.run_id)
+        if not plans:
+            raise NotReady(f"run {run.run_id} has no plan", fix="clear the task plan too")
+        ((epoch, has_waited),) = plans
+        if has_waited:
+            connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
+    return int(epoch)
+
+
+def _differences(connection: psycopg.Connection[Any], run: runs.Run) -> list[dict[str, Any]]:
     """Issued statements that this run would issue otherwise, each with a sentence that says how."""
     issued = "select exists (select from billing.statement where kind = 'connector' and period = %s)"
     if not select_value(connection, issued, run.period):
@@ -63,7 +80,9 @@ def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Dra
     differences = fetch_dicts(
         connection, "connector_statements/differences", period=run.period, **staging_tables(run.run_id)
     )
-    quarantined = set(drafts.quarantined)
+    on_hold = sql.SQL("select account_id from {} where is_quarantined")
+    unbilled = staging_tables(run.run_id)["unbilled"]
+    quarantined = {row[0] for row in connection.execute(on_hold.format(unbilled))}
     for difference in differences:
         difference["says"] = (
             "its account has a fault now and would be quarantined"
@@ -76,7 +95,7 @@ def _differences(connection: psycopg.Connection[Any], run: runs.Run, drafts: Dra
 
 
 def _publish(
-    services: Services, run: runs.Run, epoch: int, drafts: Drafts, differences: list[dict[str, Any]]
+    services: Services, run: runs.Run, epoch: int, differences: list[dict[str, Any]]
 ) -> tuple[str, dict[str, int]]:
     """Publish in one short transaction and record the outcome; returns it with the rows written."""
     with services.warehouse() as connection:
@@ -85,14 +104,5 @@ def _publish(
         statements, decisions, unbilled = select_row(connection, publish, run.run_id, epoch, run.actor, reason)
         outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
         counts = dict(zip(_COUNTS, (statements, decisions, unbilled, len(differences)), strict=True))
-        facts = {**counts, "held": _held(connection, run.period, drafts)}
-        runs.mark_settled(connection, run.run_id, outcome, facts=facts, differences=differences[:_NAMED_DIFFERENCES])
+        runs.mark_settled(connection, run.run_id, outcome, facts=counts, differences=differences[:_NAMED_DIFFERENCES])
     return outcome, counts
-
-
-def _held(connection: psycopg.Connection[Any], period: str, drafts: Drafts) -> int:
-    """Connectors of quarantined accounts without a statement: extracted, but not among the published decisions."""
-    held = drafts.counts[drafts.counts["is_quarantined"]]
-    query = "select account_id from billing.statement where kind = 'connector' and period = %s and account_id = any(%s)"
-    issued = {row[0] for row in connection.execute(query, (period, held["account_id"].tolist()))}
-    return int(held.loc[~held["account_id"].isin(issued), "extracted"].sum())

@@ -97,8 +97,8 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
         epoch = select_value(connection, "select billing.raise_fence(%s)", f"issue {run.period}")
     accounts, summary = accounts_of(services, run), _read_summary(services, run, shards)
     with services.warehouse() as connection:
-        # Held from here on: a newer try of the same run fills the same tables.
-        connection.execute("select billing.hold_fence(%s, %s)", (f"issue {run.period}", epoch))
+        # The fence is held from here on: a newer try of the same run fills the same tables.
+        connection.execute("select billing.open_drafts(%s, %s)", (run.run_id, epoch))
         drafts = draft_statements(accounts, summary)
         changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run.run_id,))}
         # A quarantined account has decisions staged only from shards without its fault: they aren't its count.
@@ -112,8 +112,6 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
         statements = drafts.statements.assign(tax_rate=tax_rates)
         tables = staging_tables(run.run_id)
         for table, frame in ((tables["draft"], statements[_DRAFT_COLUMNS]), (tables["unbilled"], drafts.unbilled)):
-            # An earlier try may have staged its own.
-            connection.execute(sql.SQL("delete from {}").format(table))
             copy_frame(connection, table, frame)
         connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
     return epoch, drafts

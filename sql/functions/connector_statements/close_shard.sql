@@ -12,6 +12,9 @@ declare
     v_shards integer;
 begin
     perform billing.hold_fence(format('run %s shard %s', p_run_id, p_shard), p_epoch);
+    -- What the run was planned to issue is staged anew.
+    perform billing.supersede_plans(period, p_run_id) from billing.plan
+    where run_id = p_run_id and superseded_at is null and issued_at is null;
     execute format('revoke insert on staging.%I from evbilling_writer', v_table);
     execute format('select count(*) from staging.%I', v_table) into v_count;
     if v_count <> p_rows then

@@ -1,6 +1,7 @@
 -- Turns a run's drafts into the tables that publishing attaches: numbered statements, their postings, standings, sums
 -- and mail, with all constraints and keys. Only for a period without statements; otherwise its drafts are published
--- one by one. The caller holds the fence, and must still hold it when it publishes.
+-- one by one. The writer can't change the drafts from here on. The caller holds the fence, and must still hold it when
+-- it publishes. A plan that has waited is numbered again, so that its times are those of its issue.
 create or replace function billing.number_drafts(p_run_id bigint, p_epoch bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -16,6 +17,8 @@ declare
 begin
     select * into strict v_run from billing.run where run_id = p_run_id;
     perform billing.hold_fence('issue ' || v_run.period, p_epoch);
+    execute format('revoke insert on staging.%I, staging.%I from evbilling_writer', 'run_' || p_run_id || '_statement',
+                   'run_' || p_run_id || '_unbilled');
     execute format('drop table if exists staging.%I, staging.%I, staging.%I, staging.%I, staging.%I', v_issue, v_posting,
                    v_standing, v_sum, v_mail);
     if to_regclass('billing.statement_' || replace(v_run.period, '-', '_')) is not null then
@@ -99,5 +102,7 @@ begin
             execute format('grant select on staging.%I to evbilling_writer', v_table);
         end if;
     end loop;
+    update billing.plan set seal = billing.seal_of(p_run_id)
+    where run_id = p_run_id and epoch = p_epoch and superseded_at is null and issued_at is null;
 end
 $$;

@@ -25,13 +25,14 @@ begin
              minor_unit smallint not null, setting_id bigint not null, fee_minor bigint not null,
              dc_fee_minor bigint not null, exclude_closed boolean not null, exclude_private boolean not null,
              tax_rate numeric not null, ac_count integer not null, dc_count integer not null, net_minor bigint not null,
-             tax_minor bigint not null, total_minor bigint not null)', v_stage || '_statement');
+             tax_minor bigint not null, total_minor bigint not null) with (autovacuum_enabled = false)',
+        v_stage || '_statement');
     execute format(
         'create table staging.%I (account_id text not null, reason_id text not null, detail text not null,
              is_quarantined boolean not null, expected_connector_count bigint, expected_amount numeric, currency text,
-             primary key (account_id, reason_id))', v_stage || '_unbilled');
-    execute format('grant select on staging.%I to evbilling_writer', v_stage);
-    execute format('grant select, insert, delete on staging.%I, staging.%I to evbilling_writer',
+             primary key (account_id, reason_id)) with (autovacuum_enabled = false)', v_stage || '_unbilled');
+    -- open_drafts() lets the writer fill the latter two.
+    execute format('grant select on staging.%I, staging.%I, staging.%I to evbilling_writer', v_stage,
                    v_stage || '_statement', v_stage || '_unbilled');
 end
 $$;

@@ -1,5 +1,6 @@
 -- Publishes what a run has staged for accounts without a statement, in the caller's one short transaction: decisions,
 -- numbered statements, unbilled accounts, audit. Returns the rows written of each; all 0 means that nothing changed.
+-- Refuses whatever isn't the run's plan, row by row: that is checked first, before readers could wait for a lock.
 --
 -- A period's first issue attaches tables that number_drafts() has completed in staging: statements, postings,
 -- standings and mail. Nothing is copied. A later run of the period inserts what is missing; triggers post and list
@@ -16,6 +17,7 @@ declare
     v_version text;
     v_table text;
     v_leaf record;
+    v_plan billing.plan;
     v_last integer;
     v_resolved integer;
     v_timeout text := current_setting('lock_timeout');
@@ -23,6 +25,7 @@ begin
     select period, code_version into strict v_period, v_version from billing.run where run_id = p_run_id;
     v_suffix := replace(v_period, '-', '_');
     perform billing.hold_fence('issue ' || v_period, p_epoch);
+    v_plan := billing.require_plan(p_run_id, p_epoch);
 
     -- Decisions.
     if not exists (select from billing.connector_decision where period = v_period) then
@@ -181,6 +184,7 @@ begin
     get diagnostics v_resolved = row_count;
     unbilled := unbilled + v_resolved;
 
+    update billing.plan set issued_at = now() where plan_id = v_plan.plan_id;
     if statements > 0 or decisions > 0 or unbilled > 0 then
         insert into billing.audit_event (actor, action, subject_id, reason, run_id)
         values (p_actor, 'issue_connector_statements', v_period, p_reason, p_run_id);

@@ -10,6 +10,7 @@ declare
     v_stage text := 'run_' || p_run_id;
     v_period text;
 begin
+    perform billing.require_unplanned(p_run_id);
     -- The key begins with the account, so a few are found among millions of rows.
     select period into strict v_period from billing.run where run_id = p_run_id;
     if cardinality(p_quarantined) > 0 then

@@ -1,7 +1,7 @@
 -- Drops the staging tables of other runs that nobody comes back for, of whichever month: those that have ended and have
--- a newer run of their period, as a killed run has once another has published, and those that began a week ago. A stage
--- that is being worked on is left to the next sweep: whoever stages or publishes has its tables locked until the
--- commit, and a paused worker may never commit.
+-- a newer run of their period, as a killed run has once another has published, and those that began a week ago, unless
+-- their plan still waits for an answer. A stage that is being worked on is left to the next sweep: whoever stages or
+-- publishes has its tables locked until the commit, and a paused worker may never commit.
 create or replace function billing.sweep_stages(p_run_id bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -17,7 +17,10 @@ begin
           and old.run_id in (
               select substring(relname from '^(?:run|account_run|platform)_(\d+)(?:_|$)')::bigint
               from pg_class where relnamespace = 'staging'::regnamespace and not relispartition)
-          and (old.opened_at < now() - interval '7 days'
+          and ((old.opened_at < now() - interval '7 days'
+                and not (old.state = 'open'
+                         and exists (select from billing.plan p where p.run_id = old.run_id
+                                       and p.superseded_at is null and p.issued_at is null)))
                or (old.state <> 'open'
                    and exists (select from billing.run newer
                                where newer.period = old.period and newer.run_id > old.run_id

@@ -6,6 +6,7 @@ declare
     v_stage text := 'run_' || p_run_id;
     v_period text;
 begin
+    perform billing.require_unplanned(p_run_id);
     select period into strict v_period from billing.run where run_id = p_run_id;
     return query execute format(
         'update staging.%I s set rule_id = ''BILLED-ELSEWHERE'', unit_price_minor = null

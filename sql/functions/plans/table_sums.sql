@@ -1,0 +1,16 @@
+-- The number of rows of a table in staging and two sums over them, each of a hash of the whole row; null if there is no
+-- such table. An EXECUTE, because a query of a function's own text isn't run on several cores.
+create or replace function billing.table_sums(p_table text) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_sums text;
+begin
+    if to_regclass('staging.' || quote_ident(p_table)) is null then
+        return null;
+    end if;
+    execute format(
+        'select concat_ws('' '', count(*), sum(hash_record_extended(t, 1)), sum(hash_record_extended(t, 2)))
+         from staging.%I t', p_table) into v_sums;
+    return v_sums;
+end
+$$;

@@ -1,0 +1,197 @@
+"""A plan is what would be issued: bound by its hash to every staged cell, and nothing else is published."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from evbilling.connector_statements import apply_scope_rules, correct_statements, issue_statements, plan_statements
+from evbilling.errors import BadInput, NotReady
+from evbilling.services import Services
+from tests.support.month import (
+    PERIOD,
+    Platform,
+    bill,
+    contents,
+    one,
+    published,
+    rows,
+    settle_terms,
+    stage,
+    staging_tables,
+    terms,
+)
+
+pytestmark = pytest.mark.postgres
+
+# The run's own record, and what every step raises.
+_BESIDE = {"run", "run_shard", "fence", "plan", "plan_account", "plan_change", "account_name"}
+
+
+class World:
+    """Two accounts in good order, one on hold, and one whose connectors are all excluded."""
+
+    def __init__(self, platform_url: str, warehouse: Any, evidence: Path) -> None:
+        self.platform = Platform(platform_url)
+        for name in ("a", "b", "held", "nothing"):
+            self.platform.plain_account(name, connectors=3)
+        self.platform.save()
+        self.platform.execute("update platform.app_user set active = false where user_id = 'fa-held'")
+        self.platform.execute("update platform.charger set scope_status = 'Private' where account_id = 'nothing'")
+        settle_terms(
+            warehouse.writer_url, terms("a"), terms("b"), terms("held"), terms("nothing", exclude_private=True)
+        )
+        self.services = Services(platform_url, warehouse.writer_url, str(evidence))
+        self.url = warehouse.admin_url
+
+    def planned(self, period: Any = PERIOD) -> int:
+        run_id, *_ = stage(self.services, period)
+        plan_statements(self.services, run_id)
+        return run_id
+
+    def plans(self) -> list[tuple[Any, ...]]:
+        """(run, whether superseded, whether issued) of each plan."""
+        query = "select run_id, superseded_at is not null, issued_at is not null from billing.plan order by plan_id"
+        return rows(self.url, query)
+
+    def do(self, statement: str) -> None:
+        """As a superuser, without triggers."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute("set session_replication_role = replica")
+            connection.execute(statement.encode())
+
+
+@pytest.fixture
+def world(platform_db: str, warehouse_db: Any, tmp_path: Path) -> World:
+    return World(platform_db, warehouse_db, tmp_path)
+
+
+def test_planning_writes_nothing_but_the_plan_and_issuing_exactly_it(world: World) -> None:
+    """The plan counts what is issued afterwards; planned again, the run has the same plan."""
+    run_id, *_ = stage(world.services)
+    before = contents(world.url, leave_out=_BESIDE)
+    planned = plan_statements(world.services, run_id)
+    assert contents(world.url, leave_out=_BESIDE) == before
+    assert {name: planned[name] for name in ("outcome", "statements", "connectors", "on_hold")} == {
+        "outcome": "planned",
+        "statements": 2,
+        "connectors": 6,
+        "on_hold": 1,
+    }
+    assert plan_statements(world.services, run_id) == planned
+    assert one(world.url, "select billing.plan_hash_of(%s)", run_id) == planned["plan_hash"]
+    assert issue_statements(world.services, run_id)["statements"] == 2
+    assert world.plans() == [(run_id, False, True)]
+    assert plan_statements(world.services, run_id)["plan_id"] is None
+
+
+def test_an_issued_month_with_the_same_truth_has_an_empty_plan(world: World) -> None:
+    """Nothing would be issued, and nothing is."""
+    bill(world.services)
+    again, *_ = stage(world.services)
+    assert plan_statements(world.services, again)["statements"] == 0
+    assert issue_statements(world.services, again)["outcome"] == "unchanged"
+
+
+def test_the_writer_can_t_change_what_is_planned(world: World) -> None:
+    """Neither by writing to the staged tables nor by the functions that stage; a cleared task stages and plans anew."""
+    run_id = world.planned()
+    for statement in (
+        f"delete from staging.run_{run_id}_unbilled",
+        f"insert into staging.run_{run_id}_unbilled (account_id, reason_id) values ('a', 'X')",
+        f"update staging.run_{run_id} set unit_price_minor = 1",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(world.services.warehouse_url) as c:
+            c.execute(statement.encode())
+    for call in (f"billing.settle_stage({run_id}, '{{a}}', '{{}}', 'X')", f"billing.yield_to_published({run_id})"):
+        with pytest.raises(BadInput, match="is planned, so"), world.services.warehouse() as connection:
+            connection.execute(f"select {call}".encode())
+    apply_scope_rules(world.services, run_id, 0)
+    with pytest.raises(BadInput, match="has staged something else since plan 1") as refused:
+        issue_statements(world.services, run_id)
+    assert refused.value.fix == "clear its task plan"
+    assert not any(published(world.url).values())
+    plan_statements(world.services, run_id)
+    assert world.plans() == [(run_id, False, False)]
+    assert issue_statements(world.services, run_id)["statements"] == 2
+
+
+def test_a_newer_run_of_the_month_takes_the_place_of_a_plan(world: World) -> None:
+    """So does a correction of it: its run stages with a newer fence. Both end as superseded, and nothing fails."""
+    first, second = world.planned(), world.planned()
+    assert world.plans() == [(first, True, False), (second, False, False)]
+    assert issue_statements(world.services, first)["outcome"] == "superseded"
+    assert issue_statements(world.services, second)["outcome"] == "issued"
+    third = world.planned()
+    corrected, *_ = stage(world.services)
+    correct_statements(world.services, corrected, reason="a look", dry_run=True)
+    assert issue_statements(world.services, third)["outcome"] == "superseded"
+
+
+def test_a_run_without_a_plan_names_the_task_to_clear(world: World) -> None:
+    """`issue_statements` never makes a plan of its own."""
+    run_id, *_ = stage(world.services)
+    with pytest.raises(NotReady, match="has no plan"):
+        issue_statements(world.services, run_id)
+
+
+def test_a_plan_that_waited_is_issued_with_the_time_of_its_issue(world: World) -> None:
+    """It stays staged, and its statements, postings and mail have the time at which they are published."""
+    run_id = world.planned()
+    world.do(f"update billing.plan set made_at = made_at - interval '9 days' where run_id = {run_id}")
+    world.do(f"update billing.run set opened_at = opened_at - interval '9 days' where run_id = {run_id}")
+    world.do(f"update staging.run_{run_id}_issue set issued_at = issued_at - interval '9 days'")
+    bill(world.services, "2026-10")
+    assert f"run_{run_id}" in staging_tables(world.url)
+    assert issue_statements(world.services, run_id)["statements"] == 2
+    query = "select count(*) from billing.statement where issued_at < now() - interval '1 day'"
+    assert one(world.url, query) == 0
+
+
+# Another value than any of this type; `{}` is the column.
+_OTHERWISE = {
+    "text": "coalesce({}, '') || 'x'",
+    "billing.period": "'2020-01'",
+    "billing.statement_status": "'Paid'",
+    "boolean": "not {}",
+    "timestamp with time zone": "coalesce({}, now()) + interval '1 microsecond'",
+    "date": "{} + 1",
+}
+_COLUMNS = """select c.oid::regclass::text, attname, format_type(atttypid, null) from pg_attribute
+    join pg_class c on c.oid = attrelid
+    where relnamespace = 'staging'::regnamespace and relname ~ %s and relkind = 'r' and attnum > 0
+      and not attisdropped and attgenerated = '' order by 1, 2"""
+
+
+def test_any_byte_changed_after_planning_is_refused(world: World, full: bool) -> None:
+    """A cell that a superuser changes, a row that goes: the table refuses the change, or publishing the plan."""
+    run_id = world.planned()
+    epoch = one(world.url, "select epoch from billing.plan")
+    columns = rows(world.url, _COLUMNS, f"^run_{run_id}(_|$)")
+    assert len({table for table, _, _ in columns}) == 8
+    refused, draw = 0, random.Random(15)  # ruff: ignore[suspicious-non-cryptographic-random-usage]
+    with psycopg.connect(world.url) as connection:
+        connection.execute("set session_replication_role = replica")
+        for number in range(10_000 if full else 60):
+            table, column, kind = draw.choice(columns)
+            other = _OTHERWISE.get(kind, "coalesce({}, 0) + 1").format(column)
+            row = f"(select ctid from {table} order by random() limit 1)"
+            change = f"update {table} set {column} = {other} where ctid = {row}"
+            if number % 10 == 0:
+                change = f"delete from {table} where ctid = {row}"
+            try:
+                connection.execute(change.encode())
+            except (psycopg.errors.IntegrityError, psycopg.errors.NumericValueOutOfRange):
+                connection.rollback()
+                continue
+            with pytest.raises(psycopg.Error, match=f"what run {run_id} has staged is not plan 1 of") as found:
+                connection.execute("select billing.publish_connector_statements(%s, %s, 'x', 'x')", (run_id, epoch))
+            assert found.value.sqlstate == "EV004", change
+            connection.rollback()
+            refused += 1
+    assert refused > (3_000 if full else 20)
+    assert issue_statements(world.services, run_id)["statements"] == 2
