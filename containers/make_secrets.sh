@@ -90,6 +90,10 @@ cat > connections.json <<END
   "smtp": {
     "conn_type": "smtp", "host": "mail", "port": 1025,
     "extra": {"from_email": "billing@evbilling.example", "disable_ssl": true, "disable_tls": true}
+  },
+  "alerts": {
+    "conn_type": "generic",
+    "extra": {"mail_to": "operations@evbilling.example"}
   }
 }
 END

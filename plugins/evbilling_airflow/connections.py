@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from airflow.sdk import Connection
+from airflow.sdk import Connection, conf
 
 from evbilling.errors import BadInput
 from evbilling.services import Services
 from evbilling_airflow.object_store import with_access
 
 if TYPE_CHECKING:
-    from evbilling.mail import Address, SmtpSettings
+    from evbilling.alerts import AlertSettings
+    from evbilling.mail import SmtpSettings
     from evbilling.payments import PaymentServices
     from evbilling.payments.gateway import GatewaySettings
     from evbilling.payments.retries import Policy
@@ -24,6 +25,7 @@ WAREHOUSE = "warehouse"
 EVIDENCE = "evidence"
 PAYMENT_GATEWAY = "payment_gateway"
 SMTP = "smtp"
+ALERTS = "alerts"
 
 _POSTGRES = {"postgres", "postgresql"}
 
@@ -109,55 +111,34 @@ def smtp_settings() -> SmtpSettings | None:
 
     Raises `BadInput` if the connection makes no sense.
     """
+    from evbilling.mail import mail_server
+
+    connection = _optional(SMTP)
+    return mail_server(connection) if connection else None
+
+
+def alert_settings() -> AlertSettings:
+    """Where alerts go, from the connections alerts and smtp; nowhere if there is no connection alerts.
+
+    Raises `BadInput` if one of them makes no sense.
+    """
+    from evbilling.alerts import AlertSettings
+
+    connection = _optional(ALERTS)
+    if not connection:
+        return AlertSettings()
+    pages = {"airflow_url": conf.get("api", "base_url", fallback="")}
+    return AlertSettings.from_extra(pages | connection.extra_dejson, smtp_settings())
+
+
+def _optional(connection_id: str) -> Connection | None:
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
-        connection = Connection.get(SMTP)
+        connection: Connection = Connection.get(connection_id)
     except AirflowNotFoundException:
         return None
-    return mail_server(connection)
-
-
-def mail_server(connection: Connection) -> SmtpSettings:
-    """The mail server that a connection describes. Raises `BadInput` if it makes no sense."""
-    from evbilling.mail import MAX_TIMEOUT_SECONDS, Sender, SmtpSettings, parse_address
-
-    where = f"Airflow connection {connection.conn_id}"
-    extra = connection.extra_dejson
-    if not connection.host:
-        raise BadInput("names no host", where=where, fix="give the mail server's name as its host")
-
-    def address(name: str, text: str | None) -> Address:
-        if parsed := parse_address(text):
-            return parsed
-        raise BadInput(
-            f"{name} is {text or 'missing'}, no e-mail address",
-            where=f"{where}, extra",
-            fix="give one such as billing@example.org",
-        )
-
-    reply_to = extra.get("reply_to")
-    timeout = _number(extra, "timeout", float, 30.0, connection.conn_id)
-    security = "tls" if not _flag(extra, "disable_ssl") else "starttls" if not _flag(extra, "disable_tls") else "none"
-    return SmtpSettings(
-        host=connection.host,
-        port=connection.port or {"tls": 465, "starttls": 587, "none": 25}[security],
-        sender=Sender(
-            address("from_email", extra.get("from_email") or connection.login),
-            str(extra.get("from_name") or ""),
-            address("reply_to", reply_to) if reply_to else None,
-        ),
-        login=connection.login or "" if connection.password else "",
-        password=connection.password or "",
-        security=security,
-        verifies=extra.get("ssl_context") != "none",
-        timeout_seconds=min(timeout, MAX_TIMEOUT_SECONDS),
-        where=where,
-    )
-
-
-def _flag(extra: Mapping[str, Any], name: str) -> bool:
-    return str(extra.get(name, "")).strip().lower() in {"true", "1", "yes", "on"}
+    return connection
 
 
 def _address(connection: Connection) -> str | None:
@@ -170,7 +151,7 @@ def _address(connection: Connection) -> str | None:
     return f"{host}:{connection.port}" if connection.port else host
 
 
-def _number(extra: Mapping[str, Any], name: str, kind: type, default: Any, connection_id: str = PAYMENT_GATEWAY) -> Any:
+def _number(extra: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
     if name not in extra:
         return default
     try:
@@ -180,7 +161,7 @@ def _number(extra: Mapping[str, Any], name: str, kind: type, default: Any, conne
     if value is None or not value >= 0 or (value == 0 and name != "max_network_retries"):
         raise BadInput(
             f"{name} is {extra[name]!r}",
-            where=f"Airflow connection {connection_id}, extra",
+            where=f"Airflow connection {PAYMENT_GATEWAY}, extra",
             fix=f"give a number such as {default}",
         )
     return value

@@ -10,6 +10,7 @@ from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from evbilling.errors import EvbillingError, TransientError
 from evbilling.platform import SHARD_ROWS
+from evbilling_airflow.alerting import FailureNotifier
 from evbilling_airflow.context import check_begin
 
 
@@ -48,6 +49,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(hours=2),
     "pre_execute": check_begin,
+    "on_failure_callback": FailureNotifier(),
 }
 
 # Nothing bills because a DAG was deployed: paused, no catch-up, one run at a time, from a date that never moves.

@@ -125,11 +125,11 @@ def bring_up(machine: Machine) -> None:
     one_shot(machine, "airflow-setup")
     wait_until_healthy(machine, "redis", "s3", "sandbox")
     one_shot(machine, "setup")
-    for service in ("api-server", *AIRFLOW):
+    for service in ("check", "api-server", *AIRFLOW):
         machine.start(service)
     # Each health check costs a process of Python, which those that start could do with.
     wait_until_it_listens(machine.ports["api-server", 8080])
-    wait_until_healthy(machine, "api-server", *AIRFLOW)
+    wait_until_healthy(machine, "check", "api-server", *AIRFLOW)
 
 
 def wait_until_it_listens(port: int) -> None:

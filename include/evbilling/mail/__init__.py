@@ -1,6 +1,7 @@
 """Mail to financial admins: the outbox, the letters, and the SMTP session that sends them."""
 
 from evbilling.mail.cases import LETTER_CASES, Say
+from evbilling.mail.connection import ServerConnection, mail_server
 from evbilling.mail.delivery import deliver
 from evbilling.mail.letters import FAILED_CHARGE, KIND_LABELS, KINDS
 from evbilling.mail.messages import Sender
@@ -17,28 +18,31 @@ from evbilling.mail.outbox_list import (
 )
 from evbilling.mail.recipients import Address, parse_address
 from evbilling.mail.requests import SendRequest, preview_send, request_send, requested
-from evbilling.mail.smtp import MAX_TIMEOUT_SECONDS, SmtpSettings
+from evbilling.mail.smtp import MailOutcome, SmtpSession, SmtpSettings
 
 __all__ = [
     "FAILED_CHARGE",
     "KINDS",
     "KIND_LABELS",
     "LETTER_CASES",
-    "MAX_TIMEOUT_SECONDS",
     "STATES",
     "STATE_HINTS",
     "STATE_LABELS",
     "Address",
     "MailFilter",
+    "MailOutcome",
     "MailRow",
     "MailSelection",
     "Say",
     "SendRequest",
     "Sender",
+    "ServerConnection",
+    "SmtpSession",
     "SmtpSettings",
     "counts_by_state",
     "deliver",
     "mail_page",
+    "mail_server",
     "parse_address",
     "periods",
     "preview_send",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -23,6 +24,9 @@ LEVELS = {
 }
 
 RUN_FAILED = "RUN_FAILED"
+DAG_PAUSED = "DAG_PAUSED"
+AIRFLOW_DOWN = "AIRFLOW_DOWN"
+_MONTHLY = {"connector_statements", "account_statements", "charges"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,14 @@ class ServiceLevel:
     def says(self) -> str:
         """What it is about, such as "the month's connector statements of 2026-11"."""
         words = LEVELS[self.service_level]
-        if self.service_level in {"connector_statements", "account_statements", "charges"}:
+        if self.service_level in _MONTHLY:
             return f"{words} of {self.period}"
         return words
 
     @property
     def needs_somebody(self) -> bool:
-        """True if it is late, or its newest run failed."""
-        return self.state == "late" or self.reason_id == RUN_FAILED
+        """True if it is late, its newest run failed, or it can't be done in time as Airflow is."""
+        return self.state == "late" or self.reason_id in {RUN_FAILED, DAG_PAUSED, AIRFLOW_DOWN}
 
     @property
     def title(self) -> str:
@@ -63,13 +67,41 @@ class ServiceLevel:
         name = f"{self.says[:1].upper()}{self.says[1:]}"
         if self.late_since:
             return f"{name}: late since {_instant(self.late_since)}"
-        return f"{name}: the run failed" if self.reason_id == RUN_FAILED else f"{name}: {self.state}"
+        if self.reason_id == RUN_FAILED:
+            return f"{name}: the run failed"
+        if self.reason_id == DAG_PAUSED:
+            return f"{name}: {self.dag_id} is paused"
+        return f"{name}: {'Airflow is down' if self.reason_id == AIRFLOW_DOWN else self.state}"
 
 
 def read_service_levels(connection: psycopg.Connection[Any], now: datetime | None = None) -> list[ServiceLevel]:
     """All service levels as of `now`, by default the warehouse's time; what is late first."""
     rows = fetch_dicts(connection, "service_levels/levels", now=now)
     return [ServiceLevel(**{**row, "money": _money(row["money"])}) for row in rows]
+
+
+def with_airflow(
+    levels: Iterable[ServiceLevel], paused: Collection[str], *, is_down: bool = False
+) -> list[ServiceLevel]:
+    """The levels with what Airflow alone knows: a DAG that is paused, or a scheduler that doesn't run, is the reason.
+
+    Of what is done already that counts for the daily runs: pages and letters promise the next one.
+    """
+    found = []
+    for level in levels:
+        waits = level.state != "ok" or level.service_level in {"payment_retries", "payment_reconciliation"}
+        is_explained = level.reason_id not in {None, "NO_RUN"}
+        # A month that is issued goes on being charged only by clearing a task: pausing its DAG is no reason.
+        if not waits or is_explained or level.service_level in {"charges", "gateway"}:
+            found.append(level)
+        elif level.dag_id in paused:
+            reason = f"{level.dag_id} is paused in Airflow"
+            found.append(replace(level, reason_id=DAG_PAUSED, reason=reason))
+        elif is_down and level.state != "ok":
+            found.append(replace(level, reason_id=AIRFLOW_DOWN, reason="Airflow's scheduler doesn't run"))
+        else:
+            found.append(level)
+    return found
 
 
 def how_late(since: datetime, now: datetime) -> str:

@@ -1,4 +1,4 @@
--- Opens an alert for each cause that has none open, and ends those of other causes. p_alerts: [{"cause", "title"}].
+-- Opens an alert for each cause that has none open. p_alerts: [{"cause", "title"}].
 create or replace function billing.note_alerts(p_alerts jsonb) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -7,8 +7,5 @@ begin
     select a.cause, a.title
     from jsonb_to_recordset(p_alerts) as a (cause text, title text)
     on conflict (cause) where ended_at is null do nothing;
-    update billing.alert set ended_at = clock_timestamp()
-    where ended_at is null and not is_once
-      and cause not in (select a.cause from jsonb_to_recordset(p_alerts) as a (cause text));
 end
 $$;

@@ -63,7 +63,7 @@ def test_the_compose_file_follows_its_schema(tmp_path: Path) -> None:
 
 def test_all_that_was_asked_for_is_there() -> None:
     """Two databases, a queue, Airflow's components with two workers, a store, a mail sink and the sandbox."""
-    assert set(LONG_RUNNING) == {"metadata", "warehouse", "redis", "s3", "mail", "sandbox", *AIRFLOW}
+    assert set(LONG_RUNNING) == {"metadata", "warehouse", "redis", "s3", "mail", "sandbox", "check", *AIRFLOW}
     assert environment("scheduler")["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
 
 
