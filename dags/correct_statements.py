@@ -1,14 +1,17 @@
 """
 ### Corrections
 
-Issues a correction (`C-…`), a linked credit or debit note, for every connector statement of a period whose amounts have
-changed since it was issued: connectors were reported late or wrongly, or an account's settings were fixed for the past.
+Issues a correction (`C-…`), a linked credit or debit note, for the connector statements of a period whose amounts have
+changed since they were issued: connectors were reported late or wrongly, or an account's settings were fixed for the
+past.
 
-**When**: by hand only. A run of `connector_statements` with the outcome *differs* lists what would be corrected.
+**When**: by hand only: *Correct* on a statement's page, or for several statements in the list, which shows the amounts
+first. A run of `connector_statements` with the outcome *differs* says that there is something to correct.
 
 **What it does**: open run → extract inventory → apply scope rules → validate → correct → close run. Counts the period
-again, as `connector_statements` does, and compares it with the statements and corrections issued so far. With `dry_run`
-it only lists the corrections. Issued statements stay; the correction changes the statement's balance, and the account's
+again, as `connector_statements` does, and compares it with the statements and corrections issued so far: those in
+`statement_ids`, or all of the month. With `dry_run` it only lists the corrections; with `expected` it issues exactly
+these amounts, or nothing. Issued statements stay; the correction changes the statement's balance, and the account's
 next account statement lists it.
 
 **Re-run**: safe; the same difference is corrected once. Statements with a charge under way wait for the next run, and
@@ -27,7 +30,8 @@ from typing import Any
 from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import connector_statements as steps
-from evbilling_airflow.defaults import BY_HAND, CORRECTION_PARAMS, Tag
+from evbilling_airflow.actions import CORRECT
+from evbilling_airflow.defaults import BY_HAND, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
 from evbilling_airflow.release import require_release
 
@@ -37,7 +41,7 @@ require_release("0.1.0")
 @dag(
     schedule=None,
     **BY_HAND,
-    params=CORRECTION_PARAMS,
+    params=CORRECT.params,
     tags=[Tag.BILLING, Tag.ACTION, Tag.TIER_2],
     doc_md=__doc__,
 )

@@ -19,7 +19,7 @@ from airflow.sdk import Param
 
 from evbilling.errors import BadInput
 from evbilling_airflow.context import actor
-from evbilling_airflow.defaults import DAY_FORM, DRY_RUN_PARAM, PERIOD_FORM, REASON_PARAM
+from evbilling_airflow.defaults import DAY_FORM, DRY_RUN_PARAM, MONTH_PARAMS, PERIOD_FORM, REASON_PARAM
 from evbilling_airflow.reporting import reports
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class OperatorAction:
     """An action on statements. `most` is how many statements its page takes at once.
 
     `permission` completes "your role isn't allowed to …". `is_bulk`: the list of statements offers it for a selection.
-    `carry_out` takes the context of a task and returns a row of JSON for each statement.
+    `carry_out` takes the context of a task and returns a row of JSON for each statement; None where the DAG has several
+    tasks, of which one gives the rows.
     """
 
     dag_id: str
@@ -41,7 +42,7 @@ class OperatorAction:
     label: str
     permission: str
     params: Mapping[str, Param]
-    carry_out: Callable[[Context], list[dict[str, str]]]
+    carry_out: Callable[[Context], list[dict[str, str]]] | None
     most: int = 500
     is_bulk: bool = False
 
@@ -313,6 +314,28 @@ def _acknowledge_refund(context: Mapping[str, Any]) -> list[ActionResult]:
     return [acknowledge_refund(warehouse, request)]
 
 
+_CORRECTION_PARAMS: dict[str, Param] = MONTH_PARAMS | {
+    "statement_ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": "^A-[0-9]{6}-[0-9]{6,}$"},
+        title="Statements",
+        description="Ids of connector statements of the month, one a line. Empty: all of the month.",
+    ),
+    "expected": Param(
+        None,
+        type=["null", "object"],
+        propertyNames={"pattern": "^A-[0-9]{6}-[0-9]{6,}$"},
+        additionalProperties={"type": "string", "pattern": "^-?[0-9]+([.][0-9]+)?$"},
+        title="Expected corrections",
+        description='By statement, in major units: {"A-202611-000042": "-5.95"}. Another amount by then: nothing is '
+        "issued.",
+    ),
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+
 _MAIL_PARAMS: dict[str, Param] = {
     "statement_ids": Param(
         None,
@@ -412,7 +435,17 @@ ACKNOWLEDGE_REFUND = OperatorAction(
     _acknowledge_refund,
     most=1,
 )
+CORRECT = OperatorAction(
+    "correct_statements",
+    "correct",
+    "Correct",
+    "correct statements",
+    _CORRECTION_PARAMS,
+    None,
+    most=50,
+    is_bulk=True,
+)
 SEND_MAIL = OperatorAction("mail_delivery", "send-mail", "Send by mail", "send mail", _MAIL_PARAMS, _send_mail)
 
 # In the order in which pages offer them.
-ACTIONS = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, ACKNOWLEDGE_REFUND, SEND_MAIL)
+ACTIONS = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, ACKNOWLEDGE_REFUND, CORRECT, SEND_MAIL)

@@ -6,10 +6,15 @@ The product is imported inside the functions, so that parsing a DAG file needs n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from evbilling_airflow.context import actor, billing_period, run_request
-from evbilling_airflow.reporting import report_event
+from evbilling_airflow.reporting import MOST_ROWS, report_event, says_why
+
+if TYPE_CHECKING:
+    from evbilling.connector_statements import Correction
+    from evbilling.payments.actions import ActionResult
 
 
 def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -100,13 +105,45 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
     return {"run_id": closed["run_id"], **charged}
 
 
+@says_why
 def correct(context: Mapping[str, Any], validated: Mapping[str, Any]) -> dict[str, Any]:
-    """Issue the corrections that are due, or only list them; returns the outcome and the rows written."""
+    """Issue the corrections that are due, or only list them; returns the outcome, the rows written, and "results".
+
+    `results` are the rows for the page that asked: what became of each statement.
+    """
     from evbilling import connector_statements
     from evbilling_airflow.connections import services
 
     run_id, params = validated["run_id"], context["params"]
+    expected = params["expected"]
     corrected = connector_statements.correct_statements(
-        services(), run_id, reason=params["reason"], dry_run=params["dry_run"]
+        services(),
+        run_id,
+        reason=params["reason"],
+        dry_run=params["dry_run"],
+        only=params["statement_ids"] or (),
+        expected=None if expected is None else {id_: Decimal(amount) for id_, amount in expected.items()},
     )
-    return {"run_id": run_id, **corrected}
+    results = [_of_correction(one).as_json() for one in corrected["results"][:MOST_ROWS]]
+    return {"run_id": run_id, **corrected, "results": results}
+
+
+def _of_correction(found: Correction) -> ActionResult:
+    from evbilling.payments.actions import Action, ActionResult, Code
+
+    code = {
+        "due": Code.TO_CORRECT,
+        "waits": Code.OPEN_ATTEMPT,
+        "corrected": Code.CORRECTED,
+        "on_hold": Code.ACCOUNT_ON_HOLD,
+        "as_issued": Code.AS_ISSUED,
+        "unknown": Code.UNKNOWN,
+    }[found.state]
+    return ActionResult(
+        Action.CORRECT,
+        found.statement_id,
+        code,
+        amount=found.total,
+        currency=found.currency,
+        payment_id=found.correction_id,
+    )

@@ -132,8 +132,6 @@ MONTH_PARAMS: dict[str, Param] = {
     ),
 }
 
-CORRECTION_PARAMS: dict[str, Param] = MONTH_PARAMS | {"reason": REASON_PARAM, "dry_run": DRY_RUN_PARAM}
-
 RECONCILIATION_PARAMS: dict[str, Param] = {
     "days": Param(
         35,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from evbilling.errors import EvbillingError, TransientError
 
@@ -20,10 +20,11 @@ log = logging.getLogger(__name__)
 REFUSAL = "refusal"
 
 # What goes through Airflow's metadata database stays small; the log has every row.
-_RETURNED = 1_000
+MOST_ROWS = 1_000
 
 _NO_ANSWER = "something outside didn't answer: the warehouse, the platform, the payment gateway or the mail server"
 
+_Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
@@ -40,18 +41,20 @@ def reports(
         results = act(context)
         for result in results:
             log.info("%s%s", "dry run: " if context["params"]["dry_run"] else "", line(result))
-        return [result.as_json() for result in results[:_RETURNED]]
+        return [result.as_json() for result in results[:MOST_ROWS]]
 
     return reported
 
 
-def says_why(act: Callable[[Mapping[str, Any]], _Result]) -> Callable[[Mapping[str, Any]], _Result]:
+def says_why(
+    act: Callable[Concatenate[Mapping[str, Any], _Given], _Result],
+) -> Callable[Concatenate[Mapping[str, Any], _Given], _Result]:
     """Keep the message of an error that `act` raises for the pages, without host names, and raise it again."""
 
     @wraps(act)
-    def reporting(context: Mapping[str, Any]) -> _Result:
+    def reporting(context: Mapping[str, Any], /, *given: _Given.args, **named: _Given.kwargs) -> _Result:
         try:
-            return act(context)
+            return act(context, *given, **named)
         except EvbillingError as error:
             # The message of a service that doesn't answer names its address, which belongs in the log only.
             what = _NO_ANSWER if isinstance(error, TransientError) else error.what

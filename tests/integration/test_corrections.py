@@ -180,3 +180,31 @@ def test_the_period_is_the_runs_own(world: CorrectedMonth) -> None:
     )
     assert world.correct()["corrections"] == 1
     assert [row[1] for row in rows(world.finance_url, CORRECTIONS)] == ["A-202611-000001"]
+
+
+def test_only_the_statements_asked_for_are_corrected(world: CorrectedMonth) -> None:
+    """Two differ, one is corrected; each that was asked for says what became of it, and the other waits its turn."""
+    world.platform.execute("delete from platform.connector where connector_id = 2")
+    asked = ["A-202611-000002", "A-202611-000003", "A-202611-000009"]
+    assert world.correct(only=asked) == {"outcome": "issued", "corrections": 1, "lines": 1, "waiting": 0}
+    assert [(one.statement_id, one.state, one.total, one.correction_id) for one in world.found] == [
+        ("A-202611-000002", "corrected", Decimal("-5.95"), "C-202611-000001"),
+        ("A-202611-000003", "as_issued", None, None),
+        ("A-202611-000009", "unknown", None, None),
+    ]
+    assert [row[2] for row in rows(world.finance_url, CORRECTIONS)] == ["b"]
+    assert world.correct()["corrections"] == 1
+    assert [row[2] for row in rows(world.finance_url, CORRECTIONS)] == ["b", "a"]
+
+
+@pytest.mark.parametrize("expected", ["-5.94", None])
+def test_another_amount_than_was_decided_on_issues_nothing(world: CorrectedMonth, expected: str | None) -> None:
+    """Nor does a statement that differs and wasn't decided on."""
+    world.platform.execute("delete from platform.connector where connector_id = 2")
+    asked = ["A-202611-000001", "A-202611-000002"]
+    wanted = {"A-202611-000001": Decimal("-5.95")} | ({asked[1]: Decimal(expected)} if expected else {})
+    before = published(world.url)
+    with pytest.raises(BadInput, match=r"A-202611-000002 by (-5\.94|nothing), now -5\.95"):
+        world.correct(only=asked, expected=wanted)
+    assert published(world.url) == before
+    assert world.correct(only=asked, expected=wanted | {asked[1]: Decimal("-5.95")})["corrections"] == 2

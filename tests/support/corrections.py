@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.connector_statements import close_run, correct_statements, validate
+from evbilling.connector_statements import Correction, close_run, correct_statements, validate
 from evbilling.services import Services
 from tests.support.month import Billed, Platform, bill, settle_terms, stage, terms
 
@@ -34,4 +34,5 @@ class CorrectedMonth:
             connection.execute("update billing.run set dag_id = 'correct_statements' where run_id = %s", (run_id,))
         corrected = correct_statements(self.services, run_id, **({"reason": "reported late"} | options))
         close_run(self.services, run_id)
+        self.found: list[Correction] = corrected.pop("results")
         return corrected

@@ -19,11 +19,12 @@ from starlette.exceptions import HTTPException
 
 from evbilling.errors import EvbillingError, TransientError
 from evbilling_airflow import actions, mail
+from evbilling_airflow import connector_statements as steps
 
 # Of each DAG its Params, and its tasks in order.
 Tasks = dict[str, Callable[[Mapping[str, Any]], Any]]
 DAGS: dict[str, tuple[Mapping[str, Param], Tasks]] = {
-    action.dag_id: (action.params, {task: action.carry_out})
+    action.dag_id: (action.params, {task: action.carry_out})  # type: ignore[dict-item]
     for action, task in (
         (actions.REBILL, "charge_again"),
         (actions.MARK_AS_PAID, "record_payment"),
@@ -33,6 +34,17 @@ DAGS: dict[str, tuple[Mapping[str, Param], Tasks]] = {
     )
 }
 DAGS["mail_delivery"][1]["deliver"] = mail.deliver_all
+
+
+def _correct(context: Mapping[str, Any]) -> Any:
+    """All tasks of correct_statements, one after the other."""
+    parts = map(steps.apply_scope_rules, map(steps.extract_inventory, steps.open_run(context)))
+    corrected = steps.correct(context, steps.validate(list(parts)))
+    steps.close_run(corrected)
+    return corrected
+
+
+DAGS[actions.CORRECT.dag_id] = (actions.CORRECT.params, {"correct": _correct})
 
 
 @dataclass
@@ -85,7 +97,9 @@ class FakeAirflow:
         return run
 
     def _work_on(self, run: Run) -> None:
-        dag_run = SimpleNamespace(run_id=run.run_id, triggering_user_name=run.user, run_type="manual")
+        dag_run = SimpleNamespace(
+            dag_id=run.dag_id, run_id=run.run_id, triggering_user_name=run.user, run_type="manual"
+        )
         context = {"params": resolved(run.dag_id, run.conf), "dag_run": dag_run}
         run.xcoms.clear()
         try:

@@ -31,6 +31,8 @@ TABLE = [
     ("POST", "/actions/undo-mark-as-paid", "user"),
     ("GET", "/actions/acknowledge-refund", "viewer"),
     ("POST", "/actions/acknowledge-refund", "user"),
+    ("GET", "/actions/correct", "viewer"),
+    ("POST", "/actions/correct", "user"),
     ("GET", "/actions/send-mail", "viewer"),
     ("POST", "/actions/send-mail", "user"),
     ("GET", "/runs/nothing/7", "viewer"),

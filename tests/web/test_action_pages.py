@@ -100,6 +100,38 @@ def test_a_statement_is_marked_as_paid(pages: ActionPages) -> None:
     assert audit(pages, "mark_as_paid") == [("user", failed, "paid by transfer")]
 
 
+def test_one_statement_is_corrected(pages: ActionPages) -> None:
+    """The page shows the amount that the run then issues; another statement that differs stays as it is."""
+    first, world = pages.world.ids[SOFTLY], pages.world
+    world.platform.execute("delete from platform.connector where charger_id in ('a00003-1', 'a00002-1')")
+    shown = words(pages.ask("correct", first, world.ids[FAILED]).text)
+    assert f"{first} Name of a00003 9.52 EUR 0.00 EUR \N{MINUS SIGN}9.52 EUR 0.00 EUR" in shown
+    assert f"{world.ids[FAILED]} , Name of a00000 : its amounts are right by the inventory and the settings" in shown
+    said = pages.do("correct", first, reason="closed in September")
+    assert "Done." in said
+    assert "corrected by C-202611-000001: -9.52 EUR" in said
+    query = "select corrects_statement_id, total_amount from finance.statements where kind = 'correction'"
+    assert world.rows(query) == [(first, Decimal("-9.52"))]
+    assert audit(pages, "issue_correction") == [("user", "C-202611-000001", "closed in September")]
+    assert "its amounts are right" in words(pages.ask("correct", first).text)
+
+
+def test_a_correction_that_would_come_to_another_amount_isnt_issued(pages: ActionPages) -> None:
+    """What the run counts is compared with what the page showed; the page of the run says both."""
+    first, world = pages.world.ids[SOFTLY], pages.world
+    world.platform.execute("delete from platform.connector where charger_id = 'a00003-1'")
+    sent = pages.send("correct", pages.form("correct", first), reason="closed")
+    world.platform.charger("a00003-1", None)
+    world.platform.connector("a00003-1", 1)
+    world.platform._rows.pop("charger")
+    world.platform.save()
+    pages.airflow.work()
+    said = words(pages.get(sent.headers["location"].removeprefix(PREFIX)).text)
+    assert f"other corrections were decided on: {first} by -9.52, now nothing" in said
+    assert "Nothing was issued; look again" in said or "nothing was issued; look again" in said
+    assert not world.rows("select 1 from billing.statement where kind = 'correction'")
+
+
 def test_a_payment_that_isnt_recorded_is_what_can_be_marked(pages: ActionPages) -> None:
     """The pages say what the gateway has collected; Re-Bill isn't on offer, and the form has the payment filled in."""
     failed, world = pages.world.ids[FAILED], pages.world

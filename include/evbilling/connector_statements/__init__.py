@@ -6,7 +6,7 @@ those of account statements.
 """
 
 from evbilling.connector_statements.close import close_run
-from evbilling.connector_statements.corrections import correct_statements
+from evbilling.connector_statements.corrections import Correction, correct_statements
 from evbilling.connector_statements.decisions import apply_scope_rules
 from evbilling.connector_statements.drafts import Drafts, draft_statements
 from evbilling.connector_statements.extraction import extract_inventory
@@ -17,6 +17,7 @@ from evbilling.connector_statements.stage import draft_run
 from evbilling.connector_statements.validation import validate
 
 __all__ = [
+    "Correction",
     "Drafts",
     "apply_scope_rules",
     "close_run",

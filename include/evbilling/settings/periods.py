@@ -80,8 +80,8 @@ def notes_on_saving(terms: BillingTerms, state: BillingState, history: Sequence[
     if issued:
         span = str(issued[0]) if len(issued) == 1 else f"{issued[0]} to {issued[-1]}"
         found.append(
-            f"Connector statements of {span} are issued, and saving doesn't change them. To correct them, run the DAG "
-            "correct_statements for these periods afterwards: it shows the differences and issues corrections."
+            f"Connector statements of {span} are issued, and saving doesn't change them. To correct them, use Correct "
+            "on the statement afterwards: it shows the difference and issues the correction."
         )
     if later := _later(terms, history):
         found.append(

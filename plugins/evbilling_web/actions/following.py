@@ -86,7 +86,8 @@ async def _progress(request: Request, dag_id: str, run_id: str) -> Progress:
         return Progress(run, hint=_why_not_on(run, tasks))
     results: list[ActionResult] = []
     for task in tasks:
-        rows = await dag_runs.xcom(request, dag_id, run_id, task["task_id"])
+        given = await dag_runs.xcom(request, dag_id, run_id, task["task_id"])
+        rows = given.get("results") if isinstance(given, dict) else given
         try:
             results += [ActionResult.from_json(row) for row in rows] if isinstance(rows, list) else []
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -125,7 +126,17 @@ async def _failure(request: Request, run: dag_runs.RunState, tasks: Sequence[dic
         why = await dag_runs.xcom(request, run.dag_id, run.run_id, task["task_id"], REFUSAL)
         if _is_refusal(why):
             return {"what": str(why["what"]), "fix": why.get("fix")}
+    if failure := await run_in_threadpool(_failure_on_record, run):
+        return {"what": failure, "fix": None}
     return {"what": "The run failed without giving a reason.", "fix": "See its log in Airflow."}
+
+
+def _failure_on_record(run: dag_runs.RunState) -> str | None:
+    """Why a run that counts a month stopped, by its record in the warehouse."""
+    query = "select failure from billing.run where dag_id = %s and airflow_run_id = %s order by run_id desc limit 1"
+    with warehouse.reading() as connection:
+        found = connection.execute(query, (run.dag_id, run.run_id)).fetchone()
+    return found[0] if found else None
 
 
 def _is_refusal(value: Any) -> bool:

@@ -19,6 +19,7 @@ from evbilling.payments.actions import (
     status_if_undone,
     total_by_currency,
 )
+from evbilling.read_models.preview import CorrectionPreview
 from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling.typed_text import fault_in, is_control
 from evbilling_airflow.actions import OperatorAction
@@ -50,7 +51,7 @@ class Row:
     `now` is None for a statement that doesn't exist. `payer` and `method`: who is charged, and the payment method, if
     known; `payment`: the payment that would be undone. `collected`: the id and amount of a payment that the gateway has
     collected and that isn't recorded. `returned`: the one whose refund would be booked. `letter`: the message to
-    `payer`; `is_copy`: sent before.
+    `payer`; `is_copy`: sent before. `preview`: what a correction is drawn from.
     """
 
     statement_id: str
@@ -66,6 +67,7 @@ class Row:
     returned: ReturnedPayment | None = None
     letter: str | None = None
     is_copy: bool = False
+    preview: CorrectionPreview | None = None
 
     @classmethod
     def of(cls, result: ActionResult, now: CurrentStatement | None, status_then: str | None = None, **more: Any) -> Row:

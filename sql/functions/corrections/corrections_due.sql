@@ -1,7 +1,8 @@
 -- What a run would correct: statements whose amounts differ from those that the run has staged, without the accounts
--- in `p_held`. A statement for which the run has staged nothing is now worth nothing. `is_waiting`: a charge of it is
--- under way, so it can't be corrected yet. The amounts are the change to the statement.
-create or replace function billing.corrections_due(p_run_id bigint, p_held text[])
+-- in `p_held`; of the statements in `p_only` alone, or of all (null). A statement for which the run has staged nothing
+-- is now worth nothing. `is_waiting`: a charge of it is under way, so it can't be corrected yet. The amounts are the
+-- change to the statement.
+create or replace function billing.corrections_due(p_run_id bigint, p_held text[], p_only text[])
 returns table (
     statement_id text, account_id text, currency text, minor_unit smallint, net_minor bigint, tax_minor bigint,
     total_minor bigint, is_waiting boolean
@@ -17,9 +18,10 @@ begin
         from billing.effective_statement e
         left join staging.%I d on d.account_id = e.account_id
         where e.period = (select period from billing.run where run_id = $1) and e.account_id <> all($2)
+          and ($3 is null or e.statement_id = any($3))
           and (coalesce(d.net_minor, 0), coalesce(d.tax_minor, 0)) is distinct from (e.net_minor, e.tax_minor)
           and coalesce(d.currency, e.currency) = e.currency
         order by e.statement_id $q$, 'run_' || p_run_id || '_statement')
-    using p_run_id, p_held;
+    using p_run_id, p_held, p_only;
 end
 $$;

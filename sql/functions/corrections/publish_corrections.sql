@@ -1,7 +1,7 @@
--- Issues the corrections that are due and not waiting, in the caller's one transaction. Returns how many corrections
--- and lines.
+-- Issues the corrections that are due and not waiting, in the caller's one transaction: those of the statements in
+-- `p_only`, or of all (null). Returns how many corrections and lines.
 create or replace function billing.publish_corrections(
-    p_run_id bigint, p_epoch bigint, p_held text[], p_actor text, p_reason text,
+    p_run_id bigint, p_epoch bigint, p_held text[], p_only text[], p_actor text, p_reason text,
     out corrections integer, out lines bigint
 )
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -14,7 +14,7 @@ begin
     select period, code_version into strict v_period, v_version from billing.run where run_id = p_run_id;
     perform billing.hold_fence('issue ' || v_period, p_epoch);
     perform from billing.statement s
-    where s.statement_id in (select due.statement_id from billing.corrections_due(p_run_id, p_held) due)
+    where s.statement_id in (select due.statement_id from billing.corrections_due(p_run_id, p_held, p_only) due)
     order by s.statement_id for no key update;
 
     insert into billing.statement_counter (kind, period, last_number) values ('correction', v_period, 0)
@@ -31,7 +31,7 @@ begin
            billing.day_in(s.time_zone), s.currency, s.minor_unit, s.tax_rate, due.net_minor, due.tax_minor,
            due.total_minor, s.statement_id, v_version
     from (select d.*, v_last + row_number() over (order by d.statement_id) as n
-          from billing.corrections_due(p_run_id, p_held) d where not d.is_waiting) due
+          from billing.corrections_due(p_run_id, p_held, p_only) d where not d.is_waiting) due
     join billing.statement s on s.statement_id = due.statement_id
     join billing.effective_statement e on e.statement_id = due.statement_id;
     get diagnostics corrections = row_count;

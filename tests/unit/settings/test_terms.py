@@ -76,7 +76,7 @@ def test_notes_tell_what_a_change_leaves_alone_and_what_ends_it() -> None:
     said = notes_on_saving(replace(TERMS, effective_from=OCTOBER), state, recorded(TERMS))
     assert len(said) == 1
     assert "2026-10 to 2026-11 are issued, and saving doesn't change them" in said[0]
-    assert "correct_statements" in said[0]
+    assert "To correct them, use Correct on the statement afterwards" in said[0]
     later = recorded(replace(TERMS, effective_from=Period(2027, 2)), replace(TERMS, effective_from=Period(2027, 1)))
     (said_of_later,) = notes_on_saving(replace(TERMS, effective_from=DECEMBER), state, later)
     assert "until 2026-12: from 2027-01 on the setting recorded by ann applies" in said_of_later

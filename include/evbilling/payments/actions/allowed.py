@@ -40,6 +40,7 @@ def refused_actions(facts: ActionFacts) -> dict[Action, Code | None]:
         Action.MARK_AS_PAID: _why_not_collect(facts),
         Action.UNDO_MARK_AS_PAID: _why_not_undo(facts),
         Action.ACKNOWLEDGE_REFUND: _why_not_acknowledge(facts),
+        Action.CORRECT: _why_not_correct(facts),
         Action.SEND_MAIL: None,
     }
 
@@ -57,6 +58,12 @@ def _why_not_rebill(facts: ActionFacts) -> Code | None:
     except BadInput:
         return Code.CURRENCY_NOT_CHARGEABLE
     return Code.TOO_SMALL if to_minor(facts.balance_due, minor_unit(facts.currency) or 0) < step else None
+
+
+def _why_not_correct(facts: ActionFacts) -> Code | None:
+    if facts.kind != "connector":
+        return Code.NOT_CORRECTED
+    return Code.OPEN_ATTEMPT if facts.is_charge_under_way else None
 
 
 def _why_not_undo(facts: ActionFacts) -> Code | None:

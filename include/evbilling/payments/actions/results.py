@@ -22,6 +22,7 @@ class Action(StrEnum):
     MARK_AS_PAID = "mark_as_paid"
     UNDO_MARK_AS_PAID = "undo_mark_as_paid"
     ACKNOWLEDGE_REFUND = "acknowledge_refund"
+    CORRECT = "correct_statements"
     SEND_MAIL = "mail_delivery"
 
 
@@ -37,6 +38,8 @@ class Code(StrEnum):
     UNDONE_BEFORE = "undone_before"
     ACKNOWLEDGED = "acknowledged"
     ACKNOWLEDGED_BEFORE = "acknowledged_before"
+    TO_CORRECT = "to_correct"
+    CORRECTED = "corrected"
     TO_SEND = "to_send"
     TO_SEND_AGAIN = "to_send_again"
     REQUESTED_BEFORE = "requested_before"
@@ -66,6 +69,11 @@ class Code(StrEnum):
     NOT_MARKED = "not_marked"
     NOT_GIVEN_BACK = "not_given_back"
     NOT_POSSIBLE = "not_possible"
+    NOT_CORRECTED = "not_corrected"
+    AS_ISSUED = "as_issued"
+    ACCOUNT_ON_HOLD = "account_on_hold"
+    NO_HISTORY = "no_history"
+    OTHER_PERIOD = "other_period"
     MAIL_WAITS = "mail_waits"
     MAIL_BUSY = "mail_busy"
     NO_MESSAGE = "no_message"
@@ -81,6 +89,8 @@ _SUCCESSES = frozenset({
     Code.UNDONE_BEFORE,
     Code.ACKNOWLEDGED,
     Code.ACKNOWLEDGED_BEFORE,
+    Code.TO_CORRECT,
+    Code.CORRECTED,
     Code.TO_SEND,
     Code.TO_SEND_AGAIN,
     Code.REQUESTED_BEFORE,

@@ -32,6 +32,12 @@ _REFUSALS = CHARGE_REFUSALS | {
     Code.NOT_MARKED: "nothing on it is marked as paid",
     Code.NOT_GIVEN_BACK: "the gateway has given back no payment of it, as of the last payment_reconciliation",
     Code.NOT_POSSIBLE: "it isn't possible",
+    Code.NOT_CORRECTED: "only a connector statement is corrected",
+    Code.AS_ISSUED: "its amounts are right by the inventory and the settings as they are now",
+    Code.ACCOUNT_ON_HOLD: "its account has a fault now; fix that first",
+    Code.NO_HISTORY: "the platform's history of its account begins after the count, so only a run of "
+    "correct_statements can tell, from the stored snapshot",
+    Code.OTHER_PERIOD: "it is of another month than the first; correct each month on its own",
     Code.MAIL_WAITS: "it is already waiting to be sent",
     Code.MAIL_BUSY: "it is being sent right now",
     Code.NO_MESSAGE: "there is no such statement, or no such message of it",
@@ -43,6 +49,7 @@ _NOT_DONE = {
     Action.MARK_AS_PAID: "not marked as paid",
     Action.UNDO_MARK_AS_PAID: "nothing is undone",
     Action.ACKNOWLEDGE_REFUND: "nothing is acknowledged",
+    Action.CORRECT: "not corrected",
     Action.SEND_MAIL: "not sent",
 }
 
@@ -78,6 +85,9 @@ def describe(result: ActionResult) -> str:
         case Action.ACKNOWLEDGE_REFUND:
             booked = "acknowledged" if result.code is Code.ACKNOWLEDGED else "acknowledged before"
             return f"{result.payment_id}, {money} {result.detail}, {booked}; {due} are due"
+        case Action.CORRECT:
+            corrected = f"corrected by {result.payment_id}:" if result.code is Code.CORRECTED else "correction of"
+            return f"{corrected} {result.amount:+} {result.currency}"
         case Action.SEND_MAIL:
             kind = (
                 (result.mail_kind or "message").replace("_", " ").replace("failed charge", "notice of a failed charge")

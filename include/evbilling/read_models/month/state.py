@@ -54,7 +54,7 @@ def month_state(month: MonthOverview) -> MonthState:
     if newest and newest.state == "differs" and newest.differing:
         sentences.append(
             f"According to run {newest.run_id}, {_count(newest.differing, 'issued statement')} would now be different;"
-            " correct_statements issues the differences as corrections."
+            " Correct, in the list of statements, shows and issues the differences."
         )
         kind = "warn" if kind == "good" else kind
     return MonthState(kind, " ".join(sentences))

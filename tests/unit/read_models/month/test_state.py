@@ -88,7 +88,7 @@ CASES: list[tuple[MonthOverview, str, str]] = [
         month(2, runs=(run("differs", differing=1),)),
         "warn",
         "Issued on 1 November 2026: 2 connector statements for 6 connectors. According to run 7, 1 issued"
-        " statement would now be different; correct_statements issues the differences as corrections.",
+        " statement would now be different; Correct, in the list of statements, shows and issues the differences.",
     ),
     (
         month(2, checks=(Check("a", "l", Decimal(1), "r", Decimal(2)), Check("b", "l", Decimal(1), "r", Decimal(1)))),
