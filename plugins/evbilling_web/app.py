@@ -23,6 +23,7 @@ from evbilling_web.actions import routes as actions
 from evbilling_web.guard import may_see, same_origin
 from evbilling_web.mail import routes as mail
 from evbilling_web.month import routes as month
+from evbilling_web.service_levels import routes as service_levels
 from evbilling_web.statement import routes as statement
 from evbilling_web.statement_list import routes as statement_list
 from evbilling_web.validation import routes as validation
@@ -35,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     following.router,
     mail.router,
     month.router,
+    service_levels.router,
     statement.router,
     statement_list.router,
     static_files.router,

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from evbilling_web.links import account_path, address, airflow_run
 from evbilling_web.navigation import NAVIGATION
+from evbilling_web.service_levels.reading import late_levels
 from evbilling_web.static_files import version_of
 
 _DASH = "\N{EN DASH}"
@@ -29,8 +30,8 @@ def page(
 
     Every template also has `path(…)`, `account_path(id)`, `static(…)` and `airflow_run(dag_id, run_id)` for addresses,
     `here` (the path below the app), `reader` (the signed-in user), `paused` (the paused DAGs, on the pages that ask for
-    them by `note_paused`; None: not known) and `is_fragment` (True if a script puts the answer
-    into a page that is already open).
+    them by `note_paused`; None: not known), `late_levels()` (the service levels that need somebody) and `is_fragment`
+    (True if a script puts the answer into a page that is already open).
     """
     root = request.scope.get("root_path", "")
     shared = {
@@ -42,6 +43,8 @@ def page(
         "reader": getattr(request.state, "reader", None),
         "paused": getattr(request.state, "paused", None),
         "navigation": NAVIGATION,
+        # Of a refused request or a fault, nothing more is asked.
+        "late_levels": lambda: late_levels(request) if status < 400 else [],
         "is_fragment": request.headers.get("x-fragment") == "1",
     }
     return HTMLResponse(_environment().get_template(template).render({**shared, **(context or {})}), status_code=status)

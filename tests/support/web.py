@@ -19,6 +19,7 @@ TABLE = [
     ("GET", "/validation/7", "viewer"),
     ("GET", "/months", "viewer"),
     ("GET", "/months/2026-11", "viewer"),
+    ("GET", "/service-levels", "viewer"),
     ("GET", "/accounts", "viewer"),
     ("GET", "/accounts/a", "viewer"),
     ("GET", "/accounts/a/preview", "viewer"),

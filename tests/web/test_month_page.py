@@ -15,9 +15,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from evbilling.read_models.statement_list.filters import StatementFilter
+from evbilling.service_levels import read_service_levels
 from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
 from evbilling_web.month import routes as month_routes
+from evbilling_web.service_levels import reading
 from tests.support.month import one, rows
 from tests.support.month_history import LAST, MONTHS, Months, opened_months
 from tests.support.web import PREFIX
@@ -240,6 +242,25 @@ def test_a_month_that_never_ran_is_overdue(read: Any, monkeypatch: pytest.Monkey
     assert "Not billed yet. It is overdue by 34 days." in december.text
     assert "overdue" not in read("/months/2027-02").text.lower()
     assert "overdue" not in read("/months/2020-01").text.lower()
+
+
+def test_every_page_says_what_is_late(
+    read: Any, world: Months, fake_airflow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with a link to the page that has all of it: since when, why, for how many accounts and how much."""
+    fake_airflow.paused = {"payment_retries"}
+    late_on = datetime(2027, 1, 5, 12, tzinfo=UTC)
+    monkeypatch.setattr(reading, "read_service_levels", lambda connection: read_service_levels(connection, late_on))
+    for path in ("/months", "/months/2026-11", "/statements", "/mail", f"/statements/{world.statement('a-soft')}"):
+        page = read(path)
+        assert re.search(r": late since 2026-1[0-9]-[0-9]{2} [0-9:]{5} UTC, and [0-9]+ more things", page.text), page.text
+        assert page.links["Service levels"] == f"{PREFIX}/service-levels"
+    table = {row[0]: row[1:] for row in read("/service-levels").tables["Service levels"][1:]}
+    december = table["The month's connector statements of 2026-12"]
+    assert december[0] == "late"
+    assert december[3] == "no run of connector_statements began"
+    (retries,) = [row for what, row in table.items() if what.startswith("The daily retries of failed payments")]
+    assert retries[3].startswith("payment_retries is paused in Airflow")
 
 
 def test_a_paused_dag_is_named_with_what_doesnt_happen(read: Any, fake_airflow: Any) -> None:

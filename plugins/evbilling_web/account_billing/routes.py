@@ -57,7 +57,7 @@ async def sent_form(request: Request) -> Mapping[str, str]:
     return {name: value for name, value in (await read_form(request)).items() if isinstance(value, str)}
 
 
-@router.get("/accounts")
+@router.get("/accounts", dependencies=[Depends(note_paused)])
 def accounts(request: Request, q: str = "", after: str | None = None, before: str | None = None) -> Response:
     """A page of accounts with their settings for the next period."""
     sought, after, before = (text and text.replace("\x00", "") for text in (q.strip(), after, before))

@@ -1,0 +1,29 @@
+"""Service levels for pages: those of the warehouse, with the DAGs that are paused, where this user may see that."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import Request
+
+from evbilling.errors import EvbillingError
+from evbilling.service_levels import ServiceLevel, read_service_levels, with_airflow
+from evbilling_web import warehouse
+
+log = logging.getLogger(__name__)
+
+
+def current_levels(request: Request) -> list[ServiceLevel]:
+    """Every service level as of now. Raises `TransientError` if the warehouse doesn't answer."""
+    with warehouse.reading() as connection:
+        levels = read_service_levels(connection)
+    return with_airflow(levels, [dag.dag_id for dag in getattr(request.state, "paused", None) or ()])
+
+
+def late_levels(request: Request) -> list[ServiceLevel]:
+    """Those that need somebody, for the line on every page: a page is shown without it rather than not at all."""
+    try:
+        return [level for level in current_levels(request) if level.needs_somebody]
+    except EvbillingError as error:
+        log.warning("a page can't say what is late: %s", error.what)
+        return []
