@@ -253,7 +253,7 @@ def test_every_page_says_what_is_late(
     monkeypatch.setattr(reading, "read_service_levels", lambda connection: read_service_levels(connection, late_on))
     for path in ("/months", "/months/2026-11", "/statements", "/mail", f"/statements/{world.statement('a-soft')}"):
         page = read(path)
-        assert re.search(r": late since 2026-1[0-9]-[0-9]{2} [0-9:]{5} UTC, and [0-9]+ more things", page.text), page.text
+        assert re.search(r": late since 2026-1[0-9]-[0-9]{2} [0-9:]{5} UTC, and [0-9]+ more things", page.text), path
         assert page.links["Service levels"] == f"{PREFIX}/service-levels"
     table = {row[0]: row[1:] for row in read("/service-levels").tables["Service levels"][1:]}
     december = table["The month's connector statements of 2026-12"]
