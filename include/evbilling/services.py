@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from evbilling.evidence import EvidenceStore
 from evbilling.platform import INVENTORY_TABLES
 from evbilling.platform.access import open_source
+from evbilling.progress import Progress
 from evbilling.warehouse import agreed_clock, connected
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The URLs of the platform, the warehouse (as writer) and the evidence store."""
+    """The URLs of the platform, the warehouse (as writer) and the evidence store, and where a long step counts."""
 
     platform_url: str
     warehouse_url: str
     evidence_url: str
+    progress: Progress = field(default_factory=Progress, compare=False)
 
     @property
     def evidence(self) -> EvidenceStore:

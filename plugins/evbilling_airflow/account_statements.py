@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from evbilling_airflow.context import run_request
+from evbilling_airflow.watching import watched
 
 
+@watched
 def assemble(context: Mapping[str, Any]) -> dict[str, Any]:
     """Put together each account's items; returns the run and its counts."""
     from evbilling import account_statements
@@ -20,6 +22,7 @@ def assemble(context: Mapping[str, Any]) -> dict[str, Any]:
     return account_statements.assemble(here, run_request(context), now=here.now())
 
 
+@watched
 def validate(assembled: Mapping[str, Any]) -> dict[str, Any]:
     """Validate what was assembled; fails, after keeping the results, if a critical expectation fails."""
     from evbilling import account_statements
@@ -29,6 +32,7 @@ def validate(assembled: Mapping[str, Any]) -> dict[str, Any]:
     return {"run_id": run_id, **account_statements.validate(services(), run_id)}
 
 
+@watched
 def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
     """Publish the account statements; returns the outcome and the rows written."""
     from evbilling import account_statements
@@ -38,6 +42,7 @@ def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
     return {"run_id": run_id, **account_statements.issue_statements(services(), run_id)}
 
 
+@watched
 def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
     """Tie out and drop the staging tables; returns the checks that are not ok."""
     from evbilling import account_statements

@@ -12,6 +12,7 @@ from airflow.sdk import Connection, conf
 from evbilling.errors import BadInput
 from evbilling.services import Services
 from evbilling_airflow.object_store import with_access
+from evbilling_airflow.watching import current_progress
 
 if TYPE_CHECKING:
     from evbilling.alerts import AlertSettings
@@ -37,9 +38,15 @@ def services(*, with_platform: bool = True) -> Services:
     """
     return Services(
         platform_url=_location(CHARGING_PLATFORM) if with_platform else "",
-        warehouse_url=_postgres_url(_connection(WAREHOUSE)),
+        warehouse_url=warehouse_url(),
         evidence_url=_location(EVIDENCE),
+        progress=current_progress(),
     )
+
+
+def warehouse_url() -> str:
+    """The warehouse as the writer, from the connection warehouse."""
+    return _postgres_url(_connection(WAREHOUSE))
 
 
 @contextmanager

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from evbilling_airflow.context import actor, billing_period, run_request
 from evbilling_airflow.reporting import MOST_ROWS, report_event, says_why
+from evbilling_airflow.watching import watched
 
 if TYPE_CHECKING:
     from evbilling.connector_statements import Correction
     from evbilling.payments.actions import ActionResult
 
 
+@watched
 def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Open a run of this DAG run's period; returns its parts, each {"run_id", "part"}."""
     from evbilling import connector_statements
@@ -33,6 +35,7 @@ def open_run(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"run_id": opened["run_id"], "part": part} for part in opened["parts"]]
 
 
+@watched
 def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
     """Extract one part; returns its count with the run and part it belongs to."""
     from evbilling import connector_statements
@@ -42,6 +45,7 @@ def extract_inventory(part: Mapping[str, Any]) -> dict[str, Any]:
     return {"run_id": run_id, **connector_statements.extract_inventory(services(), run_id, part["part"])}
 
 
+@watched
 def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
     """Decide and stage one part; returns its counts with the run and part they belong to."""
     from evbilling import connector_statements
@@ -51,6 +55,7 @@ def apply_scope_rules(part: Mapping[str, Any]) -> dict[str, Any]:
     return {"run_id": run_id, **connector_statements.apply_scope_rules(services(), run_id, part["part"])}
 
 
+@watched
 def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Validate the run of these parts; fails, after keeping the results, if a critical expectation fails."""
     from evbilling import connector_statements
@@ -60,6 +65,7 @@ def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"run_id": run_id, **connector_statements.validate(services(), run_id)}
 
 
+@watched
 def plan(validated: Mapping[str, Any]) -> dict[str, Any]:
     """Plan the run; returns the outcome, and the plan's id, hash and counts."""
     from evbilling import connector_statements
@@ -69,6 +75,7 @@ def plan(validated: Mapping[str, Any]) -> dict[str, Any]:
     return {"run_id": run_id, **connector_statements.plan_statements(services(), run_id)}
 
 
+@watched
 def issue_statements(planned: Mapping[str, Any]) -> dict[str, Any]:
     """Publish the run as planned; returns the outcome and the rows written."""
     from evbilling import connector_statements
@@ -78,6 +85,7 @@ def issue_statements(planned: Mapping[str, Any]) -> dict[str, Any]:
     return {"run_id": run_id, **connector_statements.issue_statements(services(), run_id)}
 
 
+@watched
 def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
     """Tie out and drop the staging tables; returns the checks that are not ok."""
     from evbilling import connector_statements
@@ -87,6 +95,7 @@ def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
     return {"run_id": run_id, **connector_statements.close_run(services(), run_id)}
 
 
+@watched
 def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, Any]:
     """Charge the period's statements; returns how many were collected, declined by class, unknown.
 
@@ -106,6 +115,7 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
 
 
 @says_why
+@watched
 def correct(context: Mapping[str, Any], validated: Mapping[str, Any]) -> dict[str, Any]:
     """Issue the corrections that are due, or only list them; returns the outcome, the rows written, and "results".
 

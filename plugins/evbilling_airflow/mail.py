@@ -8,40 +8,49 @@ from typing import Any
 
 from evbilling_airflow.context import billing_period
 from evbilling_airflow.reporting import report_event, says_why
+from evbilling_airflow.watching import watched
 
 log = logging.getLogger(__name__)
 
 _RETRIES = "payment_retries"
 
 
+@watched
 def deliver_statements(context: Mapping[str, Any], kind: str) -> dict[str, int]:
     """Send the statements of the run's period, of one kind, that wait; returns how many went, and how many wait on."""
-    from evbilling.mail import MailSelection
-
-    return _deliver(context, MailSelection((kind,), str(billing_period(context))))
+    return _deliver(context, _statements(context, kind))
 
 
+@watched
 def deliver_month_end(context: Mapping[str, Any]) -> dict[str, int]:
     """Send the account statements of the run's period, and the notices of failed charges of whatever period.
 
     Returns how many went, and how many wait on.
     """
-    statements = deliver_statements(context, "account_statement")
+    statements = _deliver(context, _statements(context, "account_statement"))
     notices = _deliver(context, _notices())
     return {name: count + notices[name] for name, count in statements.items()}
 
 
+@watched
 def deliver_notices(context: Mapping[str, Any]) -> dict[str, int]:
     """Send the notices of failed charges that wait; returns how many went, and wait on. A dry run sends nothing."""
     return {} if context["params"]["dry_run"] else _deliver(context, _notices())
 
 
 @says_why
+@watched
 def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
     """Send all that waits; returns how many went, and how many wait on. A dry run sends nothing."""
     from evbilling.mail import MailSelection
 
     return {} if context["params"]["dry_run"] else _deliver(context, MailSelection(), reports=True)
+
+
+def _statements(context: Mapping[str, Any], kind: str) -> Any:
+    from evbilling.mail import MailSelection
+
+    return MailSelection((kind,), str(billing_period(context)))
 
 
 def _notices() -> Any:

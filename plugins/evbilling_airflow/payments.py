@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evbilling_airflow.context import actor, billing_period
 from evbilling_airflow.reporting import report_event
+from evbilling_airflow.watching import watched
 
 if TYPE_CHECKING:
     from evbilling.payments import Retry
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@watched
 def plan_month_end(context: Mapping[str, Any]) -> list[str]:
     """Open an attempt at whatever failed and may still succeed; returns the batches to be sent."""
     from evbilling.payments import month_end_retries, open_retries
@@ -27,6 +29,7 @@ def plan_month_end(context: Mapping[str, Any]) -> list[str]:
         return open_retries(services, retries, "month_end", _month_end(context), actor(context))
 
 
+@watched
 def plan_due(context: Mapping[str, Any]) -> list[str]:
     """Plan anew, and open the attempts that are due; returns the batches to be sent. A dry run only says them."""
     from evbilling.payments import due_retries, open_hold, open_retries
@@ -44,6 +47,7 @@ def plan_due(context: Mapping[str, Any]) -> list[str]:
         return open_retries(services, retries, "planned", _planned(context), actor(context))
 
 
+@watched
 def send(batch: str) -> dict[str, Any]:
     """Make a batch's calls; returns how many were collected, declined by class, unknown."""
     from evbilling_airflow.connections import payment_services
@@ -54,6 +58,7 @@ def send(batch: str) -> dict[str, Any]:
         return {"batch": batch, **services.collect(batch).as_dict()}
 
 
+@watched
 def close_month_end(context: Mapping[str, Any]) -> dict[str, Any]:
     """Plan the next retries, ask the gateway for what it has, keep the money checks of the period.
 
@@ -64,6 +69,7 @@ def close_month_end(context: Mapping[str, Any]) -> dict[str, Any]:
     return closed
 
 
+@watched
 def close_due(context: Mapping[str, Any]) -> dict[str, Any]:
     """Plan the next retries and keep the money checks of the periods concerned."""
     if context["params"]["dry_run"]:
@@ -102,6 +108,7 @@ def _close(occasion: str, periods: Sequence[str], *, reports_for: Mapping[str, A
     }
 
 
+@watched
 def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
     """Find out what became of charges without an outcome; returns how many turned out how."""
     from evbilling.payments import settle_unknown
@@ -119,6 +126,7 @@ def ask_gateway(context: Mapping[str, Any]) -> dict[str, int]:
         )
 
 
+@watched
 def compare(context: Mapping[str, Any]) -> dict[str, Any]:
     """Compare gateway and warehouse both ways; fails, after keeping them, if there are breaks or failing checks."""
     from evbilling.payments import (

@@ -6,6 +6,7 @@ The tests run in this order; each bills months of its own.
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,15 @@ def test_a_partition_key_bills_its_month(stack: Stack, billed: str) -> None:
     assert {ti["task_id"]: ti["state"] for ti in found} == dict.fromkeys(STEPS, "success")
     assert {ti["rendered_map_index"] for ti in found if ti["map_index"] >= 0} == {"part 0"}
     assert {ti["try_number"] for ti in found} == {1}
+
+
+def test_the_list_of_runs_reads_as_a_list_of_months(stack: Stack, billed: str) -> None:
+    """The run's note has its month and what came of it, and each step has said how far it was."""
+    note = stack.api.get(f"{PATH}/dagRuns/{billed}")["note"]
+    statements, mailed = f"{stack.statements(MONTH):,}", r"[\d,]+ mailed"
+    assert re.fullmatch(rf"{MONTH}: {statements} statements issued, .*[\d,]+ collected, .*{mailed}.*", note)
+    steps = "select step, state from billing.progress where airflow_run_id = %s"
+    assert dict(stack.admin("warehouse", steps, billed)) == dict.fromkeys(STEPS, "done")
 
 
 def test_the_button_leads_to_the_results(stack: Stack, billed: str) -> None:

@@ -118,6 +118,7 @@ def _keep_candidates(services: Services, period: Period, run_id: int, candidates
 def _stage_charges(services: Services, source: InventorySource, run_id: int, candidates: pd.DataFrame) -> int:
     """Create the run's staging tables, fill in the candidates and their charges; returns the number of charges."""
     tables = stage.staging_tables(run_id)
+    services.progress.begin("charges")
     with services.warehouse() as connection:
         stage.sweep_stages(connection, run_id)
         connection.execute("select billing.open_account_stage(%s)", (run_id,))
@@ -129,6 +130,7 @@ def _stage_charges(services: Services, source: InventorySource, run_id: int, can
                 pending.append(pool.submit(copy_frame, connection, tables["charge"], part, frozen=True))
                 if len(pending) > _MOST_WAITING:
                     pending.popleft().result()
+                services.progress.advance(part.num_rows)
 
             counted = source.read_charges(
                 candidates["account_id"].tolist(),

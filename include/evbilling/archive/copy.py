@@ -13,6 +13,7 @@ from psycopg import sql
 from evbilling.archive.record import ArchivedFile, Sums
 from evbilling.errors import BadInput
 from evbilling.evidence import EvidenceStore
+from evbilling.progress import Progress
 from evbilling.warehouse import compose, record_batches, snapshot
 
 log = logging.getLogger(__name__)
@@ -21,19 +22,22 @@ log = logging.getLogger(__name__)
 _FILE_ROWS = 1_200_000
 
 
-def copy_decisions(url: str, period: str, store: EvidenceStore) -> tuple[list[ArchivedFile], Sums]:
+def copy_decisions(url: str, period: str, store: EvidenceStore, progress: Progress) -> tuple[list[ArchivedFile], Sums]:
     """Store the decisions of `period` as files below `<period>/archive`; returns the files and the totals of the table.
 
     The same decisions give the same files. Raises `BadInput` if the warehouse has none of the period.
     """
     files = []
     with snapshot(url, what="warehouse") as cursor:
-        for number, shard in enumerate(_shards(cursor, period)):
+        shards, sums = _shards(cursor, period), _sums(cursor, period)
+        progress.begin("decisions copied", sums.decisions)
+        for number, shard in enumerate(shards):
             for piece, table in enumerate(_pieces(_rows(cursor, shard))):
                 stored = store.put_table(f"{period}/archive", f"decisions-{number:03d}-{piece:02d}", table)
                 files.append(ArchivedFile(stored.key, stored.sha256, table.num_rows))
+                progress.advance(table.num_rows)
                 log.info("%s: %s rows, %s bytes", stored.key, table.num_rows, stored.size)
-        return files, _sums(cursor, period)
+        return files, sums
 
 
 def _shards(cursor: Any, period: str) -> list[sql.Identifier]:

@@ -16,6 +16,7 @@ from evbilling.archive.record import ArchivedFile, Sums, as_json, is_dropped, re
 from evbilling.errors import BadInput, Mismatch
 from evbilling.evidence import EvidenceStore
 from evbilling.period import Period
+from evbilling.progress import Progress
 from evbilling.warehouse import connected, require_newest_schema, select_row, select_value
 
 # The months that stay in the warehouse by default, the current one among them: a year, and the month to compare with.
@@ -32,8 +33,12 @@ class Archived:
     dropped: int = 0
 
 
-def archive_period(owner_url: str, period: Period, store: EvidenceStore, *, actor: str) -> Archived:
+def archive_period(
+    owner_url: str, period: Period, store: EvidenceStore, *, actor: str, progress: Progress | None = None
+) -> Archived:
     """Copy the period's decisions into files, read them back, and record them. The same again records nothing.
+
+    `progress` counts the decisions.
 
     Raises `BadInput` if the login isn't the owner's, the period has no decisions or a file of the store was changed,
     `Mismatch` if the files don't hold what the table does.
@@ -47,14 +52,22 @@ def archive_period(owner_url: str, period: Period, store: EvidenceStore, *, acto
                 where="period",
                 fix="nothing is left to do; billing.archived_period has the location of the files",
             )
-    files, sums = copy_decisions(owner_url, name, store)
-    check_files(store, files, sums)
+    progress = progress or Progress()
+    files, sums = copy_decisions(owner_url, name, store, progress)
+    check_files(store, files, sums, progress)
     with connected(owner_url, what="warehouse") as connection:
         return Archived(files, sums, record_archive(connection, name, _place(store), files, sums, actor))
 
 
 def drop_period(
-    owner_url: str, period: Period, store: EvidenceStore, *, actor: str, today: date, keep_months: int = KEEP_MONTHS
+    owner_url: str,
+    period: Period,
+    store: EvidenceStore,
+    *,
+    actor: str,
+    today: date,
+    keep_months: int = KEEP_MONTHS,
+    progress: Progress | None = None,
 ) -> Archived:
     """Archive the period and drop its decisions from the warehouse, in one transaction.
 
@@ -62,7 +75,7 @@ def drop_period(
     unfinished run, or changed while it was copied; then nothing is dropped.
     """
     _require_old(period, keep_months, today)
-    archived = archive_period(owner_url, period, store, actor=actor)
+    archived = archive_period(owner_url, period, store, actor=actor, progress=progress)
     reason = f"archived in {len(archived.files)} files, {_place(store)}"
     with connected(owner_url, what="warehouse") as connection:
         drop = "select billing.drop_archived(%s, %s, %s, %s)"
@@ -81,15 +94,20 @@ def _require_old(period: Period, keep_months: int, today: date) -> None:
         )
 
 
-def check_files(store: EvidenceStore, files: Sequence[ArchivedFile], sums: Sums) -> None:
+def check_files(
+    store: EvidenceStore, files: Sequence[ArchivedFile], sums: Sums, progress: Progress | None = None
+) -> None:
     """Read every file back.
 
     Raises `BadInput` if one has changed, `NotReady` if one is gone, `Mismatch` if they don't add up to `sums`.
     """
     rows, billed, price = 0, 0, Decimal(0)
+    progress = progress or Progress()
+    progress.begin("decisions read back", sums.decisions)
     for file in files:
         table = store.get_table(file.key, file.sha256, columns=["rule_id", "unit_price_minor"])
         rows += table.num_rows
+        progress.advance(table.num_rows)
         billed += table.column("rule_id").null_count
         price += Decimal(pc.sum(table.column("unit_price_minor")).as_py() or 0)
     if (rows, billed, price) != (sums.decisions, sums.billed, sums.unit_price_minor):

@@ -29,6 +29,7 @@ def run_archive(args: argparse.Namespace) -> int:
     import getpass
 
     from evbilling.archive import archive_period, drop_period
+    from evbilling.cli.bars import bar
     from evbilling.cli.environment import resolve_url
     from evbilling.evidence import EvidenceStore
     from evbilling.period import Period
@@ -39,9 +40,13 @@ def run_archive(args: argparse.Namespace) -> int:
     if args.drop:
         with connected(url, what="warehouse") as connection:
             today = read_clock(connection).date()
-        done = drop_period(url, period, store, actor=actor, today=today, keep_months=args.keep_months)
-    else:
-        done = archive_period(url, period, store, actor=actor)
+    with bar(f"Archiving {period}") as progress:
+        if args.drop:
+            done = drop_period(
+                url, period, store, actor=actor, today=today, keep_months=args.keep_months, progress=progress
+            )
+        else:
+            done = archive_period(url, period, store, actor=actor, progress=progress)
     print(
         f"{done.sums.decisions:,} decisions of {period} in {len(done.files)} file(s) below {period}/archive:"
         f" {store.name}{'' if done.is_new else ', recorded before'}"

@@ -89,11 +89,13 @@ def _warehouse(args: argparse.Namespace) -> str:
 
 def run_load(args: argparse.Namespace) -> int | None:
     """Record a file's settings; prints how many were added, and how many were in force already."""
+    from evbilling.cli.bars import bar
     from evbilling.settings import read_settings, record_settings
 
-    terms = read_settings(args.file)
     reason = args.reason or f"settings load {args.file.name}"
-    result = record_settings(_warehouse(args), terms, args.actor or getpass.getuser(), reason)
+    with bar(f"Recording {args.file.name}"):
+        terms = read_settings(args.file)
+        result = record_settings(_warehouse(args), terms, args.actor or getpass.getuser(), reason)
     print(f"{result.added:,} settings added, {result.unchanged:,} were in force already")
     return None
 

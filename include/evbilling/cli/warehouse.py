@@ -26,10 +26,12 @@ def register(subcommands: Subcommands) -> None:
 
 
 def _migrate(args: argparse.Namespace) -> int:
+    from evbilling.cli.bars import bar
     from evbilling.cli.environment import resolve_url
     from evbilling.warehouse import migrate
 
-    applied = migrate(args.url or resolve_url("warehouse_admin"))
+    with bar("Migrating the warehouse"):
+        applied = migrate(args.url or resolve_url("warehouse_admin"))
     print("\n".join(f"applied {name}" for name in applied) or "the warehouse is up to date")
     return 0
 

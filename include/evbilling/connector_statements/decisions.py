@@ -32,6 +32,7 @@ def apply_scope_rules(services: Services, run_id: int, number: int) -> dict[str,
             return {"part": number, "outcome": run.state}
         part = Part(number, parts_for(run.shard_count), run.shard_count)
         accounts = run_steps.accounts_of(services, run)
+        services.progress.begin("shards", len(part.shard_numbers))
         counts = pd.DataFrame([_stage_shard(services, run, shard, accounts) for shard in part.shard_numbers]).sum()
     result = {name: int(counts[name]) for name in ("billed", "excluded", "held")}
     log.info(
@@ -65,6 +66,7 @@ def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.Dat
             "select billing.close_shard(%s, %s, %s, %s, %s, %s, %s)",
             (run.run_id, shard, epoch, staged, summary.key, summary.sha256, Jsonb(profile)),
         )
+    services.progress.advance()
     billed = decided.decisions.column("rule_id").null_count
     return {"billed": billed, "excluded": staged - billed, "held": inventory.num_rows - staged}
 

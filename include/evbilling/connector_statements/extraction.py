@@ -24,10 +24,12 @@ def extract_inventory(services: Services, run_id: int, number: int) -> dict[str,
     with run_steps.running(services, run_id) as run:
         part = Part(number, parts_for(run.shard_count), run.shard_count)
         if not run_steps.skip_settled(run):
+            services.progress.begin("shards", len(part.shard_numbers))
             if (earlier := run.facts.get("snapshot_of_run")) is not None:
                 with services.warehouse() as connection:
                     for shard in part.shard_numbers:
                         _reuse(services, connection, run, earlier, shard)
+                        services.progress.advance()
             else:
                 _extract(services, run, part)
         with services.warehouse() as connection:
@@ -47,6 +49,7 @@ def _extract(services: Services, run: runs.Run, part: Part) -> None:
         orphans = read.orphans if shard == part.number else 0
         with services.warehouse() as connection:
             runs.register_inventory(connection, run.run_id, shard, stored.key, stored.sha256, table.num_rows, orphans)
+        services.progress.advance()
 
 
 def _read(services: Services, run: runs.Run, part: Part) -> PartRead:

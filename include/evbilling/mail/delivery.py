@@ -19,6 +19,7 @@ from evbilling.mail.preparation import PreparedMail, Preparer
 from evbilling.mail.recipients import read_recipients
 from evbilling.mail.smtp import Answer, MailOutcome, SmtpSession, SmtpSettings
 from evbilling.payments.gateway import Lease
+from evbilling.progress import Progress
 from evbilling.services import Services
 from evbilling.warehouse import connected, select_value
 
@@ -67,6 +68,8 @@ def deliver(
                     NO_SERVER,
                 )
         elif due:
+            done, failed = outbox.settled(connection, selection)
+            services.progress.begin("messages", done + due, done=done, failed=failed)
             recipients = read_recipients(services.platform_url, *outbox.recipient_ids(connection, selection))
             installation = str(select_value(connection, "select installation_id from billing.installation"))
             with (
@@ -76,7 +79,7 @@ def deliver(
                 closing(SmtpSession(settings)) as session,
             ):
                 session.open()
-                _Sending(connection, session, preparer, selection, lease_seconds, counts).run()
+                _Sending(connection, session, preparer, selection, lease_seconds, counts, services.progress).run()
         waiting, _ = outbox.waiting(connection, selection)
     log.info(
         "%s sent, %s failed, %s unknown, %s refused for now; %s wait",
@@ -94,6 +97,7 @@ class _Sending:
     selection: MailSelection
     lease_seconds: float
     counts: Counter[str]
+    progress: Progress
     sender: str = field(default_factory=lambda: uuid.uuid4().hex)
     _ready: deque[Future[PreparedMail]] = field(default_factory=deque)
     _refused_in_a_row: int = 0
@@ -155,6 +159,7 @@ class _Sending:
             log.warning("mail %s: %s, too late to be recorded: %s", row.mail_id, outcome, detail)
             return
         self.counts["later" if outcome is MailOutcome.PENDING else str(outcome)] += 1
+        self.progress.advance(failed=int(outcome is not MailOutcome.SENT))
         if outcome is not MailOutcome.SENT:
             log.warning("mail %s (%s of %s): %s: %s", row.mail_id, row.kind, row.statement_id, outcome, detail)
 
@@ -164,6 +169,7 @@ class _Sending:
         if outbox.record_outcome(self.connection, row.mail_id, self.sender, pending, reason, outbox.FONT_WAIT):
             self.counts["later"] += 1
             self._postponed[reason] += 1
+            self.progress.advance(failed=1)
 
     def _stop_if_refused(self, answer: Answer) -> None:
         self._refused_in_a_row = self._refused_in_a_row + 1 if answer.outcome is MailOutcome.PENDING else 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from evbilling.period import Period
 from evbilling.warehouse import fetch_all, fetch_one, select_value
 
 # After this many temporary refusals, about a day, a message counts as failed.
@@ -32,6 +33,8 @@ class MailSelection:
 
 
 EVERYTHING = MailSelection()
+# How the ids of the statements begin that a message comes with, for those that each statement has one of.
+_LETTERS = {"connector_statement": "A", "account_statement": "S"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,20 @@ def waiting(connection: psycopg.Connection[Any], selection: MailSelection) -> tu
     """The number of waiting messages, and of those that are due now."""
     count, due = fetch_one(connection, "mail/waiting", **selection.as_parameters())
     return count, due
+
+
+def settled(connection: psycopg.Connection[Any], selection: MailSelection) -> tuple[int, int]:
+    """How many of a month's statements of one kind were mailed, or can't be; and how many of these weren't sent.
+
+    None of any other selection: it has no beginning.
+    """
+    letters = [_LETTERS[kind] for kind in selection.kinds or () if kind in _LETTERS]
+    if selection.period is None or len(letters) != 1:
+        return 0, 0
+    period = Period.parse(selection.period)
+    first, following = (f"{letters[0]}-{str(month).replace('-', '')}-" for month in (period, period.shifted(1)))
+    done, failed = fetch_one(connection, "mail/settled", first_id=first, next_id=following, **selection.as_parameters())
+    return done, failed
 
 
 def recipient_ids(connection: psycopg.Connection[Any], selection: MailSelection) -> tuple[set[str], set[str]]:

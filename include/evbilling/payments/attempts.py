@@ -20,7 +20,7 @@ from evbilling.payments.gateway.interface import ChargeResult, Outcome
 from evbilling.payments.payers import Payer
 from evbilling.payments.retries.declines import classify
 from evbilling.payments.retries.planner import PAYER_UNCLEAR
-from evbilling.warehouse import execute, fetch_all, may_come_back
+from evbilling.warehouse import execute, fetch_all, fetch_one, may_come_back
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +169,13 @@ def count_waiting(connection: psycopg.Connection[Any], batch: str) -> int:
     ).fetchone()
     connection.commit()
     return int(row[0]) if row else 0
+
+
+def count_sent(connection: psycopg.Connection[Any], batch: str) -> tuple[int, int, int]:
+    """The batch's attempts, those of them that aren't to be sent any more, and those of these that failed; commits."""
+    total, done, failed = fetch_one(connection, "payments/sent", batch=batch)
+    connection.commit()
+    return total, done, failed
 
 
 def customers_waiting(connection: psycopg.Connection[Any], batch: str, most: int) -> list[str]:

@@ -105,6 +105,8 @@ def collect(
         # Only if there is something to send: a month without a debt needs no gateway.
         if not attempts.count_waiting(connection, batch):
             return collected
+        total, done, failed = attempts.count_sent(connection, batch)
+        services.progress.begin("statements", total, done=done, failed=failed)
         if not is_looked_at:
             require_charging(services, gateway)
         check_gateway(connection, gateway, attempts.customers_waiting(connection, batch, _CUSTOMERS_LOOKED_FOR))
@@ -267,6 +269,7 @@ class _Sender:
                 answers[attempt_id] = result
         for attempt_id, _, outcome in attempts.record(connection, list(answers.items())):
             self.collected.add(replace(answers[attempt_id], outcome=Outcome(outcome)))
+            self.services.progress.advance(failed=int(outcome != Outcome.SUCCEEDED))
         for answer in self._answers:
             # A second payment of one attempt is a break.
             if answer[1].outcome is Outcome.SUCCEEDED and answer[1] != answers[answer[0]]:

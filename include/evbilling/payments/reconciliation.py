@@ -96,6 +96,7 @@ def copy_payments(services: PaymentServices, since: datetime, *, with_returned: 
     is on hold from then on.
     """
     count, is_on_hold = 0, False
+    services.base.progress.begin("payments read at the gateway")
     with services.warehouse() as connection:
         installation, begun_at = connection.execute(
             "select installation_id::text, clock_timestamp() from billing.installation"
@@ -111,6 +112,7 @@ def copy_payments(services: PaymentServices, since: datetime, *, with_returned: 
             is_on_hold = note(connection, part)
             connection.commit()
             count += len(part)
+            services.base.progress.advance(len(part))
         connection.execute(
             """update billing.gateway_payment set gone_at = clock_timestamp()
                where created_at >= %s and seen_at < %s and gone_at is null""",

@@ -52,10 +52,12 @@ def _day(text: str) -> date:
 
 def run_load(args: argparse.Namespace) -> int | None:
     """Load a folder; prints the rows of each table, and columns that were left out."""
+    from evbilling.cli.bars import bar
     from evbilling.cli.environment import resolve_url
     from evbilling_local.sample import load_folder
 
-    loaded = load_folder(args.url or resolve_url("platform"), args.folder)
+    with bar("Loading the platform") as progress:
+        loaded = load_folder(args.url or resolve_url("platform"), args.folder, progress)
     for name, columns in loaded.ignored.items():
         print(f"note: {name} has columns that aren't used: {', '.join(columns)}", file=sys.stderr)
     print(", ".join(f"{rows:,} {name}" for name, rows in loaded.rows.items()))
@@ -64,6 +66,7 @@ def run_load(args: argparse.Namespace) -> int | None:
 
 def run_sample(args: argparse.Namespace) -> int | None:
     """Make a sample; prints what it has and which accounts are faulty on purpose."""
+    from evbilling.cli.bars import bar
     from evbilling.cli.environment import resolve_url
     from evbilling.settings import record_settings, write_settings
     from evbilling_local.sample import sample_settings, write_sample, write_sample_files
@@ -73,12 +76,14 @@ def run_sample(args: argparse.Namespace) -> int | None:
     if args.out:
         if args.out.exists() and not args.out.is_dir():
             raise BadInput("is a file, not a folder", where=str(args.out), fix="give a folder")
-        summary = write_sample_files(args.out, *size)
+        with bar("Making up a platform") as progress:
+            summary = write_sample_files(args.out, *size, progress=progress)
     else:
         # Both addresses first: a sample without its settings is of no use.
         url = args.url or resolve_url("platform")
         warehouse = None if args.no_settings else args.warehouse_url or resolve_url("warehouse")
-        summary = write_sample(url, *size)
+        with bar("Making up a platform") as progress:
+            summary = write_sample(url, *size, progress=progress)
         if warehouse:
             record_settings(warehouse, sample_settings(*size), "evbilling platform sample", "made-up platform")
     if args.settings_out:

@@ -90,6 +90,7 @@ def _status(_args: argparse.Namespace) -> int:
         else:
             text = "stopped"
         print(f"  {service.name:<14}{text.rstrip()}")
+    _print_under_way(state)
     if missing:
         print(f"{', '.join(missing)} should run\n  -> run `evbilling up`")
         return 1
@@ -115,6 +116,21 @@ def _demo(args: argparse.Namespace) -> int:
     if args.down:
         take_down()
     return code
+
+
+def _print_under_way(state: StackState) -> None:
+    """The long steps of DAG runs that aren't done, if the warehouse answers."""
+    from contextlib import suppress
+
+    from evbilling.errors import EvbillingError
+    from evbilling.read_models.month import steps_under_way
+    from evbilling.warehouse import connected
+
+    with suppress(EvbillingError), connected(state.url("warehouse"), what="warehouse") as connection:
+        for number, step in enumerate(steps_under_way(connection)):
+            if not number:
+                print("\nUnder way")
+            print(f"  {step.period or '':<9}{step.label}: {step.sentence}")
 
 
 def _print_where(state: StackState) -> None:

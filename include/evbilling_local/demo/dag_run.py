@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from evbilling.errors import NotReady, TransientError
 from evbilling_local.stack import AirflowApi, wait_until
 
 _FINISHED = ("success", "failed")
+# States in which a task instance is done, one way or the other.
+_OVER = (*_FINISHED, "skipped", "upstream_failed", "removed")
 _POLL_SECONDS = 0.5
 _PARSE_PATIENCE = 60.0
 # After so many looks at a run that hasn't begun, it is worth saying what it waits for.
@@ -186,11 +190,35 @@ def interruptible() -> Generator[None]:
             signal.signal(number, handler)
 
 
-class Progress:
-    """Prints a line for each change of a task instance."""
+@contextmanager
+def shown_tasks() -> Generator[TaskLines]:
+    """What prints the tasks of a run; on a terminal with a bar below, of the tasks that are done."""
+    if not sys.stdout.isatty():
+        yield TaskLines(partial(print, flush=True))
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    def __init__(self) -> None:
+    columns = (TextColumn("  {task.description:<40}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), transient=True) as bars:
+        bar = bars.add_task("waiting for the scheduler", total=None)
+
+        def draw(tasks: Sequence[TaskState]) -> None:
+            under_way = sorted({task.task_id for task in tasks if task.state == "running"})
+            done = sum(task.state in _OVER for task in tasks)
+            bars.update(bar, completed=done, total=len(tasks), description=", ".join(under_way))
+
+        yield TaskLines(partial(bars.console.print, markup=False, highlight=False), draw)
+
+
+class TaskLines:
+    """Prints a line for each change of a task instance, and lets a bar be drawn."""
+
+    def __init__(
+        self, write: Callable[[str], None], draw: Callable[[Sequence[TaskState]], None] = lambda _: None
+    ) -> None:
         self._shown: dict[str, tuple[str, int]] = {}
+        self._write = write
+        self._draw = draw
 
     def __call__(self, tasks: list[TaskState]) -> None:
         """Print what is new in `tasks`, the run's task instances as they are now."""
@@ -199,7 +227,8 @@ class Progress:
             if task.state != "waiting" and self._shown.get(task.label) != now:
                 self._shown[task.label] = now
                 seconds = f"{task.seconds:.1f} s" if task.seconds is not None and task.state in _FINISHED else ""
-                print(f"  {task.label:<40} {task.state:<16}{seconds}".rstrip(), flush=True)
+                self._write(f"  {task.label:<40} {task.state:<16}{seconds}".rstrip())
+        self._draw(tasks)
 
 
 def _log_lines(entry: Any) -> list[str]:

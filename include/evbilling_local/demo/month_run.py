@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evbilling.period import Period
-from evbilling_local.demo.dag_run import DagRunner, Progress, interruptible
+from evbilling_local.demo.dag_run import DagRunner, interruptible, shown_tasks
 from evbilling_local.demo.month_report import count_rows, print_month
 from evbilling_local.stack import AirflowApi
 
@@ -37,7 +37,8 @@ def _run(api: AirflowApi, dag_id: str, period: Period, web_url: str, finance_url
     runner = DagRunner(api, dag_id)
     before = count_rows(finance_url, period)
     print(f"\nDAG {dag_id}, partition key {period}")
-    run_id, outcome = runner.run(str(period), Progress())
+    with shown_tasks() as show:
+        run_id, outcome = runner.run(str(period), show)
     link = f"{web_url}/dags/{dag_id}/runs/{run_id}"
     if outcome == "success":
         written = count_rows(finance_url, period) - before

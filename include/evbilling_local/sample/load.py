@@ -10,6 +10,7 @@ from psycopg import sql
 from evbilling.errors import NotReady
 from evbilling.platform import TABLES
 from evbilling.platform.files import check_files, copy_into
+from evbilling.progress import Progress
 from evbilling.warehouse import connected
 
 SCHEMA = "platform"
@@ -23,16 +24,19 @@ class Loaded:
     ignored: dict[str, tuple[str, ...]]
 
 
-def load_folder(database_url: str, folder_url: str) -> Loaded:
+def load_folder(database_url: str, folder_url: str, progress: Progress | None = None) -> Loaded:
     """Replace all five tables of the platform database by those of `folder_url`: all or nothing.
 
     Raises `BadInput` with every problem before anything is written, `NotReady` if the tables aren't there,
     `TransientError` if the database or the folder's network doesn't answer.
     """
-    files = check_files(folder_url)
+    progress = progress or Progress()
+    progress.begin("rows checked")
+    files = check_files(folder_url, progress)
+    progress.begin("rows loaded", progress.done)
     with connected(database_url, what="platform database") as connection:
         truncate(connection)
-        rows = copy_into(connection, folder_url, SCHEMA)
+        rows = copy_into(connection, folder_url, SCHEMA, progress)
         analyze(connection)
     ignored = {file.name: file.ignored_columns() for file in files.values()}
     return Loaded(rows, {name: columns for name, columns in ignored.items() if columns})

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from evbilling.platform import ACCOUNT, ACCOUNT_CHARGE, APP_USER, CHARGER, CONNECTOR, TABLES, Table
 from evbilling.platform.files import copy_batches, csv_bytes
+from evbilling.progress import Progress
 from evbilling.settings import write_settings
 from evbilling.warehouse import connected
 from evbilling_local.sample.accounts import Sample
@@ -40,7 +41,12 @@ class SampleSummary:
 
 
 def write_sample(
-    database_url: str, accounts: int, seed: int, today: date, connectors_per_account: int = 100
+    database_url: str,
+    accounts: int,
+    seed: int,
+    today: date,
+    connectors_per_account: int = 100,
+    progress: Progress | None = None,
 ) -> SampleSummary:
     """Replace the platform database's rows by a made-up platform as of `today`, in one transaction.
 
@@ -51,14 +57,19 @@ def write_sample(
     rows: Counter[str] = Counter()
     with connected(database_url, what="platform database") as connection:
         truncate(connection)
-        for table, batches in _tables(sample, today):
+        for table, batches in _tables(sample, today, progress or Progress()):
             rows[table.name] += copy_batches(connection, SCHEMA, table, batches)
         analyze(connection)
     return _summary(sample, rows, len(sample_settings(accounts, seed, today, connectors_per_account)))
 
 
 def write_sample_files(
-    folder: Path, accounts: int, seed: int, today: date, connectors_per_account: int = 100
+    folder: Path,
+    accounts: int,
+    seed: int,
+    today: date,
+    connectors_per_account: int = 100,
+    progress: Progress | None = None,
 ) -> SampleSummary:
     """Write the same platform as five CSV files into `folder` (made if need be), and billing_settings.csv."""
     sample = Sample(accounts, seed, connectors_per_account)
@@ -66,7 +77,7 @@ def write_sample_files(
     folder.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
         (folder / f"{table.name}.csv").write_text(",".join(table.column_names) + "\n", encoding="utf-8")
-    for table, batches in _tables(sample, today):
+    for table, batches in _tables(sample, today, progress or Progress()):
         with (folder / f"{table.name}.csv").open("ab") as file:
             for batch in batches:
                 file.write(csv_bytes(batch))
@@ -76,7 +87,8 @@ def write_sample_files(
     return _summary(sample, rows, len(terms))
 
 
-def _tables(sample: Sample, today: date) -> Iterator[tuple[Table, list[pa.RecordBatch]]]:
+def _tables(sample: Sample, today: date, progress: Progress) -> Iterator[tuple[Table, list[pa.RecordBatch]]]:
+    progress.begin("accounts", sample.accounts)
     for accounts in sample.blocks():
         chargers = make_chargers(accounts, today)
         yield ACCOUNT, [accounts.rows()]
@@ -84,6 +96,7 @@ def _tables(sample: Sample, today: date) -> Iterator[tuple[Table, list[pa.Record
         yield CHARGER, [charger_rows(chargers)]
         yield CONNECTOR, [connector_rows(chargers, today)]
         yield ACCOUNT_CHARGE, charge_rows(accounts, today)
+        progress.advance(len(accounts.index))
 
 
 def _summary(sample: Sample, rows: Counter[str], settings: int) -> SampleSummary:

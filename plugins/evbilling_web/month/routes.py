@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from evbilling.errors import BadInput
 from evbilling.period import Period
-from evbilling.read_models.month import month_overview, month_state, months
+from evbilling.read_models.month import month_overview, month_state, months, steps_under_way
 from evbilling.read_models.statement_list import StatementFilter
 from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
@@ -36,6 +36,7 @@ def one_month(request: Request, period: str) -> HTMLResponse:
     with warehouse.reading() as connection:
         now = read_clock(connection)
         month = month_overview(connection, wanted, day=now.date(), now=now)
+        steps = steps_under_way(connection, wanted)
     root = request.scope.get("root_path", "")
 
     def list_address(statuses: Sequence[str], currency: str | None = None, *, every_period: bool = False) -> str:
@@ -46,6 +47,7 @@ def one_month(request: Request, period: str) -> HTMLResponse:
     context = {
         "month": month,
         "state": month_state(month),
+        "steps": steps,
         "charts": bar_tables(month, list_address) if month.is_begun or month.receivables else [],
         "list_address": list_address,
         "name": f"{month.period.first_day:%B %Y}",

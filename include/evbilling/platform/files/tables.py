@@ -21,6 +21,7 @@ from evbilling.platform.files.csv_file import CsvFile
 from evbilling.platform.files.folders import Folder, GuardedFile, open_folder
 from evbilling.platform.files.parquet_file import ParquetFile
 from evbilling.problems import Problem, Problems
+from evbilling.progress import Progress
 from evbilling.storage import public_name
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -116,19 +117,25 @@ def rows_among(rows: Any, column: str, values: Any) -> Any:
     return rows.filter(pc.is_in(rows.column(column), value_set=wanted, skip_nulls=True))
 
 
-def check_files(folder_url: str) -> dict[str, TableFile]:
-    """`open_tables`, every row of them read and checked; raises `BadInput` with all problems of all files."""
+def check_files(folder_url: str, progress: Progress | None = None) -> dict[str, TableFile]:
+    """`open_tables`, every row of them read and checked; raises `BadInput` with all problems of all files.
+
+    `progress` counts the rows.
+    """
+    progress = progress or Progress()
     files = open_tables(folder_url)
     problems = Problems()
     for file in files.values():
         with problems.collecting():
-            for _ in file.batches():
-                pass
+            for batch in file.batches():
+                progress.advance(batch.num_rows)
     problems.raise_any(public_name(folder_url))
     return files
 
 
-def copy_into(connection: psycopg.Connection, folder_url: str, schema: str) -> dict[str, int]:
+def copy_into(
+    connection: psycopg.Connection, folder_url: str, schema: str, progress: Progress | None = None
+) -> dict[str, int]:
     """COPY the five files of a folder into the existing tables `<schema>.<table>`; returns rows by table.
 
     All or nothing within the caller's transaction. Each file is read once, checked as it flows; on `BadInput`
@@ -137,13 +144,22 @@ def copy_into(connection: psycopg.Connection, folder_url: str, schema: str) -> d
     files = open_tables(folder_url)
     try:
         with connection.transaction():
-            return {name: copy_batches(connection, schema, file.table, file.batches()) for name, file in files.items()}
+            return {
+                name: copy_batches(connection, schema, file.table, file.batches(), progress)
+                for name, file in files.items()
+            }
     except BadInput as first:
         check_files(folder_url)  # names the other files' problems too
         raise first
 
 
-def copy_batches(connection: psycopg.Connection, schema: str, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+def copy_batches(
+    connection: psycopg.Connection,
+    schema: str,
+    table: Table,
+    batches: Iterable[pa.RecordBatch],
+    progress: Progress | None = None,
+) -> int:
     """COPY batches in contract types into `<schema>.<table>`; returns how many rows. Nulls stay null."""
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
         sql.Identifier(schema, table.name),
@@ -154,6 +170,8 @@ def copy_batches(connection: psycopg.Connection, schema: str, table: Table, batc
         for batch in batches:
             copy.write(csv_bytes(batch))
             rows += batch.num_rows
+            if progress:
+                progress.advance(batch.num_rows)
     return rows
 
 

@@ -9,6 +9,7 @@ from evbilling.read_models.month.figures import (
     MonthOverview,
     StatusFigure,
 )
+from evbilling.read_models.month.progress import StepUnderWay, steps_under_way
 from evbilling.read_models.month.reading import month_overview, months
 from evbilling.read_models.month.state import month_state
 
@@ -20,7 +21,9 @@ __all__ = [
     "LeftOut",
     "MonthOverview",
     "StatusFigure",
+    "StepUnderWay",
     "month_overview",
     "month_state",
     "months",
+    "steps_under_way",
 ]

@@ -1,0 +1,74 @@
+"""The notes of DAG runs: what came of a month, in one line."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evbilling_airflow import notes
+
+pytestmark = pytest.mark.airflow
+
+ISSUED = {"outcome": "issued", "statements": 1200, "unbilled": 1, "differing": 0}
+CHARGED = {"succeeded": 1180, "declined": {"hard": 5, "soft": 14}, "unknown": 1, "not_accepted": {}}
+MAILED = {"sent": 1198, "failed": 1, "unknown": 1, "later": 0, "waiting": 0}
+
+
+@pytest.mark.parametrize(
+    ("results", "failed", "note"),
+    [
+        (
+            {"issue_statements": [ISSUED], "charge": [CHARGED], "deliver": [MAILED]},
+            [],
+            "2026-11: 1,200 statements issued, 1 account without one, 1,180 collected, 19 declined, "
+            "1 without an outcome, 1,198 mailed, 2 not mailed",
+        ),
+        (
+            {"issue_statements": [ISSUED]},
+            ["charge"],
+            "2026-11: failed at charge, 1,200 statements issued, 1 account without one",
+        ),
+        ({}, ["open_run"], "2026-11: failed at open_run"),
+        ({"issue_statements": [{"outcome": "unchanged", "statements": 0}]}, [], "2026-11: nothing new to issue"),
+        ({"issue_statements": [{"outcome": "superseded"}]}, [], "2026-11: a newer run took over"),
+        (
+            {"issue_statements": [{"outcome": "differs", "differing": 2}]},
+            [],
+            "2026-11: 2 issued statements would be different now",
+        ),
+        ({"correct": [{"outcome": "issued", "corrections": 1}]}, [], "2026-11: 1 correction issued"),
+        ({"send_retries": [CHARGED, CHARGED]}, [], "2026-11: 2,360 collected, 38 declined, 2 without an outcome"),
+    ],
+)
+def test_what_came_of_a_run(results: dict[str, list[Any]], failed: list[str], note: str) -> None:
+    """Statements, payments and mail in one line, after the month; of a failure the task, and what was done before."""
+    assert notes.note_of("2026-11", results, failed) == note
+
+
+def test_a_daily_run_has_no_month() -> None:
+    """Its note is what came of it."""
+    assert notes.note_of(None, {"deliver": [MAILED]}, []) == "1,198 mailed, 2 not mailed"
+    assert notes.note_of(None, {"ask_gateway": [{"still_unknown": 0}], "compare": [{}]}, []) == (
+        "0 charges without an outcome, gateway and warehouse agree"
+    )
+    assert notes.note_of(None, {}, []) == "Nothing to do"
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "there", "after"),
+    [
+        ("connector_statements", None, "2026-11"),
+        ("connector_statements", SimpleNamespace(user_id=None), "2026-11"),
+        ("connector_statements", SimpleNamespace(user_id="ann"), "ann's"),
+        ("somebody_elses", None, None),
+    ],
+)
+def test_only_our_own_notes_are_written(dag_id: str, there: Any, after: str | None) -> None:
+    """The note of a person stays, and so does a run of another DAG."""
+    run: Any = SimpleNamespace(dag_id=dag_id, partition_key="2026-11", conf={}, dag_run_note=there, note=None)
+    if there and there.user_id:
+        run.note = "ann's"
+    notes.on_dag_run_running(run, "")
+    assert run.note == after
