@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from evbilling.account_statements import ADDRESS_FAULTS, AMOUNT_FAULTS
+from evbilling.causes import CAUSES
 from evbilling.mail import LETTER_CASES
 from evbilling.payments.actions import CHARGE_REFUSALS
 from evbilling.payments.reconciliation import WHAT_TO_DO
@@ -92,6 +93,15 @@ Its items wait for the next one; fix the fault and state the month again
 Besides {", ".join(f"`{reason}`" for reason in ADDRESS_FAULTS)}, which are described above:
 
 {_reasons(AMOUNT_FAULTS.items())}
+
+## Why a month differs from the one before
+
+The causes of a plan (`finance.plan_changes.cause`), in this order. The first is the difference between the month
+before as it was first issued and with its corrections. Each of the next changes the connectors that the one before
+has left, at the fees and the tax rate of the month before; then the fees change, then the tax rate. Tax is rounded
+once at each step, so the causes add up to the account's change exactly. The last five explain all of an account.
+
+{_reasons((cause.id, cause.meaning) for cause in CAUSES)}
 
 ## When a failed payment is retried automatically
 

@@ -1,34 +1,131 @@
--- Makes the plan of what a run has staged and number_drafts() has numbered, and returns it. A plan of the run with the
--- same content is the same plan, made again: decisions on it stay. Writes nothing in billing but the plan. The caller
--- holds the fence, whose epoch the plan keeps until it is issued.
+-- Makes the plan of what a run has staged and number_drafts() has numbered, and returns it: what would be issued, and
+-- the change against the last month billed, by cause. A plan of the run with the same content is the same plan, made
+-- again: decisions on it stay. Writes nothing in billing but the plan. The caller holds the fence, whose epoch the plan
+-- keeps until it is issued.
 create or replace function billing.make_plan(p_run_id bigint, p_epoch bigint) returns billing.plan
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+    v_stage text := 'run_' || p_run_id;
     v_run billing.run;
     v_plan billing.plan;
-    v_draft text := 'run_' || p_run_id || '_statement';
 begin
     v_run := billing.lock_open_run(p_run_id);
     perform billing.hold_fence('issue ' || v_run.period, p_epoch);
     v_plan.plan_hash := billing.plan_hash_of(p_run_id);
     v_plan.seal := billing.seal_of(p_run_id);
-    execute format(
-        'select count(*), coalesce(sum(ac_count + dc_count), 0) from staging.%I d
-         where not exists (select from billing.statement s where s.kind = ''connector'' and s.period = %L
-                             and s.account_id = d.account_id)', v_draft, v_run.period)
-    into v_plan.statements, v_plan.connectors;
-    execute format('select count(distinct account_id) from staging.%I where is_quarantined', 'run_' || p_run_id || '_unbilled')
-    into v_plan.on_hold;
+    select period, max(run_id) into v_plan.compared_with, v_plan.compared_run_id from billing.run
+    where period < v_run.period and dag_id = 'connector_statements' and state in ('issued', 'unchanged')
+    group by period order by period desc limit 1;
+    if v_plan.compared_with is null then
+        v_plan.not_compared := 'no earlier month was billed';
+    elsif exists (select from billing.archived_period where period = v_plan.compared_with and dropped_at is not null) then
+        v_plan.not_compared := 'the decisions of ' || v_plan.compared_with || ', the last month billed, are archived';
+        v_plan.compared_with := null;
+        v_plan.compared_run_id := null;
+    end if;
+    perform billing.stage_comparison(p_run_id, v_plan.compared_with);
+
     insert into billing.plan as p (
-        run_id, period, plan_hash, seal, epoch, not_compared, statements, connectors, on_hold, first_billed)
-    values (p_run_id, v_run.period, v_plan.plan_hash, v_plan.seal, p_epoch, 'no month was billed before', v_plan.statements,
-            v_plan.connectors, v_plan.on_hold, 0)
+        run_id, period, plan_hash, seal, epoch, compared_with, compared_run_id, not_compared, statements, connectors,
+        on_hold, first_billed)
+    values (p_run_id, v_run.period, v_plan.plan_hash, v_plan.seal, p_epoch, v_plan.compared_with, v_plan.compared_run_id,
+            v_plan.not_compared, 0, 0, 0, 0)
     on conflict (run_id, plan_hash) do update
     set seal = excluded.seal, epoch = excluded.epoch, compared_with = excluded.compared_with,
-        compared_run_id = excluded.compared_run_id, not_compared = excluded.not_compared,
-        statements = excluded.statements, connectors = excluded.connectors, on_hold = excluded.on_hold,
-        first_billed = excluded.first_billed, made_at = now(), superseded_at = null, superseded_by_run_id = null
+        compared_run_id = excluded.compared_run_id, not_compared = excluded.not_compared, made_at = now(),
+        superseded_at = null, superseded_by_run_id = null
     returning * into v_plan;
+    -- A plan that is made again was superseded before, unless its accounts were kept for the decisions on it.
+    delete from billing.plan_account where plan_id = v_plan.plan_id;
+    delete from billing.plan_change where plan_id = v_plan.plan_id;
+
+    execute format($q$
+        insert into billing.plan_account (
+            plan_id, account_id, currency, minor_unit, account_name, connectors_before, connectors_now,
+            total_before_minor, total_now_minor, is_on_hold, expected_connectors, expected_minor, is_first, fingerprint)
+        select %1$s, account_id, coalesce(currency, currency_expected, currency_before, 'XXX'), unit,
+               account_name, case when is_moved then 0 else connectors_before end, connectors_now,
+               case when is_moved then 0 else total_before_minor end, total_now_minor, is_on_hold,
+               case when is_on_hold then expected_connectors end,
+               case when is_on_hold then round(expected_amount * power(10::numeric, unit))::bigint end,
+               is_billed and not was_billed and not exists (
+                   select from billing.statement s
+                   where s.kind = 'connector' and s.account_id = f.account_id and s.period < %2$L),
+               fingerprint
+        from staging.%3$I f
+        cross join lateral (
+            select coalesce(currency, currency_expected) <> currency_before is true as is_moved,
+                   coalesce(minor_unit, least(scale(expected_amount), 4), minor_unit_before, 4) as unit) x
+        union all
+        select %1$s, account_id, currency_before, minor_unit_before, account_name, connectors_before, 0,
+               total_before_minor, 0, false, null, null, false, null
+        from staging.%3$I where coalesce(currency, currency_expected) <> currency_before $q$, v_plan.plan_id, v_run.period, v_stage || '_frame');
+
+    -- Each cause changes the counts that the one before has left, at the fees and the tax rate of the month before; then
+    -- the fees change, then the tax rate. So the causes add up, with tax rounded once at each step.
+    execute format($q$
+        insert into billing.plan_change (plan_id, account_id, currency, cause, connectors, minor)
+        with frame as materialized (
+            select f.*, coalesce(currency, currency_before) as in_currency,
+                   whole_cause is null and (is_billed or was_billed) as is_compared,
+                   billing.with_tax(ac_before * fee_before + dc_before * dc_fee_before, tax_rate_before) as total_at_first
+            from staging.%2$I f
+        ), step as (
+            select s.account_id, s.place, s.ac + s.dc as connectors, f.in_currency,
+                   billing.with_tax((ac_before + ac_until) * fee_before + (dc_before + dc_until) * dc_fee_before,
+                                    tax_rate_before)
+                   - billing.with_tax((ac_before + ac_until - ac) * fee_before
+                                      + (dc_before + dc_until - dc) * dc_fee_before, tax_rate_before) as minor
+            from (select *, (sum(ac) over until_here)::bigint as ac_until,
+                         (sum(dc) over until_here)::bigint as dc_until
+                  from staging.%3$I window until_here as (partition by account_id order by place)) s
+            join frame f using (account_id)
+        ), counted as (
+            select account_id, sum(ac)::bigint as ac, sum(dc)::bigint as dc from staging.%3$I group by 1
+        ), ended as (
+            select f.*, connectors_now - connectors_corrected - coalesce(c.ac + c.dc, 0) as connectors_of_fee,
+                   billing.with_tax((ac_before + coalesce(c.ac, 0)) * fee_before
+                                    + (dc_before + coalesce(c.dc, 0)) * dc_fee_before, tax_rate_before) as at_old_fees,
+                   billing.with_tax((ac_before + coalesce(c.ac, 0)) * fee_now
+                                    + (dc_before + coalesce(c.dc, 0)) * dc_fee_now, tax_rate_before) as at_new_fees
+            from frame f left join counted c using (account_id)
+            where is_compared
+        )
+        select %1$s, account_id, in_currency, cause, sum(connectors), sum(minor) from (
+            select account_id, currency_before as in_currency, 'CORRECTION' as cause,
+                   connectors_corrected - connectors_before as connectors,
+                   total_corrected_minor - total_before_minor as minor
+            from frame where was_billed
+            union all
+            select account_id, in_currency, (array['REMOVED', 'MOVED', 'IN-SERVICE', 'SCOPE-STATUS', 'SETTINGS',
+                                                   'POWER-TYPE', 'NEW'])[place], connectors, minor
+            from step
+            union all
+            select account_id, in_currency, 'FEE', connectors_of_fee, at_new_fees - at_old_fees from ended
+            union all
+            select account_id, in_currency, 'TAX', 0,
+                   total_now_minor - at_new_fees + case when was_billed then total_at_first - total_corrected_minor
+                                                        else 0 end
+            from ended
+            union all
+            select account_id, currency, whole_cause, connectors_now, total_now_minor
+            from frame where whole_cause is not null and is_billed
+            union all
+            select account_id, currency_before, whole_cause, -connectors_corrected, -total_corrected_minor
+            from frame where whole_cause is not null and was_billed
+        ) caused
+        group by account_id, in_currency, cause
+        having sum(connectors) <> 0 or sum(minor) <> 0 $q$, v_plan.plan_id, v_stage || '_frame', v_stage || '_step');
+    execute format('drop table staging.%I, staging.%I', v_stage || '_frame', v_stage || '_step');
+
+    update billing.plan p
+    set statements = a.statements, connectors = a.connectors, on_hold = a.on_hold, first_billed = a.first_billed
+    from (select count(*) filter (where total_now_minor > 0) as statements,
+                 coalesce(sum(connectors_now), 0) as connectors, count(*) filter (where is_on_hold) as on_hold,
+                 count(*) filter (where is_first) as first_billed
+          from billing.plan_account where plan_id = v_plan.plan_id) a
+    where p.plan_id = v_plan.plan_id
+    returning p.* into v_plan;
     return v_plan;
 end
 $$;
