@@ -41,8 +41,7 @@ def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
     """The run has failed: its note says at which task, and what was done before."""
     if dag_run.dag_id in DAGS:
-        failed = sorted({task.task_id for task in dag_run.get_task_instances() if task.state == "failed"})
-        _annotate(dag_run, note_of(_period(dag_run), _results(dag_run), failed))
+        _annotate(dag_run, note_of(_period(dag_run), _results(dag_run), _failed(dag_run)))
 
 
 def note_of(period: str | None, results: Mapping[str, Sequence[Any]], failed: Iterable[str]) -> str:
@@ -122,6 +121,21 @@ def _results(dag_run: DagRun) -> dict[str, list[Any]]:
             if isinstance(result, dict):
                 results.setdefault(row.task_id, []).append(result)
     return results
+
+
+def _failed(dag_run: DagRun) -> list[str]:
+    """The tasks that have failed, read in its own session: another would end the scheduler's transaction."""
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import select
+    from sqlalchemy.orm import object_session
+
+    if (session := object_session(dag_run)) is None:
+        return []
+    query = select(TaskInstance.task_id).where(
+        TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id, TaskInstance.state == "failed"
+    )
+    with session.no_autoflush:
+        return sorted(set(session.scalars(query)))
 
 
 def _annotate(dag_run: DagRun, note: str) -> None:

@@ -142,6 +142,7 @@ def test_no_period_fails_at_once_and_says_so(stack: Stack) -> None:
     """A run with neither key nor Param bills no month, isn't tried again, and its log says what to give."""
     before = stack.published()
     assert stack.finish(stack.trigger("no-period")) == "failed"
+    assert "failed at open_run" in stack.api.get(f"{PATH}/dagRuns/no-period")["note"].lower()
     assert stack.tasks("no-period")["open_run"].try_number == 1
     assert "no billing period given" in stack.log("no-period", "open_run")
     assert stack.published() == before
