@@ -62,9 +62,9 @@ create table billing.plan_account (
     expected_minor bigint,
     -- It has no connector statement of an earlier month.
     is_first boolean not null,
-    -- Its staged decisions without prices, as a sum of hashes: the next month's plan compares these before it compares
+    -- Its staged decisions without prices, their hashes in one: the next month's plan compares these before it compares
     -- connectors. Null: it has none.
-    fingerprint numeric,
+    fingerprint bigint,
     primary key (plan_id, account_id, currency),
     constraint what_is_on_hold_is_not_billed check (not is_on_hold or total_now_minor = 0)
 );

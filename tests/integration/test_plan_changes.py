@@ -102,7 +102,7 @@ def _planned(connection: psycopg.Connection[Any], period: str, month: Month) -> 
 def _corrected(connection: psycopg.Connection[Any], before: Month, corrected: Month) -> dict[str, Bill]:
     """Issue the corrections that are due; the accounts that have one, as it left them."""
     run_id, epoch = stage_month(connection, "2026-10", corrected, "correct_statements")
-    connection.execute("select billing.publish_corrections(%s, %s, '{}', 'ann', 'x')", (run_id, epoch))
+    connection.execute("select billing.publish_corrections(%s, %s, '{}', null, 'ann', 'x')", (run_id, epoch))
     query = "select distinct account_id from billing.statement where kind = 'correction'"
     bills = bills_of(corrected)
     return {account_id: bills[account_id] for (account_id,) in connection.execute(query)}

@@ -67,9 +67,10 @@ begin
         insert into billing.plan_change (plan_id, account_id, currency, cause, connectors, minor)
         with frame as materialized (
             select f.*, coalesce(currency, currency_before) as in_currency,
-                   whole_cause is null and (is_billed or was_billed) as is_compared,
                    billing.with_tax(ac_before * fee_before + dc_before * dc_fee_before, tax_rate_before) as total_at_first
             from staging.%2$I f
+            where whole_cause is not null or is_other or total_now_minor <> total_before_minor
+               or (fee_now, dc_fee_now) is distinct from (fee_before, dc_fee_before)
         ), step as (
             select s.account_id, s.place, s.ac + s.dc as connectors, f.in_currency,
                    billing.with_tax((ac_before + ac_until) * fee_before + (dc_before + dc_until) * dc_fee_before,
@@ -91,7 +92,7 @@ begin
             from frame f left join counted c using (account_id)
             where is_compared
         )
-        select %1$s, account_id, in_currency, cause, sum(connectors), sum(minor) from (
+        select %1$s, account_id, in_currency, cause, connectors, minor from (
             select account_id, currency_before as in_currency, 'CORRECTION' as cause,
                    connectors_corrected - connectors_before as connectors,
                    total_corrected_minor - total_before_minor as minor
@@ -114,9 +115,9 @@ begin
             select account_id, currency_before, whole_cause, -connectors_corrected, -total_corrected_minor
             from frame where whole_cause is not null and was_billed
         ) caused
-        group by account_id, in_currency, cause
-        having sum(connectors) <> 0 or sum(minor) <> 0 $q$, v_plan.plan_id, v_stage || '_frame', v_stage || '_step');
-    execute format('drop table staging.%I, staging.%I', v_stage || '_frame', v_stage || '_step');
+        where connectors <> 0 or minor <> 0 $q$, v_plan.plan_id, v_stage || '_frame', v_stage || '_step');
+    execute format('drop table staging.%I, staging.%I, staging.%I', v_stage || '_frame', v_stage || '_changed',
+                   v_stage || '_step');
 
     update billing.plan p
     set statements = a.statements, connectors = a.connectors, on_hold = a.on_hold, first_billed = a.first_billed

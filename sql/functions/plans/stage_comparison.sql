@@ -12,19 +12,40 @@ declare
     v_period text;
     v_is_first_issue boolean;
     v_corrected text[];
+    v_known text;
+    v_before text;
 begin
     select period into strict v_period from billing.run where run_id = p_run_id;
     v_is_first_issue := not exists (select from billing.statement where kind = 'connector' and period = v_period);
     select coalesce(array_agg(distinct account_id), '{}') into v_corrected
     from billing.statement where kind = 'correction' and period = p_before;
-    execute format('drop table if exists staging.%I, staging.%I', v_frame, v_stage || '_step');
+    v_before := format(
+        'select account_id, charger_id, connector_id, power_type, rule_id from billing.connector_decision
+         where period = %1$L and account_id <> all($1)
+         union all
+         select account_id, charger_id, connector_id, power_type, rule_id from billing.effective_decision
+         where period = %1$L and account_id = any($1)', p_before);
+    if v_corrected = '{}' then
+        v_before := split_part(v_before, ' and account_id', 1);
+    end if;
+    execute format('drop table if exists staging.%I, staging.%I, staging.%I', v_frame, v_stage || '_changed',
+                   v_stage || '_step');
+    -- The sums of that month's decisions are those that its plan had; of several that were issued, an account's newest.
+    v_known := format('select a.account_id, a.fingerprint from billing.plan_account a join billing.plan p using (plan_id)
+                       where p.period = %L and p.issued_at is not null', p_before);
+    if (select count(*) from billing.plan where period = p_before and issued_at is not null) = 1 then
+        v_known := v_known || ' and a.fingerprint is not null';
+    else
+        v_known := replace(v_known, 'select a.account_id', 'select distinct on (a.account_id) a.account_id')
+            || ' order by a.account_id, a.plan_id desc, a.fingerprint is null';
+    end if;
 
     -- `whole_cause` explains all of an account's change. An account without one is compared connector by connector if it
     -- `is_other`.
     execute format($q$
         create table staging.%1$I with (autovacuum_enabled = false) as
         with decided as (
-            select account_id, sum(fingerprint) as fingerprint,
+            select account_id, bit_xor(fingerprint) as fingerprint,
                    count(*) filter (where is_free and power_type = 'AC') as ac_free,
                    count(*) filter (where is_free and power_type = 'DC') as dc_free
             from (select account_id, power_type, rule_id is not distinct from 'FEE-ZERO' as is_free,
@@ -56,12 +77,15 @@ begin
             from billing.effective_decision
             where period = %6$L and account_id = any($1) and coalesce(rule_id, 'FEE-ZERO') = 'FEE-ZERO'
             group by 1
-        ), known as (
-            select distinct on (a.account_id) a.account_id, a.fingerprint
-            from billing.plan_account a join billing.plan p using (plan_id)
-            where p.period = %6$L and p.issued_at is not null
-            order by a.account_id, a.plan_id desc, a.fingerprint is null
-        )
+        ), free_before as (
+            select u.account_id, count(*) filter (where o.power_type = 'AC') as ac,
+                   count(*) filter (where o.power_type = 'DC') as dc
+            from billing.unbilled_account u
+            join billing.connector_decision o on o.account_id = u.account_id and o.rule_id = u.reason_id
+            where u.period = %6$L and o.period = %6$L and u.reason_id = 'FEE-ZERO' and u.resolved_by_run_id is null
+            group by 1
+        ), known as (%8$s)
+        select f.*, whole_cause is null and (is_billed or was_billed) as is_compared from (
         select account_id, d.account_id is not null as is_billed, b.account_id is not null as was_billed,
                coalesce(d.account_name, b.account_name) as account_name,
                d.currency, d.minor_unit, b.currency as currency_before, b.minor_unit as minor_unit_before,
@@ -103,73 +127,73 @@ begin
         left join effective e using (account_id)
         left join known f using (account_id)
         cross join lateral (select account_id = any($1) as is_corrected) k
-        left join lateral (
-            select count(*) filter (where power_type = 'AC') as ac, count(*) filter (where power_type = 'DC') as dc
-            from billing.connector_decision o
-            where o.period = %6$L and o.account_id = d.account_id and o.rule_id = 'FEE-ZERO') v
-          on b.account_id is null and w.account_id is not null
-        where not exists (select from billing.statement s where s.kind = 'connector' and s.period = %5$L
-                            and s.account_id = coalesce(d.account_id, u.account_id, b.account_id))
-          and (%7$L or d.account_id is not null or u.account_id is not null) $q$,
-        v_frame, v_stage, v_stage || '_statement', v_stage || '_unbilled', v_period, p_before, v_is_first_issue)
+        left join free_before v using (account_id)
+        where %7$L or ((d.account_id is not null or u.account_id is not null)
+                       and not exists (select from billing.statement s
+                                       where s.kind = 'connector' and s.period = %5$L
+                                         and s.account_id = coalesce(d.account_id, u.account_id, b.account_id)))
+        ) f $q$,
+        v_frame, v_stage, v_stage || '_statement', v_stage || '_unbilled', v_period, p_before, v_is_first_issue,
+        v_known)
     using v_corrected;
     execute format('analyze staging.%I', v_frame);
 
-    -- Causes by what the rules say of a connector then and now; the first that applies. A connector is billable with
-    -- FEE-ZERO too: that its account's fees come to nothing is a matter of the fee.
+    -- The connectors of which something else is to be billed. With FEE-ZERO one is billable too: that its account's fees
+    -- come to nothing is a matter of the fee.
     execute format($q$
         create table staging.%1$I with (autovacuum_enabled = false) as
-        with other as materialized (
-            select account_id, coalesce(closed_before, t.exclude_closed) as closed_before,
-                   coalesce(private_before, t.exclude_private) as private_before,
-                   coalesce(closed_now, n.exclude_closed) as closed_now,
-                   coalesce(private_now, n.exclude_private) as private_now
-            from staging.%2$I f
-            left join lateral (
-                select exclude_closed, exclude_private from billing.account_setting a
-                where a.account_id = f.account_id and a.effective_from <= %5$L
-                order by effective_from desc, setting_id desc limit 1) t on f.closed_before is null
-            left join lateral (
-                select exclude_closed, exclude_private from billing.account_setting a
-                where a.account_id = f.account_id and a.effective_from <= %4$L
-                order by effective_from desc, setting_id desc limit 1) n on f.closed_now is null
-            where is_other and whole_cause is null and (is_billed or was_billed)
-        ), before as not materialized (
-            select account_id, charger_id, connector_id, power_type, rule_id from billing.connector_decision
-            where period = %5$L and account_id <> all($1)
-            union all
-            select account_id, charger_id, connector_id, power_type, rule_id from billing.effective_decision
-            where period = %5$L and account_id = any($1)
-        ), changed as (
-            select account_id, charger_id, connector_id, b.power_type as power_before, n.power_type as power_now,
-                   b.rule_id as rule_before, n.rule_id as rule_now, b.is_there as was_there, n.is_there as is_there,
-                   coalesce(b.is_billable, false) as was_billable, coalesce(n.is_billable, false) as is_billable
-            from (select e.*, true as is_there, coalesce(rule_id, 'FEE-ZERO') = 'FEE-ZERO' as is_billable
-                  from before e where account_id in (select account_id from other)) b
-            full join (select account_id, charger_id, connector_id, power_type, rule_id, true as is_there,
-                              coalesce(rule_id, 'FEE-ZERO') = 'FEE-ZERO' as is_billable
-                       from staging.%3$I where account_id in (select account_id from other)) n
-            using (account_id, charger_id, connector_id)
-            where (b.is_billable is true, case when b.is_billable then b.power_type end)
-                  is distinct from (n.is_billable is true, case when n.is_billable then n.power_type end)
+        select account_id, charger_id, connector_id, b.power_type as power_before, n.power_type as power_now,
+               b.rule_id as rule_before, n.rule_id as rule_now, b.is_billable is not null as was_there,
+               n.is_billable is not null as is_there, b.is_billable is true as was_billable,
+               n.is_billable is true as is_billable
+        from (
+            select account_id, charger_id, connector_id, power_type, rule_id,
+                   coalesce(rule_id, 'FEE-ZERO') = 'FEE-ZERO' as is_billable
+            from (%5$s) e where account_id in (select account_id from staging.%2$I where is_compared and is_other)) b
+        full join (
+            select account_id, charger_id, connector_id, power_type, rule_id,
+                   coalesce(rule_id, 'FEE-ZERO') = 'FEE-ZERO' as is_billable
+            from staging.%3$I
+            where account_id in (select account_id from staging.%2$I where is_compared and is_other)) n
+        using (account_id, charger_id, connector_id)
+        where (b.is_billable is true, case when b.is_billable then b.power_type end)
+              is distinct from (n.is_billable is true, case when n.is_billable then n.power_type end) $q$,
+        v_stage || '_changed', v_frame, v_stage, p_before, v_before)
+    using v_corrected;
+    execute format('analyze staging.%I', v_stage || '_changed');
+
+    -- Their causes, by what the rules say of a connector then and now; the first that applies.
+    execute format($q$
+        create table staging.%1$I with (autovacuum_enabled = false) as
+        with moved as (
+            select charger_id, connector_id, true as is_moved
+            from staging.%4$I c join staging.%3$I e using (charger_id, connector_id) where not c.is_there
+            union
+            select charger_id, connector_id, true
+            from staging.%4$I c join (%7$s) e using (charger_id, connector_id) where not c.was_there
         ), named as (
             select c.*, case
-                    when is_there is null then case when exists (
-                        select from staging.%3$I e
-                        where e.charger_id = c.charger_id and e.connector_id = c.connector_id) then 2 else 1 end
-                    when was_there is null then case when exists (
-                        select from before e
-                        where e.charger_id = c.charger_id and e.connector_id = c.connector_id) then 2 else 7 end
+                    when not (was_there and is_there) then case when is_moved then 2 when was_there then 1 else 7 end
                     when was_billable and is_billable then 6
                     when 'BILLED-ELSEWHERE' in (rule_before, rule_now) then 2
                     when 'NOT-IN-SERVICE' in (rule_before, rule_now) then 3
-                    when rule_now = 'SCOPE-CLOSED' and not closed_before then 5
-                    when rule_now = 'SCOPE-PRIVATE' and not private_before then 5
-                    when rule_before = 'SCOPE-CLOSED' and not closed_now then 5
-                    when rule_before = 'SCOPE-PRIVATE' and not private_now then 5
+                    when rule_now = 'SCOPE-CLOSED' and not coalesce(f.closed_before, t.exclude_closed) then 5
+                    when rule_now = 'SCOPE-PRIVATE' and not coalesce(f.private_before, t.exclude_private) then 5
+                    when rule_before = 'SCOPE-CLOSED' and not coalesce(f.closed_now, n.exclude_closed) then 5
+                    when rule_before = 'SCOPE-PRIVATE' and not coalesce(f.private_now, n.exclude_private) then 5
                     else 4
                 end as place
-            from changed c join other o using (account_id)
+            from staging.%4$I c
+            join staging.%2$I f using (account_id)
+            left join moved m using (charger_id, connector_id)
+            left join lateral (
+                select exclude_closed, exclude_private from billing.account_setting a
+                where f.closed_before is null and a.account_id = f.account_id and a.effective_from <= %6$L
+                order by effective_from desc, setting_id desc limit 1) t on true
+            left join lateral (
+                select exclude_closed, exclude_private from billing.account_setting a
+                where f.closed_now is null and a.account_id = f.account_id and a.effective_from <= %5$L
+                order by effective_from desc, setting_id desc limit 1) n on true
         )
         select account_id, place,
                count(*) filter (where is_billable and power_now = 'AC')
@@ -177,7 +201,7 @@ begin
                count(*) filter (where is_billable and power_now = 'DC')
                - count(*) filter (where was_billable and power_before = 'DC') as dc
         from named group by 1, 2 $q$,
-        v_stage || '_step', v_frame, v_stage, v_period, p_before)
+        v_stage || '_step', v_frame, v_stage, v_stage || '_changed', v_period, p_before, v_before)
     using v_corrected;
 end
 $$;

@@ -1,5 +1,5 @@
--- The number of rows of a table in staging and two sums over them, each of a hash of the whole row; null if there is no
--- such table. An EXECUTE, because a query of a function's own text isn't run on several cores.
+-- The number of rows of a table in staging and two sums over them, of a hash of the whole row and of a hash of that;
+-- null if there is no such table. An EXECUTE, because a query of a function's own text isn't run on several cores.
 create or replace function billing.table_sums(p_table text) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -9,8 +9,8 @@ begin
         return null;
     end if;
     execute format(
-        'select concat_ws('' '', count(*), sum(hash_record_extended(t, 1)), sum(hash_record_extended(t, 2)))
-         from staging.%I t', p_table) into v_sums;
+        'select concat_ws('' '', count(*), sum(h), sum(hashint8extended(h, 1)))
+         from (select hash_record_extended(t, 1) as h from staging.%I t offset ''0'') t', p_table) into v_sums;
     return v_sums;
 end
 $$;
