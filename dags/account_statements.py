@@ -27,12 +27,14 @@ address doesn't fail the run: see `finance.withheld_account_statements` and `fin
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
 from evbilling_airflow import account_statements as steps
 from evbilling_airflow import mail, payments
+from evbilling_airflow.alerting import deadline
 from evbilling_airflow.assets import ACCOUNT_STATEMENTS
 from evbilling_airflow.defaults import (
     CHARGING_TIMEOUT,
@@ -52,6 +54,7 @@ require_release("0.1.0")
 @dag(
     schedule=CronPartitionTimetable("0 12 L * *", timezone="UTC", run_offset=0, key_format="%Y-%m"),
     **SCHEDULED,
+    deadline=deadline(timedelta(hours=6)),
     params={"period": PERIOD_PARAM, "deliver": DELIVER_PARAM},
     tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
     doc_md=__doc__,

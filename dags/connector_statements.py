@@ -31,12 +31,14 @@ and `finance.mail`.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
 from evbilling_airflow import connector_statements as steps
 from evbilling_airflow import mail
+from evbilling_airflow.alerting import deadline
 from evbilling_airflow.assets import CONNECTOR_STATEMENTS
 from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEWAY_POOL, MONTH_PARAMS, SCHEDULED, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
@@ -48,6 +50,7 @@ require_release("0.1.0")
 @dag(
     schedule=CronPartitionTimetable("0 12 1 * *", timezone="UTC", run_offset=0, key_format="%Y-%m"),
     **SCHEDULED,
+    deadline=deadline(timedelta(hours=6)),
     params=MONTH_PARAMS,
     tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
     doc_md=__doc__,

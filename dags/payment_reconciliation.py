@@ -22,11 +22,13 @@ gone. All are in `finance.payment_breaks`. It also fails if a check of the tie-o
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import payments
+from evbilling_airflow.alerting import deadline
 from evbilling_airflow.defaults import GATEWAY_POOL, RECONCILIATION_PARAMS, SCHEDULED, Tag
 from evbilling_airflow.release import require_release
 
@@ -36,6 +38,7 @@ require_release("0.1.0")
 @dag(
     schedule="0 6 * * *",
     **SCHEDULED,
+    deadline=deadline(timedelta(hours=3)),
     params=RECONCILIATION_PARAMS,
     tags=[Tag.BILLING, Tag.DAILY, Tag.PAYMENTS, Tag.TIER_1],
     doc_md=__doc__,

@@ -21,11 +21,13 @@ check of the tie-out failed, a break is open, or the gateway refused a request o
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
 from evbilling_airflow import mail, payments
+from evbilling_airflow.alerting import deadline
 from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, DRY_RUN_PARAM, GATEWAY_POOL, SCHEDULED, Tag
 from evbilling_airflow.release import require_release
 
@@ -35,6 +37,7 @@ require_release("0.1.0")
 @dag(
     schedule="0 9 * * *",
     **SCHEDULED,
+    deadline=deadline(timedelta(hours=3)),
     params={"dry_run": DRY_RUN_PARAM},
     tags=[Tag.BILLING, Tag.DAILY, Tag.PAYMENTS, Tag.TIER_2],
     doc_md=__doc__,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from evbilling_airflow.context import actor, billing_period, run_request
+from evbilling_airflow.metrics import count
 from evbilling_airflow.reporting import MOST_ROWS, report_event, says_why
 from evbilling_airflow.watching import watched
 
@@ -82,7 +83,9 @@ def issue_statements(planned: Mapping[str, Any]) -> dict[str, Any]:
     from evbilling_airflow.connections import services
 
     run_id = planned["run_id"]
-    return {"run_id": run_id, **connector_statements.issue_statements(services(), run_id)}
+    issued = connector_statements.issue_statements(services(), run_id)
+    count("issued", issued)
+    return {"run_id": run_id, **issued}
 
 
 @watched
@@ -110,6 +113,7 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
         report_event(services, context, "connector_statements", "charge", "begun", period=str(period))
         charged = charge_period(services, period, actor=actor(context), now=now)
         report_event(services, context, "connector_statements", "charge", "done", period=str(period))
+        count("charges", charged)
         require_in_order(services, [str(period)], {str(period): charged["not_ok"]}, occasion=f"issue {period}")
     return {"run_id": closed["run_id"], **charged}
 

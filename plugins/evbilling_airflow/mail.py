@@ -6,7 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from evbilling_airflow.alerting import look
 from evbilling_airflow.context import billing_period
+from evbilling_airflow.metrics import count
 from evbilling_airflow.reporting import report_event, says_why
 from evbilling_airflow.watching import watched
 
@@ -71,6 +73,9 @@ def _deliver(context: Mapping[str, Any], wanted: Any, *, reports: bool = False) 
     delivered = deliver(here, smtp_settings(), wanted, are_retries_sent=_are_retries_sent(context))
     if reports:
         report_event(here, context, "mail_delivery", "deliver", "done")
+        # It runs every hour, so the gauges are never older.
+        look(here)
+    count("mail", delivered)
     return delivered
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from evbilling_airflow.context import actor, billing_period
+from evbilling_airflow.metrics import count
 from evbilling_airflow.reporting import report_event
 from evbilling_airflow.watching import watched
 
@@ -55,7 +56,9 @@ def send(batch: str) -> dict[str, Any]:
     with payment_services() as services:
         # A worker whose clock is wrong sends nothing.
         services.now()
-        return {"batch": batch, **services.collect(batch).as_dict()}
+        collected = services.collect(batch).as_dict()
+    count("charges", collected)
+    return {"batch": batch, **collected}
 
 
 @watched

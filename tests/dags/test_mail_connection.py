@@ -123,7 +123,8 @@ def test_retries_are_promised_only_if_airflow_says_that_their_dag_runs(
     here = SimpleNamespace(now=lambda: None)
     monkeypatch.setattr("evbilling_airflow.connections.services", lambda: here)
     monkeypatch.setattr("evbilling_airflow.connections.smtp_settings", lambda: None)
-    monkeypatch.setattr("evbilling_airflow.mail.report_event", lambda *_: None)
+    for name in ("report_event", "look"):
+        monkeypatch.setattr(f"evbilling_airflow.mail.{name}", lambda *_: None)
     monkeypatch.setattr("evbilling.mail.deliver", lambda *_, **options: told.update(options) or {})
     mail.deliver_all(context() | {"ti": SimpleNamespace(get_dag=get_dag)})
     assert asked == ["payment_retries"]
