@@ -20,6 +20,7 @@ from evbilling_web import failures, rendering, static_files, warehouse
 from evbilling_web.account_billing import routes as account_billing
 from evbilling_web.actions import following
 from evbilling_web.actions import routes as actions
+from evbilling_web.briefly import Briefly
 from evbilling_web.guard import may_see, same_origin
 from evbilling_web.mail import routes as mail
 from evbilling_web.month import routes as month
@@ -116,6 +117,7 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
         dependencies=[Depends(may_see), Depends(same_origin)],
     )
+    app.state.briefly = Briefly()
     app.add_exception_handler(HTTPException, failures.refused)
     app.add_exception_handler(RequestValidationError, failures.not_understood)
     app.add_exception_handler(EvbillingError, failures.explained)

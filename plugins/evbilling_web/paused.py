@@ -37,6 +37,10 @@ class PausedDag:
 
 async def note_paused(request: Request) -> None:
     """Keep for the page's template, as `paused`, which DAGs are paused; nothing where this user may not see that."""
+    briefly, key = request.app.state.briefly, ("paused", request.state.reader.get_id())
+    if (kept := briefly.get(key)) is not None:
+        request.state.paused = kept
+        return
     answer = await ask(request, f"/api/v2/dags?paused=true&tags={Tag.BILLING}&limit=100")
     if answer.status_code != 200:
         return
@@ -44,6 +48,7 @@ async def note_paused(request: Request) -> None:
     wanted = [dag_id for dag_id in _CONSEQUENCES if dag_id in found]
     since = await _since(request) if wanted else {}
     request.state.paused = tuple(PausedDag(dag_id, since.get(dag_id)) for dag_id in wanted)
+    briefly.put(key, request.state.paused)
 
 
 async def _since(request: Request) -> dict[str, datetime]:

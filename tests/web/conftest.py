@@ -22,6 +22,7 @@ with warnings.catch_warnings():
 
 from evbilling_web import app as web_app
 from evbilling_web import warehouse
+from evbilling_web.briefly import Briefly
 from tests.support.web import HTML, PREFIX
 
 
@@ -66,6 +67,7 @@ def app(fake_airflow: Any) -> FastAPI:
     airflow = FastAPI()
     pages = web_app.create_app()
     pages.state.airflow = fake_airflow.api
+    pages.state.briefly = Briefly(0)  # each page of a test is to be as things are
     airflow.mount(PREFIX, pages)
     return airflow
 

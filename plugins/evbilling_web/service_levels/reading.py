@@ -17,13 +17,20 @@ def current_levels(request: Request) -> list[ServiceLevel]:
     """Every service level as of now. Raises `TransientError` if the warehouse doesn't answer."""
     with warehouse.reading() as connection:
         levels = read_service_levels(connection)
+    request.app.state.briefly.put("levels", levels)
+    return _with_paused(request, levels)
+
+
+def _with_paused(request: Request, levels: list[ServiceLevel]) -> list[ServiceLevel]:
     return with_airflow(levels, [dag.dag_id for dag in getattr(request.state, "paused", None) or ()])
 
 
 def late_levels(request: Request) -> list[ServiceLevel]:
     """Those that need somebody, for the line on every page: a page is shown without it rather than not at all."""
+    kept = request.app.state.briefly.get("levels")
     try:
-        return [level for level in current_levels(request) if level.needs_somebody]
+        levels = current_levels(request) if kept is None else _with_paused(request, kept)
+        return [level for level in levels if level.needs_somebody]
     except EvbillingError as error:
         log.warning("a page can't say what is late: %s", error.what)
         return []
