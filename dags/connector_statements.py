@@ -8,23 +8,22 @@ issues a connector statement (`A-…`, *Account Chargers*) to its financial admi
 (`2026-11`), or the Param `period`; never the date of the run.
 
 **What it does**: open run → extract inventory → apply scope rules → validate → plan → issue statements → close run →
-charge; deliver runs in parallel with charge. Everything is staged and planned first, and one short transaction
-publishes exactly what was planned: readers never see half a month.
+charge; deliver beside charge. One short transaction publishes exactly what was planned: readers never see half a month.
+Where the approval policy asks for it, or a scheduled run begins late, `approve` waits for a person first.
 
 **Re-run**: as often as you like, the whole run or any task. Issued statements stay. If nothing has changed, 0 rows are
 written; accounts whose fault has been fixed get their statements; if an issued statement no longer matches the
 inventory, the run reports the difference and writes nothing. A statement is charged once and mailed once, however often
 `charge` and `deliver` run; past months are only mailed if the Param `deliver` says so. For another month,
-`airflow dags test connector_statements -c '{"period": "2026-10"}'`. **Don't trigger or backfill it here while it is
-paused**: both only queue, and the forms unpause it, which then bills the month that is due at once.
+`airflow dags test connector_statements -c '{"period": "2026-10"}'`, or a trigger or backfill, which follow the policy.
 
 **A failure means**: `open_run`: the source can't be reached, or its inventory can't be right. `validate`: a critical
 expectation failed (see *Validation results* on the task). In both cases nothing is published, and the message says what
-to do. `charge`: the payment gateway doesn't answer, or refuses the key or our requests; the statements are issued,
-clear the task to go on. It also fails, once everything is recorded, for a break or a failing check, with what to do.
-`deliver`: the mail server doesn't answer or refuses us; `mail_delivery` sends the mail later. An account with a fault,
-a declined charge or a wrong address doesn't fail the run: see `finance.unbilled_accounts`, `finance.payment_attempts`
-and `finance.mail`.
+to do. `record_decision`: the plan was rejected, or nobody approved it in time; nothing is issued. `charge`: the payment
+gateway doesn't answer, or refuses the key or our requests; the statements are issued, clear the task to go on. It also
+fails, once everything is recorded, for a break or a failing check, with what to do. `deliver`: the mail server doesn't
+answer or refuses us; `mail_delivery` sends the mail later. An account with a fault, a declined charge or a wrong
+address doesn't fail the run: see `finance.unbilled_accounts`, `finance.payment_attempts` and `finance.mail`.
 
 **Runbook**: `docs/runbooks/monthly-run.md`
 """
@@ -34,13 +33,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
+from airflow.sdk import CronPartitionTimetable, TriggerRule, dag, get_current_context, task
 
+from evbilling_airflow import approval, mail
 from evbilling_airflow import connector_statements as steps
-from evbilling_airflow import mail
 from evbilling_airflow.alerting import deadline
 from evbilling_airflow.assets import CONNECTOR_STATEMENTS
-from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEWAY_POOL, MONTH_PARAMS, SCHEDULED, Tag
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEWAY_POOL, MONTH_PARAMS, MONTHLY, Tag
 from evbilling_airflow.links import ValidationResultsLink, with_link
 from evbilling_airflow.release import require_release
 
@@ -49,7 +48,7 @@ require_release("0.1.0")
 
 @dag(
     schedule=CronPartitionTimetable("0 12 1 * *", timezone="UTC", run_offset=0, key_format="%Y-%m"),
-    **SCHEDULED,
+    **MONTHLY,
     deadline=deadline(timedelta(hours=6)),
     params=MONTH_PARAMS,
     tags=[Tag.BILLING, Tag.MONTHLY, Tag.TIER_1],
@@ -83,15 +82,16 @@ def connector_statements() -> None:
         """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
         return steps.validate(decided)
 
-    @task(multiple_outputs=True)
-    def plan(validated: dict[str, Any]) -> dict[str, Any]:
-        """Draft and number the statements, and keep what would be issued as a plan, with its change by cause."""
-        return steps.plan(validated)
+    @task
+    def plan(validated: dict[str, Any]) -> list[dict[str, Any]]:
+        """Draft and number the statements, keep what would be issued as a plan, and list it if it has to wait."""
+        return steps.plan(validated, get_current_context())
 
-    @task(multiple_outputs=True)
-    def issue_statements(planned: dict[str, Any]) -> dict[str, Any]:
-        """Publish the plan in one short transaction, and nothing that isn't in it."""
-        return steps.issue_statements(planned)
+    # Where nothing waits, Airflow skips what is asked without a process; whatever else happens to that stops the run.
+    @task(multiple_outputs=True, trigger_rule=TriggerRule.NONE_FAILED)
+    def issue_statements(validated: dict[str, Any]) -> dict[str, Any]:
+        """Publish the plan in one short transaction, as it was approved, and nothing that isn't in it."""
+        return steps.issue_statements(validated)
 
     @task(multiple_outputs=True, outlets=[CONNECTOR_STATEMENTS])
     def close_run(issued: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,9 @@ def connector_statements() -> None:
 
     decided = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
     validated = with_link(validate(decided), ValidationResultsLink())
-    closed = close_run(issue_statements(plan(validated)))
+    issued = issue_statements(validated)
+    approval.ask(plan(validated)) >> issued
+    closed = close_run(issued)
     charge(closed)
     closed >> deliver()
 

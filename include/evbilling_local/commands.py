@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from evbilling.cli.airflow_api import AirflowApi
 from evbilling.cli.environment import UrlKind
 from evbilling.errors import NotReady
 
@@ -28,3 +29,19 @@ def url(kind: UrlKind) -> str:
             fix=f"run `evbilling up`, or set {kind.upper()}_URL",
         )
     return state.url(kind)
+
+
+def airflow(user: str) -> AirflowApi:
+    """The local stack's Airflow as one of its users; raises `NotReady` if there is no stack or no such user."""
+    from evbilling_local.stack.services import API_SERVER
+    from evbilling_local.stack.state import StackState, stack_home
+
+    state = StackState.load(stack_home())
+    if state is None:
+        raise NotReady(
+            "there is no stack yet", where=str(stack_home()), fix="run `evbilling up`, or give --airflow URL"
+        )
+    if user not in state.airflow_passwords:
+        users = ", ".join(state.airflow_passwords)
+        raise NotReady(f"its Airflow has no user {user}", where=str(stack_home()), fix=f"give one of {users}")
+    return AirflowApi(API_SERVER.url(state), user, state.airflow_passwords[user])

@@ -67,22 +67,27 @@ def validate(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 @watched
-def plan(validated: Mapping[str, Any]) -> dict[str, Any]:
-    """Plan the run; returns the outcome, and the plan's id, hash and counts."""
+def plan(validated: Mapping[str, Any], context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Plan the run; returns what waits for a person: none or one, see `evbilling.connector_statements.plan_statements`.
+
+    A scheduled run is due at its tick; one that a person asked for, by whatever way, is not late.
+    """
+    from evbilling import connector_statements
+    from evbilling_airflow.connections import services
+
+    run = context["dag_run"]
+    due_at = run.run_after if getattr(run.run_type, "value", run.run_type) == "scheduled" else None
+    planned = connector_statements.plan_statements(services(), validated["run_id"], due_at=due_at)
+    return [planned["waiting"]] if planned["waiting"] else []
+
+
+@watched
+def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish the run as planned and approved; returns the outcome and the rows written."""
     from evbilling import connector_statements
     from evbilling_airflow.connections import services
 
     run_id = validated["run_id"]
-    return {"run_id": run_id, **connector_statements.plan_statements(services(), run_id)}
-
-
-@watched
-def issue_statements(planned: Mapping[str, Any]) -> dict[str, Any]:
-    """Publish the run as planned; returns the outcome and the rows written."""
-    from evbilling import connector_statements
-    from evbilling_airflow.connections import services
-
-    run_id = planned["run_id"]
     issued = connector_statements.issue_statements(services(), run_id)
     count("issued", issued)
     return {"run_id": run_id, **issued}

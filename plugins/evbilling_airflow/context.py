@@ -48,7 +48,8 @@ def check_results(context: Mapping[str, Any]) -> None:
     Airflow then gives None, or an empty list of the results of a mapped task.
     """
     task = context["task"]
-    for given in (*task.op_args, *task.op_kwargs.values()):
+    # An operator that isn't a function of ours has neither.
+    for given in (*getattr(task, "op_args", ()), *getattr(task, "op_kwargs", {}).values()):
         if given is None or (isinstance(given, Sequence) and not isinstance(given, str) and not len(given)):
             before = " or ".join(sorted(task.upstream_task_ids))
             raise NotReady(

@@ -62,6 +62,9 @@ SCHEDULED: dict[str, Any] = {
     "default_args": DEFAULT_ARGS,
 }
 
+# A run of a month may wait for a person, twice for ten days each at most; other months don't wait for it.
+MONTHLY: dict[str, Any] = SCHEDULED | {"max_active_runs": 4, "dagrun_timeout": timedelta(days=23)}
+
 # An operator's action does nothing unasked, so it is ready when it is asked for, and several may be at once.
 BY_HAND: dict[str, Any] = SCHEDULED | {"max_active_runs": 16, "is_paused_upon_creation": False}
 

@@ -20,9 +20,11 @@ from evbilling_web import failures, rendering, static_files, warehouse
 from evbilling_web.account_billing import routes as account_billing
 from evbilling_web.actions import following
 from evbilling_web.actions import routes as actions
+from evbilling_web.approval_policy import routes as approval_policy
 from evbilling_web.briefly import Briefly
 from evbilling_web.guard import may_see, same_origin
 from evbilling_web.mail import routes as mail
+from evbilling_web.month import approval as month_approval
 from evbilling_web.month import routes as month
 from evbilling_web.service_levels import routes as service_levels
 from evbilling_web.statement import routes as statement
@@ -34,9 +36,11 @@ log = logging.getLogger(__name__)
 ROUTERS: tuple[APIRouter, ...] = (
     account_billing.router,
     actions.router,
+    approval_policy.router,
     following.router,
     mail.router,
     month.router,
+    month_approval.router,
     service_levels.router,
     statement.router,
     statement_list.router,

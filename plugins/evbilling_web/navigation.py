@@ -7,5 +7,6 @@ NAVIGATION = (
     ("/statements", "Driver Statements"),
     ("/months", "Months"),
     ("/accounts", "Account Billing"),
+    ("/approval", "Approval"),
     ("/mail", "Mail"),
 )

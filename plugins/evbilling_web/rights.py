@@ -21,13 +21,18 @@ SignedIn = Annotated[BaseUser, Depends(get_user)]
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A right of a user: to trigger the DAG `dag_id`, or to change settings. `permission` completes "may not …"."""
+    """A right of a user: to trigger the DAG `dag_id` or to answer what its tasks ask, or to change settings.
+
+    `permission` completes "may not …".
+    """
 
     permission: str
     dag_id: str | None = None
+    is_to_answer: bool = False
 
 
 CHANGE_SETTINGS = Right("change billing settings")
+APPROVE_MONTH = Right("approve or reject a month", "connector_statements", is_to_answer=True)
 
 
 def right_to(action: OperatorAction) -> Right:
@@ -42,6 +47,9 @@ def is_allowed(user: BaseUser, right: Right) -> bool:
         # Editing variables is the closest to changing settings that both of Airflow's auth managers know.
         return manager.is_authorized_variable(method="PUT", user=user)
     details = DagDetails(id=right.dag_id, team_name=DagModel.get_team_name(right.dag_id))
+    if right.is_to_answer:
+        entity = DagAccessEntity.HITL_DETAIL
+        return manager.is_authorized_dag(method="PUT", access_entity=entity, details=details, user=user)
     return manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user)
 
 
@@ -52,7 +60,8 @@ def why_not(user: BaseUser, right: Right) -> str | None:
 
 def refusal(right: Right) -> str:
     """The sentence for a user without the right."""
-    needed = f"trigger the DAG {right.dag_id}" if right.dag_id else "edit variables"
+    verb = "answer tasks of" if right.is_to_answer else "trigger"
+    needed = f"{verb} the DAG {right.dag_id}" if right.dag_id else "edit variables"
     return f"Your role may not {right.permission}. In Airflow this needs permission to {needed}."
 
 

@@ -35,7 +35,9 @@ SWEEPS = {"mail_delivery"}
 DAG_IDS = SCHEDULED | ACTIONS | SWEEPS
 STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "plan", "issue_statements", "close_run"]
 AFTER_CLOSING = {"charge", "deliver"}
-MAPPED = {"extract_inventory", "apply_scope_rules"}
+# Between plan and issue, where a person is asked: skipped by the scheduler, without a process, where nobody is.
+ASKING = ["approve", "record_decision"]
+MAPPED = {"extract_inventory", "apply_scope_rules", "approve"}
 MONTH_END = ["assemble", "validate", "issue_statements", "close_run", "plan_retries", "send_retries", "record"]
 CALLS_THE_GATEWAY = {
     ("connector_statements", "charge"),
@@ -108,10 +110,12 @@ def test_a_dag_is_careful_by_default(dag_bag: Any, dag_id: str) -> None:
     assert dag.is_paused_upon_creation is (dag_id in SCHEDULED)
     assert (dag.schedule is None) is (dag_id in ACTIONS)
     assert dag.catchup is False
-    assert dag.max_active_runs == (1 if dag_id in SCHEDULED else 16)
+    # A month may wait for a person, and others don't wait for it.
+    waits = dag_id == "connector_statements"
+    assert dag.max_active_runs == (4 if waits else 1 if dag_id in SCHEDULED else 16)
+    assert timedelta(0) < dag.dagrun_timeout <= timedelta(days=23 if waits else 1)
     # With one, `airflow dags test` fails in Airflow 3.3.2.
     assert not dag.deadline
-    assert timedelta(0) < dag.dagrun_timeout <= timedelta(hours=24)
     assert dag.start_date.utcoffset() == timedelta(0)
     assert dag.start_date.timetuple()[:6] == (2015, 1, 1, 0, 0, 0)
     assert dag.timezone.name == "UTC"
@@ -172,20 +176,35 @@ def test_the_form_takes_only_months(month: Any, value: str | None, fits: bool) -
 
 
 def test_the_steps_of_a_month_follow_each_other(month: Any) -> None:
-    """open → extract → decide → validate → issue → close → charge and deliver: nothing is issued unvalidated.
+    """open → extract → decide → validate → plan → issue → close → charge and deliver: nothing is issued unvalidated.
 
+    A person is asked between plan and issue, or those two tasks are skipped; if either fails, nothing is issued.
     Charging and mailing come beside each other: neither waits for, or fails with, the other's server.
     """
-    chain = [task.task_id for task in month.topological_sort()]
+    chain = [task.task_id for task in month.topological_sort() if task.task_id not in ASKING]
     assert chain[: len(STEPS)] == STEPS
     assert set(chain[len(STEPS) :]) == AFTER_CLOSING
-    for earlier, later in itertools.pairwise(STEPS):
-        assert month.get_task(later).upstream_task_ids == {earlier}
+    before = {later: {earlier} for earlier, later in itertools.pairwise(STEPS)}
+    before["issue_statements"] = {"validate", "record_decision"}
+    before |= {"approve": {"plan"}, "record_decision": {"plan", "approve"}}
+    for task_id, earlier in before.items():
+        assert month.get_task(task_id).upstream_task_ids == earlier
     for last in AFTER_CLOSING:
         assert month.get_task(last).upstream_task_ids == {"close_run"}
     rules = {task.task_id: task.trigger_rule for task in month.tasks}
-    assert rules == dict.fromkeys([*STEPS, *AFTER_CLOSING], "all_success")
+    usual = dict.fromkeys([*STEPS, *AFTER_CLOSING, *ASKING], "all_success")
+    assert rules == usual | {"issue_statements": "none_failed"}
     assert {task.task_id for task in month.tasks if task.is_mapped} == MAPPED
+
+
+def test_the_question_has_two_answers_two_fields_and_an_end(month: Any) -> None:
+    """As the worker makes it of what `plan` returned: without an answer it is a rejection, and Params are no fields."""
+    waiting = {"subject": "s", "body": "b", "plan_hash": "0f", "deadline_hours": 48.0}
+    asked = month.get_task("approve").unmap({"waiting": waiting})
+    assert (asked.subject, asked.body) == ("s", "b")
+    assert (asked.options, asked.defaults) == (["Issue and charge", "Reject"], ["Reject"])
+    assert {name: asked.params[name] for name in asked.params} == {"reason": "", "plan_hash": "0f"}
+    assert asked.response_timeout == timedelta(hours=48)
 
 
 def test_the_steps_of_a_months_end_follow_each_other(month_end: Any) -> None:
@@ -279,8 +298,8 @@ def test_the_least_age_of_a_missing_charge_is_lease_and_timeouts(dag_bag: Any) -
 
 
 def test_a_month_of_one_shard_is_few_tasks(month: Any) -> None:
-    """A small operator's month is one task instance a step, at most nine."""
-    assert len(month.tasks) <= MOST_TASK_INSTANCES
+    """A small operator's month is one task instance a step, at most nine, of which nobody asks a person."""
+    assert len([task for task in month.tasks if task.task_id not in ASKING]) <= MOST_TASK_INSTANCES
 
 
 def test_only_closing_tells_the_followers(month: Any) -> None:

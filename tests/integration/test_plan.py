@@ -29,7 +29,7 @@ from tests.support.month import (
 pytestmark = pytest.mark.postgres
 
 # The run's own record, and what every step raises.
-_BESIDE = {"run", "run_shard", "fence", "plan", "plan_account", "plan_change", "account_name"}
+_BESIDE = {"run", "run_shard", "fence", "plan", "plan_account", "plan_change", "plan_decision", "account_name"}
 
 
 class World:

@@ -83,6 +83,8 @@ class FakeAirflow:
         # What users did, newest first, as Airflow's log has it.
         self.events: list[dict[str, Any]] = []
         self.posts: list[dict[str, Any]] = []
+        # Who answered what, by run and task.
+        self.answers: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
         self.api = self._api()
 
     def work(self) -> None:
@@ -161,6 +163,18 @@ class FakeAirflow:
         def tasks(dag_id: str, run_id: str) -> Any:
             run = self._run(dag_id, run_id)
             return {"task_instances": [{"task_id": task_id, "state": run.task_state} for task_id in DAGS[dag_id][1]]}
+
+        answers = [Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL))]
+        question = "/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}/hitlDetails"
+
+        @api.patch(question, dependencies=answers)
+        def answer(
+            run_id: str, task_id: str, body: Annotated[dict[str, Any], Body()], user: Annotated[Any, Depends(get_user)]
+        ) -> Any:
+            if (run_id, task_id) in self.answers:
+                raise HTTPException(409, "has already been updated")
+            self.answers[run_id, task_id] = (user.get_name(), body)
+            return {"responded_by": {"id": user.get_id(), "name": user.get_name()}}
 
         @api.get("/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}", dependencies=sees)
         def xcom(dag_id: str, run_id: str, task_id: str, key: str) -> Any:

@@ -1,7 +1,8 @@
 """Where the commands find their databases: a variable, or the local environment if one is installed.
 
 A local environment is a module named by the entry point group `evbilling.environment`. It has `register(subcommands)`,
-which adds its commands, and `url(kind)`, which returns a `postgresql://` URL or raises `NotReady`.
+which adds its commands, `url(kind)`, which returns a `postgresql://` URL or raises `NotReady`, and `airflow(user)`,
+which returns its Airflow with that user's login.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Literal, Protocol, cast
 
+from evbilling.cli.airflow_api import AirflowApi
 from evbilling.errors import NotReady
 
 UrlKind = Literal["warehouse", "finance", "platform", "warehouse_admin"]
@@ -25,6 +27,9 @@ class Environment(Protocol):
 
     def url(self, kind: UrlKind) -> str:
         """The `postgresql://` URL of `kind`; raises `NotReady` if there is no such database."""
+
+    def airflow(self, user: str) -> AirflowApi:
+        """Its Airflow's API, as `user`; raises `NotReady` if there is none."""
 
 
 @cache
@@ -45,3 +50,25 @@ def resolve_url(kind: UrlKind) -> str:
     for environment in environments():
         return environment.url(kind)
     raise NotReady(f"no {kind.replace('_', ' ')} database is named", fix=f"set {variable}, or give --url")
+
+
+def resolve_airflow(url: str | None, user: str | None) -> AirflowApi:
+    """Airflow's API at `url` or AIRFLOW_API_URL, with the login or token of the environment; else the local one's.
+
+    AIRFLOW_API_TOKEN is a token; otherwise `user` or AIRFLOW_API_USER logs in with AIRFLOW_API_PASSWORD. Raises
+    `NotReady` if there is no address, or no login for it.
+    """
+    address = url or os.environ.get("AIRFLOW_API_URL")
+    token = os.environ.get("AIRFLOW_API_TOKEN", "")
+    name, password = user or os.environ.get("AIRFLOW_API_USER", ""), os.environ.get("AIRFLOW_API_PASSWORD", "")
+    if address and (token or (name and password)):
+        return AirflowApi(address, name, password, token=token, proxied=True)
+    if address:
+        raise NotReady(
+            "no login for Airflow's API is given",
+            where=address,
+            fix="set AIRFLOW_API_TOKEN, or AIRFLOW_API_USER and AIRFLOW_API_PASSWORD",
+        )
+    for environment in environments():
+        return environment.airflow(user or "admin")
+    raise NotReady("no Airflow is named", fix="give --airflow URL, or set AIRFLOW_API_URL")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from evbilling.account_statements import ADDRESS_FAULTS, AMOUNT_FAULTS
+from evbilling.approvals import QUESTIONS
 from evbilling.causes import CAUSES
 from evbilling.mail import LETTER_CASES
 from evbilling.payments.actions import CHARGE_REFUSALS
@@ -124,6 +125,13 @@ takes precedence over the code. A code that isn't listed is `unknown`. The finan
 account's language; letters say apart from them whether it is tried again.
 
 {_table(("code", "class", "words"), declines)}
+
+## When a month waits for a person
+
+`finance.plan_approvals.asked_because`; how to decide is in [the runbook](runbooks/approval.md). Limits and the policy
+count in the mode `within_limits` alone, a late start and dropped four eyes in every mode.
+
+{_reasons(QUESTIONS.items())}
 
 ## Breaks between the gateway and our record
 

@@ -12,7 +12,7 @@ from evbilling.connector_statements.drafts import Drafts, draft_statements
 from evbilling.connector_statements.extraction import extract_inventory
 from evbilling.connector_statements.issue import issue_statements
 from evbilling.connector_statements.opening import open_run
-from evbilling.connector_statements.planning import plan_statements
+from evbilling.connector_statements.planning import plan_statements, record_answer
 from evbilling.connector_statements.stage import draft_run
 from evbilling.connector_statements.validation import validate
 
@@ -28,5 +28,6 @@ __all__ = [
     "issue_statements",
     "open_run",
     "plan_statements",
+    "record_answer",
     "validate",
 ]

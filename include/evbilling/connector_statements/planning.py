@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 
-from evbilling import run_steps
+from evbilling import approvals, run_steps
 from evbilling.connector_statements.drafts import Drafts
 from evbilling.connector_statements.stage import stage_drafts
+from evbilling.errors import NotReady
 from evbilling.services import Services
 from evbilling.warehouse import runs, select_row
 
@@ -18,18 +21,63 @@ log = logging.getLogger(__name__)
 _COUNTS = ("statements", "connectors", "on_hold")
 
 
-def plan_statements(services: Services, run_id: int) -> dict[str, Any]:
-    """Plan a run; returns {"outcome", "plan_id", "plan_hash", "statements", "connectors", "on_hold"}.
+def plan_statements(services: Services, run_id: int, *, due_at: datetime | None = None) -> dict[str, Any]:
+    """Plan a run; returns {"outcome", "plan_id", "plan_hash", "statements", "connectors", "on_hold", "waiting"}.
 
     Outcomes: `planned`, or that of a run that has ended; `superseded`, if a newer run of the period took over.
     `plan_id` and `plan_hash` are None unless it is `planned`. Planned again with the same content, a run keeps its plan
-    and the decisions on it. Nothing is written in billing but the plan.
+    and the decisions on it. Nothing is written in billing but the plan, and what the approval policy says of it.
+
+    `due_at` is the schedule's tick of a scheduled run, None for one that a person asked for. `waiting` is what a person
+    is asked, {"run_id", "plan_id", "plan_hash", "scope", "subject", "body", "deadline_hours"}; None if the plan may be
+    issued. Raises `NotReady` if the same plan was rejected.
     """
-    nothing = {"plan_id": None, "plan_hash": None}
-    return nothing | run_steps.publish_run(services, run_id, _plan, _COUNTS)
+    nothing = {"plan_id": None, "plan_hash": None, "waiting": None}
+    return nothing | run_steps.publish_run(services, run_id, partial(_plan, due_at=due_at), _COUNTS)
 
 
-def _plan(services: Services, run: runs.Run) -> dict[str, Any]:
+def record_answer(
+    services: Services,
+    run_id: int,
+    *,
+    plan_id: int,
+    plan_hash: str,
+    scope: str,
+    approved: bool,
+    actor: str | None,
+    reason: str,
+) -> None:
+    """Record a person's decision on a run's plan, as `evbilling.approvals.decide`; the run fails if it isn't approved.
+
+    Raises `NotReady` for a rejection or a deadline that passed; and whatever `decide` raises: nothing is recorded then.
+    """
+    with run_steps.running(services, run_id) as run:
+        with services.warehouse() as connection:
+            approvals.decide(
+                connection,
+                plan_id=plan_id,
+                plan_hash=plan_hash,
+                scope=approvals.Scope(scope),
+                approved=approved,
+                actor=actor,
+                reason=reason,
+            )
+        if actor is None:
+            raise NotReady(
+                f"nobody approved the plan of {run.period} before its deadline, so nothing was issued",
+                where=f"plan {plan_id}",
+                fix="run the month again, and approve it in time",
+            )
+        if not approved:
+            raise NotReady(
+                f"{actor} rejected the plan of {run.period}, so nothing was issued: {reason.strip()}",
+                where=f"plan {plan_id}",
+                fix="fix what is wrong with it, and run the month again",
+            )
+    log.info("plan %s of %s is approved by %s: %s", plan_id, run.period, actor, reason.strip())
+
+
+def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[str, Any]:
     epoch, drafts = stage_drafts(services, run)
     with services.warehouse() as connection:
         runs.note_facts(connection, run.run_id, {"held": _held(connection, run.period, drafts)})
@@ -43,7 +91,22 @@ def _plan(services: Services, run: runs.Run) -> dict[str, Any]:
         plan["plan_id"],
         plan["plan_hash"],
     )
-    return {"outcome": "planned", **plan}
+    with services.warehouse() as connection:
+        waiting = approvals.consult_policy(connection, plan["plan_id"], due_at=due_at)
+        return {"outcome": "planned", **plan, "waiting": waiting and _question(connection, run, waiting)}
+
+
+def _question(connection: psycopg.Connection[Any], run: runs.Run, waiting: approvals.Waiting) -> dict[str, Any]:
+    subject, body = approvals.question_about(connection, waiting)
+    return {
+        "run_id": run.run_id,
+        "plan_id": waiting.plan_id,
+        "plan_hash": waiting.plan_hash,
+        "scope": str(waiting.scope),
+        "subject": subject,
+        "body": body,
+        "deadline_hours": (waiting.due_at - waiting.asked_at).total_seconds() / 3600,
+    }
 
 
 def _held(connection: psycopg.Connection[Any], period: str, drafts: Drafts) -> int:

@@ -1,7 +1,7 @@
 """The local stack: an embedded Postgres and Airflow in one folder, for the demo, development and tests."""
 
+from evbilling.cli.airflow_api import AirflowApi
 from evbilling_local.stack.airflow import admin_api, require_embedded_services, settings, wait_until
-from evbilling_local.stack.airflow_api import AirflowApi
 from evbilling_local.stack.console import command, export_lines, step
 from evbilling_local.stack.lifecycle import bring_up, statuses, take_down
 from evbilling_local.stack.postgres import EmbeddedPostgres, bin_directory

@@ -12,9 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from evbilling.cli.airflow_api import AirflowApi
 from evbilling.errors import BadInput, NotReady, TransientError
 from evbilling_local.ports import LOOPBACK
-from evbilling_local.stack.airflow_api import AirflowApi
 from evbilling_local.stack.services import AIRFLOW, API_SERVER, MAIL_SINK, SANDBOX, log_tail, raise_if_ended
 from evbilling_local.stack.state import AIRFLOW_USERS, REPO_ROOT, StackState, open_private, write_private
 

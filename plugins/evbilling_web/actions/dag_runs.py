@@ -123,6 +123,20 @@ async def ask(request: Request, path: str) -> httpx.Response:
     return await _call(request, "GET", path)
 
 
+async def answer(request: Request, path: str, body: dict[str, Any], dag_id: str) -> None:
+    """Answer the question of a task of the DAG at `path` of Airflow's API, as the signed-in user.
+
+    Raises `HTTPException` 403 without the right, `NotReady` if it was answered already or asks nothing any more.
+    """
+    given = await _call(request, "PATCH", f"{path}/hitlDetails", body)
+    if given.status_code == 409:
+        raise NotReady(
+            "This was answered already, so nothing was done.", fix="Look at the month again: it shows what was decided."
+        )
+    if given.status_code != 200:
+        raise _explained(given, dag_id)
+
+
 def _path(*parts: str) -> str:
     """The path below Airflow's DAGs."""
     return "/".join(["/api/v2/dags", *(quote(part, safe="") for part in parts)])

@@ -23,10 +23,13 @@ from evbilling_web.actions import dag_runs
 from evbilling_web.actions.view import without_id
 from evbilling_web.links import return_path
 from evbilling_web.rendering import page
+from evbilling_web.rights import APPROVE_MONTH
 
 router = APIRouter()
 
-_LABELS = {action.dag_id: action.label for action in ACTIONS}
+# The run of a month is followed from where it was approved.
+_MONTH = APPROVE_MONTH.dag_id
+_LABELS = {action.dag_id: action.label for action in ACTIONS} | {_MONTH: "Issue and charge"}
 _UNREADABLE: dict[str, str | None] = {
     "what": "This page can't read the run's results.",
     "fix": "See its log in Airflow.",
@@ -85,7 +88,7 @@ async def _progress(request: Request, dag_id: str, run_id: str) -> Progress:
     if run.state != "success":
         return Progress(run, hint=_why_not_on(run, tasks))
     results: list[ActionResult] = []
-    for task in tasks:
+    for task in tasks if dag_id != _MONTH else ():
         given = await dag_runs.xcom(request, dag_id, run_id, task["task_id"])
         rows = given.get("results") if isinstance(given, dict) else given
         try:

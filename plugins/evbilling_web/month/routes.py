@@ -14,9 +14,11 @@ from evbilling.read_models.statement_list import StatementFilter
 from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
 from evbilling_web.links import period_of
+from evbilling_web.month.approval import read_approval
 from evbilling_web.month.bars import bar_tables
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
+from evbilling_web.rights import SignedIn
 
 router = APIRouter()
 
@@ -30,13 +32,14 @@ def list_of_months(request: Request) -> HTMLResponse:
 
 
 @router.get("/months/{period}", dependencies=[Depends(note_paused)])
-def one_month(request: Request, period: str) -> HTMLResponse:
+def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
     """A month at a glance; 404 for an invalid period."""
     wanted = period_of(period)
     with warehouse.reading() as connection:
         now = read_clock(connection)
         month = month_overview(connection, wanted, day=now.date(), now=now)
         steps = steps_under_way(connection, wanted)
+        approval = read_approval(connection, wanted, user)
     root = request.scope.get("root_path", "")
 
     def list_address(statuses: Sequence[str], currency: str | None = None, *, every_period: bool = False) -> str:
@@ -48,6 +51,7 @@ def one_month(request: Request, period: str) -> HTMLResponse:
         "month": month,
         "state": month_state(month),
         "steps": steps,
+        "approval": approval,
         "charts": bar_tables(month, list_address) if month.is_begun or month.receivables else [],
         "list_address": list_address,
         "name": f"{month.period.first_day:%B %Y}",

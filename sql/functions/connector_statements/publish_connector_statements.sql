@@ -1,6 +1,7 @@
 -- Publishes what a run has staged for accounts without a statement, in the caller's one short transaction: decisions,
 -- numbered statements, unbilled accounts, audit. Returns the rows written of each; all 0 means that nothing changed.
--- Refuses whatever isn't the run's plan, row by row: that is checked first, before readers could wait for a lock.
+-- Refuses whatever isn't the run's plan, row by row, and a plan that isn't approved: that is checked first, before
+-- readers could wait for a lock.
 --
 -- A period's first issue attaches tables that number_drafts() has completed in staging: statements, postings,
 -- standings and mail. Nothing is copied. A later run of the period inserts what is missing; triggers post and list
@@ -26,6 +27,7 @@ begin
     v_suffix := replace(v_period, '-', '_');
     perform billing.hold_fence('issue ' || v_period, p_epoch);
     v_plan := billing.require_plan(p_run_id, p_epoch);
+    perform billing.require_approval(v_plan, 'all');
 
     -- Decisions.
     if not exists (select from billing.connector_decision where period = v_period) then

@@ -1,4 +1,4 @@
-"""The few calls of Airflow's REST API that the local stack makes."""
+"""The few calls of Airflow's REST API that commands make."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ _HEALTH_PARTS = {
 
 
 class AirflowApi:
-    """A client that logs in at its first call. `TransientError`: no answer; `EvbillingError`: a refusal."""
+    """A client with a token, or one that logs in at its first call.
 
-    def __init__(self, base_url: str, user: str, password: str) -> None:
+    `TransientError`: no answer; `EvbillingError`: a refusal.
+    """
+
+    def __init__(self, base_url: str, user: str, password: str, *, token: str = "", proxied: bool = False) -> None:
         self._user = user
         self._password = password
-        # Airflow is on loopback, where a proxy of the environment has no business.
-        self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False)
+        # The stack's Airflow is on loopback, where a proxy of the environment has no business.
+        self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=proxied)
+        if token:
+            self._http.headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
         """Close the connections that are kept open between calls."""

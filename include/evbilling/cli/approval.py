@@ -1,0 +1,111 @@
+"""`evbilling approve` and `evbilling reject`: answer for the plan that waits, through Airflow, and see it recorded."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
+from evbilling.period import Period
+
+if TYPE_CHECKING:
+    from evbilling.approvals import Asked
+    from evbilling.cli.airflow_api import AirflowApi
+
+    SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_POLL_SECONDS = 0.5
+_PATIENCE = 120.0
+
+
+def register(subcommands: SubParsers) -> None:
+    """Add `approve` and `reject`."""
+    approve = subcommands.add_parser("approve", help="issue and charge the month whose plan waits")
+    reject = subcommands.add_parser("reject", help="reject the plan of a month that waits")
+    for leaf in (approve, reject):
+        leaf.add_argument("period", metavar="YYYY-MM")
+        leaf.add_argument("--reason", required=True, help="why; kept with the decision")
+        leaf.add_argument("--plan", metavar="HASH", help="the plan that you have seen, or the first digits of its hash")
+        leaf.add_argument(
+            "--user", help="the Airflow user to answer as (default: AIRFLOW_API_USER, or the stack's admin)"
+        )
+        leaf.add_argument(
+            "--airflow", metavar="URL", help="Airflow's address (default: AIRFLOW_API_URL, or the stack's)"
+        )
+        leaf.add_argument("--url", metavar="URL", help="the warehouse (default: the stack's, or its connection)")
+        leaf.set_defaults(run=_run, approved=leaf is approve)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Answer as a user of Airflow; returns 0 once the decision is recorded as given, else raises why not."""
+    from evbilling.approvals import answer_of, asked_of, decisions_of
+    from evbilling.cli.environment import resolve_airflow, resolve_url
+    from evbilling.typed_text import require_text
+    from evbilling.warehouse import connected
+
+    period, url = str(Period.parse(args.period)), args.url or resolve_url("warehouse")
+    require_text("reason", args.reason, "--reason", missing="say why, in a few words")
+    with connected(url, what="warehouse") as connection:
+        asked = asked_of(connection, period)
+        decided = decisions_of(connection, period)
+    if asked is None:
+        last = f"; plan {decided[0].plan_id} was {decided[0].decision} by {decided[0].actor}" if decided else ""
+        raise NotReady(f"no plan of {period} waits for a person{last}", fix=f"see `evbilling plan {period}`")
+    if args.plan and not asked.plan_hash.startswith(args.plan.lower()):
+        raise BadInput(
+            f"plan {asked.plan_id} of {period} is another than the one you have seen: its hash is {asked.plan_hash}",
+            where="--plan",
+            fix=f"look at it by `evbilling plan {period}`, and decide on that",
+        )
+    api = resolve_airflow(args.airflow, args.user)
+    _answer(api, asked, answer_of(asked, approved=args.approved, reason=args.reason))
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with connected(url, what="warehouse") as connection:
+            done = [
+                row
+                for row in decisions_of(connection, period)
+                if (row.plan_id, row.scope) == (asked.plan_id, asked.scope)
+            ]
+        if done:
+            print(f"plan {asked.plan_id} of {period} is {done[0].decision} by {done[0].actor}")
+            return 0
+        if _has_failed(api, asked):
+            raise BadInput(
+                "the answer wasn't accepted, and nothing was issued",
+                where=f"run {asked.airflow_run_id}",
+                fix="see the log of its task record_decision; clear approve to answer anew",
+            )
+        time.sleep(_POLL_SECONDS)
+    raise TransientError(
+        f"the answer is with Airflow, and isn't recorded after {_PATIENCE:.0f} s",
+        where=f"run {asked.airflow_run_id}",
+        fix="check that Airflow's scheduler is running",
+    )
+
+
+def _answer(api: AirflowApi, asked: Asked, body: dict[str, object]) -> None:
+    """Give Airflow the answer; raises `NotReady` if its DAG is paused, when the run wouldn't go on."""
+    from evbilling.approvals import task_path
+
+    if api.get(f"/api/v2/dags/{asked.dag_id}")["is_paused"]:
+        raise NotReady(
+            f"the DAG {asked.dag_id} is paused, so its run wouldn't go on: nothing was answered",
+            where="Airflow",
+            fix="un-pause it; a month that is due is planned then and waits, too",
+        )
+    try:
+        api.patch(f"{task_path(asked)}/hitlDetails", body)
+    except TransientError:
+        raise
+    except EvbillingError as error:
+        if "409" in error.what:
+            raise NotReady(
+                "somebody else has answered already", where=f"run {asked.airflow_run_id}", fix="see the page Month"
+            ) from None
+        raise
+
+
+def _has_failed(api: AirflowApi, asked: Asked) -> bool:
+    return bool(api.get(f"/api/v2/dags/{asked.dag_id}/dagRuns/{asked.airflow_run_id}")["state"] == "failed")

@@ -1,0 +1,102 @@
+"""The tasks that wait for a person: Airflow's own question, and the record of the answer in the warehouse.
+
+The question is a pause and no record: whoever answers it is looked at again when the answer is recorded, and publishing
+goes by the record alone. A rejection, or no answer in time, fails the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param, get_current_context, task
+
+from evbilling.errors import NotReady
+from evbilling_airflow.context import actor
+from evbilling_airflow.reporting import says_why
+
+# As `evbilling.approvals` names them; a DAG file is parsed without the warehouse's libraries.
+APPROVE, REJECT = "Issue and charge", "Reject"
+
+ASKED = "Wait until a person approves or rejects the plan: here, on the page Month, or by `evbilling approve`."
+
+
+def _field(value: str, title: str, description: str) -> Param:
+    return Param(value, type="string", title=title, description=description, source="task")
+
+
+class AskForApproval(HITLOperator):
+    """Waits until a person answers about one plan, or its deadline passes, which counts as a rejection.
+
+    `waiting` is an item of what the task plan returns: {"subject", "body", "plan_hash", "deadline_hours", …}.
+    """
+
+    def __init__(self, *, waiting: Mapping[str, Any], **kwargs: Any) -> None:
+        # Those of the DAG, which a mapped task is given, are no fields of this form.
+        kwargs.pop("params", None)
+        super().__init__(
+            subject=waiting["subject"],
+            body=waiting["body"],
+            options=[APPROVE, REJECT],
+            defaults=REJECT,
+            params={
+                "reason": _field("", "Reason", "Why; kept with the decision."),
+                "plan_hash": _field(waiting["plan_hash"], "Plan", "The plan that you decide on."),
+            },
+            response_timeout=timedelta(hours=waiting["deadline_hours"]),
+            **kwargs,
+        )
+
+    def execute(self, context: Any) -> None:
+        """Ask; raises `NotReady` in `airflow dags test`, where nobody can answer."""
+        if actor(context) == "dag_test":
+            raise NotReady(
+                f"{self.subject}, and `airflow dags test` can't be answered:\n{self.body}",
+                where="this DAG run",
+                fix="trigger the period on a running Airflow and approve it there, or set a policy under which it is"
+                " issued at once (page Approval, `evbilling policy`)",
+            )
+        super().execute(context)
+
+    def validate_params_input(self, params_input: Mapping[str, Any]) -> None:
+        """Nothing is refused here, where the answer would be lost: the task that records it says what is wrong."""
+
+
+def ask(waiting: Any) -> Any:
+    """The two tasks that ask a person about what waits and record the answer; both are skipped if nothing waits."""
+    answers: Any = AskForApproval.partial(task_id="approve", doc_md=ASKED).expand(waiting=waiting).output
+
+    @task
+    def record_decision(waiting: list[dict[str, Any]], answers: list[dict[str, Any]]) -> None:
+        """Record in the warehouse who approved the plan; a rejection, or no answer in time, fails the run."""
+        record(get_current_context(), waiting, answers)
+
+    return record_decision(waiting, answers)
+
+
+@says_why
+def record(
+    context: Mapping[str, Any], waiting: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]
+) -> None:
+    """Record what was answered about each plan that waits, once.
+
+    Raises `NotReady` for a rejection or if nobody answered in time, `BadInput` for an answer that can't be accepted.
+    """
+    from evbilling.connector_statements import record_answer
+    from evbilling_airflow.connections import services
+
+    for asked, answer in zip(waiting, answers, strict=True):
+        person, given = answer["responded_by_user"], answer["params_input"]
+        record_answer(
+            services(with_platform=False),
+            int(asked["run_id"]),
+            plan_id=int(asked["plan_id"]),
+            # The plan that the person has seen; nobody has who let the deadline pass.
+            plan_hash=str((person and given.get("plan_hash")) or asked["plan_hash"]),
+            scope=str(asked["scope"]),
+            approved=answer["chosen_options"] == [APPROVE],
+            actor=str(person["name"]) if person else None,
+            reason=str(given.get("reason") or ""),
+        )

@@ -1,0 +1,81 @@
+"""A month's plan that waits: why, and the form that answers Airflow's question about it as the signed-in user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse, Response
+
+from evbilling.approvals import Asked, Decided, answer_of, asked_of, decisions_of, task_path, why_not_theirs
+from evbilling.errors import BadInput, NotReady
+from evbilling.period import Period
+from evbilling.typed_text import fault_in
+from evbilling_web import warehouse
+from evbilling_web.actions import dag_runs
+from evbilling_web.forms import read_form
+from evbilling_web.links import address, period_of
+from evbilling_web.rights import APPROVE_MONTH, requires, why_not
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class MonthApproval:
+    """The plan that waits, and the decision taken last; `may_not` and `not_theirs` say why this user can't decide."""
+
+    asked: Asked | None
+    decided: Decided | None
+    may_not: str | None = None
+    not_theirs: str | None = None
+
+
+def read_approval(connection: psycopg.Connection[Any], period: Period, user: BaseUser) -> MonthApproval:
+    """What of the month's plan is decided, or waits for this user or another."""
+    asked, decided = asked_of(connection, str(period)), decisions_of(connection, str(period))
+    if asked is None:
+        return MonthApproval(None, decided[0] if decided else None)
+    not_theirs = why_not_theirs(connection, asked.plan_id, user.get_name())
+    return MonthApproval(asked, None, why_not(user, APPROVE_MONTH), not_theirs)
+
+
+@router.post("/months/{period}/decision", dependencies=[Depends(requires(APPROVE_MONTH))])
+async def decide(request: Request, period: str) -> Response:
+    """Answer for the plan that the form showed; refused if the month's plan is another by now."""
+    form = await read_form(request)
+    wanted, sent = period_of(period), {name: value for name, value in form.items() if isinstance(value, str)}
+    approved, reason = sent.get("decision") == "approve", sent.get("reason", "").strip()
+    asked, not_theirs = await run_in_threadpool(_look, wanted, request.state.reader.get_name())
+    if asked is None or sent.get("plan_hash") != asked.plan_hash:
+        raise NotReady(
+            f"Nothing was done: the plan of {wanted} that you looked at doesn't wait any more. It was decided on, or"
+            " planned again.",
+            fix="Look at the month again, and decide on the plan as it is now.",
+        )
+    if sent.get("decision") not in {"approve", "reject"}:
+        raise BadInput("This form is incomplete, so nothing was done.", fix="Open it again.")
+    if not reason or (fault := fault_in(reason)):
+        why = f"The reason {fault}" if reason else "A decision needs a reason"
+        raise BadInput(f"{why}, so nothing was done.", fix="Go back and give the reason in a few words.")
+    if approved and not_theirs:
+        raise NotReady(not_theirs, fix="Ask somebody else; you may reject it.")
+    if await dag_runs.why_not_begun(request, asked.dag_id):
+        raise NotReady(
+            f"Nothing was done: the DAG {asked.dag_id} is paused in Airflow, so the run wouldn't go on.",
+            fix="Unpause it there. A month that is due is planned then, and waits too.",
+        )
+    body = answer_of(asked, approved=approved, reason=reason)
+    await dag_runs.answer(request, task_path(asked), body, asked.dag_id)
+    place = f"/runs/{asked.dag_id}/{asked.airflow_run_id}"
+    back = f"/months/{wanted}"
+    return RedirectResponse(address(request.scope.get("root_path", ""), place, back=back), status_code=303)
+
+
+def _look(period: Period, user: str) -> tuple[Asked | None, str | None]:
+    with warehouse.reading() as connection:
+        asked = asked_of(connection, str(period))
+        return asked, why_not_theirs(connection, asked.plan_id, user) if asked else None

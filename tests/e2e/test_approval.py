@@ -1,0 +1,97 @@
+"""A month that waits for a person, through the real scheduler: approved, rejected, not answered, run again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.stack import CONNECTOR_STATEMENTS, PATIENCE, Stack, command, path
+
+pytestmark = pytest.mark.e2e
+
+# Of these tests alone: from the next month on, months of the shared stack are issued at once again.
+WAITS, REJECTED, UNANSWERED = "2026-02", "2026-03", "2026-04"
+POLICY = f"effective_from,mode\n{WAITS},always\n2026-05,at_once\n"
+
+
+@pytest.fixture(scope="module")
+def policy(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The policy under which the months of these tests wait."""
+    file = tmp_path_factory.mktemp("policy") / "policy.csv"
+    file.write_text(POLICY, encoding="utf-8")
+    assert "2 policies added" in command(stack.state.home, "policy", "load", str(file), "--reason", "a test")
+    return file
+
+
+def ask(stack: Stack, period: str) -> str:
+    """The id of a run of `period` that waits for a person."""
+    run_id = stack.trigger(f"waits-{period}", partition_key=period)
+    deadline = time.monotonic() + PATIENCE
+    while not any(t.task_id == "approve" and t.state == "awaiting_input" for t in stack.tasks(run_id).values()):
+        assert time.monotonic() < deadline, stack.tasks(run_id)
+        time.sleep(0.5)
+    return run_id
+
+
+def test_a_month_waits_and_is_issued_once_it_is_approved(stack: Stack, policy: Path) -> None:
+    """By `evbilling approve`, as a user of Airflow: recorded, issued, charged; run again, nothing twice."""
+    run_id = ask(stack, WAITS)
+    assert stack.statements(WAITS) == 0
+    said = command(stack.state.home, "approve", WAITS, "--reason", "looked at it", "--user", "op")
+    assert "is approved by op" in said
+    assert stack.finish(run_id) == "success"
+    assert stack.statements(WAITS) > 20
+    query = "select decision, decided_by, actor, reason from finance.plan_approvals where period = %s"
+    assert stack.finance(query, WAITS) == [("approved", "person", "op", "looked at it")]
+    before = stack.published()
+    assert stack.bill("waits-again", WAITS) == "success"
+    assert stack.published() == before
+
+
+@pytest.mark.full
+def test_a_rejection_fails_the_run(stack: Stack, policy: Path) -> None:
+    """Nothing is issued, and the log says who rejected it and why."""
+    run_id = ask(stack, REJECTED)
+    assert "is rejected by admin" in command(stack.state.home, "reject", REJECTED, "--reason", "too many")
+    assert stack.finish(run_id) == "failed"
+    assert "admin rejected the plan of 2026-03, so nothing was issued: too many" in stack.log(run_id, "record_decision")
+    assert stack.statements(REJECTED) == 0
+
+
+@pytest.mark.full
+def test_nobody_s_answer_is_a_rejection(stack: Stack, policy: Path) -> None:
+    """Once the deadline has passed, Airflow's scheduler answers with the default, and the record says whose it is."""
+    run_id = ask(stack, UNANSWERED)
+    with psycopg.connect(stack.state.role_url("airflow", "airflow")) as metadata:
+        metadata.execute(
+            "update task_instance set trigger_timeout = now() - interval '1 second'"
+            " where dag_id = %s and run_id = %s and task_id = 'approve'",
+            (CONNECTOR_STATEMENTS, run_id),
+        )
+    assert stack.finish(run_id) == "failed"
+    query = "select decision, decided_by from finance.plan_approvals where period = %s"
+    assert stack.finance(query, UNANSWERED) == [("rejected", "deadline")]
+    assert stack.statements(UNANSWERED) == 0
+
+
+@pytest.mark.full
+def test_what_is_asked_again_is_answered_for_the_plan_as_it_is(stack: Stack, policy: Path) -> None:
+    """A cleared question of Airflow's keeps its old words; the command answers for the plan in the warehouse."""
+    run_id = stack.trigger("waits-twice", partition_key=UNANSWERED)
+    deadline = time.monotonic() + PATIENCE
+    while stack.tasks(run_id).get("approve", None) is None or stack.tasks(run_id)["approve"].state != "awaiting_input":
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    stack.api.post(
+        f"{path(CONNECTOR_STATEMENTS)}/clearTaskInstances",
+        {"dag_run_id": run_id, "task_ids": ["plan", "approve"], "dry_run": False, "only_failed": False},
+    )
+    while stack.tasks(run_id)["approve"].state != "awaiting_input" or stack.tasks(run_id)["approve"].try_number < 2:
+        assert time.monotonic() < deadline, stack.tasks(run_id)
+        time.sleep(0.5)
+    command(stack.state.home, "approve", UNANSWERED, "--reason", "as it is")
+    assert stack.finish(run_id) == "success"
+    assert stack.statements(UNANSWERED) > 20
