@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from evbilling.cli.main import main
 from evbilling.connector_statements import apply_scope_rules, correct_statements, issue_statements, plan_statements
 from evbilling.errors import BadInput, NotReady
 from evbilling.services import Services
 from tests.support.month import (
+    OF_THE_RUN_ITSELF,
     PERIOD,
     Platform,
     bill,
@@ -29,7 +32,7 @@ from tests.support.month import (
 pytestmark = pytest.mark.postgres
 
 # The run's own record, and what every step raises.
-_BESIDE = {"run", "run_shard", "fence", "plan", "plan_account", "plan_change", "plan_decision", "account_name"}
+_BESIDE = {*OF_THE_RUN_ITSELF, "account_name"}
 
 
 class World:
@@ -195,3 +198,24 @@ def test_any_byte_changed_after_planning_is_refused(world: World, full: bool) ->
             refused += 1
     assert refused > (3_000 if full else 20)
     assert issue_statements(world.services, run_id)["statements"] == 2
+
+
+def test_the_command_prints_the_plan(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """Sums by cause, what is on hold, the largest changes; one account alone; all of it as CSV; no plan is refused."""
+    bill(world.services, "2026-10")
+    world.platform.station("more", "a", connectors=2)
+    world.platform.save()
+    world.planned()
+    command = ["plan", "2026-11", "--url", world.services.warehouse_url]
+    assert main(command) == 0
+    printed = capfd.readouterr().out
+    for words in ("Not issued yet. Compared with 2026-10", "2 statements for 8 connectors", "On hold", "17.85 EUR"):
+        assert words in printed
+    assert re.search(r"New +\+2 +\+11.90 +1", printed)
+    assert main([*command, "--account", "a"]) == 0
+    assert re.search(r"a +3 -> 5 +29.75 +\+11.90 EUR", capfd.readouterr().out)
+    assert main([*command, "--csv"]) == 0
+    assert capfd.readouterr().out.splitlines()[1:] == ["a,Name of a,EUR,NEW,2,11.90"]
+    assert main([*command, "--account", "x"]) == 2
+    assert main(["plan", "2020-01", "--url", world.services.warehouse_url]) == 2
+    assert "2020-01 has no plan" in capfd.readouterr().err

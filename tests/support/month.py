@@ -32,7 +32,7 @@ LONG_AGO = "2020-01-01T00:00:00Z"
 
 # A repeated run may add to its own record and to nothing else.
 OF_THE_RUN_ITSELF = {"run", "run_shard", "fence", "validation_result"}
-OF_THE_RUN_ITSELF |= {"plan", "plan_account", "plan_change", "plan_decision", "approval_request"}
+OF_THE_RUN_ITSELF |= {"plan", "plan_account", "plan_change", "plan_sum", "plan_decision", "approval_request"}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ TABLE = [
     ("GET", "/months", "viewer"),
     ("GET", "/months/2026-11", "viewer"),
     ("POST", "/months/2026-11/decision", "user"),
+    ("GET", "/months/2026-11/plan", "viewer"),
     ("GET", "/service-levels", "viewer"),
     ("GET", "/accounts", "viewer"),
     ("GET", "/accounts/a", "viewer"),

@@ -337,3 +337,31 @@ def test_hostile_words_are_text(world: Months, read: Any) -> None:
         )
     page = read(f"/months/{MONTHS[1]}")
     assert page.text.count("<script>alert(1)</script>") >= 2
+
+
+@pytest.mark.parametrize("period", MONTHS, ids=str)
+def test_the_plan_adds_up_and_names_its_causes(read: Any, world: Months, period: Any) -> None:
+    """By currency the month before, the causes and what was issued; each account's causes are on the plan's page."""
+    page = read(f"/months/{period}")
+    tables = {label[-3:]: table[1:] for label, table in page.tables.items() if label.startswith("Plan in ")}
+    assert tables
+    for currency, table in tables.items():
+        for column in (1, 2):
+            *parts, planned = (
+                figure(row[column]) if any(map(str.isdigit, row[column])) else Decimal(0) for row in table
+            )
+            assert sum(parts) == planned, (currency, column)
+    accounts = read(f"/months/{period}/plan").tables["Accounts, the largest change first"][1:]
+    changes = [abs(figure(row[5].split()[0])) for row in accounts]
+    assert changes == sorted(changes, reverse=True)
+    assert all(row[6] for row in accounts)
+    (account_id,) = rows(world.admin_url, "select account_id from billing.plan_account order by 1 limit 1")[0]
+    assert account_id in read(f"/months/{period}/plan?account={account_id}").text
+
+
+def test_a_month_without_a_plan_says_so(browser: Callable[..., TestClient], read: Any) -> None:
+    """Neither section nor page; the latter says why."""
+    assert "All accounts of the plan" not in read("/months/2027-02").links
+    answer = browser("viewer").get(f"{PREFIX}/months/2027-02/plan")
+    assert answer.status_code == 404
+    assert "2027-02 has no plan" in answer.text

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
-from evbilling.errors import BadInput
+from evbilling.errors import BadInput, NotReady
 from evbilling.period import Period
 from evbilling.read_models.month import month_overview, month_state, months, steps_under_way
+from evbilling.read_models.plan import account_plan, changed_accounts, month_plan
 from evbilling.read_models.statement_list import StatementFilter
 from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
@@ -22,6 +23,9 @@ from evbilling_web.rights import SignedIn
 
 router = APIRouter()
 
+# Accounts of a plan on the month's page, and on a page of their own; and the last that one is asked for.
+_LARGEST, _SHOWN, _LAST = 10, 50, 10_000_000
+
 
 @router.get("/months", dependencies=[Depends(note_paused)])
 def list_of_months(request: Request) -> HTMLResponse:
@@ -29,6 +33,33 @@ def list_of_months(request: Request) -> HTMLResponse:
     with warehouse.reading() as connection:
         lines = months(connection, read_clock(connection))
     return page(request, "month/months.html", {"lines": lines})
+
+
+@router.get("/months/{period}/plan")
+def one_plan(request: Request, period: str, account: str = "", first: int = 0) -> HTMLResponse:
+    """Accounts of a month's plan with their causes; 404 for an invalid period or one without a plan."""
+    wanted, first = period_of(period), min(max(first, 0), _LAST)
+    account_id = account.strip()
+    with warehouse.reading() as connection:
+        plan = month_plan(connection, wanted)
+        if plan is None:
+            raise NotReady(f"{wanted} has no plan", fix="it has one once connector_statements has planned it")
+        found = (
+            account_plan(connection, plan, account_id)
+            if account_id
+            else changed_accounts(connection, plan, first=first, limit=_SHOWN + 1)
+        )
+    context = {
+        "period": wanted,
+        "name": f"{wanted.first_day:%B %Y}",
+        "plan": plan,
+        "account_id": account_id,
+        "found": found[:_SHOWN],
+        "first": first,
+        "shown": _SHOWN,
+        "has_more": len(found) > _SHOWN,
+    }
+    return page(request, "month/plan.html", context)
 
 
 @router.get("/months/{period}", dependencies=[Depends(note_paused)])
@@ -40,6 +71,8 @@ def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
         month = month_overview(connection, wanted, day=now.date(), now=now)
         steps = steps_under_way(connection, wanted)
         approval = read_approval(connection, wanted, user)
+        plan = month_plan(connection, wanted)
+        changes = changed_accounts(connection, plan, limit=_LARGEST) if plan else []
     root = request.scope.get("root_path", "")
 
     def list_address(statuses: Sequence[str], currency: str | None = None, *, every_period: bool = False) -> str:
@@ -52,6 +85,8 @@ def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
         "state": month_state(month),
         "steps": steps,
         "approval": approval,
+        "plan": plan,
+        "changes": changes,
         "charts": bar_tables(month, list_address) if month.is_begun or month.receivables else [],
         "list_address": list_address,
         "name": f"{month.period.first_day:%B %Y}",

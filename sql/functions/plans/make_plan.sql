@@ -38,6 +38,7 @@ begin
     -- A plan that is made again was superseded before, unless its accounts were kept for the decisions on it.
     delete from billing.plan_account where plan_id = v_plan.plan_id;
     delete from billing.plan_change where plan_id = v_plan.plan_id;
+    delete from billing.plan_sum where plan_id = v_plan.plan_id;
 
     execute format($q$
         insert into billing.plan_account (
@@ -119,6 +120,19 @@ begin
     execute format('drop table staging.%I, staging.%I, staging.%I', v_stage || '_frame', v_stage || '_changed',
                    v_stage || '_step');
 
+    insert into billing.plan_sum (
+        plan_id, currency, cause, minor_unit, accounts, connectors_before, connectors_change, total_before_minor,
+        change_minor)
+    select v_plan.plan_id, currency, '', max(minor_unit), count(*), sum(connectors_before),
+           sum(connectors_now - connectors_before), sum(total_before_minor), sum(total_now_minor - total_before_minor)
+    from billing.plan_account
+    where plan_id = v_plan.plan_id and (total_before_minor <> 0 or total_now_minor <> 0) group by currency
+    union all
+    select v_plan.plan_id, c.currency, c.cause, max(a.minor_unit), count(*), 0, sum(c.connectors), 0, sum(c.minor)
+    from billing.plan_change c
+    join (select currency, max(minor_unit) as minor_unit from billing.plan_account where plan_id = v_plan.plan_id
+          group by 1) a using (currency)
+    where c.plan_id = v_plan.plan_id group by c.currency, c.cause;
     update billing.plan p
     set statements = a.statements, connectors = a.connectors, on_hold = a.on_hold, first_billed = a.first_billed
     from (select count(*) filter (where total_now_minor > 0) as statements,
