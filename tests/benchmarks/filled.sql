@@ -18,6 +18,9 @@ cross join lateral (values (ac * fee + dc * 2 * fee)) sums (net)
 select billing.number_drafts({run}, {epoch})
 ------ plan
 select billing.make_plan({run}, {epoch})
+------ approval
+select billing.decide_on_plan(plan_id, plan_hash, 'all', 'approved', 'policy', 'bench', 'bench')
+from billing.plan where run_id = {run}
 ------ publish
 select billing.publish_connector_statements({run}, {epoch}, 'bench', 'bench')
 ------ in bulk

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -20,12 +21,22 @@ from evbilling.platform.files import copy_into
 from evbilling.services import Services
 from evbilling.settings import read_settings, record_settings
 from tests.support.month import bill, one, rows
+from tests.support.plans import Changes, Month, Place, Recount, Terms, planned_changes
 
 pytestmark = pytest.mark.postgres
 
 MONTHS = [f"2020-{month:02d}" for month in range(1, 11)]
 CENT = Decimal("0.01")
 Amounts = dict[str, tuple[int, Decimal, Decimal, Decimal]]
+
+
+class Seen(NamedTuple):
+    """A connector at the count of its account."""
+
+    at: datetime
+    account_id: str
+    scope: str
+    row: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -78,8 +89,8 @@ def _terms(files: Files, period: str) -> dict[str, dict[str, str]]:
     return {account: row for account, row in latest.items() if row["charge_connectors"] == "true"}
 
 
-def _recount(files: Files, period: str) -> Amounts:
-    """Connectors, net, tax and total of each account that gets a statement."""
+def _counted(files: Files, period: str) -> tuple[dict[str, dict[str, str]], set[str], list[Seen]]:
+    """The terms of each account, the accounts with a fault, and each connector that an account has at its count."""
     terms = _terms(files, period)
     instants, held = {}, set()
     for account, row in terms.items():
@@ -92,8 +103,7 @@ def _recount(files: Files, period: str) -> Amounts:
         if any(fee != fee.quantize(CENT) for fee in fees):  # every account's currency is USD
             held.add(account)
 
-    seen: Counter[tuple[str, str, str]] = Counter()
-    would_bill: dict[tuple[str, str], list[tuple[datetime, str, str]]] = {}
+    seen: list[Seen] = []
     for row, begins, ends in files.connectors:
         for charger in files.chargers.get(row["charger_id"], []):
             account = charger["account_id"]
@@ -104,18 +114,27 @@ def _recount(files: Files, period: str) -> Amounts:
                 continue
             if begins > instant or (ends is not None and ends <= instant):
                 continue
-            seen[account, row["charger_id"], row["connector_id"]] += 1
+            seen.append(Seen(instant, account, charger["scope_status"], row))
             if charger["scope_status"] not in {"Public", "Private", "Closed"}:
                 held.add(account)
-            if row["connector_id"] == "0" or row["status"] != "in_service":
-                continue
-            if charger["scope_status"] == "Closed" and terms[account]["exclude_closed"] == "true":
-                continue
-            if charger["scope_status"] == "Private" and terms[account]["exclude_private"] == "true":
-                continue
-            rivals = would_bill.setdefault((row["charger_id"], row["connector_id"]), [])
-            rivals.append((instant, account, row["power_type"]))
-    held |= {account for (account, _, _), times in seen.items() if times > 1}
+    times = Counter((at.account_id, at.row["charger_id"], at.row["connector_id"]) for at in seen)
+    held |= {account for (account, _, _), count in times.items() if count > 1}
+    return terms, held, seen
+
+
+def _recount(files: Files, period: str) -> Amounts:
+    """Connectors, net, tax and total of each account that gets a statement."""
+    terms, held, seen = _counted(files, period)
+    would_bill: dict[tuple[str, str], list[tuple[datetime, str, str]]] = {}
+    for instant, account, scope, row in seen:
+        if row["connector_id"] == "0" or row["status"] != "in_service":
+            continue
+        if scope == "Closed" and terms[account]["exclude_closed"] == "true":
+            continue
+        if scope == "Private" and terms[account]["exclude_private"] == "true":
+            continue
+        rivals = would_bill.setdefault((row["charger_id"], row["connector_id"]), [])
+        rivals.append((instant, account, row["power_type"]))
 
     lines: dict[str, list[Decimal]] = {}
     for rivals in would_bill.values():
@@ -141,10 +160,41 @@ def _settings(warehouse_url: str, folder: Path) -> None:
     record_settings(warehouse_url, read_settings(folder / "billing_settings.csv"), "ann")
 
 
+def _month(files: Files, period: str) -> Month:
+    """The accounts and connectors of a month, as a recount of its change needs them."""
+    terms: dict[str, Terms] = {}
+    places: dict[tuple[str, int], Place] = {}
+    chosen, held, seen = _counted(files, period)
+    for account, row in chosen.items():
+        fee, dc_fee = row["fee_per_connector"], row["fee_per_dc_connector"] or row["fee_per_connector"]
+        excludes = [row[name] == "true" for name in ("exclude_closed", "exclude_private")]
+        minor = [int(Decimal(amount) * 100) for amount in (fee, dc_fee)]
+        terms[account] = Terms(*minor, Decimal(row["tax_rate"]), *excludes, "USD", account in held)
+    # The account whose count came first has it last.
+    for _, account, scope, row in sorted(seen, key=itemgetter(0), reverse=True):
+        is_in_service = row["status"] == "in_service" and row["connector_id"] != "0"
+        key = (row["charger_id"], int(row["connector_id"]))
+        places[key] = Place(account, row["power_type"], is_in_service, scope)
+    return Month(terms, places)
+
+
+def _plan(url: str, period: str) -> tuple[dict[str, Decimal], Changes]:
+    """The totals of the plan that was issued, and its changes."""
+    with psycopg.connect(url) as connection:
+        query = """select a.account_id, a.total_now from finance.plan_accounts a join finance.plans p using (plan_id)
+                   where p.period = %s and p.state = 'issued' and a.total_now > 0"""
+        totals = dict(connection.execute(query, (period,)).fetchall())
+        plan = connection.execute("select plan_id, compared_with from billing.plan where period = %s", (period,))
+        ((plan_id, compared_with),) = plan
+        return totals, planned_changes(connection, plan_id) if compared_with else {}
+
+
 def test_ten_real_months_equal_a_plain_recount(
     platform_db: str, warehouse_db: Any, real_data: Path, tmp_path: Path, full: bool
 ) -> None:
     """Connectors, net, tax and total of every account agree to the cent with the recount, and counts grow monthly.
+
+    So does the plan that was issued, and its change against the month before by cause, connector by connector.
 
     Without `--full` every third of the months.
     """
@@ -153,13 +203,19 @@ def test_ten_real_months_equal_a_plain_recount(
     _settings(warehouse_db.writer_url, real_data)
     services = Services(platform_db, warehouse_db.writer_url, str(tmp_path))
     files = _files(real_data)
-    counts = []
+    counts, before = [], None
     for month in MONTHS if full else MONTHS[::3]:
         billed = bill(services, month)
         expected = _recount(files, month)
         assert len(expected) > 400
         assert _statements(warehouse_db.finance_url, month) == expected
         assert billed.closed["not_ok"] == []
+        now = _month(files, month)
+        assert _plan(warehouse_db.admin_url, month) == (
+            {a: total for a, (*_, total) in expected.items()},
+            (Recount(before, {}, now).count() if before else {}),
+        )
+        before = now
         counts.append(sum(count for count, *_ in expected.values()))
     assert counts == sorted(set(counts))
     assert one(warehouse_db.finance_url, "select bool_and(is_ok) from finance.tie_out")

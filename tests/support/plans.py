@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
@@ -62,20 +62,19 @@ class Month:
                     else None
                 )
                 found[place.account_id, key] = (place.power_type, rule)
-        for account_id in self.terms:
-            if self.net(account_id, found) == 0:
-                for (owner, key), (power, rule) in list(found.items()):
-                    if owner == account_id and rule is None:
-                        found[owner, key] = (power, "FEE-ZERO")
-        return found
+        nets = self.nets(found)
+        return {
+            (owner, key): (power, "FEE-ZERO" if rule is None and not nets[owner] else rule)
+            for (owner, key), (power, rule) in found.items()
+        }
 
-    def net(self, account_id: str, decisions: Mapping[tuple[str, Key], tuple[str, str | None]]) -> int:
-        terms = self.terms[account_id]
-        return sum(
-            terms.dc_fee if power == "DC" else terms.fee
-            for (owner, _), (power, rule) in decisions.items()
-            if owner == account_id and rule is None
-        )
+    def nets(self, decisions: Mapping[tuple[str, Key], tuple[str, str | None]]) -> Counter[str]:
+        """What each account owes before tax."""
+        nets: Counter[str] = Counter()
+        for (owner, _), (power, rule) in decisions.items():
+            if rule is None:
+                nets[owner] += getattr(self.terms[owner], _FEE[power])
+        return nets
 
 
 @dataclass
@@ -94,12 +93,14 @@ class Bill:
 def bills_of(month: Month) -> dict[str, Bill]:
     """The bill of each account that isn't on hold; a total of 0 where nothing is owed."""
     decisions = month.decisions()
-    bills = {}
-    for account_id, terms in month.terms.items():
-        if not terms.is_on_hold:
-            own = {key: found for (owner, key), found in decisions.items() if owner == account_id}
-            bills[account_id] = Bill(terms, own, with_tax(month.net(account_id, decisions), terms.tax_rate))
-    return bills
+    nets, own = month.nets(decisions), defaultdict[str, dict[Key, tuple[str, str | None]]](dict)
+    for (owner, key), found in decisions.items():
+        own[owner][key] = found
+    return {
+        account_id: Bill(terms, own[account_id], with_tax(nets[account_id], terms.tax_rate))
+        for account_id, terms in month.terms.items()
+        if not terms.is_on_hold
+    }
 
 
 def with_tax(net: int, rate: Decimal) -> int:
@@ -180,7 +181,10 @@ def _is_free(bill: Bill) -> bool:
 
 
 def issue_month(connection: psycopg.Connection[Any], run_id: int, epoch: int) -> None:
-    """Issue a month that is planned."""
+    """Issue a month that is planned, as the policy *issue at once* lets it be."""
+    decide = """select billing.decide_on_plan(plan_id, plan_hash, 'all', 'approved', 'policy', 'ann', 'drawn')
+                from billing.plan where run_id = %s"""
+    connection.execute(decide, (run_id,))
     query = "select statements + decisions + unbilled from billing.publish_connector_statements(%s, %s, 'ann', 'x')"
     (written,) = connection.execute(query, (run_id, epoch)).fetchone() or (0,)
     state = "issued" if written else "unchanged"
@@ -194,10 +198,16 @@ class Recount:
     before: Month
     corrected: Mapping[str, Bill]
     now: Month
+    owners_then: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
+    owners_now: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
     changes: Changes = field(default_factory=lambda: defaultdict(lambda: defaultdict(lambda: (0, 0))))
 
     def count(self) -> Changes:
         issued, bills = bills_of(self.before), bills_of(self.now)
+        for owners, known in ((self.owners_then, issued | dict(self.corrected)), (self.owners_now, bills)):
+            for account_id, bill in known.items():
+                for key in bill.decisions:
+                    owners[key].add(account_id)
         for account_id in {*self.before.terms, *self.now.terms}:
             first, bill = issued.get(account_id), bills.get(account_id)
             then = self.corrected.get(account_id, first)
@@ -267,10 +277,9 @@ class Recount:
     def _cause(self, account_id: str, key: Key, then: Bill, bill: Bill) -> str:
         before, after = then.decisions.get(key), bill.decisions.get(key)
         if after is None:
-            elsewhere = any(owner != account_id and k == key for owner, k in self.now.decisions())
-            return "MOVED" if elsewhere else "REMOVED"
+            return "MOVED" if self.owners_now[key] - {account_id} else "REMOVED"
         if before is None:
-            return "MOVED" if self._was_elsewhere(account_id, key) else "NEW"
+            return "MOVED" if self.owners_then[key] - {account_id} else "NEW"
         rules = (before[1], after[1])
         if "NOT-IN-SERVICE" in rules:
             return "IN-SERVICE"
@@ -283,15 +292,6 @@ class Recount:
 
     def _excluded_then(self, account_id: str) -> Terms:
         return self.before.terms[account_id]
-
-    def _was_elsewhere(self, account_id: str, key: Key) -> bool:
-        for owner in self.before.terms:
-            if owner != account_id:
-                then = self.corrected.get(owner)
-                own = then.decisions if then else {k for o, k in self.before.decisions() if o == owner}
-                if key in own:
-                    return True
-        return False
 
     def _add(self, account_id: str, currency: str, cause: str, connectors: int, minor: int) -> None:
         had = self.changes[account_id, currency][cause]
