@@ -64,7 +64,7 @@ class Table:
         (level,) = newest
         period = f" {level.period}" if level.period else ""
         found = f"`{level.service_level}`{period}: {level.state}{f', `{level.reason_id}`' if level.reason_id else ''}"
-        said = about(level, "began", "", "") if level.needs_somebody else None
+        said = about(level, "", "began", "", "") if level.needs_somebody else None
         line = f"| {what} | {found} | {level.title if said else 'none'} | {int(bool(said))} |"
         self.lines.append(f"{line} {said.why if said else 'none is sent'} |")
 
@@ -147,6 +147,19 @@ def test_the_table_of_what_is_late_is_what_happens(table: Table) -> None:
     table.row("`connector_statements` is killed", due, *daily, run("connector_statements", "2026-12", "open"), **month)
     broken = run("connector_statements", "2026-12", "failed", "platform")
     table.row("`connector_statements` fails: the platform doesn't answer", due, *daily, broken, **month)
+
+    waits = [
+        run("connector_statements", "2026-12", "open"),
+        """insert into billing.plan (run_id, period, plan_hash, seal, epoch, compared_with, statements, connectors,
+                                    on_hold, first_billed)
+           select max(run_id), '2026-12', repeat('a', 64), '', 1, '2026-11', 2, 2, 0, 0 from billing.run""",
+        f"""insert into billing.approval_request (plan_id, scope, asked_at, remind_at, due_at, reason_ids, reasons)
+            select max(plan_id), 'all', '{DECEMBER}', '{DECEMBER + timedelta(hours=36)}',
+                   '{DECEMBER + timedelta(hours=48)}', array['ALWAYS'], array['always']
+            from billing.plan""",
+    ]
+    at = due - timedelta(hours=1)
+    table.row("a month waits for a person", at, *daily, *waits, about_level="approval")
 
     day = LAST
     _daily(table, "payment_reconciliation", "the gateway", day + timedelta(hours=9))

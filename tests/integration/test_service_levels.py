@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from evbilling.alerts.messages import causes_of
 from evbilling.service_levels import ServiceLevel, read_service_levels, record_dag_event
 from tests.support.books import Books
-from tests.support.month import one, rows
+from tests.support.month import one, rows, stage
 
 pytestmark = pytest.mark.postgres
 
@@ -208,3 +209,45 @@ def test_a_time_limit_can_be_moved_or_taken_away(books: Books) -> None:
     assert [period for _, period in monthly] == ["2026-12"]
     events = rows(books.writer, "select actor, subject_id from finance.audit_events where action like 'service%'")
     assert events == [("ann", "connector_statements")] * 2
+
+
+def test_a_month_that_waits_for_a_person_is_said_and_reminded_of(books: Books) -> None:
+    """Since when, until when, for how many accounts and how much; no more once it is decided."""
+    asked = datetime(2026, 11, 1, 12, 10, tzinfo=UTC)
+    run_id, *_ = stage(books.services, "2026-11")
+    with psycopg.connect(books.warehouse.admin_url) as connection:
+        connection.execute("set session_replication_role = replica")
+        ((plan_id,),) = connection.execute(
+            """insert into billing.plan (run_id, period, plan_hash, seal, epoch, not_compared, statements, connectors,
+                                         on_hold, first_billed)
+               values (%s, '2026-11', repeat('a', 64), '', 1, 'first', 2, 2, 0, 2) returning plan_id""",
+            (run_id,),
+        ).fetchall()
+        connection.execute(
+            """insert into billing.plan_account (plan_id, account_id, currency, minor_unit, connectors_before,
+                   connectors_now, total_before_minor, total_now_minor, is_on_hold, is_first)
+               select %s, unnest(array['a', 'b']), 'EUR', 2, 0, 1, 0, 595, false, true""",
+            (plan_id,),
+        )
+        connection.execute(
+            """insert into billing.approval_request (plan_id, scope, asked_at, remind_at, due_at, reason_ids, reasons)
+               values (%s, 'all', %s, %s, %s, array['ALWAYS'], array['the policy asks'])""",
+            (plan_id, asked, asked + timedelta(hours=36), asked + timedelta(hours=48)),
+        )
+    found = levels(books, asked + timedelta(hours=1))
+    waits = found["approval", "2026-11"]
+    assert (waits.state, waits.accounts, str(waits.money["EUR"]), waits.needs_somebody) == ("due", 2, "11.90", True)
+    assert "rejected at 2026-11-03 12:10 UTC" in str(waits.reason)
+    month = found["connector_statements", "2026-11"]
+    assert (month.reason_id, month.needs_somebody) == ("WAITING_FOR_APPROVAL", False)
+    reminded = levels(books, asked + timedelta(hours=36))["approval", "2026-11"]
+    assert causes_of(waits) == ["approval:2026-11"]
+    assert causes_of(reminded) == ["approval:2026-11", "approval:2026-11:reminder"]
+    with psycopg.connect(books.warehouse.admin_url) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            """insert into billing.plan_decision (plan_id, plan_hash, scope, decision, decided_by, actor, reason)
+               values (%s, repeat('a', 64), 'all', 'approved', 'person', 'ann', 'seen')""",
+            (plan_id,),
+        )
+    assert ("approval", "2026-11") not in levels(books, asked + timedelta(hours=37))

@@ -14,6 +14,7 @@ _WHY = {
     "NO_RUN": "no run began: its DAG is paused, or Airflow doesn't run",
     "DAG_PAUSED": "its DAG is paused in Airflow",
     "AIRFLOW_DOWN": "Airflow's scheduler doesn't run",
+    "WAITING_FOR_APPROVAL": "a person has to issue or reject the month; without an answer it is rejected",
     "RUN_FAILED": "a task of its run failed; Airflow's log of the task has the message",
     "RUN_UNDER_WAY": "its run hasn't ended",
     "CHARGING_ON_HOLD": "charging is on hold after a restore of the warehouse",
@@ -29,6 +30,7 @@ _WHAT_TO_DO = {
     "payment_reconciliation": "Nobody compares our payments with the gateway's: run payment_reconciliation.",
     "mail_delivery": "Customers have no mail: look at the mail server, then run mail_delivery.",
     "gateway": "No payment is collected until it is corrected: see the message of the refused attempts.",
+    "approval": "Look at the plan on the page of the month, then Issue and charge, or Reject.",
     "warehouse": "Nothing is billed, charged or mailed without it: start the database, or correct its address.",
     "failed_run": "Read the message in Airflow's log of the task, correct the cause, and clear the task.",
 }
@@ -132,17 +134,18 @@ class Message:
         return event
 
 
-def cause_of(level: ServiceLevel) -> str:
-    """One for a month of a service level, or for a daily one whatever its day."""
+def causes_of(level: ServiceLevel) -> list[str]:
+    """One a month of a service level, or a daily one whatever its day; the reminder of an approval is another."""
     is_monthly = level.period and len(level.period) == len("2026-11")
-    return f"{level.service_level}:{level.period}" if is_monthly else level.service_level
+    cause = f"{level.service_level}:{level.period}" if is_monthly else level.service_level
+    return [cause, f"{cause}:reminder"] if level.service_level == "approval" and level.state == "late" else [cause]
 
 
-def about(level: ServiceLevel, says: str, airflow_url: str, runbooks_url: str) -> Message:
+def about(level: ServiceLevel, cause: str, says: str, airflow_url: str, runbooks_url: str) -> Message:
     """The message about a service level that is late or whose run failed."""
     return Message(
         says=says,
-        cause=cause_of(level),
+        cause=cause,
         name=level.service_level,
         title=level.title,
         why=_WHY.get(level.reason_id or "", ""),

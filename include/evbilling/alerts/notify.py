@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evbilling.alerts.channels import NotSent, Send, channels
-from evbilling.alerts.messages import Message, about, about_cause, cause_of
+from evbilling.alerts.messages import Message, about, about_cause, causes_of
 from evbilling.alerts.settings import AlertSettings
 from evbilling.service_levels import ServiceLevel
 from evbilling.warehouse import connected, select_value
@@ -46,7 +46,7 @@ def notify(
     isn't among `levels` any more is in order again, so its end is sent. A channel that doesn't take a message is logged
     and asked again by a later call. Raises `TransientError` if the warehouse doesn't answer.
     """
-    wanted = {cause_of(level): level for level in levels if level.needs_somebody}
+    wanted = {cause: level for level in levels if level.needs_somebody for cause in causes_of(level)}
     alerts = [{"cause": cause, "title": level.title} for cause, level in wanted.items()]
     with connected(warehouse_url, what="warehouse") as connection:
         select_value(connection, "select billing.note_alerts(%s)", json.dumps(alerts))
@@ -62,7 +62,7 @@ def notify(
         for alert_id, cause, title, says in claimed:
             links = settings.airflow_url, settings.runbooks_url
             level = wanted.get(cause) if says != "ended" else None
-            message = about(level, says, *links) if level else about_cause(cause, title, says, *links)
+            message = about(level, cause, says, *links) if level else about_cause(cause, title, says, *links)
             done.append(_sent(channel, send, message))
             with connected(warehouse_url, what="warehouse") as connection:
                 settle = "select billing.settle_alert_message(%s, %s, %s, %s)"

@@ -21,12 +21,14 @@ LEVELS = {
     "payment_reconciliation": "the daily comparison with the payment gateway",
     "mail_delivery": "sending mail",
     "gateway": "the payment gateway's answers",
+    "approval": "the approval of the month",
 }
 
 RUN_FAILED = "RUN_FAILED"
 DAG_PAUSED = "DAG_PAUSED"
 AIRFLOW_DOWN = "AIRFLOW_DOWN"
 _MONTHLY = {"connector_statements", "account_statements", "charges"}
+APPROVAL = "approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +54,27 @@ class ServiceLevel:
     def says(self) -> str:
         """What it is about, such as "the month's connector statements of 2026-11"."""
         words = LEVELS[self.service_level]
+        if self.service_level == APPROVAL:
+            return f"{words} {self.period}"
         if self.service_level in _MONTHLY:
             return f"{words} of {self.period}"
         return words
 
     @property
     def needs_somebody(self) -> bool:
-        """True if it is late, its newest run failed, or it can't be done in time as Airflow is."""
-        return self.state == "late" or self.reason_id in {RUN_FAILED, DAG_PAUSED, AIRFLOW_DOWN}
+        """True if it is late, waits for a person, its newest run failed, or it can't be done in time as Airflow is."""
+        return (
+            self.service_level == APPROVAL
+            or self.state == "late"
+            or self.reason_id in {RUN_FAILED, DAG_PAUSED, AIRFLOW_DOWN}
+        )
 
     @property
     def title(self) -> str:
         """A line for a message: what is late, or failed, and since when."""
         name = f"{self.says[:1].upper()}{self.says[1:]}"
+        if self.service_level == APPROVAL:
+            return f"{name}: waits for a person since {_instant(self.reason_since or self.due_at)}"
         if self.late_since:
             return f"{name}: late since {_instant(self.late_since)}"
         if self.reason_id == RUN_FAILED:
@@ -92,7 +102,7 @@ def with_airflow(
         waits = level.state != "ok" or level.service_level in {"payment_retries", "payment_reconciliation"}
         is_explained = level.reason_id not in {None, "NO_RUN"}
         # A month that is issued goes on being charged only by clearing a task: pausing its DAG is no reason.
-        if not waits or is_explained or level.service_level in {"charges", "gateway"}:
+        if not waits or is_explained or level.service_level in {"charges", "gateway", APPROVAL}:
             found.append(level)
         elif level.dag_id in paused:
             reason = f"{level.dag_id} is paused in Airflow"
@@ -139,5 +149,6 @@ def _money(amounts: dict[str, str] | None) -> dict[str, Decimal]:
     return {code: Decimal(amount) for code, amount in sorted((amounts or {}).items())}
 
 
-def _instant(instant: datetime) -> str:
+def _instant(instant: datetime | None) -> str:
+    assert instant is not None, "the view has it"  # ruff: ignore[assert]
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
