@@ -8,13 +8,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from evbilling_local.stack import API_SERVER
+from tests.support.browser import running_browser, visitor
 from tests.support.stack import CONNECTOR_STATEMENTS, PATIENCE, Stack, command, path
 
 pytestmark = pytest.mark.e2e
 
 # Of these tests alone: from the next month on, months of the shared stack are issued at once again.
-WAITS, REJECTED, UNANSWERED = "2026-02", "2026-03", "2026-04"
-POLICY = f"effective_from,mode\n{WAITS},always\n2026-05,at_once\n"
+UNANSWERED, REJECTED, BROWSER, WAITS = "2025-10", "2025-11", "2025-12", "2026-01"
+POLICY = f"effective_from,mode\n{UNANSWERED},always\n2026-02,at_once\n"
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +54,30 @@ def test_a_month_waits_and_is_issued_once_it_is_approved(stack: Stack, policy: P
 
 
 @pytest.mark.full
+def test_a_month_is_approved_in_a_browser(stack: Stack, policy: Path) -> None:
+    """On the page Month, as the signed-in user; the page follows the run to its end."""
+    run_id = ask(stack, BROWSER)
+    base = API_SERVER.url(stack.state)
+    with running_browser() as browser, visitor(browser, base) as somebody:
+        somebody.sign_in("op", stack.state.airflow_passwords["op"])
+        somebody.page.goto(f"{base}/evbilling/months/{BROWSER}")
+        somebody.page.get_by_label("Reason").fill("seen in a browser")
+        somebody.page.get_by_role("button", name="Issue and charge").click()
+        somebody.page.wait_for_selector("[data-run][data-over]", timeout=PATIENCE * 1000)
+        assert somebody.page.locator("[data-status]").inner_text() == "Done."
+    assert stack.finish(run_id) == "success"
+    query = "select actor, reason from finance.plan_approvals where period = %s"
+    assert stack.finance(query, BROWSER) == [("op", "seen in a browser")]
+    assert stack.statements(BROWSER) > 20
+
+
+@pytest.mark.full
 def test_a_rejection_fails_the_run(stack: Stack, policy: Path) -> None:
     """Nothing is issued, and the log says who rejected it and why."""
     run_id = ask(stack, REJECTED)
     assert "is rejected by admin" in command(stack.state.home, "reject", REJECTED, "--reason", "too many")
     assert stack.finish(run_id) == "failed"
-    assert "admin rejected the plan of 2026-03, so nothing was issued: too many" in stack.log(run_id, "record_decision")
+    assert "admin rejected the plan of 2025-11, so nothing was issued: too many" in stack.log(run_id, "record_decision")
     assert stack.statements(REJECTED) == 0
 
 

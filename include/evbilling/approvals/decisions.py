@@ -13,13 +13,13 @@ from urllib.parse import quote
 
 import psycopg
 
-from evbilling.approvals.judgement import Example, Figures, Money, Question, judge, late_by
+from evbilling.approvals.judgement import Example, Figures, Money, judge, late_by
 from evbilling.approvals.policy import Mode, Policy, RecordedPolicy, policy_for
 from evbilling.approvals.store import recorded_policies
 from evbilling.errors import NotReady
 from evbilling.period import Period
 from evbilling.typed_text import require_text
-from evbilling.warehouse import fetch_as, fetch_dicts, fetch_one, select_row, select_value
+from evbilling.warehouse import fetch_as, fetch_dicts, fetch_one, select_value
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +33,21 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A plan that waits for a person. `questions` are the reasons; the times are the warehouse's (UTC)."""
+class Asked:
+    """A plan that waits, as the page Month and `evbilling approve` see it; the run is Airflow's that waits with it."""
 
     plan_id: int
     plan_hash: str
-    scope: Scope
-    questions: Sequence[Question]
+    scope: str
+    reason_ids: Sequence[str]
+    reasons: Sequence[str]
     asked_at: datetime
     due_at: datetime
+    airflow_run_id: str
+    dag_id: str = "connector_statements"
 
 
-def consult_policy(connection: psycopg.Connection[Any], plan_id: int, *, due_at: datetime | None) -> Waiting | None:
+def consult_policy(connection: psycopg.Connection[Any], plan_id: int, *, due_at: datetime | None) -> Asked | None:
     """Have the policy decide on a plan that was just made: None if it may be issued now, else what a person is asked.
 
     `due_at`: the schedule's tick of a scheduled run, None for one that a person asked for. A plan that is approved
@@ -71,17 +74,12 @@ def consult_policy(connection: psycopg.Connection[Any], plan_id: int, *, due_at:
         select_value(connection, decide, plan_id, plan["plan_hash"], who, reason)
         log.info("plan %s of %s is issued at once: %s", plan_id, plan["period"], reason)
         return None
-    return _ask(connection, plan_id, plan["plan_hash"], Scope.ALL, questions)
-
-
-def _ask(
-    connection: psycopg.Connection[Any], plan_id: int, plan_hash: str, scope: Scope, questions: Sequence[Question]
-) -> Waiting:
-    ask = "select asked_at, due_at from billing.ask_for_approval(%s, %s, %s, %s, %s)"
     ids, texts = [question.reason_id for question in questions], [question.text for question in questions]
-    asked_at, due_at = select_row(connection, ask, plan_id, plan_hash, str(scope), ids, texts)
-    log.warning("plan %s waits for a person until %s UTC: %s", plan_id, f"{due_at:%Y-%m-%d %H:%M}", "; ".join(texts))
-    return Waiting(plan_id, plan_hash, scope, questions, asked_at, due_at)
+    ask = "select billing.ask_for_approval(%s, %s, 'all', %s, %s)"
+    connection.execute(ask, (plan_id, plan["plan_hash"], ids, texts))
+    asked = asked_of(connection, plan["period"])
+    log.warning("plan %s of %s waits for a person: %s", plan_id, plan["period"], "; ".join(texts))
+    return asked
 
 
 def decide(
@@ -150,21 +148,6 @@ def _why_at_once(recorded: RecordedPolicy | None, figures: Figures) -> str:
     if recorded.policy.mode is Mode.AT_ONCE:
         return f"from {recorded.policy.effective_from} on months are issued at once"
     return f"it is within the limits that apply from {recorded.policy.effective_from} on"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A plan that waits, as the page Month and `evbilling approve` see it; the run is Airflow's that waits with it."""
-
-    plan_id: int
-    plan_hash: str
-    scope: str
-    reason_ids: Sequence[str]
-    reasons: Sequence[str]
-    asked_at: datetime
-    due_at: datetime
-    airflow_run_id: str
-    dag_id: str = "connector_statements"
 
 
 @dataclass(frozen=True, slots=True)

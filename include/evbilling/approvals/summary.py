@@ -6,21 +6,21 @@ from typing import Any
 
 import psycopg
 
-from evbilling.approvals.decisions import Scope, Waiting
+from evbilling.approvals.decisions import Asked, Scope
 from evbilling.money import from_minor
 from evbilling.warehouse import fetch_dicts
 
 _CAUSES_SHOWN = 12
 
 
-def question_about(connection: psycopg.Connection[Any], waiting: Waiting) -> tuple[str, str]:
+def question_about(connection: psycopg.Connection[Any], asked: Asked) -> tuple[str, str]:
     """(subject, body) of the question: why a person is asked, and the plan's money and change by cause."""
-    plan = fetch_dicts(connection, "approvals/summary", plan_id=waiting.plan_id)[0]
+    plan = fetch_dicts(connection, "approvals/summary", plan_id=asked.plan_id)[0]
     units = {currency: unit for currency, unit, *_ in plan["money"]}
     amounts = [f"{currency} {from_minor(now, unit):,}" for currency, unit, _, now, _ in plan["money"] if now]
-    what = {Scope.REST: "the rest of ", Scope.CANARY: "the canary of "}.get(waiting.scope, "")
+    what = {Scope.REST: "the rest of ", Scope.CANARY: "the canary of "}.get(Scope(asked.scope), "")
     subject = f"{plan['period']} waits for approval: {what}{plan['statements']:,} statements, {', '.join(amounts)}"
-    lines = ["**Why you are asked**", "", *(f"- {q.text} (`{q.reason_id}`)" for q in waiting.questions), ""]
+    lines = ["**Why you are asked**", "", *map("- {} (`{}`)".format, asked.reasons, asked.reason_ids), ""]
     counts = f"{plan['statements']:,} statements for {plan['connectors']:,} connectors"
     lines += [f"{counts}; {plan['on_hold']:,} accounts on hold."]
     if plan["compared_with"]:
@@ -34,6 +34,6 @@ def question_about(connection: psycopg.Connection[Any], waiting: Waiting) -> tup
             lines.append(f"| {cause} | {currency} | {connectors:+,} | {from_minor(minor, units.get(currency, 2)):+,} |")
     else:
         lines += ["", f"Not compared with an earlier month: {plan['not_compared']}."]
-    until = f"{waiting.due_at:%Y-%m-%d %H:%M} UTC"
-    lines += ["", f"Without an answer until {until} it is rejected. Plan `{waiting.plan_hash}`."]
+    until = f"{asked.due_at:%Y-%m-%d %H:%M} UTC"
+    lines += ["", f"Without an answer until {until} it is rejected. Plan `{asked.plan_hash}`."]
     return subject, "\n".join(lines)

@@ -96,13 +96,13 @@ def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[st
         return {"outcome": "planned", **plan, "waiting": waiting and _question(connection, run, waiting)}
 
 
-def _question(connection: psycopg.Connection[Any], run: runs.Run, waiting: approvals.Waiting) -> dict[str, Any]:
+def _question(connection: psycopg.Connection[Any], run: runs.Run, waiting: approvals.Asked) -> dict[str, Any]:
     subject, body = approvals.question_about(connection, waiting)
     return {
         "run_id": run.run_id,
         "plan_id": waiting.plan_id,
         "plan_hash": waiting.plan_hash,
-        "scope": str(waiting.scope),
+        "scope": waiting.scope,
         "subject": subject,
         "body": body,
         "deadline_hours": (waiting.due_at - waiting.asked_at).total_seconds() / 3600,

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
+from functools import partial
 
 from evbilling.errors import BadInput, NotReady
 from evbilling.period import Period
 from evbilling_local.demo.dag_run import clear_leftovers
-from evbilling_local.demo.month_run import DAG_IDS, bill_and_close, last_complete_month
+from evbilling_local.demo.month_run import (
+    DAG_IDS,
+    bill_and_close,
+    last_complete_month,
+    plan_by_schedule,
+    say_what_waits,
+)
 from evbilling_local.stack import (
     API_SERVER,
     MAIL_SINK,
@@ -28,7 +35,9 @@ SEED = 1
 
 
 def run_demo(accounts: int) -> int:
-    """Bill and close the last complete month of a made-up platform and print the result; the stack keeps running.
+    """Bill and close the last complete month of a made-up platform, and plan this one, which waits for a person.
+
+    Prints the result; the stack keeps running.
 
     Returns 0, or 1 if the run failed. Raises `BadInput` if this stack holds another sample, or if real
     databases replace its own; `NotReady` if another demo runs in this folder.
@@ -44,11 +53,32 @@ def run_demo(accounts: int) -> int:
         state = bring_up()
         _load_sample(state, accounts)
         period = last_complete_month()
+        api, following = admin_api(state), period.shifted(1)
+        _have_it_approved(state, following)
         urls = {f"{kind}_url": state.url(kind) for kind in ("finance", "warehouse")}
-        if not bill_and_close(admin_api(state), period, web_url=API_SERVER.url(state), **urls):
+        plan_next = partial(plan_by_schedule, api)
+        if not bill_and_close(api, period, web_url=API_SERVER.url(state), once_billed=plan_next, **urls):
             return 1
-    _print_next_steps(state, period)
+        waits = datetime.now(UTC) >= _tick(following) and say_what_waits(state.url("warehouse"), following)
+    _print_next_steps(state, period, following if waits else None)
     return 0
+
+
+def _tick(period: Period) -> datetime:
+    """When the schedule adds the month's run."""
+    return datetime.combine(period.first_day, time(12), UTC)
+
+
+def _have_it_approved(state: StackState, period: Period) -> None:
+    """Record the policy by which months from `period` on wait for a person, if there is none."""
+    from evbilling.approvals import Mode, Policy, record_policy, recorded_policies
+    from evbilling.warehouse import connected
+
+    with connected(state.url("warehouse"), what="warehouse") as connection:
+        is_set = bool(recorded_policies(connection))
+    if not is_set:
+        policy = Policy(period, Mode.ALWAYS)
+        record_policy(state.url("warehouse"), policy, "evbilling demo", "to show a month that waits for approval")
 
 
 def tidy_up(state: StackState) -> None:
@@ -107,7 +137,11 @@ def _require_empty_platform(state: StackState) -> None:
             )
 
 
-def _print_next_steps(state: StackState, period: Period) -> None:
+def _print_next_steps(state: StackState, period: Period, waits: Period | None) -> None:
+    if waits:
+        print("\nTo decide on it")
+        print(f"  Browser     {API_SERVER.url(state)}/evbilling/months/{waits}   Issue and charge, or Reject")
+        print(f"""  Shell       {command()} approve {waits} --reason "looks right"        (or reject)""")
     print("\nWhere to look next")
     print(f"  Airflow     {API_SERVER.url(state)}   login admin / {state.airflow_passwords['admin']}")
     print(f"  Pages       {API_SERVER.url(state)}/evbilling/statements   statements, months, account billing, mail")
@@ -115,8 +149,8 @@ def _print_next_steps(state: StackState, period: Period) -> None:
     print(f"""  Finance     eval "$({command()} env)"; psql "$FINANCE_URL" -c "{query}\"""")
     print(f"  Sandbox     {SANDBOX.url(state)}   what the cards were charged: {SANDBOX.log(state)}")
     print(f"  Mail        {MAIL_SINK.url(state)}   the mail: statements with their PDFs, notices of failed charges")
-    print(f"  Go live     un-pause {DAG_IDS[0]} in Airflow: it bills this month at once, then on each 1st;")
-    print("              then account_statements, payment_retries and payment_reconciliation")
+    print(f"  Go live     {DAG_IDS[0]} is un-paused and plans each month on its 1st; the page Approval says who lets")
+    print("              it be issued; un-pause account_statements, payment_retries and payment_reconciliation too")
     print(f"  Stop        {command()} down        (the data stays; a second demo writes 0 rows)")
 
 

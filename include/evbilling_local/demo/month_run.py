@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+from evbilling.approvals import asked_of, decisions_of, question_about
+from evbilling.errors import TransientError
 from evbilling.period import Period
+from evbilling.warehouse import connected
 from evbilling_local.demo.dag_run import DagRunner, interruptible, shown_tasks
 from evbilling_local.demo.month_report import count_rows, print_month
 from evbilling_local.stack import AirflowApi
@@ -12,6 +17,8 @@ from evbilling_local.stack import AirflowApi
 # The 1st of the month and its last day.
 DAG_IDS = ("connector_statements", "account_statements")
 _LOGS_SHOWN = 3
+_PATIENCE = 180.0
+_POLL_SECONDS = 0.5
 
 
 def last_complete_month() -> Period:
@@ -20,17 +27,57 @@ def last_complete_month() -> Period:
     return Period(today.year, today.month).shifted(-1)
 
 
-def bill_and_close(api: AirflowApi, period: Period, *, web_url: str, finance_url: str, warehouse_url: str) -> bool:
+def bill_and_close(
+    api: AirflowApi,
+    period: Period,
+    *,
+    web_url: str,
+    finance_url: str,
+    warehouse_url: str,
+    once_billed: Callable[[], None] = lambda: None,
+) -> bool:
     """Run the month's DAGs for `period`, show their progress and print the month; False if a run failed.
 
     `web_url` is where a person finds Airflow. `finance_url` logs in as finance_reader, `warehouse_url` as the writer.
+    `once_billed` is called between the two DAGs.
     """
     with interruptible():
         for dag_id in DAG_IDS:
             if not _run(api, dag_id, period, web_url, finance_url):
                 return False
+            if dag_id == DAG_IDS[0]:
+                once_billed()
     print_month(warehouse_url, period)
     return True
+
+
+def plan_by_schedule(api: AirflowApi) -> None:
+    """Un-pause the DAG of the 1st: its schedule adds the run of the month that is due, which is planned and waits."""
+    api.patch(f"/api/v2/dags/{DAG_IDS[0]}", {"is_paused": False})
+
+
+def say_what_waits(warehouse_url: str, period: Period) -> bool:
+    """Print the plan of `period` and True once it waits for a person; or what was decided on it, and False.
+
+    Raises `TransientError` if neither comes.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with connected(warehouse_url, what="warehouse") as connection:
+            if asked := asked_of(connection, str(period)):
+                subject, body = question_about(connection, asked)
+                print(f"\n{subject}\n\n{body.replace('**', '')}")
+                return True
+            if decided := decisions_of(connection, str(period)):
+                last = decided[0]
+                print(f"\nThe plan of {period} was {last.decision} by {last.actor}: {last.reason}")
+                return False
+        time.sleep(_POLL_SECONDS)
+    raise TransientError(
+        f"no plan of {period} was made in {_PATIENCE:.0f} s",
+        where=f"DAG {DAG_IDS[0]}",
+        fix="look at its newest run in Airflow",
+    )
 
 
 def _run(api: AirflowApi, dag_id: str, period: Period, web_url: str, finance_url: str) -> bool:
