@@ -50,7 +50,7 @@ begin
                    count(*) filter (where is_free and power_type = 'DC') as dc_free
             from (select account_id, power_type, rule_id is not distinct from 'FEE-ZERO' as is_free,
                          hashtextextended(charger_id, hashint4extended(connector_id, hashtextextended(
-                             concat_ws(' ', coalesce(power_type, '-'), coalesce(rule_id, '-')), 0))) as fingerprint
+                             coalesce(rule_id, '-'), hashtextextended(coalesce(power_type, '-'), 0)))) as fingerprint
                   from staging.%2$I) d
             group by 1
         ), unbilled as (
