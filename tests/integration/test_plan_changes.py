@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from evbilling.causes import CAUSES
@@ -52,6 +52,12 @@ _MONTH = st.builds(
     st.dictionaries(_ACCOUNTS, _TERMS, min_size=1),
     st.dictionaries(_KEY, _PLACE, max_size=10),
 )
+
+
+def _month(*owners: str) -> Month:
+    """Accounts a and b with the same terms, and a charger of one connector for each of its owners."""
+    places = {("x", number): Place(owner) for number, owner in enumerate(owners, 1)}
+    return Month({"a": Terms(), "b": Terms()}, places)
 
 
 @st.composite
@@ -131,11 +137,13 @@ def test_causes_add_up_and_are_those_of_a_recount(connection: psycopg.Connection
 
     @settings(
         max_examples=300 if full else 25,
-        phases=[Phase.reuse, Phase.generate],
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=not full,
     )
+    @example((_month("a", "b"), None, _month("b", "b")))
+    @example((_month("a", "a"), _month("a"), _month("a", "a")))
     @given(_two_months())
     def check(months: tuple[Month, Month | None, Month]) -> None:
         connection.execute("savepoint example")
