@@ -7,10 +7,31 @@ returns table (
     service_level text, period text, due_at timestamptz, done_at timestamptz, reason_id text, reason text,
     reason_since timestamptz, accounts bigint, statements bigint, money jsonb, dag_id text, airflow_run_id text)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-with waiting as (
-    select count(distinct m.account_id) as accounts, count(distinct m.statement_id) as statements,
-           min(m.created_at) as oldest, mode() within group (order by m.last_error) as last_error
-    from billing.mail m where m.state = 'pending' and m.created_at <= p_now
+with oldest as (
+    -- Numbers are drawn in order, so the first is the oldest, and an index has it. What waits is counted once it is
+    -- late: a hundred thousand messages of a month that is being mailed aren't.
+    select (select m.created_at from billing.mail m where m.state = 'pending' and m.created_at <= p_now
+            order by m.mail_id limit 1) as oldest
+), waiting as (
+    -- Hashed one after the other: counted as distinct at once, they would be sorted.
+    select o.oldest, a.accounts, s.statements, e.last_error
+    from oldest o
+    cross join lateral (
+        select o.oldest + billing.due_after('mail_delivery', (p_now at time zone 'UTC')::date) <= p_now as is_late
+    ) l
+    left join lateral (
+        select count(*) as accounts
+        from (select distinct m.account_id from billing.mail m where m.state = 'pending' and l.is_late) d
+    ) a on true
+    left join lateral (
+        select count(*) as statements
+        from (select distinct m.statement_id from billing.mail m where m.state = 'pending' and l.is_late) d
+    ) s on true
+    left join lateral (
+        select m.last_error from billing.mail m
+        where m.state = 'pending' and m.last_error is not null and l.is_late
+        group by 1 order by count(*) desc limit 1
+    ) e on true
 ), refused as (
     select a.statement_id, s.account_id, b.currency, b.minor_unit, a.amount_minor, a.decline_code,
            coalesce(a.settled_at, a.requested_at) as refused_at

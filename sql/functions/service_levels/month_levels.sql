@@ -22,7 +22,7 @@ with summed as (
         select s.period, null, null from summed s) b
     group by 1
 ), totals as materialized (
-    select s.period, sum(s.statements)::bigint as statements, sum(s.open_statements) > 0 as has_open,
+    select s.period, sum(s.statements)::bigint as statements, coalesce(sum(s.open_statements), 0)::bigint as open_statements,
            jsonb_object_agg(s.currency, s.amount::text) filter (where s.statements > 0) as money
     from summed s group by 1
 ), span as (
@@ -92,36 +92,43 @@ left join lateral (
 where m.issued_at < m.last_day at time zone 'UTC'
   and (s.done_at is not null or billing.due_after('account_statements', m.last_day::date) is not null)
 union all
--- Charges: statements that nobody has tried to collect yet.
-select 'charges', m.period, m.issued_at + billing.due_after('charges', (p_now at time zone 'UTC')::date),
-       case when coalesce(o.statements, 0) = 0 then m.issued_at end,
-       case when o.statements > 0 then
+-- Charges: statements that nobody has tried to collect yet. Until they are due, the sums say how many; then they are
+-- looked for one by one, as what is due again after a refund was tried before.
+select 'charges', m.period, c.due_at,
+       case when c.statements = 0 then m.issued_at end,
+       case when c.statements > 0 then
            case h.is_open when true then 'CHARGING_ON_HOLD' else
                case e.event when 'failed' then 'RUN_FAILED' when 'begun' then 'RUN_UNDER_WAY' else 'NO_RUN' end end end,
-       case when o.statements > 0 then
+       case when c.statements > 0 then
            case h.is_open when true then 'charging is on hold: ' || h.detail else
                case e.event when 'failed' then billing.first_line(e.detail)
                             when 'begun' then 'the task charge hasn''t ended'
                             else 'the task charge of connector_statements hasn''t run' end end end,
-       case when o.statements > 0 then coalesce(h.held_since, e.occurred_at) end,
-       o.statements, o.statements, o.money, 'connector_statements', e.airflow_run_id
+       case when c.statements > 0 then coalesce(h.held_since, e.occurred_at) end,
+       c.statements, c.statements, o.money, 'connector_statements', e.airflow_run_id
 from recent m
 join totals t on t.period = m.period
+cross join lateral (
+    select m.issued_at + billing.due_after('charges', (p_now at time zone 'UTC')::date) as due_at
+) l
 left join lateral (
     select sum(d.statements)::bigint as statements, jsonb_object_agg(d.currency, d.amount::text) as money
     from (
         select s.currency, count(*) as statements,
                round(sum(s.balance_minor) / power(10::numeric, max(s.minor_unit)), max(s.minor_unit)) as amount
         from billing.standing s
-        where t.has_open and s.status = 'Issued' and s.balance_minor > 0
+        where t.open_statements > 0 and l.due_at <= p_now and s.status = 'Issued' and s.balance_minor > 0
           and s.statement_id >= 'A-' || to_char(m.first_day, 'YYYYMM') || '-'
           and s.statement_id < 'A-' || to_char(m.first_day + interval '1 month', 'YYYYMM') || '-'
           and not exists (select from billing.payment_attempt a
                           where a.statement_id = s.statement_id and a.outcome in ('succeeded', 'declined'))
         group by 1) d
 ) o on true
+cross join lateral (
+    select l.due_at, case when l.due_at <= p_now then coalesce(o.statements, 0) else t.open_statements end as statements
+) c
 left join lateral (
-    select true as is_open, c.held_since, c.detail from billing.charging_hold c where c.lifted_at is null
+    select true as is_open, g.held_since, g.detail from billing.charging_hold g where g.lifted_at is null
 ) h on true
 left join lateral (
     select n.event, n.detail, n.occurred_at, n.airflow_run_id from billing.dag_event n
