@@ -117,6 +117,47 @@ def test_a_rebill_by_keyboard_in_a_dialog(
     assert pages.airflow.only().user == "user"
 
 
+def test_the_bars_of_a_month_are_renewed(
+    pages: ActionPages, chromium: Browser, address: str, token: Callable[[str | None], str]
+) -> None:
+    """A bar for each step under way, read to everybody, goes on by itself; after the last one the page is new."""
+    note = "select billing.note_progress('connector_statements', 'r', %s, %s, %s, '2026-11', %s, %s, %s, %s, %s, %s)"
+
+    def write(step: str, state: str, unit: str, done: int, total: int | None, *parts: int) -> None:
+        number, count = parts or (0, 1)
+        pages.world.write(note, step, number, count, state, unit, done, total, done // 80, 20.0 if unit else None)
+
+    write("validate", "under way", "", 0, None)
+    write("extract_inventory", "done", "shards", 4, 4, 0, 4)
+    write("extract_inventory", "under way", "shards", 1, 4, 1, 4)
+    write("charge", "under way", "statements", 1_200, 5_000)
+    write("deliver", "stopped", "messages", 300, 5_000)
+    with signed_in(chromium, address, token, "viewer") as person:
+        page = person.page
+        page.clock.install()
+        page.goto("/evbilling/months/2026-11")
+        charging = page.get_by_role("progressbar", name="Charging")
+        assert charging.get_attribute("value") == "0.24"
+        assert page.get_by_role("progressbar", name="Reading the inventory").get_attribute("value") == "0.3125"
+        assert page.get_by_role("progressbar", name="Validating").get_attribute("value") is None
+        bars = page.locator("[data-steps]")
+        expect(bars).to_contain_text("1,200 of 5,000 statements, 20.0 a second, 15 failed, about 3 minutes left")
+        expect(bars).to_contain_text("5 shards, 20.0 a second, 1 of 4 parts done")
+        expect(bars).to_contain_text("300 of 5,000 messages, 3 failed, stopped by an error; once the task runs again")
+        expect_accessible(page)
+        write("charge", "under way", "statements", 2_500, 5_000)
+        page.clock.fast_forward(10_000)
+        expect(charging).to_have_attribute("value", "0.5")
+        for step in ("validate", "charge", "deliver"):
+            write(step, "done", "statements", 5_000, 5_000)
+        for part in range(4):
+            write("extract_inventory", "done", "shards", 4, 4, part, 4)
+        page.clock.fast_forward(10_000)
+        expect(bars).to_have_count(0)
+        expect(page.get_by_role("heading", name="November 2026")).to_be_visible()
+        person.expect_no_complaints()
+
+
 def test_several_from_check_boxes_and_what_is_wrong_stays_in_the_dialog(
     pages: ActionPages, chromium: Browser, address: str, token: Callable[[str | None], str]
 ) -> None:

@@ -80,7 +80,7 @@ class StepUnderWay:
         if self.is_still and self.noted_at:
             parts.append(f"not moving since {self.noted_at.astimezone(UTC):%d %B, %H:%M} UTC")
         elif self.parts_stopped:
-            parts.append("stopped by an error; clearing the task goes on with the rest")
+            parts.append("stopped by an error; once the task runs again, it goes on with the rest")
         return ", ".join(parts)
 
 
