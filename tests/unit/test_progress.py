@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evbilling.progress import Measure, Progress, watched
+from evbilling.warehouse.progress import StepOfRun, progress_kept
 from tests.support.progress import PlayedClock
 
 
@@ -60,3 +61,16 @@ def test_an_error_of_the_work_ends_the_watching() -> None:
     with pytest.raises(ValueError, match="broken"), watched(Progress(), lambda measure, _: reports.append(measure)):
         raise ValueError("broken")
     assert reports[-1] == Measure("", 0, None)
+
+
+def test_a_step_whose_progress_cant_be_kept_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """A warehouse that doesn't answer costs the figures of this half minute, and nothing else."""
+    step, progress = StepOfRun("connector_statements", "r", "extract_inventory", "2026-11", 1, 4), Progress()
+    with progress_kept("postgresql://127.0.0.1:9/nowhere", step, progress):
+        progress.begin("shards", 4)
+        progress.advance(4)
+    assert progress.done == 4
+    assert caplog.messages
+    assert set(caplog.messages) == {
+        "extract_inventory, part 2 of 4, of 2026-11: how far it is couldn't be kept in the warehouse"
+    }
