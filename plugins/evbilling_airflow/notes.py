@@ -34,7 +34,7 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
 def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
     """The run has ended: its note says what came of it."""
     if dag_run.dag_id in DAGS:
-        _annotate(dag_run, note_of(_period(dag_run), _results(dag_run), ()))
+        _annotate(dag_run, note_of(_period(dag_run), _results(dag_run), None))
 
 
 @hookimpl
@@ -44,12 +44,13 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
         _annotate(dag_run, note_of(_period(dag_run), _results(dag_run), _failed(dag_run)))
 
 
-def note_of(period: str | None, results: Mapping[str, Sequence[Any]], failed: Iterable[str]) -> str:
+def note_of(period: str | None, results: Mapping[str, Sequence[Any]], failed: Iterable[str] | None) -> str:
     """The note of a run that has ended: for example "2026-11: 1,200 statements issued, 1,180 collected, 20 declined".
 
-    `results`: by task what its instances returned. `failed`: the tasks that have failed.
+    `results`: by task what its instances returned. `failed`: None if the run succeeded, else the tasks that failed,
+    which are none if somebody ended it.
     """
-    parts = [f"failed at {', '.join(tasks)}"] if (tasks := list(failed)) else []
+    parts = [] if failed is None else [f"failed at {tasks}" if (tasks := ", ".join(failed)) else "failed"]
     for task_id in ("issue_statements", "correct"):
         parts += [words for result in results.get(task_id, ()) if (words := _issued(result))]
     if charges := [*results.get("charge", ()), *results.get("send_retries", ())]:

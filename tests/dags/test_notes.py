@@ -21,7 +21,7 @@ MAILED = {"sent": 1198, "failed": 1, "unknown": 1, "later": 0, "waiting": 0}
     [
         (
             {"issue_statements": [ISSUED], "charge": [CHARGED], "deliver": [MAILED]},
-            [],
+            None,
             "2026-11: 1,200 statements issued, 1 account without one, 1,180 collected, 19 declined, "
             "1 without an outcome, 1,198 mailed, 2 not mailed",
         ),
@@ -31,29 +31,30 @@ MAILED = {"sent": 1198, "failed": 1, "unknown": 1, "later": 0, "waiting": 0}
             "2026-11: failed at charge, 1,200 statements issued, 1 account without one",
         ),
         ({}, ["open_run"], "2026-11: failed at open_run"),
-        ({"issue_statements": [{"outcome": "unchanged", "statements": 0}]}, [], "2026-11: nothing new to issue"),
-        ({"issue_statements": [{"outcome": "superseded"}]}, [], "2026-11: a newer run took over"),
+        ({}, [], "2026-11: failed"),
+        ({"issue_statements": [{"outcome": "unchanged", "statements": 0}]}, None, "2026-11: nothing new to issue"),
+        ({"issue_statements": [{"outcome": "superseded"}]}, None, "2026-11: a newer run took over"),
         (
             {"issue_statements": [{"outcome": "differs", "differing": 2}]},
-            [],
+            None,
             "2026-11: 2 issued statements would be different now",
         ),
-        ({"correct": [{"outcome": "issued", "corrections": 1}]}, [], "2026-11: 1 correction issued"),
-        ({"send_retries": [CHARGED, CHARGED]}, [], "2026-11: 2,360 collected, 38 declined, 2 without an outcome"),
+        ({"correct": [{"outcome": "issued", "corrections": 1}]}, None, "2026-11: 1 correction issued"),
+        ({"send_retries": [CHARGED, CHARGED]}, None, "2026-11: 2,360 collected, 38 declined, 2 without an outcome"),
     ],
 )
-def test_what_came_of_a_run(results: dict[str, list[Any]], failed: list[str], note: str) -> None:
+def test_what_came_of_a_run(results: dict[str, list[Any]], failed: list[str] | None, note: str) -> None:
     """Statements, payments and mail in one line, after the month; of a failure the task, and what was done before."""
     assert notes.note_of("2026-11", results, failed) == note
 
 
 def test_a_daily_run_has_no_month() -> None:
     """Its note is what came of it."""
-    assert notes.note_of(None, {"deliver": [MAILED]}, []) == "1,198 mailed, 2 not mailed"
-    assert notes.note_of(None, {"ask_gateway": [{"still_unknown": 0}], "compare": [{}]}, []) == (
+    assert notes.note_of(None, {"deliver": [MAILED]}, None) == "1,198 mailed, 2 not mailed"
+    assert notes.note_of(None, {"ask_gateway": [{"still_unknown": 0}], "compare": [{}]}, None) == (
         "0 charges without an outcome, gateway and warehouse agree"
     )
-    assert notes.note_of(None, {}, []) == "Nothing to do"
+    assert notes.note_of(None, {}, None) == "Nothing to do"
 
 
 @pytest.mark.parametrize(

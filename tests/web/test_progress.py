@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -23,6 +24,7 @@ from evbilling.progress import Progress
 from evbilling.read_models.month import StepUnderWay, steps_under_way
 from evbilling.warehouse import connected
 from evbilling.warehouse.progress import StepOfRun, progress_kept
+from evbilling_local.cli.stack import print_under_way
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.kills import is_killed
 from tests.support.month import NOW, PERIOD
@@ -79,6 +81,7 @@ def test_a_charge_that_is_killed_and_resumed(
     browser: Callable[..., TestClient],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each half minute says how far it is; a killed charge doesn't move; the next goes on from what is done."""
     caplog.set_level(logging.INFO, "evbilling.warehouse.progress")
@@ -106,6 +109,10 @@ def test_a_charge_that_is_killed_and_resumed(
         assert re.fullmatch(
             r'value="0.4475" 179 of 400 statements, 44 failed, not moving since \d+ \w+, \d\d:\d\d UTC', shown(client)
         )
+
+        print_under_way(SimpleNamespace(url=lambda _: world.services.warehouse_url))
+        status = capsys.readouterr().out
+        assert "Under way\n  2026-11  Charging: 179 of 400 statements, 44 failed, not moving since" in status
 
         charge(world, monkeypatch, look)
         check_collected_once(world)

@@ -90,7 +90,7 @@ def _status(_args: argparse.Namespace) -> int:
         else:
             text = "stopped"
         print(f"  {service.name:<14}{text.rstrip()}")
-    _print_under_way(state)
+    print_under_way(state)
     if missing:
         print(f"{', '.join(missing)} should run\n  -> run `evbilling up`")
         return 1
@@ -118,7 +118,7 @@ def _demo(args: argparse.Namespace) -> int:
     return code
 
 
-def _print_under_way(state: StackState) -> None:
+def print_under_way(state: StackState) -> None:
     """The long steps of DAG runs that aren't done, if the warehouse answers."""
     from contextlib import suppress
 
