@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,44 @@ def test_the_command_prints_the_plan(world: World, capfd: pytest.CaptureFixture[
     assert main([*command, "--account", "x"]) == 2
     assert main(["plan", "2020-01", "--url", world.services.warehouse_url]) == 2
     assert "2020-01 has no plan" in capfd.readouterr().err
+
+
+def test_a_later_run_plans_only_what_is_missing(world: World) -> None:
+    """The account that was fixed is compared with the month before; those that are issued aren't in the plan."""
+    bill(world.services, "2026-10")
+    bill(world.services)
+    world.platform.execute("update platform.app_user set active = true")
+    run_id = world.planned()
+    query = """select account_id, cause, c.connectors, amount
+               from finance.plan_changes c join finance.plans using (plan_id) where run_id = %s"""
+    assert rows(world.url, query, run_id) == [("held", "ON-HOLD", 3, Decimal("17.85"))]
+    accounts = "select account_id from finance.plan_accounts a join finance.plans using (plan_id) where run_id = %s"
+    assert sorted(rows(world.url, accounts, run_id)) == [("held",), ("nothing",)]
+
+
+def test_a_month_without_a_predecessor_is_compared_with_nothing(world: World) -> None:
+    """The first month ever, and one after a month whose decisions are archived; the plan says why."""
+    bill(world.services, "2026-10")
+    said = "select not_compared from finance.plans order by plan_id desc limit 1"
+    assert one(world.url, said) == "no earlier month was billed"
+    world.do(
+        """insert into billing.archived_period
+               (period, store, files, decisions, billed, unit_price_minor, digest, actor, dropped_at)
+           values ('2026-10', 'x', '[]', 0, 0, 0, 0, 'ann', now())"""
+    )
+    world.planned()
+    assert one(world.url, said) == "the decisions of 2026-10, the last month billed, are archived"
+    causes = "select distinct cause from finance.plan_changes where period = '2026-11'"
+    assert rows(world.url, causes) == [("NOT-COMPARED",)]
+
+
+def test_a_superseded_plan_keeps_its_accounts_only_if_it_was_decided_on(world: World) -> None:
+    """Its sums stay in any case."""
+    undecided = world.planned()
+    world.do("truncate billing.plan_decision")
+    decided = world.planned()
+    world.planned()
+    query = """select count(*) filter (where p.run_id = %s), count(*) filter (where p.run_id = %s)
+               from billing.{} a join billing.plan p using (plan_id)"""
+    assert rows(world.url, query.format("plan_account"), undecided, decided) == [(0, 4)]
+    assert rows(world.url, query.format("plan_sum"), undecided, decided) == [(2, 2)]
