@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from evbilling.expectations import stop_if_critical, validation_page
 from evbilling.findings import Finding
 from evbilling.period import Period
 from evbilling.services import Services
+from evbilling.typed_text import require_text
 from evbilling.warehouse import require_newest_schema, runs, select_value
 from evbilling.warehouse.runs import Run
 
@@ -28,7 +29,10 @@ log = logging.getLogger(__name__)
 class RunRequest:
     """Who asks for which period. `deliver`: whether its statements are mailed (auto, yes, no).
 
-    The limits say how far the inventory may be off before a run of connector statements stops.
+    The limits say how far the inventory may be off before a run of connector statements stops. `dag_id` is the kind of
+    run, `airflow_dag_id` the DAG, if it is another: a person has asked for the month then, for a `reason`, and maybe
+    for what these `account_ids` are missing alone. `expected`: the totals by account that were decided on, in major
+    units; `plan_hash`: the plan that was; with others nothing is issued. `dry_run`: it is planned only.
     """
 
     period: Period
@@ -38,6 +42,12 @@ class RunRequest:
     deliver: str = "auto"
     max_count_change_percent: float = 25.0
     max_orphan_connectors: int = 0
+    airflow_dag_id: str | None = None
+    account_ids: tuple[str, ...] | None = None
+    reason: str | None = None
+    expected: Mapping[str, str] | None = None
+    plan_hash: str | None = None
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         # No change is larger than NaN, which JSON lets through.
@@ -47,6 +57,14 @@ class RunRequest:
                 where="this DAG run",
                 fix="give a number of 0 or more",
             )
+        if self.airflow_dag_id:
+            require_text("reason", self.reason or "", "this DAG run", missing="say why: it is kept in the audit")
+
+    @property
+    def order(self) -> dict[str, Any]:
+        """What a person has asked for and decided on, for the run's record."""
+        asked = {"reason": self.reason, "expected": self.expected, "plan_hash": self.plan_hash, "dry_run": self.dry_run}
+        return {name: value for name, value in asked.items() if value not in (None, False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,9 @@ def insert_run(connection: psycopg.Connection[Any], request: RunRequest) -> int:
     """Record that a run begins; returns its id. Raises `NotReady` if the warehouse is behind its migrations."""
     require_newest_schema(connection)
     who = (request.dag_id, request.airflow_run_id, str(request.period), request.actor, __version__, request.deliver)
-    return int(select_value(connection, "select billing.open_run(%s, %s, %s, %s, %s, %s)", *who))
+    accounts = None if request.account_ids is None else sorted(set(request.account_ids))
+    opened = "select billing.open_run(%s, %s, %s, %s, %s, %s, %s, %s)"
+    return int(select_value(connection, opened, *who, accounts, request.airflow_dag_id))
 
 
 @contextmanager

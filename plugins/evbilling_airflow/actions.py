@@ -336,6 +336,40 @@ _CORRECTION_PARAMS: dict[str, Param] = MONTH_PARAMS | {
 }
 
 
+_BILL_MONTH_PARAMS: dict[str, Param] = MONTH_PARAMS | {
+    "account_ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "minLength": 1},
+        maxItems=1_000,
+        title="Accounts",
+        description="Ids, one a line: only what they are missing in the month is issued, charged and mailed. Empty: "
+        "the whole month.",
+    ),
+    "expected": Param(
+        None,
+        type=["null", "object"],
+        additionalProperties={"type": "string", "pattern": "^[0-9]+([.][0-9]+)?$"},
+        title="Expected totals",
+        description='With accounts, by account, in major units: {"acc-1": "19.04"}. Another amount by then: nothing is '
+        "issued.",
+    ),
+    "plan_hash": Param(
+        None,
+        type=["null", "string"],
+        pattern="^([0-9a-f]{64})?$",
+        title="Plan",
+        description="The hash of the plan that was decided on. Another plan by then: nothing is issued.",
+    ),
+    "reason": REASON_PARAM,
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Only make the plan; nothing is issued, charged or mailed.",
+    ),
+}
+
 _MAIL_PARAMS: dict[str, Param] = {
     "statement_ids": Param(
         None,
@@ -446,6 +480,9 @@ CORRECT = OperatorAction(
     is_bulk=True,
 )
 SEND_MAIL = OperatorAction("mail_delivery", "send-mail", "Send by mail", "send mail", _MAIL_PARAMS, _send_mail)
+
+# Of months and accounts, not of statements: its page is evbilling_web.bill_month.
+BILL_MONTH = OperatorAction("bill_month", "bill-month", "Bill the month", "bill months", _BILL_MONTH_PARAMS, None)
 
 # In the order in which pages offer them.
 ACTIONS = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, ACKNOWLEDGE_REFUND, CORRECT, SEND_MAIL)

@@ -55,7 +55,7 @@ class AskForApproval(HITLOperator):
             raise NotReady(
                 f"{self.subject}, and `airflow dags test` can't be answered:\n{self.body}",
                 where="this DAG run",
-                fix="trigger the period on a running Airflow and approve it there, or set a policy under which it is"
+                fix="ask for it on its page, with Airflow up, and approve it there, or set a policy under which it is"
                 " issued at once (page Approval, `evbilling policy`)",
             )
         super().execute(context)

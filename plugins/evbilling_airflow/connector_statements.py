@@ -6,10 +6,11 @@ The product is imported inside the functions, so that parsing a DAG file needs n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from evbilling_airflow.context import actor, billing_period, run_request
+from evbilling_airflow.context import account_ids, actor, billing_period, run_request
 from evbilling_airflow.metrics import count
 from evbilling_airflow.reporting import MOST_ROWS, report_event, says_why
 from evbilling_airflow.watching import watched
@@ -83,14 +84,21 @@ def plan(validated: Mapping[str, Any], context: Mapping[str, Any]) -> list[dict[
 
 @watched
 def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
-    """Publish the run as planned and approved; returns the outcome and the rows written."""
+    """Publish the run as planned and approved; returns the outcome and the rows written, and "results".
+
+    `results` are the rows for the page that asked: what became of each account of a run of some.
+    """
     from evbilling import connector_statements
     from evbilling_airflow.connections import services
 
-    run_id = validated["run_id"]
-    issued = connector_statements.issue_statements(services(), run_id)
+    run_id, here = validated["run_id"], services()
+    issued = connector_statements.issue_statements(here, run_id)
     count("issued", issued)
-    return {"run_id": run_id, **issued}
+    results = [
+        {name: str(value) for name, value in asdict(one).items() if value is not None}
+        for one in connector_statements.outcomes_of(here, run_id)
+    ]
+    return {"run_id": run_id, **issued, "results": results}
 
 
 @watched
@@ -107,17 +115,24 @@ def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
 def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, Any]:
     """Charge the period's statements; returns how many were collected, declined by class, unknown.
 
-    Fails, after recording all of it, if the money isn't in order then.
+    A run of some accounts charges theirs alone, and a dry run nothing. Fails, after recording all of it, if the money
+    isn't in order then.
     """
+    if context["params"].get("dry_run"):
+        return {"run_id": closed["run_id"]}
     from evbilling.payments import charge_period, require_in_order
     from evbilling_airflow.connections import payment_services
 
     period = billing_period(context)
     with payment_services() as services:
         now = services.now()
-        report_event(services, context, "connector_statements", "charge", "begun", period=str(period))
-        charged = charge_period(services, period, actor=actor(context), now=now)
-        report_event(services, context, "connector_statements", "charge", "done", period=str(period))
+        if accounts := account_ids(context):
+            batch = f"issue {period}, {context['dag_run'].run_id}"
+            charged = charge_period(services, period, actor=actor(context), now=now, account_ids=accounts, batch=batch)
+        else:
+            report_event(services, context, "connector_statements", "charge", "begun", period=str(period))
+            charged = charge_period(services, period, actor=actor(context), now=now)
+            report_event(services, context, "connector_statements", "charge", "done", period=str(period))
         count("charges", charged)
         require_in_order(services, [str(period)], {str(period): charged["not_ok"]}, occasion=f"issue {period}")
     return {"run_id": closed["run_id"], **charged}

@@ -90,10 +90,23 @@ def actor(context: Mapping[str, Any]) -> str:
 
 
 def run_request(context: Mapping[str, Any], **limits: Any) -> RunRequest:
-    """The request that opens a monthly run, with the `limits` of a run of connector statements."""
+    """The request that opens a monthly run, with the `limits` of a run of connector statements.
+
+    A run of bill_month is one of connector_statements that a person has asked for.
+    """
     from evbilling.run_steps import RunRequest
 
-    run = context["dag_run"]
-    return RunRequest(
-        billing_period(context), run.dag_id, run.run_id, actor(context), context["params"]["deliver"], **limits
-    )
+    run, params = context["dag_run"], context["params"]
+    kind = run.dag_id
+    if kind == "bill_month":
+        kind = "connector_statements"
+        limits["airflow_dag_id"] = run.dag_id
+        limits["account_ids"] = account_ids(context)
+        limits |= {name: params[name] for name in ("reason", "expected", "plan_hash", "dry_run")}
+    return RunRequest(billing_period(context), kind, run.run_id, actor(context), params["deliver"], **limits)
+
+
+def account_ids(context: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The accounts that the run is of; None: of all."""
+    asked = context["params"].get("account_ids")
+    return tuple(asked) if asked else None

@@ -67,6 +67,7 @@ MONTHLY: dict[str, Any] = SCHEDULED | {"max_active_runs": 4, "dagrun_timeout": t
 
 # An operator's action does nothing unasked, so it is ready when it is asked for, and several may be at once.
 BY_HAND: dict[str, Any] = SCHEDULED | {"max_active_runs": 16, "is_paused_upon_creation": False}
+MONTH_BY_HAND: dict[str, Any] = BY_HAND | {"dagrun_timeout": MONTHLY["dagrun_timeout"]}
 
 # A task that calls the gateway takes a slot of this pool; the rate is kept in the warehouse, for all workers.
 GATEWAY_POOL = "payment_gateway"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evbilling_airflow.alerting import look
-from evbilling_airflow.context import billing_period
+from evbilling_airflow.context import account_ids, billing_period
 from evbilling_airflow.metrics import count
 from evbilling_airflow.reporting import report_event, says_why
 from evbilling_airflow.watching import watched
@@ -19,8 +19,11 @@ _RETRIES = "payment_retries"
 
 @watched
 def deliver_statements(context: Mapping[str, Any], kind: str) -> dict[str, int]:
-    """Send the statements of the run's period, of one kind, that wait; returns how many went, and how many wait on."""
-    return _deliver(context, _statements(context, kind))
+    """Send the statements of the run's period, of one kind, that wait; returns how many went, and how many wait on.
+
+    A run of some accounts sends theirs alone, and a dry run nothing.
+    """
+    return {} if context["params"].get("dry_run") else _deliver(context, _statements(context, kind))
 
 
 @watched
@@ -52,7 +55,7 @@ def deliver_all(context: Mapping[str, Any]) -> dict[str, int]:
 def _statements(context: Mapping[str, Any], kind: str) -> Any:
     from evbilling.mail import MailSelection
 
-    return MailSelection((kind,), str(billing_period(context)))
+    return MailSelection((kind,), str(billing_period(context)), account_ids(context))
 
 
 def _notices() -> Any:

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from evbilling.errors import EvbillingError
 from evbilling_web import failures, rendering, static_files, warehouse
 from evbilling_web.account_billing import routes as account_billing
-from evbilling_web.actions import following
+from evbilling_web.actions import bill_month, following
 from evbilling_web.actions import routes as actions
 from evbilling_web.approval_policy import routes as approval_policy
 from evbilling_web.briefly import Briefly
@@ -37,6 +37,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     account_billing.router,
     actions.router,
     approval_policy.router,
+    bill_month.router,
     following.router,
     mail.router,
     month.router,

@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 SCHEDULED = {"connector_statements", "account_statements", "payment_retries", "payment_reconciliation"}
-ACTIONS = {"rebill", "mark_as_paid", "undo_mark_as_paid", "acknowledge_refund", "correct_statements"}
+ACTIONS = {"rebill", "mark_as_paid", "undo_mark_as_paid", "acknowledge_refund", "correct_statements", "bill_month"}
 # By the clock, and at anybody's word: it sends only what others have asked for, so it needn't wait to be let go.
 SWEEPS = {"mail_delivery"}
 DAG_IDS = SCHEDULED | ACTIONS | SWEEPS
@@ -41,6 +41,7 @@ MAPPED = {"extract_inventory", "apply_scope_rules", "approve"}
 MONTH_END = ["assemble", "validate", "issue_statements", "close_run", "plan_retries", "send_retries", "record"]
 CALLS_THE_GATEWAY = {
     ("connector_statements", "charge"),
+    ("bill_month", "charge"),
     ("account_statements", "plan_retries"),
     ("account_statements", "send_retries"),
     ("account_statements", "record"),
@@ -111,8 +112,8 @@ def test_a_dag_is_careful_by_default(dag_bag: Any, dag_id: str) -> None:
     assert (dag.schedule is None) is (dag_id in ACTIONS)
     assert dag.catchup is False
     # A month may wait for a person, and others don't wait for it.
-    waits = dag_id == "connector_statements"
-    assert dag.max_active_runs == (4 if waits else 1 if dag_id in SCHEDULED else 16)
+    waits = dag_id in {"connector_statements", "bill_month"}
+    assert dag.max_active_runs == (16 if dag_id in ACTIONS | SWEEPS else 4 if waits else 1)
     assert timedelta(0) < dag.dagrun_timeout <= timedelta(days=23 if waits else 1)
     # With one, `airflow dags test` fails in Airflow 3.3.2.
     assert not dag.deadline

@@ -68,7 +68,7 @@ def test_a_fault_of_the_program_leaves_nothing() -> None:
     assert task.left == {}
 
 
-@pytest.mark.parametrize("act", [*(action.carry_out for action in ACTIONS), mail.deliver_all])
+@pytest.mark.parametrize("act", [*(a.carry_out for a in ACTIONS if a.carry_out), mail.deliver_all])
 def test_every_action_says_why(act: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them, also where it fails before it has begun."""
     for name in ("WAREHOUSE", "CHARGING_PLATFORM", "PAYMENT_GATEWAY"):

@@ -38,6 +38,8 @@ TABLE = [
     ("POST", "/actions/acknowledge-refund", "user"),
     ("GET", "/actions/correct", "viewer"),
     ("POST", "/actions/correct", "user"),
+    ("GET", "/actions/bill-month?period=2026-11", "viewer"),
+    ("POST", "/actions/bill-month", "user"),
     ("GET", "/actions/send-mail", "viewer"),
     ("POST", "/actions/send-mail", "user"),
     ("GET", "/runs/nothing/7", "viewer"),

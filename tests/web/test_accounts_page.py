@@ -332,8 +332,9 @@ def test_a_month_that_held_the_account_back(
     assert "Fixed" not in text_of(browser("op").get(f"{PREFIX}/accounts/b").text)
     settle_terms(warehouse_url.writer_url, terms("b", effective_from=PERIOD))
     fixed = browser("op").get(f"{PREFIX}/accounts/b").text
-    assert f"Fixed; {PERIOD} waits for its run. It was not billed, because: no financial admin" in text_of(fixed)
-    assert f'Trigger connector_statements in Airflow with {{"period": "{PERIOD}"}}' in text_of(fixed)
+    assert f"Fixed; {PERIOD} is still to be issued. It was not billed, because: no financial admin" in text_of(fixed)
+    assert f"Issue what is missing for {PERIOD}" in text_of(fixed)
+    assert f"/actions/bill-month?period={PERIOD}&amp;account=b&amp;back=%2Faccounts%2Fb" in fixed
     platform.execute("update platform.charger set scope_status = 'Publik' where account_id = 'b'")
     assert "Fixed" not in text_of(browser("op").get(f"{PREFIX}/accounts/b").text)
     issued = browser("op").get(AT_A).text

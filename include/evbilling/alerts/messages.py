@@ -26,7 +26,7 @@ _WHAT_TO_DO = {
     "connector_statements": "Nobody is billed for the month until the run ends: find out why, then bill the month.",
     "account_statements": "Customers have no account statement, and failed payments aren't tried at the month's end.",
     "charges": "The statements are issued and nobody collects them: clear the task charge.",
-    "payment_retries": "Failed payments aren't tried again, though letters and pages promise it: run payment_retries.",
+    "payment_retries": "Failed payments aren't tried again, though letters and pages promise it: start the DAG again.",
     "payment_reconciliation": "Nobody compares our payments with the gateway's: run payment_reconciliation.",
     "mail_delivery": "Customers have no mail: look at the mail server, then run mail_delivery.",
     "gateway": "No payment is collected until it is corrected: see the message of the refused attempts.",

@@ -59,7 +59,7 @@ def consult_policy(connection: psycopg.Connection[Any], plan_id: int, *, due_at:
             raise NotReady(
                 f"plan {plan_id} was rejected by {actor}: {reason}",
                 where=plan["period"],
-                fix="fix what is wrong with it, and run the month again",
+                fix="fix what is wrong with it, and bill the month from its page",
             )
         return None
     recorded = policy_for(recorded_policies(connection), Period.parse(plan["period"]))

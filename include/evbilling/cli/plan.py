@@ -40,7 +40,11 @@ def run_plan(args: argparse.Namespace) -> int:
     with connected(args.url or resolve_url("warehouse"), what="warehouse") as connection:
         plan = month_plan(connection, period)
         if plan is None:
-            raise NotReady(f"{period} has no plan", where="warehouse", fix="run connector_statements for it first")
+            raise NotReady(
+                f"{period} has no plan",
+                where="warehouse",
+                fix="make one on the month's page, or by bill_month with dry_run",
+            )
         if args.account:
             accounts = account_plan(connection, plan, args.account)
             if not accounts:

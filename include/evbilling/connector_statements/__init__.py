@@ -10,13 +10,14 @@ from evbilling.connector_statements.corrections import Correction, correct_state
 from evbilling.connector_statements.decisions import apply_scope_rules
 from evbilling.connector_statements.drafts import Drafts, draft_statements
 from evbilling.connector_statements.extraction import extract_inventory
-from evbilling.connector_statements.issue import issue_statements
+from evbilling.connector_statements.issue import AccountOutcome, issue_statements, outcomes_of
 from evbilling.connector_statements.opening import open_run
 from evbilling.connector_statements.planning import plan_statements, record_answer
 from evbilling.connector_statements.stage import draft_run
 from evbilling.connector_statements.validation import validate
 
 __all__ = [
+    "AccountOutcome",
     "Correction",
     "Drafts",
     "apply_scope_rules",
@@ -27,6 +28,7 @@ __all__ = [
     "extract_inventory",
     "issue_statements",
     "open_run",
+    "outcomes_of",
     "plan_statements",
     "record_answer",
     "validate",

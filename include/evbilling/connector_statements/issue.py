@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -11,6 +13,7 @@ from psycopg import sql
 from evbilling import run_steps
 from evbilling.connector_statements.stage import require_decisions, staging_tables
 from evbilling.errors import NotReady, StaleTry
+from evbilling.money import from_minor
 from evbilling.services import Services
 from evbilling.warehouse import fetch_all, fetch_dicts, runs, select_row, select_value
 
@@ -31,6 +34,33 @@ def issue_statements(services: Services, run_id: int) -> dict[str, Any]:
     is not what was planned.
     """
     return run_steps.publish_run(services, run_id, _issue, _COUNTS)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOutcome:
+    """What became of an account that a run was asked for. `total` in major units; `reasons`: why it has no statement.
+
+    `is_new`: this run has issued the statement.
+    """
+
+    account_id: str
+    statement_id: str | None
+    currency: str | None
+    total: Decimal | None
+    is_new: bool
+    reasons: str | None
+
+
+def outcomes_of(services: Services, run_id: int) -> list[AccountOutcome]:
+    """The accounts of a run of some, in order of their ids; none for a run of a whole month."""
+    with services.warehouse() as connection:
+        rows = fetch_all(connection, "connector_statements/outcomes", run_id=run_id)
+    return [
+        AccountOutcome(
+            account_id, statement_id, currency, from_minor(total, unit) if statement_id else None, bool(is_new), reasons
+        )
+        for account_id, statement_id, currency, unit, total, is_new, reasons in rows
+    ]
 
 
 def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
@@ -75,7 +105,8 @@ def _planned(services: Services, run: runs.Run) -> int:
 def _differences(connection: psycopg.Connection[Any], run: runs.Run) -> list[dict[str, Any]]:
     """Issued statements that this run would issue otherwise, each with a sentence that says how."""
     issued = "select exists (select from billing.statement where kind = 'connector' and period = %s)"
-    if not select_value(connection, issued, run.period):
+    # A run of some accounts has staged no others.
+    if run.account_ids is not None or not select_value(connection, issued, run.period):
         return []
     differences = fetch_dicts(
         connection, "connector_statements/differences", period=run.period, **staging_tables(run.run_id)
@@ -100,7 +131,7 @@ def _publish(
     """Publish in one short transaction and record the outcome; returns it with the rows written."""
     with services.warehouse() as connection:
         publish = "select * from billing.publish_connector_statements(%s, %s, %s, %s)"
-        reason = f"connector statements of {run.period}"
+        reason = run.facts.get("reason") or f"connector statements of {run.period}"
         statements, decisions, unbilled = select_row(connection, publish, run.run_id, epoch, run.actor, reason)
         outcome = "issued" if statements or decisions or unbilled else "differs" if differences else "unchanged"
         counts = dict(zip(_COUNTS, (statements, decisions, unbilled, len(differences)), strict=True))

@@ -75,6 +75,7 @@ def _plan(services: Services, request: RunRequest, run_id: int, now: datetime, s
         "missed_months": _missed(last_billed.period if last_billed else None, request.period),
         "max_count_change_percent": request.max_count_change_percent,
         "max_orphan_connectors": request.max_orphan_connectors,
+        **request.order,
     }
     shards = shards_for(survey.connector_rows, shard_rows)
     if billed_from := _snapshot_to_bill(source, survey, window, request.period, snapshot):

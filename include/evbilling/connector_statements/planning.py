@@ -8,13 +8,15 @@ from functools import partial
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from evbilling import approvals, run_steps
 from evbilling.connector_statements.drafts import Drafts
-from evbilling.connector_statements.stage import stage_drafts
-from evbilling.errors import NotReady
+from evbilling.connector_statements.stage import stage_drafts, staging_tables
+from evbilling.errors import BadInput, NotReady
+from evbilling.money import from_minor
 from evbilling.services import Services
-from evbilling.warehouse import runs, select_row
+from evbilling.warehouse import fetch_all, runs, select_row
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +28,13 @@ def plan_statements(services: Services, run_id: int, *, due_at: datetime | None 
 
     Outcomes: `planned`, or that of a run that has ended; `superseded`, if a newer run of the period took over.
     `plan_id` and `plan_hash` are None unless it is `planned`. Planned again with the same content, a run keeps its plan
-    and the decisions on it. Nothing is written in billing but the plan, and what the approval policy says of it.
+    and the decisions on it. Nothing is written in billing but the plan, and what the approval policy says of it. A dry
+    run ends here: its outcome is `dry_run`.
 
     `due_at` is the schedule's tick of a scheduled run, None for one that a person asked for. `waiting` is what a person
     is asked, {"run_id", "plan_id", "plan_hash", "scope", "subject", "body", "deadline_hours"}; None if the plan may be
-    issued. Raises `NotReady` if the same plan was rejected.
+    issued. Raises `NotReady` if the same plan was rejected, `BadInput` if it comes to something else than was decided
+    on when the run was asked for.
     """
     nothing = {"plan_id": None, "plan_hash": None, "waiting": None}
     return nothing | run_steps.publish_run(services, run_id, partial(_plan, due_at=due_at), _COUNTS)
@@ -66,13 +70,13 @@ def record_answer(
             raise NotReady(
                 f"nobody approved the plan of {run.period} before its deadline, so nothing was issued",
                 where=f"plan {plan_id}",
-                fix="run the month again, and approve it in time",
+                fix="bill the month from its page, and approve it in time",
             )
         if not approved:
             raise NotReady(
                 f"{actor} rejected the plan of {run.period}, so nothing was issued: {reason.strip()}",
                 where=f"plan {plan_id}",
-                fix="fix what is wrong with it, and run the month again",
+                fix="fix what is wrong with it, and bill the month from its page",
             )
     log.info("plan %s of %s is approved by %s: %s", plan_id, run.period, actor, reason.strip())
 
@@ -80,7 +84,7 @@ def record_answer(
 def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[str, Any]:
     epoch, drafts = stage_drafts(services, run)
     with services.warehouse() as connection:
-        runs.note_facts(connection, run.run_id, {"held": _held(connection, run.period, drafts)})
+        runs.note_facts(connection, run.run_id, _of_accounts_left_out(connection, run, drafts))
         make = "select plan_id, plan_hash, statements, connectors, on_hold from billing.make_plan(%s, %s)"
         made = select_row(connection, make, run.run_id, epoch)
     plan = dict(zip(("plan_id", "plan_hash", *_COUNTS), made, strict=True))
@@ -92,6 +96,11 @@ def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[st
         plan["plan_hash"],
     )
     with services.warehouse() as connection:
+        _require_as_decided(connection, run, plan["plan_hash"])
+        if run.facts.get("dry_run"):
+            runs.mark_superseded(connection, run.run_id)
+            connection.execute("select billing.drop_stage(%s)", (run.run_id,))
+            return {"outcome": "dry_run", **plan, "waiting": None}
         waiting = approvals.consult_policy(connection, plan["plan_id"], due_at=due_at)
         return {"outcome": "planned", **plan, "waiting": waiting and _question(connection, run, waiting)}
 
@@ -107,6 +116,47 @@ def _question(connection: psycopg.Connection[Any], run: runs.Run, waiting: appro
         "body": body,
         "deadline_hours": (waiting.due_at - waiting.asked_at).total_seconds() / 3600,
     }
+
+
+def _require_as_decided(connection: psycopg.Connection[Any], run: runs.Run, plan_hash: str) -> None:
+    """Raise `BadInput` if somebody has decided on other amounts, or another plan."""
+    if (decided := run.facts.get("plan_hash")) and decided != plan_hash:
+        raise BadInput(
+            f"{run.period} comes to another plan than the one that was decided on",
+            where=f"run {run.run_id}",
+            fix="nothing was issued; look at the plan on the month's page, and decide anew",
+        )
+    if (expected := run.facts.get("expected")) is None:
+        return
+    query = sql.SQL("select account_id, minor_unit, total_minor from {}").format(staging_tables(run.run_id)["draft"])
+    totals = {account: str(from_minor(minor, unit)) for account, unit, minor in connection.execute(query)}
+    differing = sorted(id_ for id_ in expected.keys() | totals.keys() if expected.get(id_) != totals.get(id_))
+    if differing:
+        words = [f"{id_} {expected.get(id_, 'nothing')}, now {totals.get(id_, 'nothing')}" for id_ in differing]
+        raise BadInput(
+            f"other amounts were decided on: {'; '.join(words)}",
+            where=f"run {run.run_id} of {run.period}",
+            fix="nothing was issued; look again at what would be, and ask anew",
+        )
+
+
+def _of_accounts_left_out(connection: psycopg.Connection[Any], run: runs.Run, drafts: Drafts) -> dict[str, int]:
+    """What the tie-out has to know: connectors of accounts that get no decisions, and the accounts that count.
+
+    Accounts that a run of some leaves out count, and their connectors are decided, as far as the month settled them
+    before.
+    """
+    held = _held(connection, run.period, drafts)
+    if run.account_ids is None:
+        return {"held": held}
+    counts = drafts.counts[~drafts.counts["account_id"].isin(run.account_ids)]
+    rows = fetch_all(
+        connection, "connector_statements/left_out", period=run.period, accounts=counts["account_id"].tolist()
+    )
+    settled = {by: {account for account, how in rows if how == by} for by in ("statement", "decisions", "unbilled")}
+    undecided = counts[~counts["is_quarantined"] & ~counts["account_id"].isin(settled["decisions"])]
+    unknown = set(counts["account_id"]) - settled["statement"] - settled["unbilled"]
+    return {"held": held + int(undecided["extracted"].sum()), "accounts": run.facts["accounts"] - len(unknown)}
 
 
 def _held(connection: psycopg.Connection[Any], period: str, drafts: Drafts) -> int:

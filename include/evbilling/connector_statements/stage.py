@@ -89,7 +89,8 @@ def draft_run(services: Services, run: Run, shards: list[RegisteredShard]) -> Dr
 def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
     """Draft the statements of a run's staged decisions and stage them beside the decisions.
 
-    Returns the epoch that the caller must still hold to publish them, and the drafts. Raises `NotReady` if the
+    Of a run of some accounts, only theirs are staged; the decisions are those of the whole month. Returns the epoch
+    that the caller must still hold to publish them, and the drafts, of all accounts. Raises `NotReady` if the
     decisions aren't staged.
     """
     with services.warehouse() as connection:
@@ -112,6 +113,8 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
         statements = drafts.statements.assign(tax_rate=tax_rates)
         tables = staging_tables(run.run_id)
         for table, frame in ((tables["draft"], statements[_DRAFT_COLUMNS]), (tables["unbilled"], drafts.unbilled)):
+            if run.account_ids is not None:
+                frame = frame[frame["account_id"].isin(run.account_ids)]
             copy_frame(connection, table, frame)
         connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
     return epoch, drafts

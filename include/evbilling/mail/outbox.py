@@ -26,10 +26,15 @@ class MailSelection:
 
     kinds: tuple[str, ...] | None = None
     period: str | None = None
+    accounts: tuple[str, ...] | None = None
 
     def as_parameters(self) -> dict[str, object]:
-        """The kinds and the period as queries take them."""
-        return {"kinds": list(self.kinds) if self.kinds else None, "period": self.period}
+        """The kinds, the period and the accounts as queries take them."""
+        return {
+            "kinds": list(self.kinds) if self.kinds else None,
+            "period": self.period,
+            "accounts": None if self.accounts is None else list(self.accounts),
+        }
 
 
 EVERYTHING = MailSelection()
@@ -87,8 +92,8 @@ def reserve(
     """Up to `most` messages that are due, in order, reserved for this sender until the lease ends."""
     wanted = selection.as_parameters()
     rows = connection.execute(
-        "select * from billing.reserve_mail(%s, %s, %s, %s, %s)",
-        (sender, most, timedelta(seconds=lease_seconds), wanted["kinds"], wanted["period"]),
+        "select * from billing.reserve_mail(%s, %s, %s, %s, %s, %s)",
+        (sender, most, timedelta(seconds=lease_seconds), wanted["kinds"], wanted["period"], wanted["accounts"]),
     )
     return list(starmap(ReservedMail, rows.fetchall()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +17,19 @@ from evbilling.period import Period
 log = logging.getLogger(__name__)
 
 
-def charge_period(services: PaymentServices, period: Period, *, actor: str, now: datetime) -> dict[str, Any]:
+def charge_period(
+    services: PaymentServices,
+    period: Period,
+    *,
+    actor: str,
+    now: datetime,
+    account_ids: Sequence[str] | None = None,
+    batch: str | None = None,
+) -> dict[str, Any]:
     """Charge the period's statements that were not charged at issue yet, and plan the retries of those that failed.
+
+    Only those of `account_ids`, if they are given: `batch` then names who makes these calls, and nothing that others
+    have opened is sent.
 
     Returns {"opened", "refused": {reason: count}, "succeeded", "declined": {class: count}, "unknown",
     "not_accepted": {code: count}, "not_ok": [check]}; safe to repeat: what was charged before isn't charged again.
@@ -27,22 +39,22 @@ def charge_period(services: PaymentServices, period: Period, *, actor: str, now:
     that can't be booked.
     """
     name = f"issue {period}"
-    occasion = Occasion("issue", name, name, actor, f"connector statements of {period}")
+    occasion = Occasion("issue", name, batch or name, actor, f"connector statements of {period}")
     with services.warehouse() as connection:
-        debts = plans.load_debts(connection, period=str(period), occasion=name)
+        debts = plans.load_debts(connection, account_ids=account_ids, period=str(period), occasion=name)
     payers = services.payers_of(debts)
     if debts:
         services.check_gateway(payers.values())
         services.require_charging()
     with services.warehouse() as connection:
         opened = attempts.open_attempts(connection, occasion, debts, payers, services.policy.most_in_30_days)
-    collected = services.collect(name, is_looked_at=bool(debts))
+    collected = services.collect(occasion.batch, is_looked_at=bool(debts))
     with services.warehouse() as connection:
         failed = [
             row[0]
             for row in connection.execute(
-                "select statement_id from billing.payment_attempt where occasion = %s and outcome = 'declined'",
-                (name,),
+                "select statement_id from billing.payment_attempt where occasion = %s and batch = %s and outcome = %s",
+                (name, occasion.batch, "declined"),
             )
         ]
     if failed:

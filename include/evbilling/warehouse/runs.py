@@ -41,7 +41,10 @@ class RegisteredShard:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as recorded. `facts` holds the figures by which the set is judged."""
+    """One run as recorded. `facts` holds the figures by which the set is judged, and what a person has asked for.
+
+    `account_ids`: the accounts whose missing statements it issues; None: those of the whole month.
+    """
 
     run_id: int
     period: str
@@ -51,6 +54,7 @@ class Run:
     accounts_uri: str
     accounts_sha256: str
     facts: dict[str, Any]
+    account_ids: list[str] | None = None
 
     @property
     def is_settled(self) -> bool:

@@ -148,6 +148,7 @@ def _page(
         "shown": shown,
         "errors": errors or {},
         "labels": LABELS,
+        "account_path_below": account_path(billing.account_id),
         "compared": COMPARED,
         "refusal": why_not(user, CHANGE_SETTINGS),
         "saved": saved,

@@ -16,7 +16,8 @@ from evbilling.mail import requested
 from evbilling.payments.actions import FAILED, ActionResult, describe
 from evbilling.payments.retries import explain
 from evbilling.read_models.statement_list import CurrentStatement, read_current
-from evbilling_airflow.actions import ACTIONS, SEND_MAIL
+from evbilling.warehouse import fetch_all
+from evbilling_airflow.actions import ACTIONS, BILL_MONTH, SEND_MAIL
 from evbilling_airflow.reporting import REFUSAL
 from evbilling_web import warehouse
 from evbilling_web.actions import dag_runs
@@ -29,7 +30,7 @@ router = APIRouter()
 
 # The run of a month is followed from where it was approved.
 _MONTH = APPROVE_MONTH.dag_id
-_LABELS = {action.dag_id: action.label for action in ACTIONS} | {_MONTH: "Issue and charge"}
+_LABELS = {action.dag_id: action.label for action in (*ACTIONS, BILL_MONTH)} | {_MONTH: "Issue and charge"}
 _UNREADABLE: dict[str, str | None] = {
     "what": "This page can't read the run's results.",
     "fix": "See its log in Airflow.",
@@ -43,7 +44,7 @@ _LONG = timedelta(seconds=20)
 class StatementOutcome:
     """What became of one statement, in words, and its current state. `is_done`: the request was met.
 
-    `why` explains a decline.
+    `why` explains a decline. Without a statement, `account_id` is the account that got none.
     """
 
     statement_id: str
@@ -51,6 +52,7 @@ class StatementOutcome:
     is_done: bool
     now: CurrentStatement | None
     why: str | None
+    account_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ async def _progress(request: Request, dag_id: str, run_id: str) -> Progress:
     if run.state == "queued":
         return Progress(run, hint=await _why_waiting(request, run))
     tasks = await dag_runs.task_states(request, dag_id, run_id)
+    if dag_id == BILL_MONTH.dag_id and run.state == "success":
+        issued = await dag_runs.xcom(request, dag_id, run_id, "issue_statements")
+        rows = issued.get("results", ()) if isinstance(issued, dict) else ()
+        return Progress(run, outcomes=await run_in_threadpool(_billed, rows))
     if run.state == "failed":
         return Progress(run, failure=await _failure(request, run, tasks))
     if run.state != "success":
@@ -136,10 +142,9 @@ async def _failure(request: Request, run: dag_runs.RunState, tasks: Sequence[dic
 
 def _failure_on_record(run: dag_runs.RunState) -> str | None:
     """Why a run that counts a month stopped, by its record in the warehouse."""
-    query = "select failure from billing.run where dag_id = %s and airflow_run_id = %s order by run_id desc limit 1"
     with warehouse.reading() as connection:
-        found = connection.execute(query, (run.dag_id, run.run_id)).fetchone()
-    return found[0] if found else None
+        rows = fetch_all(connection, "read_models/month/failure", dag_id=run.dag_id, airflow_run_id=run.run_id)
+    return rows[0][0] if rows else None
 
 
 def _is_refusal(value: Any) -> bool:
@@ -156,6 +161,22 @@ def _outcomes(results: Sequence[ActionResult]) -> list[StatementOutcome]:
         why = explain(now.decline_code) if has_failed and now else None
         words = without_id(describe(result), result.statement_id)
         outcomes.append(StatementOutcome(result.statement_id, words, result.is_done, now, why))
+    return outcomes
+
+
+def _billed(rows: Sequence[dict[str, str]]) -> list[StatementOutcome]:
+    """What became of the accounts of a run of some; nothing of a run of a whole month, which its page shows."""
+    with warehouse.reading() as connection:
+        now = read_current(connection, [row["statement_id"] for row in rows if "statement_id" in row])
+    outcomes = []
+    for row in rows:
+        statement, account = row.get("statement_id"), row["account_id"]
+        if statement:
+            words = "issued" if row["is_new"] == "True" else "it was issued before"
+            outcomes.append(StatementOutcome(statement, words, True, now.get(statement), None))
+        else:
+            words = f"no statement: {row.get('reasons') or 'it is not charged for connectors in this month'}"
+            outcomes.append(StatementOutcome("", words, False, None, None, account))
     return outcomes
 
 

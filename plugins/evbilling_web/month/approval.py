@@ -66,7 +66,7 @@ async def decide(request: Request, period: str) -> Response:
     if await dag_runs.why_not_begun(request, asked.dag_id):
         raise NotReady(
             f"Nothing was done: the DAG {asked.dag_id} is paused in Airflow, so the run wouldn't go on.",
-            fix="Unpause it there. A month that is due is planned then, and waits too.",
+            fix="Switch it on there. A month that is due is planned then, and waits too.",
         )
     body = answer_of(asked, approved=approved, reason=reason)
     await dag_runs.answer(request, task_path(asked), body, asked.dag_id)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from evbilling.errors import BadInput, NotReady
 from evbilling.period import Period
-from evbilling.read_models.month import month_overview, month_state, months, steps_under_way
+from evbilling.read_models.month import MonthOverview, month_overview, month_state, months, steps_under_way
 from evbilling.read_models.plan import account_plan, changed_accounts, month_plan
 from evbilling.read_models.statement_list import StatementFilter
 from evbilling.warehouse import read_clock
@@ -89,11 +90,18 @@ def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
         "changes": changes,
         "charts": bar_tables(month, list_address) if month.is_begun or month.receivables else [],
         "list_address": list_address,
+        "can_bill": _can_bill(month, now),
         "name": f"{month.period.first_day:%B %Y}",
         "before": _neighbour(wanted, -1),
         "after": _neighbour(wanted, 1),
     }
     return page(request, "month/month.html", context)
+
+
+def _can_bill(month: MonthOverview, now: datetime) -> bool:
+    """True for a month that was never billed, once it has begun everywhere."""
+    is_billed = month.issued_at is not None or month.this_month.statements > 0
+    return not is_billed and now >= month.period.count_instant("Etc/GMT+12")
 
 
 def _neighbour(period: Period, months: int) -> Period | None:

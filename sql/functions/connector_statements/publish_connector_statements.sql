@@ -1,7 +1,8 @@
 -- Publishes what a run has staged for accounts without a statement, in the caller's one short transaction: decisions,
 -- numbered statements, unbilled accounts, audit. Returns the rows written of each; all 0 means that nothing changed.
--- Refuses whatever isn't the run's plan, row by row, and a plan that isn't approved: that is checked first, before
--- readers could wait for a lock.
+-- A run of some accounts publishes what these are missing, and leaves all others as they are. Refuses whatever isn't
+-- the run's plan, row by row, and a plan that isn't approved: that is checked first, before readers could wait for a
+-- lock.
 --
 -- A period's first issue attaches tables that number_drafts() has completed in staging: statements, postings,
 -- standings and mail. Nothing is copied. A later run of the period inserts what is missing; triggers post and list
@@ -16,6 +17,7 @@ declare
     v_period text;
     v_suffix text;
     v_version text;
+    v_only text[];
     v_table text;
     v_leaf record;
     v_plan billing.plan;
@@ -23,7 +25,7 @@ declare
     v_resolved integer;
     v_timeout text := current_setting('lock_timeout');
 begin
-    select period, code_version into strict v_period, v_version from billing.run where run_id = p_run_id;
+    select period, code_version, account_ids into strict v_period, v_version, v_only from billing.run where run_id = p_run_id;
     v_suffix := replace(v_period, '-', '_');
     perform billing.hold_fence('issue ' || v_period, p_epoch);
     v_plan := billing.require_plan(p_run_id, p_epoch);
@@ -71,7 +73,8 @@ begin
         execute format($q$
             with open_account as (
                 select account_id from staging.%1$I union select account_id from staging.%2$I
-                union select account_id from billing.unbilled_account where period = %3$L
+                union select account_id from billing.unbilled_account
+                where period = %3$L and (%5$L::text[] is null or account_id = any(%5$L))
                 except select account_id from billing.statement where kind = 'connector' and period = %3$L),
             gone as (
                 delete from billing.connector_decision p using open_account o
@@ -83,11 +86,12 @@ begin
                             is not distinct from (p.power_type, p.rule_id, p.unit_price_minor))
                 returning 1)
             select count(*) from gone $q$,
-            v_stage || '_statement', v_stage || '_unbilled', v_period, v_stage) into decisions;
+            v_stage || '_statement', v_stage || '_unbilled', v_period, v_stage, v_only) into decisions;
         execute format($q$
             with open_account as (
                 select account_id from staging.%1$I union select account_id from staging.%2$I
-                union select account_id from billing.unbilled_account where period = %3$L
+                union select account_id from billing.unbilled_account
+                where period = %3$L and (%5$L::text[] is null or account_id = any(%5$L))
                 except select account_id from billing.statement where kind = 'connector' and period = %3$L),
             added as (
                 insert into billing.connector_decision
@@ -100,7 +104,7 @@ begin
                       and p.connector_id = s.connector_id)
                 returning 1)
             select count(*) + $1 from added $q$,
-            v_stage || '_statement', v_stage || '_unbilled', v_period, v_stage) into decisions using decisions;
+            v_stage || '_statement', v_stage || '_unbilled', v_period, v_stage, v_only) into decisions using decisions;
     end if;
 
     -- Statements.
@@ -179,10 +183,10 @@ begin
     get diagnostics unbilled = row_count;
     execute format($q$
         update billing.unbilled_account u set resolved_by_run_id = %3$s
-        where u.period = %2$L and u.resolved_by_run_id is null
+        where u.period = %2$L and u.resolved_by_run_id is null and (%4$L::text[] is null or u.account_id = any(%4$L))
           and not exists (select from staging.%1$I d
                           where d.account_id = u.account_id and d.reason_id = u.reason_id) $q$,
-        v_stage || '_unbilled', v_period, p_run_id);
+        v_stage || '_unbilled', v_period, p_run_id, v_only);
     get diagnostics v_resolved = row_count;
     unbilled := unbilled + v_resolved;
 

@@ -1,8 +1,10 @@
 -- Reserves up to `p_most` messages that wait and are due for `p_sender`, until the lease ends: nobody else prepares
--- or sends them meanwhile. Null kinds or period: any. A notice of a charge that is paid by now is no longer true and
+-- or sends them meanwhile. Null kinds, period or accounts:
+-- any. A notice of a charge that is paid by now is no longer true and
 -- is held.
 create or replace function billing.reserve_mail(
-    p_sender text, p_most integer, p_lease interval, p_kinds text[], p_period text
+    p_sender text, p_most integer, p_lease interval, p_kinds text[], p_period text,
+    p_accounts text[]
 )
 returns table (
     mail_id bigint, kind text, statement_id text, attempt_no integer, account_id text, financial_admin_id text,
@@ -17,6 +19,7 @@ begin
         where m.state = 'pending' and m.not_before <= clock_timestamp()
           and (m.reserved_until is null or m.reserved_until < clock_timestamp())
           and (p_kinds is null or m.kind = any(p_kinds)) and (p_period is null or m.period = p_period)
+          and (p_accounts is null or m.account_id = any(p_accounts))
         order by m.mail_id limit p_most for update skip locked
     ), judged as (
         select f.mail_id, f.kind = 'failed_charge' and billing.balance_minor(f.statement_id) <= 0 as is_paid from free f

@@ -8,7 +8,7 @@ declare
     v_sums text;
     v_content text;
 begin
-    select period || ' ' || deliver into v_content from billing.run where run_id = p_run_id;
+    select concat_ws(' ', period, deliver, account_ids) into v_content from billing.run where run_id = p_run_id;
     foreach v_table in array array['', '_statement', '_unbilled'] loop
         v_sums := billing.table_sums('run_' || p_run_id || v_table);
         if v_sums is null then

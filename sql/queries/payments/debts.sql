@@ -8,7 +8,7 @@ with debt as materialized (
     from billing.statement s
     where s.kind = 'connector'
       and (%(statements)s::text[] is null or s.statement_id = any(%(statements)s))
-      and (%(account)s::text is null or s.account_id = %(account)s)
+      and (%(accounts)s::text[] is null or s.account_id = any(%(accounts)s))
       and (%(failed)s or %(period)s::text is null or s.period = %(period)s)
       and (%(occasion)s::text is null or not exists (
           select from billing.payment_attempt a

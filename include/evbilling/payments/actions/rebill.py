@@ -171,7 +171,7 @@ def _judge(services: PaymentServices, request: RebillRequest, now: datetime) -> 
         debts = plans.load_debts(
             connection,
             statement_ids=request.statement_ids or None,
-            account_id=request.account_id,
+            account_ids=[request.account_id] if request.account_id else None,
             period=str(request.period) if request.period else None,
         )
         history = plans.load_attempts(connection, [debt.statement_id for debt in debts])

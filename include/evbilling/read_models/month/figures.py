@@ -154,11 +154,13 @@ class Doubt:
 class MonthRun:
     """A run that keeps a record of the month: of connector_statements, account_statements or correct_statements.
 
-    `failure` is why it failed; `differing` is the number of issued statements that it would issue differently now.
+    `airflow_dag_id` is the DAG that ran, such as bill_month; `failure` is why it failed; `differing` is the number of
+    issued statements that it would issue differently now.
     """
 
     run_id: int
     dag_id: str
+    airflow_dag_id: str
     airflow_run_id: str
     state: str
     actor: str

@@ -40,7 +40,7 @@ def month(statements: int = 0, **changes: Any) -> MonthOverview:
 
 def run(state: str, dag_id: str = "connector_statements", **changes: Any) -> MonthRun:
     """A run of the month."""
-    blank = MonthRun(7, dag_id, "manual__1", state, "ann", NOON, None, 0, 0, has_validation_page=False)
+    blank = MonthRun(7, dag_id, dag_id, "manual__1", state, "ann", NOON, None, 0, 0, has_validation_page=False)
     return replace(blank, **changes)
 
 

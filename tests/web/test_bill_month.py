@@ -1,0 +1,117 @@
+"""Issue what is missing, and bill a month, from the pages: exactly what is shown, followed to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.action_pages import ActionPages, fields, words
+from tests.support.month import PERIOD, settle_terms, terms
+from tests.support.payments import VISA
+from tests.support.web import PREFIX
+
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
+
+
+def shown(pages: ActionPages, period: object = PERIOD, *accounts: str, role: str = "user") -> Any:
+    query = {"period": str(period), "account": list(accounts), "back": "/accounts/x"}
+    return pages.opened(role).get(f"{PREFIX}/actions/bill-month", params=query)
+
+
+def sent(pages: ActionPages, page: Any, **typed: str) -> Any:
+    return pages.opened("user").post(f"{PREFIX}/actions/bill-month", data=fields(page.text) | typed)
+
+
+def followed(pages: ActionPages, answer: Any) -> str:
+    assert answer.status_code == 303, words(answer.text)
+    pages.airflow.work()
+    return words(pages.opened("user").get(answer.headers["location"]).text)
+
+
+def add(pages: ActionPages, *accounts: str) -> None:
+    """Accounts that were enabled after the month was billed."""
+    for account in accounts:
+        pages.world.platform.plain_account(account, connectors=2)
+    pages.world.platform.save()
+    for account in accounts:
+        pages.world.set_method(account, VISA)
+        pages.world.platform.execute(
+            "update platform.app_user set payment_customer = 'cus_1' where account_id = %s", account
+        )
+        settle_terms(pages.world.services.warehouse_url, terms(account))
+
+
+def test_an_accounts_missing_statement_is_issued_and_charged(pages: ActionPages) -> None:
+    """The amount is shown first; one statement comes of it, paid, and nothing else changes."""
+    add(pages, "x", "y")
+    before = pages.world.rows("select statement_id from finance.payment_attempts order by attempt_id")
+    page = shown(pages, PERIOD, "x", "a00000")
+    said = words(page.text)
+    assert "Issue what is missing for November 2026" in said
+    assert "Name of x x 2 10.00 EUR 1.90 EUR 11.90 EUR 1 statement: 11.90 EUR" in said
+    assert "Name of a00000 : it has A-202611-000001 already" in said
+    assert fields(page.text)["account"] == ["x"]
+    refused = sent(pages, page)
+    assert refused.status_code == 422
+    assert "Give a reason" in words(refused.text)
+    said = followed(pages, sent(pages, page, reason="enabled late"))
+    assert "Done." in said
+    assert "A-202611-000005 Name of x Paid issued" in said
+    assert pages.world.rows("select account_id from finance.statements where period = '2026-11' order by 1 desc")[
+        0
+    ] == ("x",)
+    after = pages.world.rows("select statement_id from finance.payment_attempts order by attempt_id")
+    assert after == [*before, ("A-202611-000005",)]
+    assert not pages.world.rows("select * from finance.tie_out where not is_ok")
+    audit = "select actor, reason from finance.audit_events where action = 'issue_connector_statements' order by 1, 2"
+    assert ("user", "enabled late") in pages.world.rows(audit)
+    # Sent once more, the same form leads to the same run.
+    assert len(pages.airflow.runs) == 1
+
+
+def test_what_has_changed_since_is_shown_again(pages: ActionPages) -> None:
+    """Between the page and the form: nothing is started. Between the form and the run: nothing is issued."""
+    add(pages, "w")
+    page = shown(pages, PERIOD, "w")
+    settle_terms(pages.world.services.warehouse_url, terms("w", "6.00"))
+    again = sent(pages, page, reason="enabled late")
+    assert again.status_code == 409, words(again.text)
+    assert "14.28 EUR" in words(again.text)
+    assert pages.airflow.runs == {}
+    answer = sent(pages, shown(pages, PERIOD, "w"), reason="enabled late")
+    settle_terms(pages.world.services.warehouse_url, terms("w", "7.00"))
+    said = followed(pages, answer)
+    assert "other amounts were decided on: w 14.28, now 16.66" in said, said
+    assert pages.world.rows("select count(*) from finance.statements where account_id = 'w'") == [(0,)]
+
+
+def test_a_month_that_never_ran_is_planned_and_then_issued_as_planned(pages: ActionPages) -> None:
+    """The plan charges nothing; what is issued is that plan, and the month's page offers it."""
+    october = PERIOD.shifted(-1)
+    assert "Bill October 2026" in words(pages.get(f"/months/{october}").text)
+    page = shown(pages, october)
+    assert "October 2026 was never billed" in words(page.text)
+    followed(pages, sent(pages, page, reason="the outage of October"))
+    assert pages.world.rows("select count(*) from finance.statements where period = '2026-10'") == [(0,)]
+    page = shown(pages, october)
+    assert "Statements 4 for 4 connectors" in words(page.text)
+    assert "Issue and charge 30.94 EUR" in words(page.text)
+    followed(pages, sent(pages, page, reason="the outage of October"))
+    assert pages.world.rows(
+        "select count(*), sum(total_amount)::text from finance.statements where period = '2026-10'"
+    ) == [(4, "30.94")]
+    far = shown(pages, PERIOD.shifted(600))
+    assert "can't be billed yet" in words(far.text)
+
+
+def test_who_may_not_bill(pages: ActionPages) -> None:
+    """A viewer sees what is missing, with the right that it takes, and is refused."""
+    page = shown(pages, PERIOD, "a00000", role="viewer")
+    assert "Nothing can be issued" in words(page.text)
+    add(pages, "v")
+    page = shown(pages, PERIOD, "v", role="viewer")
+    assert "permission to trigger the DAG bill_month" in words(page.text)
+    form = fields(page.text) | {"reason": "r"}
+    assert pages.opened("viewer").post(f"{PREFIX}/actions/bill-month", data=form).status_code == 403
+    assert shown(pages, "2026-13").status_code == 404
