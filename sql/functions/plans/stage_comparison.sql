@@ -171,21 +171,12 @@ begin
             union
             select charger_id, connector_id, true
             from staging.%4$I c join (%7$s) e using (charger_id, connector_id) where not c.was_there
-        ), named as (
-            select c.*, case
-                    when not (was_there and is_there) then case when is_moved then 2 when was_there then 1 else 7 end
-                    when was_billable and is_billable then 6
-                    when 'BILLED-ELSEWHERE' in (rule_before, rule_now) then 2
-                    when 'NOT-IN-SERVICE' in (rule_before, rule_now) then 3
-                    when rule_now = 'SCOPE-CLOSED' and not coalesce(f.closed_before, t.exclude_closed) then 5
-                    when rule_now = 'SCOPE-PRIVATE' and not coalesce(f.private_before, t.exclude_private) then 5
-                    when rule_before = 'SCOPE-CLOSED' and not coalesce(f.closed_now, n.exclude_closed) then 5
-                    when rule_before = 'SCOPE-PRIVATE' and not coalesce(f.private_now, n.exclude_private) then 5
-                    else 4
-                end as place
-            from staging.%4$I c
-            join staging.%2$I f using (account_id)
-            left join moved m using (charger_id, connector_id)
+        ), account as (
+            select f.account_id, coalesce(f.closed_before, t.exclude_closed) as closed_before,
+                   coalesce(f.private_before, t.exclude_private) as private_before,
+                   coalesce(f.closed_now, n.exclude_closed) as closed_now,
+                   coalesce(f.private_now, n.exclude_private) as private_now
+            from staging.%2$I f
             left join lateral (
                 select exclude_closed, exclude_private from billing.account_setting a
                 where f.closed_before is null and a.account_id = f.account_id and a.effective_from <= %6$L
@@ -194,6 +185,22 @@ begin
                 select exclude_closed, exclude_private from billing.account_setting a
                 where f.closed_now is null and a.account_id = f.account_id and a.effective_from <= %5$L
                 order by effective_from desc, setting_id desc limit 1) n on true
+            where f.is_compared and f.is_other
+        ), named as (
+            select c.*, case
+                    when not (was_there and is_there) then case when is_moved then 2 when was_there then 1 else 7 end
+                    when was_billable and is_billable then 6
+                    when 'BILLED-ELSEWHERE' in (rule_before, rule_now) then 2
+                    when 'NOT-IN-SERVICE' in (rule_before, rule_now) then 3
+                    when rule_now = 'SCOPE-CLOSED' and not f.closed_before then 5
+                    when rule_now = 'SCOPE-PRIVATE' and not f.private_before then 5
+                    when rule_before = 'SCOPE-CLOSED' and not f.closed_now then 5
+                    when rule_before = 'SCOPE-PRIVATE' and not f.private_now then 5
+                    else 4
+                end as place
+            from staging.%4$I c
+            join account f using (account_id)
+            left join moved m using (charger_id, connector_id)
         )
         select account_id, place,
                count(*) filter (where is_billable and power_now = 'AC')
