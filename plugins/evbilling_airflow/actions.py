@@ -335,6 +335,187 @@ _CORRECTION_PARAMS: dict[str, Param] = MONTH_PARAMS | {
     "dry_run": DRY_RUN_PARAM,
 }
 
+_APPROVES_PARAM = Param(
+    None,
+    type=["null", "integer"],
+    minimum=1,
+    title="Request carried out",
+    description="Number of another person's request above the limit: finance.adjustments.adjustment_request_id.",
+)
+
+_ADJUST_STATEMENT_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        type="string",
+        pattern=_STATEMENT_FORM,
+        title="Statement",
+        description="Id of the connector statement to credit or debit: A-202611-000042.",
+    ),
+    "kind": Param(
+        type="string",
+        enum=["goodwill", "extra_debit"],
+        title="Kind",
+        description="goodwill: credit the amount. extra_debit: charge it in addition.",
+    ),
+    "amount": Param(
+        type=["string", "number"],
+        title="Amount",
+        description="Tax included, in major units, for example 12.50. A credit is at most what was billed.",
+    ),
+    "currency": Param(
+        None,
+        type=["null", "string"],
+        pattern="^[A-Z]{3}$",
+        title="Currency",
+        description="To be sure of it: must be the statement's. Empty: the statement's.",
+    ),
+    "customer_text": Param(
+        None,
+        type=["null", "string"],
+        maxLength=300,
+        title="Text for the customer",
+        description="A sentence on the note and in its mail, in the customer's language. Empty: none.",
+    ),
+    "approves": _APPROVES_PARAM,
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+_WRITE_OFF_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        type="string",
+        pattern=_STATEMENT_FORM,
+        title="Statement",
+        description="Id of the connector statement that won't be paid: A-202611-000042.",
+    ),
+    "undo": Param(
+        False,
+        type="boolean",
+        title="Undo",
+        description="Undo the newest write-off instead: the debt is due again.",
+    ),
+    "amount": Param(
+        None,
+        type=["null", "string", "number"],
+        title="Expected amount",
+        description="What is written off, in major units. Another amount by then: nothing is done. Empty: any.",
+    ),
+    "approves": _APPROVES_PARAM,
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+_REFUND_OUTSIDE_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        type="string",
+        pattern=_STATEMENT_FORM,
+        title="Statement",
+        description="Id of the connector statement whose credit was sent back: A-202611-000042.",
+    ),
+    "amount": _MARK_AS_PAID_PARAMS["amount"],
+    "currency": _MARK_AS_PAID_PARAMS["currency"],
+    "paid_on": Param(
+        type="string",
+        format="date",
+        pattern=DAY_FORM,
+        title="Sent on",
+        description="The day on which the money was sent, YYYY-MM-DD.",
+    ),
+    "reference": Param(
+        type="string",
+        minLength=1,
+        title="Reference",
+        description="What identifies the transfer, such as the bank's reference. The customer reads it.",
+    ),
+    "approves": _APPROVES_PARAM,
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+
+_REFUND_PAYMENT_PARAMS: dict[str, Param] = {
+    "statement_id": Param(
+        type="string",
+        pattern=_STATEMENT_FORM,
+        title="Statement",
+        description="Id of the connector statement whose payment is refunded: A-202611-000042.",
+    ),
+    "payment_id": Param(
+        None,
+        type=["null", "string"],
+        title="Payment",
+        description="Its id at the gateway: pi_…. Empty: the statement's only one.",
+    ),
+    "amount": Param(
+        None,
+        type=["null", "string", "number"],
+        title="Amount",
+        description="In major units, for example 12.50. Empty: the credit or, if due again, all that is left of it.",
+    ),
+    "debt": Param(
+        "credit",
+        type="string",
+        enum=["credit", "due_again"],
+        title="What becomes of the debt",
+        description="credit: at most the statement's credit is refunded. due_again: it is collected again.",
+    ),
+    "approves": _APPROVES_PARAM,
+    "reason": REASON_PARAM,
+    "dry_run": DRY_RUN_PARAM,
+}
+
+
+@reports
+def _refund_payment(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Refund a payment at the gateway, or say what would be asked for; returns its row."""
+    from evbilling.payments.actions import RefundPaymentRequest, preview_refund_payment, refund_payment
+    from evbilling_airflow.connections import payment_services
+
+    params = context["params"]
+    request = RefundPaymentRequest(
+        request_id=context["dag_run"].run_id,
+        actor=actor(context),
+        reason=params["reason"],
+        statement_id=params["statement_id"],
+        payment_id=params["payment_id"] or "",
+        amount=_amount(params["amount"]),
+        is_due_again=params["debt"] == "due_again",
+        approves=params["approves"],
+    )
+    with payment_services() as open_services:
+        if params["dry_run"]:
+            return preview_refund_payment(open_services.base, request)
+        return [refund_payment(open_services, request)]
+
+
+@reports
+def _adjust(context: Mapping[str, Any]) -> list[ActionResult]:
+    """Adjust a statement by hand, or say what would be booked; returns its row."""
+    from evbilling.payments.actions import Adjustment, AdjustRequest, adjust_statement, preview_adjust_statement
+    from evbilling_airflow.connections import services
+
+    params = context["params"]
+    if "undo" in params:
+        kind = Adjustment.UNDO_WRITE_OFF if params["undo"] else Adjustment.WRITE_OFF
+    else:
+        kind = Adjustment(params.get("kind") or Adjustment.REFUND_OUTSIDE)
+    request = AdjustRequest(
+        request_id=context["dag_run"].run_id,
+        actor=actor(context),
+        reason=params["reason"],
+        statement_id=params["statement_id"],
+        kind=kind,
+        amount=_amount(params["amount"]),
+        currency=params.get("currency"),
+        customer_text=params.get("customer_text") or "",
+        paid_on=_day(params["paid_on"]) if "paid_on" in params else None,
+        reference=params.get("reference") or "",
+        approves=params["approves"],
+    )
+    warehouse = services(with_platform=False)
+    if params["dry_run"]:
+        return preview_adjust_statement(warehouse, request)
+    return [adjust_statement(warehouse, request)]
+
 
 _BILL_MONTH_PARAMS: dict[str, Param] = MONTH_PARAMS | {
     "account_ids": Param(
@@ -479,10 +660,49 @@ CORRECT = OperatorAction(
     most=50,
     is_bulk=True,
 )
+ADJUST_STATEMENT = OperatorAction(
+    "adjust_statement",
+    "adjust-statement",
+    "Credit or debit",
+    "credit or debit statements",
+    _ADJUST_STATEMENT_PARAMS,
+    _adjust,
+    most=1,
+)
+WRITE_OFF = OperatorAction("write_off", "write-off", "Write off", "write off debts", _WRITE_OFF_PARAMS, _adjust, most=1)
+REFUND_OUTSIDE = OperatorAction(
+    "refund_outside",
+    "refund-outside",
+    "Credit sent back",
+    "book credits that were sent back",
+    _REFUND_OUTSIDE_PARAMS,
+    _adjust,
+    most=1,
+)
+REFUND_PAYMENT = OperatorAction(
+    "refund_payment",
+    "refund-payment",
+    "Refund",
+    "refund payments",
+    _REFUND_PAYMENT_PARAMS,
+    _refund_payment,
+    most=1,
+)
 SEND_MAIL = OperatorAction("mail_delivery", "send-mail", "Send by mail", "send mail", _MAIL_PARAMS, _send_mail)
 
 # Of months and accounts, not of statements: its page is evbilling_web.bill_month.
 BILL_MONTH = OperatorAction("bill_month", "bill-month", "Bill the month", "bill months", _BILL_MONTH_PARAMS, None)
 
 # In the order in which pages offer them.
-ACTIONS = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, ACKNOWLEDGE_REFUND, CORRECT, SEND_MAIL)
+ACTIONS = (
+    REBILL,
+    MARK_AS_PAID,
+    UNDO_MARK_AS_PAID,
+    ACKNOWLEDGE_REFUND,
+    CORRECT,
+    ADJUST_STATEMENT,
+    WRITE_OFF,
+    REFUND_PAYMENT,
+    REFUND_OUTSIDE,
+    SEND_MAIL,
+)

@@ -29,7 +29,18 @@ pytestmark = [
 ]
 
 SCHEDULED = {"connector_statements", "account_statements", "payment_retries", "payment_reconciliation"}
-ACTIONS = {"rebill", "mark_as_paid", "undo_mark_as_paid", "acknowledge_refund", "correct_statements", "bill_month"}
+ACTIONS = {
+    "rebill",
+    "mark_as_paid",
+    "undo_mark_as_paid",
+    "acknowledge_refund",
+    "adjust_statement",
+    "write_off",
+    "refund_outside",
+    "refund_payment",
+    "correct_statements",
+    "bill_month",
+}
 # By the clock, and at anybody's word: it sends only what others have asked for, so it needn't wait to be let go.
 SWEEPS = {"mail_delivery"}
 DAG_IDS = SCHEDULED | ACTIONS | SWEEPS
@@ -51,6 +62,7 @@ CALLS_THE_GATEWAY = {
     ("payment_reconciliation", "ask_gateway"),
     ("payment_reconciliation", "compare"),
     ("rebill", "charge_again"),
+    ("refund_payment", "give_back"),
 }
 MOST_TASK_INSTANCES = 9
 
@@ -263,6 +275,11 @@ def test_whoever_calls_the_gateway_takes_a_slot(dag_bag: Any) -> None:
         ("acknowledge_refund", UNDO | {"debt": "forgotten"}, "debt"),
         ("acknowledge_refund", {"statement_id": "A-202611-000001", "debt": "credited"}, "reason"),
         ("acknowledge_refund", UNDO | {"debt": "credited", "expected_total": "5"}, "expected_total"),
+        ("adjust_statement", UNDO | {"amount": "1"}, "kind"),
+        ("adjust_statement", UNDO | {"amount": "1", "kind": "write_off"}, "kind"),
+        ("adjust_statement", UNDO | {"kind": "goodwill"}, "amount"),
+        ("write_off", {"statement_id": "A-202611-000001"}, "reason"),
+        ("refund_outside", UNDO | {"paid_on": "5.11.", "reference": "x"}, "paid_on"),
         ("mail_delivery", {"statement_ids": ["X-202611-000001"]}, "statement_ids"),
         ("mail_delivery", {"period": "2026-13"}, "period"),
         ("mail_delivery", {"kind": "letter"}, "kind"),

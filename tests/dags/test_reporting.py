@@ -85,6 +85,8 @@ def test_every_action_says_why(act: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         "reference": "x",
         "amount": None,
         "currency": None,
+        "customer_text": None,
+        "approves": None,
         "expected_total": None,
         "dry_run": False,
         "kind": None,

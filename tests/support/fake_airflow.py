@@ -30,6 +30,10 @@ DAGS: dict[str, tuple[Mapping[str, Param], Tasks]] = {
         (actions.MARK_AS_PAID, "record_payment"),
         (actions.UNDO_MARK_AS_PAID, "reverse_payment"),
         (actions.ACKNOWLEDGE_REFUND, "book_refund"),
+        (actions.ADJUST_STATEMENT, "adjust"),
+        (actions.WRITE_OFF, "write_off_debt"),
+        (actions.REFUND_OUTSIDE, "book_refund"),
+        (actions.REFUND_PAYMENT, "give_back"),
         (actions.SEND_MAIL, "request"),
     )
 }

@@ -21,7 +21,15 @@ from psycopg import sql
 
 from evbilling.connector_statements import validate
 from evbilling.payments import PaymentServices
-from evbilling.payments.gateway.interface import Charge, ChargeResult, GatewayPayment, NotSentError, Outcome
+from evbilling.payments.gateway.interface import (
+    Charge,
+    ChargeResult,
+    GatewayPayment,
+    NotSentError,
+    Outcome,
+    Refund,
+    RefundResult,
+)
 from evbilling.payments.gateway.stripe_answers import result_of_error
 from evbilling.services import Services
 from evbilling_local.stack import EmbeddedPostgres
@@ -67,6 +75,7 @@ class MemoryGateway:
     cards: dict[str, str] = field(default_factory=dict)
     payments: dict[str, GatewayPayment] = field(default_factory=dict)
     keys: dict[str, tuple[datetime, tuple[object, ...], ChargeResult]] = field(default_factory=dict)
+    refunds: dict[str, str] = field(default_factory=dict)
     hard: set[tuple[str, str, str]] = field(default_factory=set)
     wrongs: list[str] = field(default_factory=list)
     at_work: set[str] = field(default_factory=set)
@@ -99,6 +108,26 @@ class MemoryGateway:
             self.keys[key] = (datetime.now(UTC), asked, result)
         _step(f"gateway: answer on {statement} on its way")
         return result
+
+    def refund(self, refund: Refund) -> RefundResult:
+        _step(f"gateway: about to refund {refund.gateway_payment_id}")
+        if refund.lease is not None and refund.lease.is_over:
+            raise NotSentError
+        if refund.idempotency_key not in self.refunds:
+            payment = self.payments[refund.gateway_payment_id]
+            if payment.refunded_minor + refund.amount_minor > payment.amount_minor:
+                return RefundResult(Outcome.REFUSED, message="more than was charged")
+            self.payments[refund.gateway_payment_id] = replace(
+                payment, refunded_minor=payment.refunded_minor + refund.amount_minor
+            )
+            self.refunds[refund.idempotency_key] = f"re_{len(self.refunds) + 1}"
+        _step(f"gateway: refund of {refund.gateway_payment_id} answered")
+        return RefundResult(Outcome.SUCCEEDED, self.refunds[refund.idempotency_key])
+
+    def find_refund(self, gateway_payment_id: str, idempotency_key: str) -> RefundResult | None:
+        _step(f"gateway: asked for the refund of {gateway_payment_id}")
+        made = self.refunds.get(idempotency_key)
+        return None if made is None else RefundResult(Outcome.SUCCEEDED, made)
 
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None

@@ -14,6 +14,7 @@ from evbilling.read_models.statement.view import (
     CORRECTION,
     Attempt,
     AuditEvent,
+    ByHand,
     ChargerLines,
     CorrectedConnector,
     Correction,
@@ -163,6 +164,10 @@ def correction_view(*, net_minor: int = -500, charger_id: str = "CH-00001", **ch
 INTERNAL = "internal-7f3a"
 
 
+# What a credit by hand says to its customer.
+BY_HAND = ByHand("goodwill", INTERNAL, INTERNAL, "Roaming session")
+
+
 def every_document() -> dict[str, StatementView]:
     """Statements that have, together, every sentence and every row that a document can have."""
     day, amount = date(2026, 11, 5), Decimal("5.00")
@@ -192,6 +197,7 @@ def every_document() -> dict[str, StatementView]:
                 outside,
                 replace(outside, amount=-amount, reverses_payment_id="paid-outside-1"),
                 replace(returned, reverses_payment_id="pi_1"),
+                replace(outside, payment_id="paid-outside-refund-1", amount=-amount),
             ),
         ),
         "failed": replace(
@@ -218,6 +224,8 @@ def every_document() -> dict[str, StatementView]:
             corrected=(replace(line, before=None, after=amount, rule_id=None),),
             audit=audit,
         ),
+        "credit by hand": replace(correction, corrected=(), corrected_count=0, by_hand=BY_HAND, audit=audit),
+        "written off": replace(failed, written_off=amount),
         "many corrected": replace(correction, corrected_count=2_000),
     }
     for status in ("Issued", "Paid", "Partly paid", "Paid manually", "Billing failure", "Billing failure (resolved)"):
@@ -244,6 +252,16 @@ def _every_item() -> tuple[Item, ...]:
             0,
             0,
             {"event": "undo", "concerns": statement, "paid_on": day, "reference": "SEPA 1"},
+        ),
+        ("payment", "written-off-1", -500, 0, 0, {"event": "write_off", "concerns": statement}),
+        ("payment", "written-off-1-undone", 500, 0, 0, {"event": "unwritten", "concerns": statement}),
+        (
+            "paid_outside",
+            "paid-outside-refund-2",
+            500,
+            0,
+            0,
+            {"event": "sent_back", "concerns": statement, "paid_on": day, "reference": "SEPA 1"},
         ),
         ("paid_outside", "settled/charge-1/1190", -500, 0, 0, {"event": "settled", "reference": "Roaming session"}),
     ]

@@ -9,10 +9,12 @@ from unittest.mock import AsyncMock
 import psycopg
 import pytest
 
+from evbilling.payments.actions import set_adjustment_limit
 from evbilling.typed_text import fault_in
 from evbilling_web.actions import dag_runs
 from tests.support.action_pages import ActionPages, fields, words
 from tests.support.payments import VISA, check_collected_once
+from tests.support.pdf import words as pdf_words
 from tests.support.reconciling import look, pay, refund
 from tests.support.web import PREFIX
 
@@ -139,7 +141,10 @@ def test_a_payment_that_isnt_recorded_is_what_can_be_marked(pages: ActionPages) 
     look(world)
     shown = words(pages.get(f"/statements/{failed}").text)
     assert f"The gateway has collected payment {payment} for this statement, and it isn't recorded here." in shown
-    assert "Re-Bill: the gateway has collected a payment for it that isn't recorded; mark it as paid with" in shown
+    assert (
+        "Re-Bill, Write off: the gateway has collected a payment for it that isn't recorded; mark it as paid with"
+        in shown
+    )
     assert "collected, not recorded" in words(pages.opened("user").get(f"{PREFIX}/statements").text)
     assert f"has collected {payment} for it, which isn't recorded" in words(pages.ask("rebill", failed).text)
     shown = words(pages.ask("mark-as-paid", failed).text)
@@ -419,6 +424,55 @@ def test_a_refund_is_acknowledged(pages: ActionPages) -> None:
     assert audit(pages, "acknowledge_refund") == [("user", paid, "agreed")]
     assert "Refunded at the gateway" in words(pages.get(f"/statements/{paid}").text)
     assert "has given back no payment" in words(pages.ask("acknowledge-refund", paid).text)
+
+
+def test_a_statement_is_credited_written_off_and_sent_back(pages: ActionPages) -> None:
+    """From the pages, with what is wrong at its field; above the limit another user carries it out."""
+    paid, failed = pages.world.ids[PAID], pages.world.ids[FAILED]
+    form = pages.form("adjust-statement", paid)
+    refused = pages.send("adjust-statement", form, reason="outage", amount="99.00", kind="goodwill")
+    assert refused.status_code == 422
+    assert "99.00 EUR is more than the 7.14 EUR that can be adjusted on" in words(refused.text)
+    texts = {"reason": "internal 4711", "customer_text": "Sorry for the outage."}
+    said = pages.do("adjust-statement", paid, amount="2.00", kind="goodwill", **texts)
+    assert "2.00 EUR credited by C-202611-000001" in said
+    note = words(pages.get("/statements/C-202611-000001").text)
+    assert "Sorry for the outage." in note
+    assert "internal 4711" in note
+    assert "by hand" in words(pages.get(f"/statements/{paid}").text)
+    pdf = pages.get("/statements/C-202611-000001.pdf")
+    assert pdf.status_code == 200
+    assert "Sorry for the outage." in pdf_words(pdf.content)
+    assert "internal 4711" not in pdf_words(pdf.content)
+    sent = {"paid_on": "2026-11-05", "reference": "bank 7", "reason": "by transfer"}
+    assert "2.00 EUR sent back by other means" in pages.do("refund-outside", paid, amount="2.00", **sent)
+    assert "has no credit that could be sent back" in words(pages.ask("refund-outside", paid).text)
+    set_adjustment_limit(pages.world.services.warehouse_url, "EUR", "1.00", "cfo", "four eyes")
+    said = pages.do("write-off", failed, reason="insolvent")
+    assert "5.95 EUR to be written off once a second person has carried out request" in said
+    ((number,),) = pages.world.rows("select adjustment_request_id from billing.adjustment_request")
+    shown = words(pages.ask("write-off", failed).text)
+    assert f"Carry out request {number}: write off of 5.95 EUR By user : insolvent" in shown
+    refused = pages.send("write-off", pages.form("write-off", failed), reason="agreed", approves="0")
+    assert "This request was carried out already" in words(refused.text)
+    refused = pages.send("write-off", pages.form("write-off", failed), reason="agreed", approves=str(number))
+    assert f"request {number} is by" in words(refused.text)
+
+
+def test_a_payment_is_refunded_at_the_gateway(pages: ActionPages) -> None:
+    """Its credit from the page; beyond it only with the debt due again, which the form says at its field."""
+    paid = pages.world.ids[PAID]
+    assert "has collected no payment of it" in words(pages.ask("refund-payment", pages.world.ids[FAILED]).text)
+    pages.do("adjust-statement", paid, amount="2.00", kind="goodwill", reason="outage")
+    form = pages.form("refund-payment", paid)
+    assert (form["amount"], form["debt"]) == (["2.00"], ["credit"])
+    refused = pages.send("refund-payment", form, reason="agreed", amount="3.00")
+    assert "3.00 EUR is more than the 2.00 EUR that can be refunded" in words(refused.text)
+    said = pages.do("refund-payment", paid, reason="agreed")
+    assert "2.00 EUR of pi_" in said
+    assert "refunded at the gateway; 0.00 EUR are due" in said
+    assert "Refunded at the gateway" in words(pages.get(f"/statements/{paid}").text)
+    assert look(pages.world) == []
 
 
 def test_another_refund_meanwhile_stops_the_run(pages: ActionPages) -> None:

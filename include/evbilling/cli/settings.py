@@ -35,12 +35,13 @@ _HEADINGS = (
 
 
 def register(subcommands: SubParsers) -> None:
-    """Add `settings` with `load`, `set` and `show`."""
-    settings = subcommands.add_parser("settings", help="billing settings of accounts: load, set, show")
+    """Add `settings` with `load`, `set`, `show` and `limit`."""
+    settings = subcommands.add_parser("settings", help="billing settings: load, set, show, limit")
     leaves = settings.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_load(leaves)
     _add_set(leaves)
     _add_show(leaves)
+    _add_limit(leaves)
 
 
 def _leaf(leaves: SubParsers, name: str, help_text: str) -> argparse.ArgumentParser:
@@ -79,6 +80,15 @@ def _add_show(leaves: SubParsers) -> None:
     show.add_argument("account", nargs="?", metavar="ACCOUNT")
     show.add_argument("--period", metavar="YYYY-MM", help="the settings in force for that month")
     show.set_defaults(run=run_show)
+
+
+def _add_limit(leaves: SubParsers) -> None:
+    limit = _leaf(leaves, "limit", "set what one person may credit, debit or write off alone on one statement")
+    limit.add_argument("currency", metavar="CURRENCY", help="ISO 4217 code: EUR")
+    limit.add_argument("amount", metavar="AMOUNT", help="in major units, above which it takes two people; or none")
+    limit.add_argument("--actor", help="who sets this (default: the OS user)")
+    limit.add_argument("--reason", required=True, help="why; kept in the audit")
+    limit.set_defaults(run=run_limit)
 
 
 def _warehouse(args: argparse.Namespace) -> str:
@@ -159,6 +169,15 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
             except BadInput as error:
                 raise BadInput(error.what, where=option) from None
     return given
+
+
+def run_limit(args: argparse.Namespace) -> int | None:
+    """Record the amount that one person may adjust alone, from now on; prints it."""
+    from evbilling.payments.actions import set_adjustment_limit
+
+    set_adjustment_limit(_warehouse(args), args.currency, args.amount, args.actor or getpass.getuser(), args.reason)
+    print(f"{args.currency}: {'any amount' if args.amount == 'none' else f'up to {args.amount}'} by one person alone")
+    return None
 
 
 def run_show(args: argparse.Namespace) -> int | None:

@@ -124,6 +124,17 @@ def _description(item: Item, locale: str, words: Words) -> Text:
         said = words.gettext("Payment of %(statement)s, taken back through the bank", statement=statement)
     elif item.event == "credit":
         said = words.gettext("Credit for %(statement)s", statement=statement)
+    elif item.event == "write_off":
+        said = words.gettext("No longer collected: %(statement)s", statement=statement)
+    elif item.event == "unwritten":
+        said = words.gettext("Due again: %(statement)s", statement=statement)
+    elif item.event == "sent_back" and item.paid_on:
+        said = words.gettext(
+            "Credit of %(statement)s sent back on %(day)s, %(reference)s",
+            statement=statement,
+            day=day(item.paid_on, locale),
+            reference=item.reference or "",
+        )
     elif item.event == "settled":
         said = words.gettext("Settled since: %(charge)s", charge=item.reference or "")
     elif item.event in {"paid_outside", "undo"} and item.paid_on:

@@ -55,6 +55,7 @@ def _amounts(view: StatementView, locale: str, words: Words) -> tuple[Amount, ..
         Amount(words.gettext("Total"), shown(header.total), is_sum=True),
         *((Amount(words.gettext("Corrections"), shown(view.corrected_total)),) if view.corrections else ()),
         Amount(words.gettext("Paid"), shown(header.paid or header.total * 0)),
+        *((Amount(words.gettext("No longer collected"), shown(view.written_off)),) if view.written_off else ()),
         Amount(words.gettext("Balance due"), shown(header.balance or header.total * 0), is_sum=True),
     )
 
@@ -142,7 +143,7 @@ def _status(status: str, words: Words) -> str:
 
 
 def _way(payment: Payment, words: Words) -> str:
-    if payment.is_refund:
+    if payment.is_refund or payment.is_sent_back:
         return words.gettext("Paid back")
     if payment.is_undo:
         return words.gettext("Booked by mistake, undone")

@@ -1,6 +1,7 @@
 """The document of a correction. Pure.
 
-It says what changed. Why it was issued is written for the audit and isn't for customers.
+It says what changed, and the sentence for the customer, if there is one. Why it was issued is written for the audit and
+isn't for customers.
 """
 
 from __future__ import annotations
@@ -43,11 +44,14 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
                 is_sum=True,
             ),
         ),
-        sections=(_what(original, words, is_credit=is_credit), _lines(view, locale, words)),
+        sections=(
+            _what(original, words, view.by_hand.customer_text if view.by_hand else None, is_credit=is_credit),
+            *(() if view.by_hand else (_lines(view, locale, words),)),
+        ),
     )
 
 
-def _what(original: str, words: Words, *, is_credit: bool) -> Section:
+def _what(original: str, words: Words, customer_text: str | None, *, is_credit: bool) -> Section:
     sentence = (
         words.gettext(
             "This correction lowers the balance of connector statement %(statement)s, which stays as it was issued.",
@@ -59,7 +63,10 @@ def _what(original: str, words: Words, *, is_credit: bool) -> Section:
             statement=original,
         )
     )
-    return Section(words.gettext("What is corrected"), own_texts(sentence))
+    said = own_texts(sentence)
+    if customer_text:
+        said = (*said, external_text(customer_text))
+    return Section(words.gettext("What is corrected"), said)
 
 
 def _lines(view: StatementView, locale: str, words: Words) -> Section:

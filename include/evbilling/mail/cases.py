@@ -19,6 +19,8 @@ class Say(StrEnum):
     NOTICE = "a notice of a failed charge"
     LOWERED = "a correction that lowers the balance"
     RAISED = "a correction that raises the balance"
+    CREDITED = "a credit by hand"
+    DEBITED = "a debit by hand"
     LISTED = "a correction, listed"
     TO_BE_LISTED = "a correction, to be listed"
     NOTHING_LEFT = "an account statement, nothing left"
@@ -64,6 +66,26 @@ LETTER_CASES: dict[Say, Case] = {
             to_translate(
                 "Your connector statement %(statement)s for %(period)s was corrected by an additional amount. The "
                 "correction is attached as a PDF, with each connector that changed."
+            ),
+        ),
+    ),
+    Say.CREDITED: Case(
+        "a credit by hand; the text for the customer follows, if there is one, then the sentences of the statement's "
+        "situation",
+        (
+            to_translate(
+                "We have credited an amount on your connector statement %(statement)s for %(period)s. The credit note "
+                "is attached as a PDF."
+            ),
+        ),
+    ),
+    Say.DEBITED: Case(
+        "a debit by hand; the text for the customer follows, if there is one, then the sentences of the statement's "
+        "situation",
+        (
+            to_translate(
+                "A further amount was added to your connector statement %(statement)s for %(period)s. The debit note "
+                "is attached as a PDF."
             ),
         ),
     ),

@@ -267,11 +267,13 @@ def _correction(view: StatementView, occasion: Occasion) -> Content:
     facts = standing.facts
     values = {"statement": original, "period": month(header.period, locale)}
     listed = view.listed_on[0].statement_id if view.listed_on else None
+    is_credit, by_hand = header.total < 0, view.by_hand
+    lowers, raises = (Say.CREDITED, Say.DEBITED) if by_hand else (Say.LOWERED, Say.RAISED)
     return Content(
         title=words.gettext(
             "Correction %(correction)s of %(statement)s", correction=header.statement_id, statement=original
         ),
-        lead=words.gettext(message_of(Say.LOWERED if header.total < 0 else Say.RAISED), **values),
+        lead=words.gettext(message_of(lowers if is_credit else raises), **values),
         rows=(
             Row(words.gettext("Number"), header.statement_id),
             Row(words.gettext("Date"), day(header.statement_date, locale)),
@@ -282,6 +284,7 @@ def _correction(view: StatementView, occasion: Occasion) -> Content:
             ),
         ),
         notes=(
+            *((by_hand.customer_text,) if by_hand and by_hand.customer_text else ()),
             *occasion.notes(standing),
             words.gettext(message_of(Say.LISTED), statement=listed)
             if listed

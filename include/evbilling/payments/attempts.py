@@ -56,6 +56,7 @@ class Debt:
     minor_unit: int
     balance_minor: int
     unaccounted_payment: str | None = None
+    is_written_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

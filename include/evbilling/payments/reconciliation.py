@@ -20,8 +20,9 @@ import psycopg
 from evbilling.errors import BadInput, Mismatch
 from evbilling.money import from_minor, minor_unit
 from evbilling.payments import attempts
-from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome
+from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome, RefundResult
 from evbilling.payments.hold import CLOCK_SLACK, attempt_number, note, statement_of
+from evbilling.payments.refunds import record_refund
 from evbilling.payments.retries.declines import NOT_CHARGED
 from evbilling.payments.services import PaymentServices
 from evbilling.warehouse import execute, execute_many, fetch_all, fetch_one
@@ -108,7 +109,7 @@ def copy_payments(services: PaymentServices, since: datetime, *, with_returned: 
             listed = chain(listed, services.gateway.list_returned(since))
         ours = (payment for payment in listed if payment.metadata.get("evbilling_installation") == installation)
         while part := list(islice(ours, _KEPT_AT_ONCE)):
-            _keep(connection, part)
+            _keep(connection, part, begun_at)
             is_on_hold = note(connection, part)
             connection.commit()
             count += len(part)
@@ -133,6 +134,7 @@ def settle_unknown(
     that it is still working on. Raises `BadInput` for a `min_age` within which a charge may still be on its way.
     """
     age = _checked_age(services, min_age)
+    _settle_refunds(services, age)
     with services.warehouse() as connection:
         row = connection.execute(
             """select min(coalesce(sent_at, requested_at)), clock_timestamp() from billing.payment_attempt
@@ -167,6 +169,21 @@ def settle_unknown(
         outcomes["still_unknown"],
     )
     return {key: outcomes[key] for key in ("succeeded", "declined", "still_unknown")}
+
+
+def _settle_refunds(services: PaymentServices, age: timedelta) -> None:
+    """Ask the gateway for each refund without a known outcome; one it hasn't got and older than `age` isn't made."""
+    with services.warehouse() as connection:
+        found = fetch_all(connection, "payments/open_refunds", min_age=age.total_seconds())
+    for refund_id, payment_id, key, claim, is_overdue in found:
+        answer = services.gateway.find_refund(payment_id, key)
+        if answer is None and not is_overdue:
+            continue
+        claimed = None if answer else claim
+        answer = answer or RefundResult(Outcome.REFUSED, message="the gateway has no such refund")
+        with services.warehouse() as connection:
+            outcome = record_refund(connection, refund_id, answer, claimed)
+        log.info("refund %s of payment %s: %s", refund_id, payment_id, outcome)
 
 
 def _checked_age(services: PaymentServices, min_age: timedelta | None) -> timedelta:
@@ -301,12 +318,13 @@ def require_no_breaks(breaks: Sequence[Break]) -> None:
     )
 
 
-def _keep(connection: psycopg.Connection[Any], listed: Sequence[GatewayPayment]) -> None:
+def _keep(connection: psycopg.Connection[Any], listed: Sequence[GatewayPayment], listed_at: datetime) -> None:
     # Should a page repeat a payment, it is kept once.
     payments = list({payment.gateway_payment_id: payment for payment in listed}.values())
     execute(
         connection,
         "payments/gateway_payments",
+        listed_at=listed_at,
         ids=[p.gateway_payment_id for p in payments],
         outcomes=[str(p.outcome) for p in payments],
         amounts=[p.amount_minor for p in payments],

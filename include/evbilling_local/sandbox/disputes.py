@@ -1,4 +1,4 @@
-"""Disputes of a charge: opened and decided by the control API, read as Stripe's are."""
+"""Disputes of a charge, decided by the control API; and what is listed by its payment, as Stripe does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def dispute_intent(store: Store, intent_id: str, status: str, amount: int | None
     charge = store.get(CHARGE, str(intent_named(store, intent_id)["latest_charge"]))
     if charge is None or not charge["paid"]:
         raise Refusal(400, f"{intent_id} was never paid, so it can't be disputed.", param="intent")
-    found = next((one for one in _all(store) if one["charge"] == charge["id"]), None)
+    found = next((one for one in _all(store, DISPUTE) if one["charge"] == charge["id"]), None)
     dispute = found or {
         "id": new_id("dp"),
         "object": DISPUTE,
@@ -48,20 +48,20 @@ def dispute_intent(store: Store, intent_id: str, status: str, amount: int | None
     return {**dispute, "status": status}
 
 
-def list_disputes(store: Store, path: str, params: Params) -> Answer:
-    """`GET /v1/disputes`, of one payment or charge if it is named."""
+def list_of_payment(store: Store, kind: str, path: str, params: Params) -> Answer:
+    """`GET /v1/disputes` or `/v1/refunds`, of one payment or charge if it is named."""
     only(params, _PARAMS)
     window = window_of({name: value for name, value in params.items() if name not in ("payment_intent", "charge")})
     wanted = {name: text for name in ("payment_intent", "charge") if (text := text_of(params, name))}
     if not wanted:
-        page = store.page(DISPUTE, window)
+        page = store.page(kind, window)
         found, has_more = page or ([], False)
     else:
-        every = [one for one in _all(store) if all(one[name] == text for name, text in wanted.items())]
+        every = [one for one in _all(store, kind) if all(one[name] == text for name, text in wanted.items())]
         found, has_more = every[: window.limit], len(every) > window.limit
     return Answer(200, {"object": "list", "url": path, "has_more": has_more, "data": found})
 
 
-def _all(store: Store) -> list[Json]:
-    page = store.page(DISPUTE, Window(_MOST))
+def _all(store: Store, kind: str) -> list[Json]:
+    page = store.page(kind, Window(_MOST))
     return page[0] if page else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from evbilling_local.sandbox.customers import CUSTOMER, attach_method, create_customer, create_method, method_named
-from evbilling_local.sandbox.disputes import list_disputes
+from evbilling_local.sandbox.disputes import DISPUTE, list_of_payment
 from evbilling_local.sandbox.forms import Params, list_of, only
 from evbilling_local.sandbox.intents import CHARGE, INTENT, cancel_intent, confirm_intent, create_intent
 from evbilling_local.sandbox.listing import expanded, list_objects
@@ -27,8 +27,8 @@ def read(store: Store, method: str, path: str, params: Params) -> Answer:
             return Answer(200, dict(_BALANCE))
         case ("GET", "v1", "payment_methods", method_id):
             return Answer(200, method_named(store, method_id))
-        case ("GET", "v1", "disputes"):
-            return list_disputes(store, path, params)
+        case ("GET", "v1", "disputes" | "refunds" as plural):
+            return list_of_payment(store, DISPUTE if plural == "disputes" else REFUND, path, params)
         case ("GET", "v1", plural) if plural in _LISTED:
             return list_objects(store, _LISTED[plural], path, params)
         case ("GET", "v1", plural, object_id) if plural in _LISTED:

@@ -13,9 +13,11 @@ from evbilling.errors import BadInput
 from evbilling.payments.actions import totals_text
 from evbilling_web.actions import dag_runs
 from evbilling_web.actions.acknowledge_refund import ACKNOWLEDGE_REFUND
+from evbilling_web.actions.adjust import ADJUST_STATEMENT, REFUND_OUTSIDE, WRITE_OFF
 from evbilling_web.actions.correct import CORRECT
 from evbilling_web.actions.mark_as_paid import MARK_AS_PAID
 from evbilling_web.actions.rebill import REBILL
+from evbilling_web.actions.refund_payment import REFUND_PAYMENT
 from evbilling_web.actions.send_mail import SEND_MAIL
 from evbilling_web.actions.undo_mark_as_paid import UNDO_MARK_AS_PAID
 from evbilling_web.actions.view import ActionPage, Form, Proposal, Selection, select
@@ -27,7 +29,18 @@ from evbilling_web.rights import requires, why_not
 
 router = APIRouter()
 
-ACTION_PAGES = (REBILL, MARK_AS_PAID, UNDO_MARK_AS_PAID, ACKNOWLEDGE_REFUND, CORRECT, SEND_MAIL)
+ACTION_PAGES = (
+    REBILL,
+    MARK_AS_PAID,
+    UNDO_MARK_AS_PAID,
+    ACKNOWLEDGE_REFUND,
+    CORRECT,
+    ADJUST_STATEMENT,
+    WRITE_OFF,
+    REFUND_PAYMENT,
+    REFUND_OUTSIDE,
+    SEND_MAIL,
+)
 
 
 def _shown(action: ActionPage) -> Callable[..., Awaitable[HTMLResponse]]:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from evbilling.payments.actions import (
     ActionResult,
     OutsidePayment,
     ReturnedPayment,
+    WaitingAdjustment,
     refusal,
     status_if_undone,
     total_by_currency,
@@ -23,6 +25,7 @@ from evbilling.read_models.preview import CorrectionPreview
 from evbilling.read_models.statement_list import CurrentStatement, read_current
 from evbilling.typed_text import fault_in, is_control
 from evbilling_airflow.actions import OperatorAction
+from evbilling_airflow.defaults import DAY_FORM
 from evbilling_web import warehouse
 from evbilling_web.rights import Right, right_to
 
@@ -51,7 +54,8 @@ class Row:
     `now` is None for a statement that doesn't exist. `payer` and `method`: who is charged, and the payment method, if
     known; `payment`: the payment that would be undone. `collected`: the id and amount of a payment that the gateway has
     collected and that isn't recorded. `returned`: the one whose refund would be booked. `letter`: the message to
-    `payer`; `is_copy`: sent before. `preview`: what a correction is drawn from.
+    `payer`; `is_copy`: sent before. `preview`: what a correction is drawn from. `waiting`: adjustments that wait for a
+    second person; `is_undo`: a write-off is undone; `charged`: the payment at the gateway that can be refunded.
     """
 
     statement_id: str
@@ -68,6 +72,9 @@ class Row:
     letter: str | None = None
     is_copy: bool = False
     preview: CorrectionPreview | None = None
+    waiting: tuple[WaitingAdjustment, ...] = ()
+    is_undo: bool = False
+    charged: str | None = None
 
     @classmethod
     def of(cls, result: ActionResult, now: CurrentStatement | None, status_then: str | None = None, **more: Any) -> Row:
@@ -153,6 +160,9 @@ class Proposal:
                 row.returned and row.returned.payment_id,
                 row.letter,
                 row.is_copy,
+                [asked.number for asked in row.waiting],
+                row.is_undo,
+                row.charged,
             )
             for row in self.able
         ]
@@ -183,6 +193,15 @@ class Form:
         elif fault := fault_in(given):
             self.errors[name] = f"This text {fault}. Take it out and send the form again."
         return given
+
+    def day(self, name: str) -> date | None:
+        """A required day; errors are noted."""
+        try:
+            # Python also reads weeks (2026-W45-4) and days without dashes.
+            return date.fromisoformat(self.get(name) if re.fullmatch(DAY_FORM, self.get(name)) else "")
+        except ValueError:
+            self.errors[name] = "Give the date as YYYY-MM-DD."
+            return None
 
     def reason(self) -> str:
         """The reason, which every action requires."""

@@ -87,6 +87,8 @@ def action_facts(row: ListedStatement) -> ActionFacts:
         int(row.is_marked_as_paid),
         row.unaccounted_payment,
         int(row.is_returned),
+        int(row.is_written_off),
+        int((row.paid or 0) > 0),
     )
 
 

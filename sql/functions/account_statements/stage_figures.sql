@@ -17,10 +17,12 @@ begin
             select s.account_id,
                    sum(case t.debit_account when 'receivable' then t.amount_minor else -t.amount_minor end)
                        as balance_minor,
-                   coalesce(sum(case when t.kind in ('paid_outside_reversal', 'refund') then -t.amount_minor
+                   coalesce(sum(case when t.kind in ('paid_outside_reversal', 'refund', 'refund_outside',
+                                                    'undo_write_off') then -t.amount_minor
                                      else t.amount_minor end)
                                 filter (where t.kind in ('payment', 'paid_outside', 'paid_outside_reversal', 'refund',
-                                                         'goodwill')), 0)
+                                                         'goodwill', 'write_off', 'undo_write_off', 'refund_outside')),
+                        0)
                        as paid_minor
             from billing.transfer t join billing.statement s on s.statement_id = coalesce(t.correction_id, t.statement_id)
             where s.period <= %3$L group by 1

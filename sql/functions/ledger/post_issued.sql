@@ -1,6 +1,7 @@
 -- Posts statements to the ledger as they are issued. A correction moves the balance of the connector statement that
 -- it corrects; an account statement sums up what is posted elsewhere and posts nothing itself. The transfers of a
--- statement are inserted one after the other, in the order of the index that they go into.
+-- statement are inserted one after the other, in the order of the index that they go into. Corrections never credit
+-- more than was billed.
 create or replace function billing.post_issued() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -29,6 +30,16 @@ begin
         (case i.kind when 'connector' then 'issue' else 'correction' end, 'revenue', i.net_minor),
         (case i.kind when 'connector' then 'tax' else 'correction_tax' end, 'tax', i.tax_minor)) t (kind, account, minor)
     where i.kind in ('connector', 'correction') and t.minor <> 0;
+    if exists (select from issued where kind = 'correction' and total_minor < 0) then
+        select string_agg(s.statement_id, ', ' order by s.statement_id) into v_wrong
+        from billing.statement s
+        where s.statement_id in (select corrects_statement_id from issued where kind = 'correction') and s.total_minor + (
+            select sum(c.total_minor) from billing.statement c where c.corrects_statement_id = s.statement_id) < 0;
+        if v_wrong is not null then
+            raise exception 'corrections would credit more than was billed: %', v_wrong
+                using errcode = 'EV004', hint = 'see the statements'' corrections in finance.statements';
+        end if;
+    end if;
     return null;
 end
 $$;

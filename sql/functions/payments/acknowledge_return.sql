@@ -13,7 +13,6 @@ declare
     v_found record;
     v_count integer;
     v_listed text;
-    v_open bigint;
 begin
     perform billing.lock_statements(array[p_statement_id]);
     select * into v_statement from billing.statement s where s.statement_id = p_statement_id;
@@ -28,12 +27,7 @@ begin
             raise exception '% is no connector statement', p_statement_id
                 using errcode = 'EV004', hint = 'acknowledge it on the connector statement that it lists';
         end if;
-        select a.attempt_id into v_open from billing.payment_attempt a
-        where a.statement_id = p_statement_id and a.outcome in ('pending', 'unknown');
-        if v_open is not null then
-            raise exception 'a charge of % is under way (attempt %), and its outcome isn''t known yet', p_statement_id, v_open
-                using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
-        end if;
+        perform billing.require_nothing_under_way(p_statement_id);
         select count(*), string_agg(r.gateway_payment_id, ', ') into v_count, v_listed
         from billing.returned_payments(array[p_statement_id]) r
         where p_payment_id is null or r.gateway_payment_id = p_payment_id;

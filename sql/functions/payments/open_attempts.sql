@@ -1,7 +1,8 @@
 -- Opens one attempt for each of `p_statements` that may be tried; the caller commits before it makes a call. The
 -- arrays are parallel: the payer's customer and payment method at the gateway (null: none known), and the step in
 -- minor units in which the gateway charges. Returns for each statement its attempt, or why there is none: unknown,
--- not_collectable, repeated, open_attempt, paid, unaccounted_payment, lost_payment, too_small, capped, hard_decline.
+-- not_collectable, repeated, open_attempt, written_off, paid, unaccounted_payment, lost_payment, too_small, capped,
+-- hard_decline.
 -- Without a payment method the attempt is declined at once. A statement with a payment that nothing accounts for is
 -- planned, so that it isn't forgotten once that is put right. Refused while charging is on hold.
 create or replace function billing.open_attempts(
@@ -30,7 +31,10 @@ begin
                l.payment_method as last_method, l.customer as last_customer,
                a.statement_id in (select u.statement_id from billing.unaccounted_payments(p_statements) u)
                    as is_unaccounted,
-               a.customer in (select billing.lost_customers()) as is_lost
+               a.customer in (select billing.lost_customers()) as is_lost,
+               exists (select from billing.adjustment w
+                       where w.statement_id = a.statement_id and w.kind = 'write_off' and not exists (
+                           select from billing.adjustment r where r.reverses_id = w.adjustment_id)) as is_written_off
         from asked a
         left join billing.statement s on s.statement_id = a.statement_id
         left join lateral (select billing.balance_minor(a.statement_id) as balance) m on s.kind = 'connector'
@@ -52,6 +56,7 @@ begin
             when k.kind <> 'connector' then 'not_collectable'
             when k.is_repeated then 'repeated'
             when k.is_open then 'open_attempt'
+            when k.balance <= 0 and k.is_written_off then 'written_off'
             when k.balance <= 0 then 'paid'
             when k.is_unaccounted then 'unaccounted_payment'
             when k.is_lost then 'lost_payment'

@@ -49,6 +49,11 @@ begin
                 using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
         end if;
         v_balance := billing.balance_minor(p_statement_id);
+        if v_balance <= 0 and exists (select from billing.receivable r
+                                      where r.statement_id = p_statement_id and r.last_way = 'write_off') then
+            raise exception '% is written off: nothing is due on it', p_statement_id
+                using errcode = 'EV004', hint = 'undo the write-off first';
+        end if;
         if v_balance <= 0 then
             raise exception '% is paid: nothing is due on it', p_statement_id
                 using errcode = 'EV004', hint = 'see its payments in finance.payments';

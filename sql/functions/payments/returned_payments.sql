@@ -23,6 +23,9 @@ begin
            least(l.missing_minor, l.net_minor)::bigint, case when l.lost_minor > 0 then 'dispute' else 'refund' end
     from listed l
     where l.own_attempt_id is not null and l.missing_minor > 0 and l.net_minor > 0
+      -- A refund of ours is booked once its outcome is known.
+      and not exists (select from billing.refund_attempt r
+                      where r.statement_id = l.statement_id and r.outcome in ('pending', 'unknown'))
     order by l.statement_id, l.gateway_payment_id;
 end
 $$;

@@ -19,13 +19,16 @@ begin
     ), posted as (
         select t.statement_id,
                sum(case t.debit_account when 'receivable' then amount_minor else -amount_minor end)
-                   filter (where t.kind not in ('payment', 'paid_outside', 'paid_outside_reversal', 'refund', 'goodwill'))
+                   filter (where t.kind in ('issue', 'tax', 'correction', 'correction_tax'))
                    as charged,
                sum(amount_minor) filter (where t.kind = 'refund') as refunded,
-               sum(amount_minor) filter (where t.kind = 'goodwill') as given_up,
+               sum(case t.kind when 'undo_write_off' then -amount_minor else amount_minor end)
+                   filter (where t.kind in ('goodwill', 'write_off', 'undo_write_off')) as given_up,
+               sum(case t.kind when 'write_off' then amount_minor when 'undo_write_off' then -amount_minor end)
+                   as written_off,
                sum(amount_minor) filter (where t.kind = 'payment') as cash,
-               sum(case t.kind when 'paid_outside' then amount_minor when 'paid_outside_reversal' then -amount_minor end)
-                   as outside
+               sum(case t.kind when 'paid_outside' then amount_minor when 'paid_outside_reversal' then -amount_minor
+                               when 'refund_outside' then -amount_minor end) as outside
         from billing.transfer t where t.statement_id in (select statement_id from statement) group by 1
     ), attempted as (
         select statement_id, sum(amount_minor) as minor from billing.payment_attempt
@@ -35,6 +38,16 @@ begin
         where statement_id in (select statement_id from statement) and not exists (
             select from billing.paid_outside_reversal r where r.paid_outside_id = p.paid_outside_id)
         group by 1
+    ), adjusted as (
+        select a.statement_id,
+               sum(case a.kind when 'write_off' then a.amount_minor when 'undo_write_off' then -a.amount_minor end)
+                   as written_off,
+               sum(a.amount_minor) filter (where a.kind = 'refund_outside') as sent_back,
+               sum(case a.kind when 'goodwill' then -a.amount_minor when 'extra_debit' then a.amount_minor end)
+                   as by_hand,
+               sum(c.total_minor) as issued
+        from billing.adjustment a left join billing.statement c on c.statement_id = a.correction_id
+        where a.statement_id in (select statement_id from statement) group by 1
     ), acknowledged as (
         select statement_id, sum(amount_minor) as minor from billing.payment_return
         where statement_id in (select statement_id from statement) group by 1
@@ -75,7 +88,10 @@ begin
         select s.currency, s.minor_unit, sum(s.total_minor + coalesce(c.total_minor, 0)) as total,
                sum(coalesce(p.charged, 0)) as charged, sum(coalesce(p.cash, 0)) as cash,
                sum(coalesce(p.outside, 0)) as outside, sum(coalesce(a.minor, 0)) as attempted,
-               sum(coalesce(m.minor, 0)) as marked, sum(coalesce(l.minor, 0)) as listed,
+               sum(coalesce(m.minor, 0) - coalesce(j.sent_back, 0)) as marked, sum(coalesce(l.minor, 0)) as listed,
+               sum(coalesce(p.written_off, 0)) as written_off, sum(coalesce(j.written_off, 0)) as on_record,
+               sum(coalesce(j.by_hand, 0)) as by_hand, sum(coalesce(j.issued, 0)) as issued,
+               count(j.statement_id) as adjusted,
                sum(coalesce(p.refunded, 0)) as refunded, sum(coalesce(k.minor, 0)) as acknowledged,
                sum(s.paid_minor + s.balance_minor + coalesce(p.given_up, 0)) as settled,
                sum(s.balance_minor) as due, count(*) as statements
@@ -86,6 +102,7 @@ begin
         left join marked m using (statement_id)
         left join listed l using (statement_id)
         left join acknowledged k using (statement_id)
+        left join adjusted j using (statement_id)
         group by s.currency, s.minor_unit
     )
     select k.check_id || '-' || f.currency, k.left_label || ', ' || f.currency,
@@ -95,14 +112,17 @@ begin
         ('ledger', 'Total of all statements and corrections', f.total, 'Charged to receivables, by the ledger', f.charged),
         ('collected', 'Collected by the gateway, by the ledger', f.cash, 'Succeeded attempts', f.attempted),
         ('gateway', 'Succeeded attempts', f.attempted, 'Payments that the gateway lists', f.listed),
-        ('outside', 'Paid by other means, by the ledger', f.outside, 'Marked as paid', f.marked),
+        ('outside', 'Paid by other means, by the ledger', f.outside, 'Marked as paid, less what was sent back', f.marked),
         ('outstanding', 'Charged to receivables, by the ledger', f.charged, 'Paid, and still due', f.settled),
         ('listed', 'Still due, by the ledger', f.due, 'Still due, as the list of statements adds it up',
          coalesce((select minor from listed_due l where l.currency = f.currency), 0)),
         ('refunded', 'Given back by the gateway, by the ledger', f.refunded, 'Refunds and lost disputes acknowledged',
-         f.acknowledged)
+         f.acknowledged),
+        ('written-off', 'Written off, by the ledger', f.written_off, 'Write-offs that aren''t undone', f.on_record),
+        ('by-hand', 'Credits and debits by hand', f.by_hand, 'Corrections issued for them', f.issued)
     ) as k (check_id, left_label, left_minor, right_label, right_minor)
-    where k.check_id <> 'refunded' or k.left_minor <> 0 or k.right_minor <> 0
+    where k.check_id not in ('refunded', 'written-off', 'by-hand') or k.left_minor <> 0 or k.right_minor <> 0
+       or k.check_id <> 'refunded' and f.adjusted > 0
     union all
     select 'standing-' || f.currency, 'Connector statements, ' || f.currency, f.statements,
            'Connector statements that the list has as the ledger has them, ' || f.currency,

@@ -10,5 +10,10 @@ select s.statement_id, s.kind, s.currency,
            as standing_outside_payments,
        (select min(u.gateway_payment_id) from billing.unaccounted_payments(array[s.statement_id]) u)
            as unaccounted_payment,
-       (select count(*) from billing.returned_payments(array[s.statement_id])) as returned_payments
+       (select count(*) from billing.returned_payments(array[s.statement_id])) as returned_payments,
+       coalesce((select sum(case j.kind when 'write_off' then 1 else -1 end) from billing.adjustment j
+                 where j.statement_id = s.statement_id and j.kind in ('write_off', 'undo_write_off')), 0)::integer
+           as written_off,
+       (select count(*) from billing.payment_attempt a
+        where a.statement_id = s.statement_id and a.outcome = 'succeeded') as gateway_payments
 from billing.statement s where s.statement_id = any(%(statements)s);

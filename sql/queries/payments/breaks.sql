@@ -25,6 +25,10 @@ with listed as (
     from listed l
 ), judged as (
     select n.*, case
+            -- A refund of ours is under way: what came of it is asked first.
+            when kept_minor < recorded_minor and exists (
+                select from billing.refund_attempt r
+                where r.statement_id = n.statement_id and r.outcome in ('pending', 'unknown')) then null
             when kept_minor = recorded_minor then case when elsewhere is not null then 'amount_differs' end
             when surplus_minor = 0 or (kept_minor > recorded_minor) <> (surplus_minor > 0) then null
             when is_open and not is_as_asked then 'amount_differs'

@@ -7,7 +7,13 @@ select *, clock_timestamp() from unnest(
     %(created)s::timestamptz[], %(customers)s::text[], %(attempts)s::bigint[], %(statements)s::text[],
     %(codes)s::text[], %(advice)s::text[], %(disputes)s::text[], %(disputed)s::bigint[], %(modes)s::boolean[])
 on conflict (gateway_payment_id) do update
-set outcome = excluded.outcome, amount_minor = excluded.amount_minor, refunded_minor = excluded.refunded_minor,
+set outcome = excluded.outcome, amount_minor = excluded.amount_minor, 
+    -- A refund of ours that was booked since the list was begun may not be on it yet.
+    refunded_minor = case when exists (
+            select from billing.refund_attempt r
+            where r.gateway_payment_id = g.gateway_payment_id and r.outcome = 'succeeded'
+              and r.settled_at >= %(listed_at)s::timestamptz - interval '1 minute')
+        then greatest(g.refunded_minor, excluded.refunded_minor) else excluded.refunded_minor end,
     currency = excluded.currency, created_at = excluded.created_at, customer = excluded.customer,
     attempt_id = excluded.attempt_id, statement_id = excluded.statement_id, decline_code = excluded.decline_code,
     advice_code = excluded.advice_code, dispute = excluded.dispute, disputed_minor = excluded.disputed_minor,

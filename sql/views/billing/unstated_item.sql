@@ -1,5 +1,6 @@
 -- Items of our own record that are on no account statement yet: statements, corrections, payments, undone payments, and
--- payments that the gateway gave back, with what was credited for them.
+-- payments that the gateway gave back, with what was credited for them; what was written off, or sent
+-- back by other ways.
 -- `period` is that of the connector statement concerned.
 create or replace view billing.unstated_item as
 select 'connector_statement' as item_kind, s.statement_id as item_id, s.period::text as period, s.account_id,
@@ -49,4 +50,24 @@ cross join lateral (values
     ('-credited-', 'Credited: ', -1)) k (suffix, says, sign)
 where (k.sign = 1 or not r.is_due_again) and not exists (
     select from billing.account_statement_item i
-    where i.item_kind = 'payment' and i.item_id = r.gateway_payment_id || k.suffix || r.return_id);
+    where i.item_kind = 'payment' and i.item_id = r.gateway_payment_id || k.suffix || r.return_id)
+union all
+select 'payment', 'written-off-' || w.adjustment_id || k.suffix, s.period, s.account_id,
+       case k.sign when 1 then u.recorded_at else w.recorded_at end, k.says || s.statement_id, w.currency, w.minor_unit,
+       k.sign * w.amount_minor, 0, k.sign * w.amount_minor
+from billing.adjustment w
+join billing.statement s using (statement_id)
+left join billing.adjustment u on u.reverses_id = w.adjustment_id
+cross join lateral (values
+    ('', 'Written off: ', -1), ('-undone', 'Write-off undone: ', 1)) k (suffix, says, sign)
+where w.kind = 'write_off' and (k.sign = -1 or u.adjustment_id is not null) and not exists (
+    select from billing.account_statement_item i
+    where i.item_kind = 'payment' and i.item_id = 'written-off-' || w.adjustment_id || k.suffix)
+union all
+select 'paid_outside', 'paid-outside-refund-' || b.adjustment_id, s.period, s.account_id, b.recorded_at,
+       'Sent back: credit of ' || s.statement_id || ' on ' || b.paid_on || ', ' || b.reference, b.currency,
+       b.minor_unit, b.amount_minor, 0, b.amount_minor
+from billing.adjustment b join billing.statement s using (statement_id)
+where b.kind = 'refund_outside' and not exists (
+    select from billing.account_statement_item i
+    where i.item_kind = 'paid_outside' and i.item_id = 'paid-outside-refund-' || b.adjustment_id);

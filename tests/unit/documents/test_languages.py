@@ -181,16 +181,16 @@ def test_every_rule_has_words_for_customers() -> None:
 
 
 def test_an_account_statement_says_what_is_settled_elsewhere() -> None:
-    """Of its closing balance of 4.05 EUR; a balance of connector statements alone needs no words."""
+    """Of its closing balance of 9.05 EUR; a balance of connector statements alone needs no words."""
     view = DOCUMENTS["account"]
     document = contents(replace(view, due_here=Decimal("1.05")), "en_001")
     assert [(amount.label, amount.value) for amount in document.amounts][-3:] == [
-        ("Closing balance", "€4.05"),
+        ("Closing balance", "€9.05"),
         ("Of which connector statements", "€1.05"),
-        ("Of which other charges", "€3.00"),
+        ("Of which other charges", "€8.00"),
     ]
     assert [text.text for text in document.sections[0].sentences] == [
-        "€3.00 of the closing balance is for other charges, which are settled separately. We don't collect them with "
+        "€8.00 of the closing balance is for other charges, which are settled separately. We don't collect them with "
         "this statement."
     ]
     alone = contents(replace(view, due_here=view.header.total), "en_001")

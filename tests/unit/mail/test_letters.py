@@ -42,7 +42,15 @@ from evbilling.mail.recipients import Address, mask_in, masked, parse_address
 from evbilling.read_models.statement import Collection, Standing, StatementView, standing_of
 from evbilling.read_models.statement.view import StatementRef
 from tests.support.catalogues import KEYWORDS
-from tests.support.statement_views import ISSUED, account_view, connector_view, correction_view, failed_view
+from tests.support.statement_views import (
+    BY_HAND,
+    INTERNAL,
+    ISSUED,
+    account_view,
+    connector_view,
+    correction_view,
+    failed_view,
+)
 
 ISSUER = Issuer("Volt & Söhne GmbH", ("Hauptstr. 1", "10115 Berlin"), "DE123", "billing@volt.example")
 SENDER = Sender(Address("billing@cpo.example"), "CPO billing")
@@ -368,6 +376,19 @@ def test_all_languages_are_written() -> None:
     """None has the words of another for its subject."""
     subjects = {letter_of(FAILED_CHARGE, country).subject for country in ("GB", "DE", "ES", "FR", "IT", "NL", "PT")}
     assert len(subjects) == len(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"), [(-500, "We have credited an amount on"), (500, "A further amount was added to")]
+)
+def test_a_note_by_hand_has_its_own_words_and_those_for_the_customer(net: int, said: str) -> None:
+    """No connectors are spoken of, and nothing internal."""
+    view = replace(correction_view(net_minor=net), by_hand=BY_HAND)
+    letter = letter_of(CORRECTION, "GB", view=view)
+    assert said in letter.text
+    assert "Roaming session" in letter.text
+    assert "each connector that changed" not in letter.text
+    assert INTERNAL not in letter.text
 
 
 def test_no_german_correction_is_called_a_gutschrift() -> None:

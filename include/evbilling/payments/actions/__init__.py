@@ -8,6 +8,16 @@ from evbilling.payments.actions.acknowledge_refund import (
     preview_acknowledge_refund,
     returned_payments,
 )
+from evbilling.payments.actions.adjust import (
+    LONGEST_CUSTOMER_TEXT,
+    Adjustment,
+    AdjustRequest,
+    WaitingAdjustment,
+    adjust_statement,
+    preview_adjust_statement,
+    set_adjustment_limit,
+    waiting_adjustments,
+)
 from evbilling.payments.actions.allowed import (
     FAILED,
     ActionFacts,
@@ -26,6 +36,7 @@ from evbilling.payments.actions.mark_as_paid import (
     preview_mark_statements,
 )
 from evbilling.payments.actions.rebill import RebillRequest, charge_again, preview_rebill
+from evbilling.payments.actions.refund_payment import RefundPaymentRequest, preview_refund_payment, refund_payment
 from evbilling.payments.actions.results import Action, ActionResult, Code
 from evbilling.payments.actions.undo_mark_as_paid import (
     OutsidePayment,
@@ -39,18 +50,24 @@ from evbilling.payments.actions.wording import CHARGE_REFUSALS, describe, line, 
 __all__ = [
     "CHARGE_REFUSALS",
     "FAILED",
+    "LONGEST_CUSTOMER_TEXT",
     "Action",
     "ActionFacts",
     "ActionResult",
+    "AdjustRequest",
+    "Adjustment",
     "Code",
     "Debt",
     "MarkRequest",
     "OutsidePayment",
     "RebillRequest",
+    "RefundPaymentRequest",
     "RefundRequest",
     "ReturnedPayment",
     "UndoRequest",
+    "WaitingAdjustment",
     "acknowledge_refund",
+    "adjust_statement",
     "charge_again",
     "describe",
     "earliest_day",
@@ -61,17 +78,22 @@ __all__ = [
     "outside_payments",
     "parse_totals",
     "preview_acknowledge_refund",
+    "preview_adjust_statement",
     "preview_mark_statements",
     "preview_rebill",
+    "preview_refund_payment",
     "preview_reverse_payment",
+    "refund_payment",
     "refusal",
     "refused_actions",
     "require_reason",
     "returned_payments",
     "reverse_payment",
+    "set_adjustment_limit",
     "status_if_charged",
     "status_if_marked",
     "status_if_undone",
     "total_by_currency",
     "totals_text",
+    "waiting_adjustments",
 ]

@@ -21,7 +21,8 @@ class ActionFacts:
 
     `standing_outside_payments`: how many payments marked as paid aren't undone. `unaccounted_payment`: the id of a
     payment that the gateway has collected for it and that isn't recorded. `returned_payments`: how many of its payments
-    the gateway gave back that nobody has acknowledged.
+    the gateway gave back that nobody has acknowledged. `written_off`: how many write-offs aren't undone.
+    `gateway_payments`: how many payments of it the gateway has collected.
     """
 
     kind: str
@@ -31,6 +32,8 @@ class ActionFacts:
     standing_outside_payments: int
     unaccounted_payment: str | None = None
     returned_payments: int = 0
+    written_off: int = 0
+    gateway_payments: int = 0
 
 
 def refused_actions(facts: ActionFacts) -> dict[Action, Code | None]:
@@ -41,6 +44,10 @@ def refused_actions(facts: ActionFacts) -> dict[Action, Code | None]:
         Action.UNDO_MARK_AS_PAID: _why_not_undo(facts),
         Action.ACKNOWLEDGE_REFUND: _why_not_acknowledge(facts),
         Action.CORRECT: _why_not_correct(facts),
+        Action.ADJUST: _why_not_adjust(facts),
+        Action.WRITE_OFF: _why_not_write_off(facts),
+        Action.REFUND_OUTSIDE: _why_not_send_back(facts),
+        Action.REFUND_PAYMENT: _why_not_adjust(facts) or (None if facts.gateway_payments else Code.NOT_COLLECTED),
         Action.SEND_MAIL: None,
     }
 
@@ -82,11 +89,32 @@ def _why_not_acknowledge(facts: ActionFacts) -> Code | None:
     return Code.OPEN_ATTEMPT if facts.is_charge_under_way else None
 
 
+def _why_not_adjust(facts: ActionFacts) -> Code | None:
+    if facts.kind != "connector":
+        return _NOT_COLLECTED[facts.kind]
+    if facts.written_off:
+        return Code.WRITTEN_OFF
+    return Code.OPEN_ATTEMPT if facts.is_charge_under_way else None
+
+
+def _why_not_write_off(facts: ActionFacts) -> Code | None:
+    """Why it can't be written off, nor an earlier write-off be undone."""
+    if facts.kind == "connector" and facts.written_off:
+        return Code.OPEN_ATTEMPT if facts.is_charge_under_way else None
+    return _why_not_collect(facts) or (Code.UNACCOUNTED_PAYMENT if facts.unaccounted_payment else None)
+
+
+def _why_not_send_back(facts: ActionFacts) -> Code | None:
+    if (why := _why_not_adjust(facts)) or facts.balance_due is None:
+        return why
+    return Code.NO_CREDIT if facts.balance_due >= 0 else None
+
+
 def _why_not_collect(facts: ActionFacts) -> Code | None:
     if facts.kind != "connector":
         return _NOT_COLLECTED[facts.kind]
     if facts.balance_due is None or facts.balance_due <= 0:
-        return Code.PAID
+        return Code.WRITTEN_OFF if facts.written_off else Code.PAID
     return Code.OPEN_ATTEMPT if facts.is_charge_under_way else None
 
 

@@ -121,7 +121,7 @@ def _mark(services: Services, request: MarkRequest, today: date, *, keep: bool) 
     with services.warehouse() as connection, connection.transaction(force_rollback=not keep):
         # Everybody locks statements in the order of their ids.
         found = {statement_id: _book(connection, request, statement_id, len(ids)) for statement_id in sorted(ids)}
-        _close_plans(connection, [row.statement_id for row in found.values() if row.is_done and row.balance_due == 0])
+        close_plans(connection, [row.statement_id for row in found.values() if row.is_done and row.balance_due == 0])
         rows = [found[statement_id] for statement_id in ids]
         # The rows of a repeated request are history; there is nothing left to decide on.
         if any(row.code is Code.MARKED for row in rows) or all(row.is_refused for row in rows):
@@ -213,7 +213,7 @@ def _why_not(request: MarkRequest, currency: str, minor_unit: int) -> str | None
     return None
 
 
-def _close_plans(connection: psycopg.Connection[Any], paid: Sequence[str]) -> None:
+def close_plans(connection: psycopg.Connection[Any], paid: Sequence[str]) -> None:
     """End the plans of these statements, on which nothing is due any more.
 
     Called once all statements are locked, and locks the plans in the order of their ids: so nobody deadlocks.

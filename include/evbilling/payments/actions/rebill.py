@@ -195,7 +195,7 @@ def _judge(services: PaymentServices, request: RebillRequest, now: datetime) -> 
         payer = payers[statement_id]
         method = payer.payment_method if payer.customer else None
         code, detail = _judged(services, debt, method, history.get(statement_id, []), under_way, now)
-        if payer.unclear and code is not Code.PAID:
+        if payer.unclear and code not in {Code.PAID, Code.WRITTEN_OFF}:
             code, detail = Code.PAYER_UNCLEAR, payer.unclear
         if payer.customer in lost and code is Code.TO_CHARGE:
             code, detail = Code.LOST_PAYMENT, None
@@ -224,7 +224,7 @@ def _judged(
     now: datetime,
 ) -> tuple[Code, str | None]:
     if debt.balance_minor <= 0:
-        return Code.PAID, None
+        return (Code.WRITTEN_OFF if debt.is_written_off else Code.PAID), None
     if debt.statement_id in under_way:
         return Code.OPEN_ATTEMPT, None
     if debt.unaccounted_payment:

@@ -23,6 +23,10 @@ class Action(StrEnum):
     UNDO_MARK_AS_PAID = "undo_mark_as_paid"
     ACKNOWLEDGE_REFUND = "acknowledge_refund"
     CORRECT = "correct_statements"
+    ADJUST = "adjust_statement"
+    WRITE_OFF = "write_off"
+    REFUND_PAYMENT = "refund_payment"
+    REFUND_OUTSIDE = "refund_outside"
     SEND_MAIL = "mail_delivery"
 
 
@@ -40,6 +44,10 @@ class Code(StrEnum):
     ACKNOWLEDGED_BEFORE = "acknowledged_before"
     TO_CORRECT = "to_correct"
     CORRECTED = "corrected"
+    ADJUSTED = "adjusted"
+    ADJUSTED_BEFORE = "adjusted_before"
+    SECOND_PERSON = "second_person"
+    REFUNDED = "refunded"
     TO_SEND = "to_send"
     TO_SEND_AGAIN = "to_send_again"
     REQUESTED_BEFORE = "requested_before"
@@ -48,12 +56,13 @@ class Code(StrEnum):
     NOT_ACCEPTED = "not_accepted"
     OUTCOME_UNKNOWN = "outcome_unknown"
     CHARGE_PENDING = "charge_pending"
-    # Refused; the first ten are what billing.open_attempts gives.
+    # Refused; the first eleven are what billing.open_attempts gives.
     UNKNOWN = "unknown"
     NOT_COLLECTABLE = "not_collectable"
     REPEATED = "repeated"
     OPEN_ATTEMPT = "open_attempt"
     PAID = "paid"
+    WRITTEN_OFF = "written_off"
     UNACCOUNTED_PAYMENT = "unaccounted_payment"
     LOST_PAYMENT = "lost_payment"
     TOO_SMALL = "too_small"
@@ -68,6 +77,8 @@ class Code(StrEnum):
     CORRECTION_NOT_PAID = "correction_not_paid"
     NOT_MARKED = "not_marked"
     NOT_GIVEN_BACK = "not_given_back"
+    NO_CREDIT = "no_credit"
+    NOT_COLLECTED = "not_collected"
     NOT_POSSIBLE = "not_possible"
     NOT_CORRECTED = "not_corrected"
     AS_ISSUED = "as_issued"
@@ -91,6 +102,10 @@ _SUCCESSES = frozenset({
     Code.ACKNOWLEDGED_BEFORE,
     Code.TO_CORRECT,
     Code.CORRECTED,
+    Code.ADJUSTED,
+    Code.ADJUSTED_BEFORE,
+    Code.SECOND_PERSON,
+    Code.REFUNDED,
     Code.TO_SEND,
     Code.TO_SEND_AGAIN,
     Code.REQUESTED_BEFORE,

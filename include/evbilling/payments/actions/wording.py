@@ -11,6 +11,7 @@ CHARGE_REFUSALS: dict[Code, str] = {
     Code.REPEATED: "it was tried on this occasion already",
     Code.OPEN_ATTEMPT: "a charge is under way, or its outcome isn't known yet; payment_reconciliation asks the gateway",
     Code.PAID: "it is paid: nothing is due",
+    Code.WRITTEN_OFF: "it is written off, so nothing is collected for it; undo the write-off first",
     Code.UNACCOUNTED_PAYMENT: "the gateway has collected a payment for it that isn't recorded; mark it as paid with "
     "the payment's id as reference, or refund the payment at the gateway and run payment_reconciliation",
     Code.TOO_SMALL: "what is due is less than the gateway can charge; mark it as paid by other means",
@@ -31,6 +32,8 @@ _REFUSALS = CHARGE_REFUSALS | {
     Code.CORRECTION_NOT_PAID: "a correction isn't paid separately: see the statement that it corrects",
     Code.NOT_MARKED: "nothing on it is marked as paid",
     Code.NOT_GIVEN_BACK: "the gateway has given back no payment of it, as of the last payment_reconciliation",
+    Code.NO_CREDIT: "it has no credit that could be sent back; credit it first",
+    Code.NOT_COLLECTED: "the gateway has collected no payment of it",
     Code.NOT_POSSIBLE: "it isn't possible",
     Code.NOT_CORRECTED: "only a connector statement is corrected",
     Code.AS_ISSUED: "its amounts are right by the inventory and the settings as they are now",
@@ -50,6 +53,10 @@ _NOT_DONE = {
     Action.UNDO_MARK_AS_PAID: "nothing is undone",
     Action.ACKNOWLEDGE_REFUND: "nothing is acknowledged",
     Action.CORRECT: "not corrected",
+    Action.ADJUST: "not adjusted",
+    Action.WRITE_OFF: "not changed",
+    Action.REFUND_OUTSIDE: "nothing is booked",
+    Action.REFUND_PAYMENT: "nothing is refunded",
     Action.SEND_MAIL: "not sent",
 }
 
@@ -88,6 +95,11 @@ def describe(result: ActionResult) -> str:
         case Action.CORRECT:
             corrected = f"corrected by {result.payment_id}:" if result.code is Code.CORRECTED else "correction of"
             return f"{corrected} {result.amount:+} {result.currency}"
+        case Action.ADJUST | Action.WRITE_OFF | Action.REFUND_OUTSIDE:
+            before = " before" if result.code is Code.ADJUSTED_BEFORE else ""
+            return f"{money} {result.detail}{before}; {due} are due"
+        case Action.REFUND_PAYMENT:
+            return f"{money} of {result.payment_id} {result.detail}; {due} are due"
         case Action.SEND_MAIL:
             kind = (
                 (result.mail_kind or "message").replace("_", " ").replace("failed charge", "notice of a failed charge")

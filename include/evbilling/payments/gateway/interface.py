@@ -1,4 +1,4 @@
-"""What the product asks of a payment gateway: check, charge and list. Amounts are ISO 4217 minor units."""
+"""What the product asks of a payment gateway: check, charge, refund and list. Amounts are ISO 4217 minor units."""
 
 from __future__ import annotations
 
@@ -94,6 +94,30 @@ class ChargeResult:
     message: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund to be made of a payment, or of a part of it. Sent again with the same key it takes place at most once.
+
+    The key comes back with the refund and identifies it. Once the `lease` is over it isn't sent any more.
+    """
+
+    idempotency_key: str
+    gateway_payment_id: str
+    amount_minor: int
+    currency: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    lease: Lease | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundResult:
+    """The gateway's answer to a refund: SUCCEEDED, REFUSED (nothing was given back) or UNKNOWN."""
+
+    outcome: Outcome
+    gateway_refund_id: str | None = None
+    message: str | None = None
+
+
 class Dispute(StrEnum):
     """How a cardholder's dispute stands. LOST: the money is gone; WON: it stays, or only a question was asked."""
 
@@ -140,6 +164,15 @@ class Gateway(Protocol):
         Raises `NotSentError` if its lease was over before it was sent.
         """
 
+    def refund(self, refund: Refund) -> RefundResult:
+        """Give back a payment. No answer, or one that can't be read, is the outcome UNKNOWN, not an error.
+
+        Raises `NotSentError` if its lease was over before it was sent.
+        """
+
+    def find_refund(self, gateway_payment_id: str, idempotency_key: str) -> RefundResult | None:
+        """What became of the refund of this payment that was asked for with this key; None if there is none."""
+
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None
     ) -> Iterator[GatewayPayment]:
@@ -156,6 +189,12 @@ class ClosedGateway:
         raise _closed()
 
     def charge(self, charge: Charge) -> ChargeResult:
+        raise _closed()
+
+    def refund(self, refund: Refund) -> RefundResult:
+        raise _closed()
+
+    def find_refund(self, gateway_payment_id: str, idempotency_key: str) -> RefundResult | None:
         raise _closed()
 
     def list_payments(

@@ -10,7 +10,7 @@ import stripe
 
 from evbilling.errors import BadInput
 from evbilling.payments.gateway.amounts import from_gateway
-from evbilling.payments.gateway.interface import ChargeResult, Dispute, Outcome
+from evbilling.payments.gateway.interface import ChargeResult, Dispute, Outcome, RefundResult
 from evbilling.payments.gateway.refusals import CUSTOMER_MISSING, INVALID_REQUEST, Whose, whose
 
 _LONGEST_MESSAGE = 300
@@ -54,6 +54,17 @@ def result_of(intent: Mapping[str, Any]) -> ChargeResult:
         case "canceled":
             return _declined(failure, intent_id, "canceled")
     return ChargeResult(Outcome.UNKNOWN, intent_id, message=_shortened(f"the payment is {status} at the gateway"))
+
+
+def result_of_refund(refund: Mapping[str, Any]) -> RefundResult:
+    """What the state of a refund means; one under way at the bank isn't known yet."""
+    refund_id, status = refund.get("id"), refund.get("status")
+    if not isinstance(refund_id, str):
+        return RefundResult(Outcome.UNKNOWN, message="the gateway's answer is no refund")
+    outcome = {"succeeded": Outcome.SUCCEEDED, "failed": Outcome.REFUSED, "canceled": Outcome.REFUSED}.get(str(status))
+    if outcome is None:
+        return RefundResult(Outcome.UNKNOWN, refund_id, _shortened(f"the refund is {status} at the gateway"))
+    return RefundResult(outcome, refund_id, None if outcome is Outcome.SUCCEEDED else f"the refund {status}")
 
 
 def result_of_error(error: stripe.StripeError) -> ChargeResult:

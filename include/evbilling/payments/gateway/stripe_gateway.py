@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 import stripe
-from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
+from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams, RefundCreateParams
 
 from evbilling.errors import BadInput, EvbillingError, TransientError
 from evbilling.payments.gateway.amounts import to_gateway
@@ -30,6 +30,8 @@ from evbilling.payments.gateway.interface import (
     Lease,
     NotSentError,
     Outcome,
+    Refund,
+    RefundResult,
 )
 from evbilling.payments.gateway.refusals import CUSTOMER_MISSING
 from evbilling.payments.gateway.stripe_answers import (
@@ -42,6 +44,7 @@ from evbilling.payments.gateway.stripe_answers import (
     result_of,
     result_of_charge,
     result_of_error,
+    result_of_refund,
 )
 from evbilling.payments.retries.declines import AMOUNT_NOT_CHARGEABLE
 
@@ -54,6 +57,9 @@ _WAITS_WHEN_REFUSED = tuple(min(5.0, 0.2 * 2**n) for n in range(10))
 
 # What a gateway without such a list answers, or one that doesn't show it to the key.
 _NOT_LISTED = frozenset({400, 403, 404, 405, 501})
+
+# By it a refund is found again.
+_REFUND_KEY = "evbilling_refund"
 
 _KEY = re.compile(r"[\x21-\x7e]+")
 # Secret and restricted keys name their mode.
@@ -256,6 +262,37 @@ class StripeGateway:
                 return ChargeResult(Outcome.REFUSED, decline_code=CUSTOMER_MISSING, message=result.message)
             return result
         return result_of_charge(intent, units, charge.currency)
+
+    def refund(self, refund: Refund) -> RefundResult:
+        """Give back a payment. No answer, or one that can't be read, is UNKNOWN.
+
+        Raises `NotSentError` if its lease was over before it was sent.
+        """
+        units = to_gateway(refund.amount_minor, refund.currency)
+        params: RefundCreateParams = {
+            "payment_intent": refund.gateway_payment_id,
+            "amount": units,
+            "metadata": {**refund.metadata, _REFUND_KEY: refund.idempotency_key},
+        }
+        try:
+            with self._http.leased(refund.lease):
+                made = self._send(lambda: self._refunds.create(params, {"idempotency_key": refund.idempotency_key}))
+        except stripe.StripeError as error:
+            said = result_of_error(error)
+            is_unknown = said.outcome is Outcome.UNKNOWN
+            return RefundResult(Outcome.UNKNOWN if is_unknown else Outcome.REFUSED, message=said.message)
+        result = result_of_refund(made)
+        if result.outcome is Outcome.SUCCEEDED and made.get("amount") != units:
+            return RefundResult(Outcome.UNKNOWN, result.gateway_refund_id, "another amount was refunded than asked for")
+        return result
+
+    def find_refund(self, gateway_payment_id: str, idempotency_key: str) -> RefundResult | None:
+        """What became of the refund of this payment that was asked for with this key; None if there is none."""
+        params = {"payment_intent": gateway_payment_id, "limit": self._page_size}
+        for made in self._pages(lambda page: self._checked_page(self._read(lambda: self._refunds.list(page))), params):
+            if mapping_of(made.get("metadata")).get(_REFUND_KEY) == idempotency_key:
+                return result_of_refund(made)
+        return None
 
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None

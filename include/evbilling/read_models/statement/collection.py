@@ -28,7 +28,8 @@ class Collection:
 
     The last attempt is the last that the gateway didn't refuse for a reason of ours; `was_refused` if there is such a
     refusal and no other attempt. `has_unaccounted`: the gateway has a payment for it that isn't recorded, so nothing is
-    charged. `is_on_hold`: charging as a whole is on hold. Amounts are in major units.
+    charged. `is_on_hold`: charging as a whole is on hold. `is_written_off`: what was due isn't
+    collected. Amounts are in major units.
     """
 
     statement_id: str
@@ -48,6 +49,7 @@ class Collection:
     has_unaccounted: bool
     is_on_hold: bool
     as_of: datetime
+    is_written_off: bool = False
 
 
 class Situation(StrEnum):
@@ -91,7 +93,8 @@ CASES: dict[Situation, Case] = {
         (to_translate("The statement is paid. Thank you."),),
     ),
     Situation.SETTLED: Case(
-        "nothing is due, without a payment: corrections or credits have settled it", (to_translate("Nothing is due."),)
+        "nothing is due, without a payment or with a part written off: corrections, credits or that have settled it",
+        (to_translate("Nothing is due."),),
     ),
     Situation.IN_FAVOUR: Case("the balance is below zero", (to_translate("%(amount)s is in your favour."),)),
     Situation.BEING_CHECKED: Case(
@@ -224,7 +227,7 @@ def sentences(
 def _closed(facts: Collection) -> Situation:
     if facts.balance < 0:
         return Situation.IN_FAVOUR
-    return Situation.PAID if facts.paid > 0 else Situation.SETTLED
+    return Situation.PAID if facts.paid > 0 and not facts.is_written_off else Situation.SETTLED
 
 
 def _is_first_charge_to_come(facts: Collection) -> bool:

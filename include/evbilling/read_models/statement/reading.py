@@ -17,6 +17,7 @@ from evbilling.read_models.statement.view import (
     CORRECTION,
     Attempt,
     AuditEvent,
+    ByHand,
     Correction,
     Header,
     Payment,
@@ -101,6 +102,8 @@ def _with_parts(
         items=lines.item_page(connection, header, most=items) if is_account else (),
         item_totals=lines.item_totals(connection, header) if is_account else (),
         due_here=_due_here(connection, header) if is_account else Decimal(0),
+        written_off=_written_off(connection, header) if is_connector else Decimal(0),
+        by_hand=_by_hand(connection, header) if is_correction else None,
         original=_original(connection, header) if header.corrects else None,
         corrected=lines.corrected_page(connection, header, header.statement_id, most=items) if is_correction else (),
         corrected_count=lines.corrected_count(connection, header) if is_correction else 0,
@@ -121,6 +124,18 @@ def read_collections(
         account=of.account_id if of else None,
         account_statement=of.statement_id if of else None,
     )
+
+
+def _written_off(connection: psycopg.Connection[Any], header: Header) -> Decimal:
+    query = "select written_off_amount from finance.statements where statement_id = %s"
+    return Decimal(select_row(connection, query, header.statement_id)[0])
+
+
+def _by_hand(connection: psycopg.Connection[Any], header: Header) -> ByHand | None:
+    query = """select kind, recorded_by, requested_by, customer_text from finance.adjustments
+               where correction_id = %s and is_carried_out"""
+    row = connection.execute(query, (header.statement_id,)).fetchone()
+    return None if row is None else ByHand(*row)
 
 
 def _due_here(connection: psycopg.Connection[Any], header: Header) -> Decimal:

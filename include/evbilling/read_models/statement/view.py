@@ -164,6 +164,11 @@ class Payment:
         """True if the gateway gave back another payment, or a part of it."""
         return self.reverses_payment_id is not None and self.paid_by == "gateway"
 
+    @property
+    def is_sent_back(self) -> bool:
+        """True if a credit was sent back by other means than the gateway."""
+        return self.paid_by == "outside" and self.reverses_payment_id is None and self.amount < 0
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -241,6 +246,16 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """Of a correction that is a credit or debit by hand: who carried it out, and what the customer reads, if any."""
+
+    kind: str
+    recorded_by: str
+    requested_by: str | None
+    customer_text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatementRef:
     """A reference to another statement."""
 
@@ -254,8 +269,9 @@ class Item:
 
     `settled` is the part of a charge that was paid elsewhere before it was listed; it isn't in the balance.
     `description` is in English. `event` is the kind, or what is special: `undo`, `refund`, `dispute`, `credit`,
-    `settled` (of a charge since it was listed). `concerns` is the connector statement corrected or paid, `reference`
-    that of a payment on `paid_on` by other means, or the charge settled.
+    `settled` (of a charge since it was listed), `write_off`, `unwritten` (a write-off undone), `sent_back`. `concerns`
+    is the connector statement corrected or paid, `reference` that of a payment on `paid_on` by other means, or
+    the charge settled.
     """
 
     kind: str
@@ -329,7 +345,8 @@ class StatementView:
     `chargers`, `items` and `corrected` have the first; `charger_count`, `item_count` and `corrected_count` are the
     numbers in all. `is_archived`: the lines of its period have left the warehouse, so there are none here.
     `is_excluded_counted`: the excluded connectors were counted; if not, `excluded` is empty without meaning none.
-    `due_here`: what of an account statement's balance comes from connector statements.
+    `due_here`: what of an account statement's balance comes from connector statements. `written_off`: what of a
+    connector statement is. `by_hand`: of a correction that doesn't follow from inventory and settings.
     """
 
     header: Header
@@ -351,6 +368,8 @@ class StatementView:
     run: RunRecord
     audit: tuple[AuditEvent, ...]
     due_here: Decimal = Decimal(0)
+    written_off: Decimal = Decimal(0)
+    by_hand: ByHand | None = None
 
     @property
     def due_elsewhere(self) -> Decimal:

@@ -73,7 +73,7 @@ class ListedStatement(StatementLine):
     `has_failed`: a charge of it was declined at least once. `is_under_way`: one is open, or its outcome isn't known.
     `is_marked_as_paid`: an outside payment is booked that wasn't undone. `unaccounted_payment`: the id of a payment
     that the gateway has collected for it and that isn't recorded. `is_returned`: the gateway gave back a payment, and
-    nobody has acknowledged it.
+    nobody has acknowledged it. `is_written_off`: what was due is written off.
     """
 
     has_failed: bool
@@ -81,6 +81,7 @@ class ListedStatement(StatementLine):
     is_marked_as_paid: bool
     unaccounted_payment: str | None
     is_returned: bool
+    is_written_off: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 -- earlier one of the account, lists and on which something is due. For letters.
 with wanted as materialized (
     select s.statement_id, s.account_id, s.financial_admin_id, s.period, s.time_zone, s.currency, s.minor_unit,
-           s.issued_at, r.balance_minor, r.paid_minor
+           s.issued_at, r.balance_minor, r.paid_minor, r.last_way
     from billing.statement s join billing.receivable r using (statement_id)
     where s.statement_id = %(statement)s
     union all
     select s.statement_id, s.account_id, s.financial_admin_id, s.period, s.time_zone, s.currency, s.minor_unit,
-           s.issued_at, r.balance_minor, r.paid_minor
+           s.issued_at, r.balance_minor, r.paid_minor, r.last_way
     from billing.account_statement_item i
     join billing.statement s on s.statement_id = i.item_id
     join billing.receivable r on r.statement_id = i.item_id
@@ -24,7 +24,7 @@ select w.statement_id, w.account_id, w.financial_admin_id, w.period::text as per
        w.balance_minor > 0 and exists (
            select from billing.unaccounted_payments(array[w.statement_id])) as has_unaccounted,
        exists (select from billing.charging_hold h where h.lifted_at is null) as is_on_hold,
-       statement_timestamp() as as_of
+       statement_timestamp() as as_of, coalesce(w.last_way = 'write_off', false) as is_written_off
 from wanted w
 left join billing.payment_plan p on p.statement_id = w.statement_id
 left join lateral (

@@ -7,11 +7,12 @@ select i.item_kind as kind, i.item_id, i.occurred_at, i.description, billing.maj
        billing.major(i.settled_minor, i.minor_unit) as settled,
        case when r.is_credit then 'credit'
             when r.cause is not null then r.cause
+            when w.event is not null then w.event
             when l.description is not null then 'settled'
             when o.is_undo then 'undo'
             else i.item_kind end as event,
-       coalesce(c.corrects_statement_id, a.statement_id, r.statement_id, o.statement_id) as concerns,
-       o.paid_on, coalesce(o.reference, l.description) as reference
+       coalesce(c.corrects_statement_id, a.statement_id, r.statement_id, o.statement_id, w.statement_id) as concerns,
+       coalesce(o.paid_on, w.paid_on) as paid_on, coalesce(o.reference, w.reference, l.description) as reference
 from (
     select * from billing.account_statement_item
     where statement_id = %(statement)s
@@ -40,6 +41,15 @@ left join lateral (
     where i.item_kind = 'paid_outside'
       and p.paid_outside_id = substring(i.item_id from '^paid-outside-([0-9]{{1,18}})(?:-undone)?$')::bigint limit 1
 ) o on true
+left join lateral (
+    select j.statement_id, j.paid_on, j.reference,
+           case when j.kind = 'refund_outside' then 'sent_back' when right(i.item_id, 7) = '-undone' then 'unwritten'
+                else 'write_off' end as event
+    from billing.adjustment j
+    where i.item_kind in ('payment', 'paid_outside')
+      and j.adjustment_id = substring(
+              i.item_id from '^(?:written-off|paid-outside-refund)-([0-9]{{1,18}})(?:-undone)?$')::bigint limit 1
+) w on true
 left join lateral (
     select b.description from billing.account_statement_item b
     where i.item_kind = 'paid_outside' and b.item_kind = 'charge'

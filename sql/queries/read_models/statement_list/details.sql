@@ -9,7 +9,8 @@ select s.statement_id, s.kind, s.account_id, s.account_name, s.financial_admin_i
                where a.statement_id = s.statement_id and a.outcome in ('pending', 'unknown')) as is_under_way,
        coalesce(o.minor, 0) > 0 as is_marked_as_paid,
        u.unaccounted_payment,
-       s.statement_id in (select r.statement_id from billing.returned_payments(%(ids)s::text[]) r) as is_returned
+       s.statement_id in (select r.statement_id from billing.returned_payments(%(ids)s::text[]) r) as is_returned,
+       coalesce(l.last_way = 'write_off', false) as is_written_off
 from billing.statement s
 left join billing.standing l on l.statement_id = s.statement_id and l.statement_id = any(%(ids)s::text[])
 left join (

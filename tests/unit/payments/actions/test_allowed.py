@@ -16,6 +16,7 @@ from evbilling.payments.actions.allowed import (
     status_if_undone,
 )
 
+BY_HAND = {"adjust_statement", "write_off", "refund_outside"}
 DUE = ActionFacts("connector", "EUR", Decimal("9.52"), is_charge_under_way=False, standing_outside_payments=0)
 
 
@@ -82,7 +83,26 @@ def test_every_action_has_an_answer() -> None:
 )
 def test_what_a_statement_allows(facts: ActionFacts, expected: set[str]) -> None:
     """By kind, by what is due, by what is under way, by what is marked as paid."""
-    assert allowed(facts) == expected
+    assert allowed(facts) - BY_HAND == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (DUE, {"adjust_statement", "write_off"}),
+        (replace(DUE, balance_due=Decimal(0)), {"adjust_statement"}),
+        (replace(DUE, balance_due=Decimal(-1)), {"adjust_statement", "refund_outside"}),
+        # Only undoing the write-off is left.
+        (replace(DUE, balance_due=Decimal(0), written_off=1), {"write_off"}),
+        (replace(DUE, unaccounted_payment="pi_1"), {"adjust_statement"}),
+        (replace(DUE, is_charge_under_way=True), set()),
+        (replace(DUE, balance_due=Decimal(0), written_off=1, is_charge_under_way=True), set()),
+        (replace(DUE, kind="correction", balance_due=None), set()),
+    ],
+)
+def test_what_of_a_statement_is_adjusted_by_hand(facts: ActionFacts, expected: set[str]) -> None:
+    """A credit is sent back only where there is one, and what is written off is left alone."""
+    assert allowed(facts) & BY_HAND == expected
 
 
 def test_the_reasons_are_those_of_the_actions() -> None:

@@ -1,0 +1,53 @@
+-- Records what became of a refund; a success is booked in the same transaction, as a return of its payment. p_claim:
+-- the claim on which it was concluded that the gateway has no such refund; it counts only while that is the last one. Null:
+-- the gateway itself has answered. Returns the outcome that is on record then; `late` for a success that comes after it
+-- was settled otherwise: nothing is booked, and the next comparison finds a payment that was given back.
+create or replace function billing.record_refund(
+    p_refund_id bigint, p_outcome text, p_gateway_refund_id text, p_message text, p_claim timestamptz default null)
+returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    v_refund billing.refund_attempt;
+    v_return bigint;
+begin
+    if (p_outcome in ('succeeded', 'refused', 'unknown')) is distinct from true then
+        raise exception 'a refund can''t end as %', p_outcome using errcode = 'EV004';
+    end if;
+    perform billing.lock_statements(array(select r.statement_id from billing.refund_attempt r
+                                          where r.refund_id = p_refund_id));
+    select * into strict v_refund from billing.refund_attempt r where r.refund_id = p_refund_id;
+    if v_refund.outcome in ('succeeded', 'refused') then
+        return case when p_outcome = 'succeeded' and v_refund.outcome = 'refused' then 'late' else v_refund.outcome end;
+    end if;
+    if p_claim is not null and p_claim is distinct from coalesce(v_refund.claimed_at, 'epoch') then
+        return v_refund.outcome;
+    end if;
+    if p_outcome = 'succeeded' then
+        insert into billing.payment_return (
+            request_id, attempt_id, statement_id, gateway_payment_id, amount_minor, currency, minor_unit, cause,
+            is_due_again, actor, reason)
+        values ('refund ' || p_refund_id, v_refund.attempt_id, v_refund.statement_id, v_refund.gateway_payment_id,
+                v_refund.amount_minor, v_refund.currency, v_refund.minor_unit, 'refund', true, v_refund.actor,
+                v_refund.reason)
+        returning return_id into v_return;
+        insert into billing.transfer (kind, statement_id, debit_account, credit_account, amount_minor, currency, return_id)
+        values ('refund', v_refund.statement_id, 'receivable', 'cash', v_refund.amount_minor, v_refund.currency, v_return);
+        -- As the gateway has it from now on: its last list may be older.
+        update billing.gateway_payment g
+        set refunded_minor = greatest(g.refunded_minor, (
+                select sum(r.amount_minor) from billing.payment_return r
+                where r.attempt_id = v_refund.attempt_id and r.cause = 'refund'))
+        where g.gateway_payment_id = v_refund.gateway_payment_id;
+        if billing.balance_minor(v_refund.statement_id) > 0 then
+            perform billing.plan_later(array[v_refund.statement_id], 'a payment was refunded');
+        end if;
+    end if;
+    update billing.refund_attempt r
+    set outcome = p_outcome, gateway_refund_id = coalesce(p_gateway_refund_id, r.gateway_refund_id),
+        message = left(p_message, 1000), return_id = v_return,
+        settled_at = case when p_outcome <> 'unknown' then clock_timestamp() end
+    where r.refund_id = p_refund_id;
+    return p_outcome;
+end
+$$;

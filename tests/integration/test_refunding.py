@@ -1,0 +1,205 @@
+"""Payments refunded through the gateway: once, within the payment, and known to reconciliation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evbilling.errors import BadInput
+from evbilling.payments import PaymentServices
+from evbilling.payments.actions import (
+    ActionResult,
+    Adjustment,
+    AdjustRequest,
+    Code,
+    Debt,
+    RefundPaymentRequest,
+    RefundRequest,
+    acknowledge_refund,
+    adjust_statement,
+    preview_refund_payment,
+    refund_payment,
+    set_adjustment_limit,
+)
+from evbilling.payments.gateway.interface import Outcome, RefundResult
+from evbilling_local.stack import EmbeddedPostgres
+from tests.support.payments import PaymentWorld, check_standings, payment_world, together
+from tests.support.reconciling import look, refund
+
+pytestmark = pytest.mark.postgres
+
+STATE = "select paid_amount, balance_due, status from finance.statements where statement_id = %s"
+
+
+@pytest.fixture
+def month(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[PaymentWorld]:
+    """Three paid statements, of 5.95, 7.14 and 8.33 EUR."""
+    with payment_world(postgres, tmp_path, 3) as world:
+        world.charge()
+        yield world
+
+
+def credit(world: PaymentWorld, statement: str, amount: str) -> None:
+    adjust_statement(
+        world.services,
+        AdjustRequest(f"c-{statement}-{amount}", "ann", "outage", statement, Adjustment.GOODWILL, Decimal(amount)),
+    )
+
+
+def give_back(payments: PaymentServices, statement: str, amount: str | None = None, **more: Any) -> ActionResult:
+    request = RefundPaymentRequest(
+        f"r-{statement}-{amount}", "ann", "agreed", statement, amount=None if amount is None else Decimal(amount)
+    )
+    return refund_payment(payments, replace(request, **more))
+
+
+def state(world: PaymentWorld, statement: str) -> tuple[Any, ...]:
+    (row,) = world.rows(STATE, statement)
+    return row
+
+
+def refunded(world: PaymentWorld, statement: str) -> int:
+    """What the gateway has given back of the statement, by its own list."""
+    with world.payment_services() as payments:
+        listed = payments.gateway.list_payments(world.one("select now() - interval '1 day'"))
+        return sum(p.refunded_minor for p in listed if p.metadata.get("evbilling_statement") == statement)
+
+
+def require_even(world: PaymentWorld) -> None:
+    assert look(world) == []
+    check_standings(world.admin_url)
+    assert world.tie_out() == []
+
+
+def test_a_credit_is_refunded_once_and_no_comparison_minds(month: PaymentWorld) -> None:
+    """By amount and as a whole; a repeated run changes nothing; more than the credit is refused."""
+    paid = month.ids[0]
+    with month.payment_services() as payments:
+        with pytest.raises(BadInput, match="has no credit to be refunded"):
+            give_back(payments, paid)
+        credit(month, paid, "3.00")
+        with pytest.raises(BadInput, match=r"3\.01 EUR is more than the 3\.00 EUR that can be refunded"):
+            give_back(payments, paid, "3.01")
+        (seen,) = preview_refund_payment(month.services, RefundPaymentRequest("p", "page", "", paid))
+        assert (seen.code, seen.amount) == (Code.REFUNDED, Decimal("3.00"))
+        done = give_back(payments, paid, "1.00")
+        assert (done.code, done.balance_due) == (Code.REFUNDED, Decimal("-2.00"))
+        assert give_back(payments, paid, "1.00") == done
+        require_even(month)
+        assert give_back(payments, paid).balance_due == Decimal("0.00")
+    assert refunded(month, paid) == 300
+    assert state(month, paid) == (Decimal("2.95"), Decimal("0.00"), "Paid")
+    require_even(month)
+
+
+def test_what_is_due_again_is_collected_again_and_never_beyond_the_payment(month: PaymentWorld) -> None:
+    paid = month.ids[1]
+    with month.payment_services() as payments:
+        with pytest.raises(BadInput, match=r"7\.15 EUR is more than the 7\.14 EUR"):
+            give_back(payments, paid, "7.15", is_due_again=True)
+        assert give_back(payments, paid, is_due_again=True).balance_due == Decimal("7.14")
+        assert state(month, paid) == (Decimal("0.00"), Decimal("7.14"), "Issued")
+        assert month.one("select reason_id from billing.payment_plan where statement_id = %s", paid) == "TO-BE-PLANNED"
+        with pytest.raises(BadInput, match="of which something is left"):
+            give_back(payments, paid, "0.01", is_due_again=True)
+    require_even(month)
+
+
+def test_what_was_given_back_elsewhere_is_acknowledged_first(month: PaymentWorld) -> None:
+    """Neither way books the other's refund: what is left of the payment counts both."""
+    paid = month.ids[2]
+    refund(month, month.intent_of(paid), 333)
+    look(month)
+    with month.payment_services() as payments:
+        with pytest.raises(BadInput, match="which isn't acknowledged"):
+            give_back(payments, paid, is_due_again=True)
+        acknowledge_refund(month.services, RefundRequest("a", "ann", "ok", paid, Debt.CREDITED))
+        with pytest.raises(BadInput, match=r"5\.01 EUR is more than the 5\.00 EUR"):
+            give_back(payments, paid, "5.01", is_due_again=True)
+        give_back(payments, paid, is_due_again=True)
+    assert refunded(month, paid) == 833
+    require_even(month)
+
+
+class _Lost:
+    """The gateway, whose answers to refunds get lost on the way back, or that never gets the request."""
+
+    def __init__(self, gateway: Any, *, arrives: bool) -> None:
+        self._gateway, self._arrives = gateway, arrives
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    def refund(self, asked: Any) -> RefundResult:
+        if self._arrives:
+            assert self._gateway.refund(asked).outcome is Outcome.SUCCEEDED
+        return RefundResult(Outcome.UNKNOWN, message="no answer")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_without_an_answer_the_gateway_is_asked(month: PaymentWorld, *, arrives: bool, by_hand: bool) -> None:
+    """Until then nobody else adjusts, refunds or acknowledges; a repeated run sends the same key."""
+    paid = month.ids[0]
+    credit(month, paid, "2.00")
+    with month.payment_services() as payments:
+        broken = replace(payments, gateway=_Lost(payments.gateway, arrives=arrives))
+        assert give_back(broken, paid).code is Code.OUTCOME_UNKNOWN
+        assert look(month) == []
+        with pytest.raises(BadInput, match=r"a refund on .* is under way"):
+            give_back(payments, paid, "1.00")
+        with pytest.raises(BadInput, match=r"a refund on .* is under way"):
+            credit(month, paid, "1.00")
+        month.rows("update billing.refund_attempt set claimed_at = claimed_at - interval '1 hour' returning 1")
+        if by_hand:
+            assert give_back(payments, paid).balance_due == Decimal("0.00")
+        else:
+            month.settle(min_age=timedelta(0))
+    is_made = arrives or by_hand
+    assert refunded(month, paid) == 200 * is_made
+    outcome = month.one("select outcome from billing.refund_attempt")
+    assert outcome == ("succeeded" if is_made else "refused")
+    assert state(month, paid)[1] == (Decimal("0.00") if is_made else Decimal("-2.00"))
+    require_even(month)
+
+
+def test_several_at_once_refund_within_the_credit(month: PaymentWorld) -> None:
+    """Five people, and the comparison between them: one of them at a time, and 3.00 EUR at most."""
+    paid = month.ids[0]
+    credit(month, paid, "3.00")
+
+    def ask(number: int) -> object:
+        with month.payment_services() as payments:
+            try:
+                return give_back(payments, paid, "2.00", request_id=f"n-{number}").code
+            except BadInput as refused:
+                return refused
+
+    answers = together(*(lambda n=n: ask(n) for n in range(5)), lambda: look(month))
+    assert answers.count(Code.REFUNDED) == 1
+    assert refunded(month, paid) == 200
+    assert state(month, paid)[1] == Decimal("-1.00")
+    require_even(month)
+
+
+def test_above_the_limit_another_person_refunds(month: PaymentWorld) -> None:
+    paid = month.ids[0]
+    credit(month, paid, "3.00")
+    set_adjustment_limit(month.services.warehouse_url, "EUR", "2.00", "cfo", "four eyes")
+    with month.payment_services() as payments:
+        assert give_back(payments, paid).code is Code.SECOND_PERSON
+        assert refunded(month, paid) == 0
+        number = month.one("select adjustment_request_id from finance.adjustments where not is_carried_out")
+        with pytest.raises(BadInput, match="is by ann too"):
+            give_back(payments, paid, approves=number, request_id="x")
+        assert give_back(payments, paid, approves=number, request_id="y", actor="bob").code is Code.REFUNDED
+        with pytest.raises(BadInput):
+            give_back(payments, paid, approves=number, request_id="z", actor="eve")
+    assert refunded(month, paid) == 300
+    require_even(month)
