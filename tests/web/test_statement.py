@@ -251,7 +251,7 @@ def test_actions_are_offered_where_they_can_work(site: Site) -> None:
     mark_statements(site.services, payment, date(2026, 12, 5))
     paid = site.page(role="admin")
     assert "/actions/rebill" not in paid
-    assert "Re-Bill, Mark as Paid: it is paid: nothing is due" in plain(paid)
+    assert "Re-Bill, Mark as Paid, Write off: it is paid: nothing is due" in plain(paid)
     assert f"/actions/undo-mark-as-paid?statement={STATEMENT}" in paid
     assert "9 Nov 2026 Paid by other means =cheque 7" in plain(paid)
     assert "ann Mark as paid by cheque" in plain(paid)

@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from evbilling.mail import requested
 from evbilling.payments.actions import FAILED, ActionResult, describe
 from evbilling.payments.retries import explain
+from evbilling.read_models.month import failure_on_record
 from evbilling.read_models.statement_list import CurrentStatement, read_current
-from evbilling.warehouse import fetch_all
 from evbilling_airflow.actions import ACTIONS, BILL_MONTH, SEND_MAIL
 from evbilling_airflow.reporting import REFUSAL
 from evbilling_web import warehouse
@@ -143,8 +143,7 @@ async def _failure(request: Request, run: dag_runs.RunState, tasks: Sequence[dic
 def _failure_on_record(run: dag_runs.RunState) -> str | None:
     """Why a run that counts a month stopped, by its record in the warehouse."""
     with warehouse.reading() as connection:
-        rows = fetch_all(connection, "read_models/month/failure", dag_id=run.dag_id, airflow_run_id=run.run_id)
-    return rows[0][0] if rows else None
+        return failure_on_record(connection, run.dag_id, run.run_id)
 
 
 def _is_refusal(value: Any) -> bool:

@@ -23,7 +23,7 @@ from evbilling.payments.actions.mark_as_paid import close_plans
 from evbilling.payments.actions.results import Action, ActionResult, Code, not_possible
 from evbilling.services import Services
 from evbilling.typed_text import fault_in, require_text
-from evbilling.warehouse import connected
+from evbilling.warehouse import connected, fetch_all
 
 # What a customer reads is a sentence or two.
 LONGEST_CUSTOMER_TEXT = 300
@@ -116,12 +116,7 @@ def set_adjustment_limit(url: str, currency: str, amount: str, actor: str, reaso
 def waiting_adjustments(services: Services, statement_id: str) -> list[WaitingAdjustment]:
     """The adjustments of a statement that wait for a second person, oldest first."""
     with services.warehouse() as connection:
-        rows = connection.execute(
-            """select adjustment_request_id, kind, amount, currency, customer_text, requested_by, reason,
-                      paid_on, reference
-               from finance.adjustments where statement_id = %s and not is_carried_out order by 1""",
-            (statement_id,),
-        ).fetchall()
+        rows = fetch_all(connection, "payments/waiting_adjustments", statement_id=statement_id)
     return list(starmap(WaitingAdjustment, rows))
 
 

@@ -10,7 +10,7 @@ from evbilling.read_models.month.figures import (
     StatusFigure,
 )
 from evbilling.read_models.month.progress import StepUnderWay, steps_under_way
-from evbilling.read_models.month.reading import month_overview, months
+from evbilling.read_models.month.reading import failure_on_record, month_overview, months
 from evbilling.read_models.month.state import month_state
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "MonthOverview",
     "StatusFigure",
     "StepUnderWay",
+    "failure_on_record",
     "month_overview",
     "month_state",
     "months",

@@ -39,6 +39,12 @@ _RUNS_SHOWN = 50
 Row = tuple[Any, ...]
 
 
+def failure_on_record(connection: psycopg.Connection[Any], dag_id: str, airflow_run_id: str) -> str | None:
+    """Why the newest run of a DAG run stopped; None if it didn't, or counts no month."""
+    rows = fetch_all(connection, "read_models/month/failure", dag_id=dag_id, airflow_run_id=airflow_run_id)
+    return rows[0][0] if rows else None
+
+
 def month_overview(
     connection: psycopg.Connection[Any], period: Period, *, day: date, now: datetime | None = None
 ) -> MonthOverview:
