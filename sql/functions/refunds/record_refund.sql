@@ -1,7 +1,7 @@
 -- Records what became of a refund; a success is booked in the same transaction, as a return of its payment. p_claim:
 -- the claim on which it was concluded that the gateway has no such refund; it counts only while that is the last one.
--- Null: the gateway itself has answered. Returns the outcome that is on record then; `late` for a success that comes after it
--- was settled otherwise: nothing is booked, and the next comparison finds a payment that was given back.
+-- Null: the gateway itself has answered. Returns the outcome that is on record then; `late` for a success that comes
+-- after it was settled otherwise: nothing is booked, and the next comparison finds a payment that was given back.
 create or replace function billing.record_refund(
     p_refund_id bigint, p_outcome text, p_gateway_refund_id text, p_message text, p_claim timestamptz default null)
 returns text
