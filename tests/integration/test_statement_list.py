@@ -153,13 +153,13 @@ def test_a_row_has_what_finance_has_and_what_the_actions_need(world: World) -> N
                exists (select from finance.payment_attempts a
                        where a.statement_id = s.statement_id and outcome in ('pending', 'unknown')),
                exists (select from finance.payments p where p.statement_id = s.statement_id and p.paid_by = 'outside'),
-               null, false
+               null, false, coalesce(s.written_off_amount, 0) > 0
         from finance.statements s order by 1"""
     right = world.connection.execute(query).fetchall()
     listed = list_statements(world.connection, StatementFilter(), limit=1_000).rows
     names = listed[0].__match_args__
     assert [tuple(getattr(row, name) for name in names) for row in listed] == right
-    for column in (-3, -4, -5):
+    for column in (-4, -5, -6):
         assert {row[column] for row in right} == {True, False}
 
 
