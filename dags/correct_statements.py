@@ -32,7 +32,7 @@ from airflow.sdk import dag, get_current_context, task
 from evbilling_airflow import connector_statements as steps
 from evbilling_airflow.actions import CORRECT
 from evbilling_airflow.defaults import BY_HAND, Tag
-from evbilling_airflow.links import ValidationResultsLink, with_link
+from evbilling_airflow.month_tasks import counting_tasks
 from evbilling_airflow.release import require_release
 
 require_release("0.1.0")
@@ -46,32 +46,6 @@ require_release("0.1.0")
     doc_md=__doc__,
 )
 def correct_statements() -> None:
-    @task
-    def open_run() -> list[dict[str, Any]]:
-        """Check period and source, freeze the accounts and their terms, split the inventory into parts."""
-        return steps.open_run(get_current_context())
-
-    @task(
-        multiple_outputs=True,
-        map_index_template="part {{ ti.map_index }}",
-        doc_md="Read one part as of each account's count and keep it as hashed Parquet evidence.",
-    )
-    def extract_inventory(part: dict[str, Any]) -> dict[str, Any]:
-        return steps.extract_inventory(part)
-
-    @task(
-        multiple_outputs=True,
-        map_index_template="part {{ ti.map_index }}",
-        doc_md="Decide on every connector of one part and stage the decisions.",
-    )
-    def apply_scope_rules(extracted: dict[str, Any]) -> dict[str, Any]:
-        return steps.apply_scope_rules(extracted)
-
-    @task(multiple_outputs=True)
-    def validate(decided: list[dict[str, Any]]) -> dict[str, Any]:
-        """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
-        return steps.validate(decided)
-
     @task(multiple_outputs=True)
     def correct(validated: dict[str, Any]) -> dict[str, Any]:
         """Issue the corrections in one transaction, or only list them."""
@@ -82,8 +56,7 @@ def correct_statements() -> None:
         """Drop the staging tables."""
         return steps.close_run(corrected)
 
-    decided = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
-    close_run(correct(with_link(validate(decided), ValidationResultsLink())))
+    close_run(correct(counting_tasks()))
 
 
 correct_statements()

@@ -1,4 +1,4 @@
-"""The tasks of a month of connector statements, which connector_statements and bill_month share."""
+"""The tasks of a month: connector_statements and bill_month share all, correct_statements those that count it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEW
 from evbilling_airflow.links import ValidationResultsLink, with_link
 
 
-def month_tasks() -> None:
-    """Add the tasks to the DAG that is being defined, each after the one whose result it takes."""
+def counting_tasks() -> Any:
+    """Add the tasks from the opening of a run to its validation; returns what `validate` gives the next task."""
 
     @task
     def open_run() -> list[dict[str, Any]]:
@@ -43,6 +43,13 @@ def month_tasks() -> None:
         """Great Expectations on inventory, decisions, accounts and period; a critical failure stops the run."""
         return steps.validate(decided)
 
+    decided: Any = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
+    return with_link(validate(decided), ValidationResultsLink())
+
+
+def month_tasks() -> None:
+    """Add the tasks to the DAG that is being defined, each after the one whose result it takes."""
+
     @task
     def plan(validated: dict[str, Any]) -> list[dict[str, Any]]:
         """Draft and number the statements, keep what would be issued as a plan, and list it if it has to wait."""
@@ -69,9 +76,8 @@ def month_tasks() -> None:
         """Mail each statement once to its financial admin; what can't be sent is listed and doesn't fail the run."""
         return mail.deliver_statements(get_current_context(), "connector_statement")
 
+    validated = counting_tasks()
     # What a task gives is its result where another takes it: Airflow's types don't say so.
-    decided: Any = apply_scope_rules.expand(extracted=extract_inventory.expand(part=open_run()))
-    validated: Any = with_link(validate(decided), ValidationResultsLink())
     issued: Any = issue_statements(validated)
     approval.ask(plan(validated)) >> issued
     closed: Any = close_run(issued)
