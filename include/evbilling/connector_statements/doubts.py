@@ -22,8 +22,10 @@ def doubts_of_source(survey: Survey, accounts: pd.DataFrame, terms: pd.DataFrame
 
     `accounts` are all of the platform's, `terms` the settings in force.
     """
-    known = pa.array(accounts["account_id"], pa.string(), from_pandas=True)
-    billed = pa.array(terms["account_id"], pa.string())
+    # Columns of many accounts come in several pieces, of which `pa.array` would make no array.
+    known, billed = (
+        pa.array(frame["account_id"].to_numpy(object), pa.string(), from_pandas=True) for frame in (accounts, terms)
+    )
     return {
         "homeless": _of_strangers(survey.homeless, "charger", known, survey.homeless_chargers),
         "strange_users": _of_strangers(survey.strange_users, "user", known),
