@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -34,7 +34,7 @@ from evbilling.read_models.statement import show_statement
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.books import Books
 from tests.support.month import NOW, one
-from tests.support.payments import SOFT, PaymentWorld, check_books, check_standings, payment_world, together
+from tests.support.payments import SOFT, PaymentWorld, check_books, payment_world
 
 pytestmark = pytest.mark.postgres
 
@@ -246,47 +246,3 @@ def test_each_is_listed_once_and_the_balances_follow_the_ledger(books: Books) ->
     with books.services.warehouse() as connection:
         shown = show_statement(connection, books.statement("b", "2026-11")).items
     assert [item.event for item in shown if item.item_id == "paid-outside-refund-5"] == ["sent_back"]
-
-
-def test_at_once_with_rebill_and_mark_as_paid_the_debt_is_settled_once(
-    postgres: EmbeddedPostgres, tmp_path: Path
-) -> None:
-    """Whoever is second finds what the first has left; nothing is collected or credited beyond the debt."""
-    with payment_world(postgres, tmp_path, 6, methods=[SOFT]) as world, world.payment_services() as payments:
-        world.charge()
-        world.sandbox.set_method(SOFT, None)
-        for number, statement in enumerate(world.ids):
-            total = world.one("select total_amount from finance.statements where statement_id = %s", statement)
-
-            def credit(statement: str = statement, total: Decimal = total) -> object:
-                return _tried(lambda: adjust(world, statement, Adjustment.GOODWILL, str(total)))
-
-            def write_off(statement: str = statement) -> object:
-                return _tried(lambda: adjust(world, statement, Adjustment.WRITE_OFF))
-
-            def rebill(statement: str = statement) -> object:
-                request = RebillRequest(f"r-{statement}", "ann", "x", (statement,))
-                return _tried(lambda: charge_again(payments, request, LATER))
-
-            def mark(statement: str = statement) -> object:
-                request = MarkRequest(f"m-{statement}", "bob", "x", (statement,), date(2026, 11, 20), "bank 1")
-                return _tried(lambda: mark_statements(world.services, request, date(2026, 12, 1)))
-
-            deeds = [credit, write_off, rebill, mark]
-            together(*deeds[number % 4 :], *deeds[: number % 4])
-        check_standings(world.admin_url)
-        assert world.tie_out() == []
-        below = """select statement_id from billing.receivable r join billing.statement s using (statement_id)
-                   where r.balance_minor < -s.total_minor"""
-        assert world.rows(below) == []
-        beyond = """select statement_id from billing.statement s where kind = 'connector' and total_minor < (
-                        select sum(-total_minor) from billing.statement c
-                        where c.corrects_statement_id = s.statement_id)"""
-        assert world.rows(beyond) == []
-
-
-def _tried(deed: Callable[[], object]) -> object:
-    try:
-        return deed()
-    except BadInput as refused:
-        return refused
