@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.postgres
 # The daily retries' own time: by then everything that may still succeed is due.
 LATER = NOW + timedelta(days=20)
 
-# How many head starts there are; the longest is about as long as a charge takes.
+# How many head starts there are; with the longest the others begin when the first one is done.
 HEAD_STARTS = 6
 
 # Refusals as they are read; which of them depends on who was first and how far it had come.
@@ -63,15 +64,26 @@ def _mark(world: PaymentWorld, statement_id: str, number: int, amount: Decimal |
     return mark_statements(world.services, payment, date(2026, 12, 1))[0]
 
 
-def _after(delay: float, act: Callable[[], Any]) -> Any:
-    time.sleep(delay)
-    return act()
+def _in_turn(number: int, head_start: float | None, *acts: Callable[[], Any]) -> list[Any]:
+    """Begins all of them close together, and each round another one first; without a number that one ends first.
 
+    Who wins a round is the machine's choice, but for a round whose first one ends before the others begin.
+    """
+    first_is_done = Event()
 
-def _in_turn(number: int, head_start: float, *acts: Callable[[], Any]) -> list[Any]:
-    """Begins all of them close together, and each round another one first, so that no way always wins or loses."""
-    delays = [(place - number) % len(acts) * head_start for place in range(len(acts))]
-    return together(*(partial(_after, delay, act) for delay, act in zip(delays, acts, strict=True)))
+    def begin(place: int) -> Any:
+        turn = (place - number) % len(acts)
+        if head_start is not None:
+            time.sleep(turn * head_start)
+        elif turn:
+            first_is_done.wait()
+        try:
+            return acts[place]()
+        finally:
+            if not turn:
+                first_is_done.set()
+
+    return together(*(partial(begin, place) for place in range(len(acts))))
 
 
 def test_rebill_mark_and_both_retries_at_once_collect_once(
@@ -90,7 +102,8 @@ def test_rebill_mark_and_both_retries_at_once_collect_once(
         for number, statement_id in enumerate(world.ids):
             caplog.clear()
             # From all at once to far enough apart that the first one has claimed the statement or finished with it.
-            head_start = 0.02 * (number // 2 % HEAD_STARTS)
+            step = number // 2 % HEAD_STARTS
+            head_start = None if step == HEAD_STARTS - 1 else 0.02 * step
             with caplog.at_level("INFO", logger="evbilling.payments.retries.runs"):
                 by_end, by_plan, by_rebill, by_mark = _in_turn(
                     number,
@@ -158,7 +171,7 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
 
     Each payment is undone once, whatever is due in the end is what the books say, and what is due is planned.
     """
-    rounds = 6
+    rounds = 8
     with (
         payment_world(postgres, tmp_path, rounds, methods=[SOFT]) as world,
         world.payment_services(rate=2000, workers=2) as payments,
@@ -167,14 +180,17 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
         world.sandbox.set_method(SOFT, None)
         told: Counter[str] = Counter()
         for number, statement_id in enumerate(world.ids):
-            # In turn all of it, so that only an undo makes something due, or a part.
+            # In turn a part, or all of it, so that only an undo makes something due.
             amount = None if number % 2 else Decimal(1)
             _mark(world, statement_id, number, amount)
-            by_undo, by_same, by_other, by_rebill, by_mark = together(
+            # In the last four rounds one is done before the others begin: Mark as Paid, an undo, Re-Bill, an undo.
+            by_undo, by_rebill, by_same, by_other, by_mark = _in_turn(
+                number,
+                0 if number < 4 else None,
                 partial(_undo, world, statement_id, f"undo-{number}"),
+                partial(_rebill, payments, statement_id, number),
                 partial(_undo, world, statement_id, f"undo-{number}"),
                 partial(_undo, world, statement_id, f"other-{number}"),
-                partial(_rebill, payments, statement_id, number),
                 partial(_mark, world, statement_id, 1000 + number),
             )
             undone = [result for result in (by_undo, by_same, by_other) if isinstance(result, ActionResult)]
@@ -199,7 +215,7 @@ def test_undo_against_everything_else_at_once(postgres: EmbeddedPostgres, tmp_pa
                 statement_id,
             )[0]
             assert (planned == 1) is (due > 0), (statement_id, due, planned)
-        assert told["undone"] >= rounds // 2, told
+        assert told["undone"] >= 2, told
         assert told["rebilled"] > 0, told
         assert told["marked"] > 0, told
         sums = """select s.statement_id from finance.statements s left join finance.payments p using (statement_id)
