@@ -97,6 +97,8 @@ to evbilling_writer;
 grant execute on function billing.status_of to finance_reader;
 -- finance.service_levels calls it: it returns the view's rows as of another time.
 grant execute on function billing.service_levels_at to finance_reader;
+-- finance.missed_months calls it, likewise.
+grant execute on function billing.missed_months_at to finance_reader;
 grant execute on function
 billing.account_key,
 billing.acknowledge_return,
@@ -126,6 +128,7 @@ billing.mail_to_send,
 billing.major,
 billing.make_plan,
 billing.make_shard_table,
+billing.missed_months_at,
 billing.note_alert_once,
 billing.note_alerts,
 billing.note_payments,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from evbilling_web.account_billing import routes as account_routes
+from evbilling_web.month import routes as month_routes
 from tests.support.action_pages import ActionPages, fields, words
 from tests.support.month import PERIOD, settle_terms, terms
 from tests.support.payments import VISA
@@ -103,6 +106,23 @@ def test_a_month_that_never_ran_is_planned_and_then_issued_as_planned(pages: Act
     ) == [(4, "30.94")]
     far = shown(pages, PERIOD.shifted(600))
     assert "can't be billed yet" in words(far.text)
+
+
+def test_missed_months_are_listed_with_their_days(pages: ActionPages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the page Months and on the account's own, until what is missing is issued."""
+    moment = datetime(2026, 12, 3, 12, tzinfo=UTC)
+    monkeypatch.setattr(month_routes, "read_clock", lambda _: moment)
+    monkeypatch.setattr(account_routes, "now", lambda: moment)
+    add(pages, "u")
+    months, account = words(pages.get("/months").text), words(pages.get("/accounts/u").text)
+    assert "November 2026 u 31 It was charged by a setting of" in months
+    assert "December 2026 5 accounts 1 No run has billed the month Bill December 2026" in months
+    assert "This account has missed 2 months." in account
+    assert "November 2026 , 31 days late: it was charged by a setting of" in account
+    assert "December 2026 , 1 day late: no run has billed the month. Bill December 2026" in account
+    followed(pages, sent(pages, shown(pages, PERIOD, "u"), reason="enabled late"))
+    assert "November 2026 u" not in words(pages.get("/months").text).partition("Missed months")[2]
+    assert "This account has missed 1 month." in words(pages.get("/accounts/u").text)
 
 
 def test_who_may_not_bill(pages: ActionPages) -> None:

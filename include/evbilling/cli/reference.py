@@ -10,6 +10,7 @@ from evbilling.account_statements import ADDRESS_FAULTS, AMOUNT_FAULTS
 from evbilling.approvals import QUESTIONS
 from evbilling.causes import CAUSES
 from evbilling.mail import LETTER_CASES
+from evbilling.missed_months import REASONS as MISSED_REASONS
 from evbilling.payments.actions import CHARGE_REFUSALS
 from evbilling.payments.reconciliation import WHAT_TO_DO
 from evbilling.payments.retries import DECLINES, planner
@@ -86,6 +87,23 @@ Such an account gets no statement; the others are billed. Fix the fault and bill
 No statement, and nothing to fix (`finance.unbilled_accounts.reason_id`).
 
 {_reasons(NOTHING_TO_BILL.items())}
+
+## Missed months
+
+An account has missed a month (`finance.missed_months`) if all of these are so, at the time that it is looked at by the
+warehouse's clock:
+
+- the month is past the time by which its connector statements are due ([service levels](service-levels.md)); one that
+  isn't expected is never missed;
+- the month isn't before the first one ever billed; until one is billed, only this month counts;
+- the account's setting in force for the month charges it. Whoever switches an account on late says by *From period*
+  from which month on it is to be billed;
+- it has no connector statement for the month, and isn't on hold or without anything to bill, which is on record.
+
+{_reasons(MISSED_REASONS.items())}
+
+A missed month is issued by a person: *Bill …* or *Issue what is missing* on the pages Months and Account Billing, which
+show the amounts first. They come from the month's own inventory, settings and fees.
 
 ## Accounts whose account statement is withheld
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from evbilling.errors import BadInput, NotReady
+from evbilling.missed_months import missed_months
 from evbilling.period import Period
 from evbilling.read_models.month import MonthOverview, month_overview, month_state, months, steps_under_way
 from evbilling.read_models.plan import account_plan, changed_accounts, month_plan
@@ -30,10 +31,11 @@ _LARGEST, _SHOWN, _LAST = 10, 50, 10_000_000
 
 @router.get("/months", dependencies=[Depends(note_paused)])
 def list_of_months(request: Request) -> HTMLResponse:
-    """Every month that was started, newest first."""
+    """Every month that was started, newest first, and what accounts have missed."""
     with warehouse.reading() as connection:
-        lines = months(connection, read_clock(connection))
-    return page(request, "month/months.html", {"lines": lines})
+        now = read_clock(connection)
+        lines, missed = months(connection, now), missed_months(connection, now)
+    return page(request, "month/months.html", {"lines": lines, "missed": missed})
 
 
 @router.get("/months/{period}/plan")
