@@ -37,14 +37,15 @@ def plan_due(context: Mapping[str, Any]) -> list[str]:
     from evbilling_airflow.connections import payment_services
 
     with payment_services() as services:
+        if not (is_dry_run := context["params"]["dry_run"]):
+            report_event(services, context, "payment_retries", "plan_retries", "begun")
         retries = due_retries(services, services.now())
-        if context["params"]["dry_run"]:
+        if is_dry_run:
             with services.warehouse() as connection:
                 if why := open_hold(connection):
                     log.warning("charging is on hold, so nothing would be tried now: %s", why)
             _say_all(retries)
             return ["dry run"]
-        report_event(services, context, "payment_retries", "plan_retries", "begun")
         return open_retries(services, retries, "planned", _planned(context), actor(context))
 
 

@@ -53,6 +53,10 @@ def test_who_may_answers_airflow_for_the_plan_that_was_shown(
     user = browser("user")
     shown = user.get(MONTH).text
     assert "Waiting for approval" in shown
+    assert "for a person to approve its plan" in shown
+    assert "has been running" not in shown
+    assert '<details class="plan" open>' in shown
+    assert "waits for approval" in user.get(f"{PREFIX}/months").text
     assert "<code>ALWAYS-ASK</code>" in shown
     assert f'value="{world.planned["plan_hash"]}"' in shown
     done = user.post(f"{MONTH}/decision", data=world.form())

@@ -344,6 +344,8 @@ def test_the_plan_adds_up_and_names_its_causes(read: Any, world: Months, period:
     page = read(f"/months/{period}")
     tables = {label[-3:]: table[1:] for label, table in page.tables.items() if label.startswith("Plan in ")}
     assert tables
+    # Of an issued plan a line is enough until somebody asks for more.
+    assert re.search(r"[\d,]+ statements? for [\d,]+ connectors?, [\d.,]+ [A-Z]{3}", page.text)
     for currency, table in tables.items():
         for column in (1, 2):
             *parts, planned = (

@@ -8,6 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
+from evbilling.approvals import asked_of
 from evbilling.errors import BadInput, NotReady
 from evbilling.missed_months import missed_months
 from evbilling.period import Period
@@ -35,7 +36,9 @@ def list_of_months(request: Request) -> HTMLResponse:
     with warehouse.reading() as connection:
         now = read_clock(connection)
         lines, missed = months(connection, now), missed_months(connection, now)
-    return page(request, "month/months.html", {"lines": lines, "missed": missed})
+        under_way = [line.period for line in lines if line.state == "open"]
+        waiting = {period for period in under_way if asked_of(connection, str(period))}
+    return page(request, "month/months.html", {"lines": lines, "missed": missed, "waiting": waiting})
 
 
 @router.get("/months/{period}/plan")
@@ -85,7 +88,7 @@ def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
 
     context = {
         "month": month,
-        "state": month_state(month),
+        "state": month_state(month, (asked.asked_at, asked.due_at) if (asked := approval.asked) else None),
         "steps": steps,
         "approval": approval,
         "plan": plan,

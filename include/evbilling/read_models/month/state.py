@@ -16,15 +16,25 @@ class MonthState:
     sentence: str
 
 
-def month_state(month: MonthOverview) -> MonthState:
-    """The state of a month: what is issued, which accounts are on hold, what differs, and which run stopped."""
+def month_state(month: MonthOverview, waits: tuple[datetime, datetime] | None = None) -> MonthState:
+    """The state of a month: what is issued, which accounts are on hold, what differs, and which run stopped.
+
+    `waits`: since when its plan waits for a person, and until when.
+    """
     sentences = [_issued(month)]
     kind = "good" if month.issued_at or month.this_month.statements else "plain"
     if month.overdue:
         sentences.append(f"It is {month.overdue}.")
         kind = "bad"
     newest = next((run for run in month.runs if run.dag_id == "connector_statements"), None)
-    if newest and newest.state == "open":
+    if waits and newest:
+        since, until = map(_instant, waits)
+        sentences.append(
+            f"Run {newest.run_id} waits since {since} for a person to approve its plan; without an answer until {until}"
+            " it is rejected."
+        )
+        kind = "warn" if kind != "bad" else kind
+    elif newest and newest.state == "open":
         sentences.append(f"Run {newest.run_id} has been running since {_instant(newest.opened_at)}.")
     if month.of_kind("account"):
         sentences.append(_stated(month))

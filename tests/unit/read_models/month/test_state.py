@@ -113,6 +113,19 @@ def test_the_sentence(given: MonthOverview, kind: str, sentence: str) -> None:
     assert (state.kind, state.sentence) == (kind, sentence)
 
 
+def test_a_month_that_waits_for_a_person_isnt_running() -> None:
+    """For what it waits, since when, and until when; the worst that is known of it still gives the kind."""
+    waits = (NOON + timedelta(minutes=10), NOON + timedelta(days=2))
+    sentence = (
+        "Run 7 waits since 1 November 2026, 02:10 UTC for a person to approve its plan; without an answer until"
+        " 3 November 2026, 02:00 UTC it is rejected."
+    )
+    state = month_state(month(runs=(run("open"),)), waits)
+    assert (state.kind, state.sentence) == ("warn", f"Not billed yet. {sentence}")
+    state = month_state(month(runs=(run("open"),), overdue="overdue by 1 day"), waits)
+    assert (state.kind, state.sentence) == ("bad", f"Not billed yet. It is overdue by 1 day. {sentence}")
+
+
 def test_currencies_by_their_statements() -> None:
     """The one with the most statements first; letters only decide between equals."""
     figures = [("JPY", 2), ("EUR", 1), ("EUR", 4), ("CHF", 2)]
