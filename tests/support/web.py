@@ -22,6 +22,7 @@ TABLE = [
     ("POST", "/months/2026-11/decision", "user"),
     ("GET", "/months/2026-11/plan", "viewer"),
     ("GET", "/service-levels", "viewer"),
+    ("POST", "/service-levels", "op"),
     ("GET", "/accounts", "viewer"),
     ("GET", "/accounts/a", "viewer"),
     ("GET", "/accounts/a/preview", "viewer"),

@@ -1,4 +1,4 @@
-"""`evbilling policy`: load and show when a month is issued at once and when a person is asked."""
+"""`evbilling policy`: when a month is issued at once and when a person is asked, and what is due by when."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SubParsers = argparse._SubParsersAction
 
 
 def register(subcommands: SubParsers[argparse.ArgumentParser]) -> None:
-    """Add `policy` with `load` and `show`."""
-    policy = subcommands.add_parser("policy", help="when a month is issued at once, and when a person approves it")
+    """Add `policy` with `load`, `show`, `time-limit` and `time-limits`."""
+    policy = subcommands.add_parser("policy", help="when a person approves a month, and what is due by when")
     leaves = policy.add_subparsers(title="commands", metavar="COMMAND", required=True)
     load = leaves.add_parser("load", help="record the policies of a CSV file: all of them or, if one is wrong, none")
     load.add_argument("file", type=Path, metavar="FILE.csv")
@@ -24,7 +24,16 @@ def register(subcommands: SubParsers[argparse.ArgumentParser]) -> None:
     show = leaves.add_parser("show", help="print the policies, the newest first, or the one in force")
     show.add_argument("--period", metavar="YYYY-MM", help="only the policy in force for that month")
     show.set_defaults(run=run_show)
-    for leaf in (load, show):
+    limit = leaves.add_parser("time-limit", help="set by when something is due, from a day on: evbilling check")
+    limit.add_argument("service_level", metavar="SERVICE_LEVEL", help="as in finance.service_levels")
+    limit.add_argument("hours", metavar="HOURS", help="after the day's 00:00 UTC, the issue, …; or none: not expected")
+    limit.add_argument("--from", dest="effective_from", metavar="YYYY-MM-DD", help="(default: today)")
+    limit.add_argument("--actor", help="who sets this (default: the OS user)")
+    limit.add_argument("--reason", required=True, help="why; kept with the time limit")
+    limit.set_defaults(run=run_time_limit)
+    limits = leaves.add_parser("time-limits", help="print the time limits in force, then all others, as CSV")
+    limits.set_defaults(run=run_time_limits)
+    for leaf in (load, show, limit, limits):
         leaf.add_argument("--url", metavar="URL", help="the warehouse (default: the stack's, or its connection)")
 
 
@@ -60,6 +69,50 @@ def run_show(args: argparse.Namespace) -> int:
     for row in found:
         who = (row.actor, f"{row.recorded_at:%Y-%m-%d %H:%M:%S}", row.reason)
         writer.writerow([*texts_of(row.policy).values(), *who])
+    return 0
+
+
+def run_time_limit(args: argparse.Namespace) -> int:
+    """Record by when a service level is due; prints it."""
+    from evbilling.errors import BadInput
+    from evbilling.service_levels import parse_time_limit, set_time_limit
+    from evbilling.warehouse import connected, read_clock
+
+    url = _warehouse(args)
+    with connected(url, what="warehouse") as connection:
+        today = read_clock(connection).date()
+    texts = {
+        "service_level": args.service_level,
+        "hours": args.hours,
+        "effective_from": args.effective_from or str(today),
+    }
+    limit, errors = parse_time_limit(texts, today)
+    if limit is None:
+        name, what = next(iter(errors.items()))
+        where = {"service_level": "SERVICE_LEVEL", "hours": "HOURS", "effective_from": "--from"}[name]
+        raise BadInput(what, where=where, fix="correct it; evbilling policy time-limits prints those in force")
+    is_new = set_time_limit(url, limit, args.actor or getpass.getuser(), args.reason)
+    due = "not expected" if limit.hours is None else f"due after {limit.hours:f} h"
+    print(f"{limit.service_level}: {due} from {limit.effective_from} on{'' if is_new else ', as recorded already'}")
+    return 0
+
+
+def run_time_limits(args: argparse.Namespace) -> int:
+    """Print every time limit as CSV, with who, when and why; those in force today first."""
+    import csv
+
+    from evbilling.service_levels import time_limits
+    from evbilling.warehouse import connected
+
+    with connected(_warehouse(args), what="warehouse") as connection:
+        found = time_limits(connection)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["service_level", "from", "hours", "in_force", "recorded_by", "recorded_at", "reason"])
+    for row in found:
+        hours = "none" if row.limit.hours is None else f"{row.limit.hours:f}"
+        when = f"{row.recorded_at:%Y-%m-%d %H:%M:%S}"
+        given = row.limit.service_level, row.limit.effective_from, hours, "yes" if row.is_in_force else "no"
+        writer.writerow([*given, row.actor, when, row.reason])
     return 0
 
 

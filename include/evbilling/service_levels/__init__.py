@@ -8,5 +8,26 @@ from evbilling.service_levels.levels import (
     record_dag_event,
     with_airflow,
 )
+from evbilling.service_levels.time_limits import (
+    COUNTED_FROM,
+    RecordedTimeLimit,
+    TimeLimit,
+    parse_time_limit,
+    set_time_limit,
+    time_limits,
+)
 
-__all__ = ["LEVELS", "ServiceLevel", "how_late", "read_service_levels", "record_dag_event", "with_airflow"]
+__all__ = [
+    "COUNTED_FROM",
+    "LEVELS",
+    "RecordedTimeLimit",
+    "ServiceLevel",
+    "TimeLimit",
+    "how_late",
+    "parse_time_limit",
+    "read_service_levels",
+    "record_dag_event",
+    "set_time_limit",
+    "time_limits",
+    "with_airflow",
+]
