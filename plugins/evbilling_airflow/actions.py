@@ -34,7 +34,8 @@ class OperatorAction:
 
     `permission` completes "your role isn't allowed to …". `is_bulk`: the list of statements offers it for a selection.
     `carry_out` takes the context of a task and returns a row of JSON for each statement; None where the DAG has several
-    tasks, of which one gives the rows.
+    tasks, of which one gives the rows. `module` of evbilling_web.actions has the page, as a constant `name`; empty: the
+    module is named as the page.
     """
 
     dag_id: str
@@ -45,6 +46,7 @@ class OperatorAction:
     carry_out: Callable[[Context], list[dict[str, str]]] | None
     most: int = 500
     is_bulk: bool = False
+    module: str = ""
 
     @property
     def name(self) -> str:
@@ -668,8 +670,18 @@ ADJUST_STATEMENT = OperatorAction(
     _ADJUST_STATEMENT_PARAMS,
     _adjust,
     most=1,
+    module="adjust",
 )
-WRITE_OFF = OperatorAction("write_off", "write-off", "Write off", "write off debts", _WRITE_OFF_PARAMS, _adjust, most=1)
+WRITE_OFF = OperatorAction(
+    "write_off",
+    "write-off",
+    "Write off",
+    "write off debts",
+    _WRITE_OFF_PARAMS,
+    _adjust,
+    most=1,
+    module="adjust",
+)
 REFUND_OUTSIDE = OperatorAction(
     "refund_outside",
     "refund-outside",
@@ -678,6 +690,7 @@ REFUND_OUTSIDE = OperatorAction(
     _REFUND_OUTSIDE_PARAMS,
     _adjust,
     most=1,
+    module="adjust",
 )
 REFUND_PAYMENT = OperatorAction(
     "refund_payment",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from evbilling.connector_statements import (
     issue,
     open_run,
     plan_statements,
+    planning,
 )
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
@@ -31,24 +33,31 @@ from tests.support.postgres import PostgresServer
 
 TODAY = date(2026, 11, 15)
 PERIOD = "2026-11"
+# The month before: chargers open, move and end between the two counts as in any month.
+BEFORE = "2026-10"
 SEED = 1
 _worlds = itertools.count(1)
 _YARDSTICK = Path(__file__).with_name("yardstick.sql")
 _DROP_ISSUED = """
 select billing.drop_stage(run_id) from billing.run;
-drop table if exists billing.connector_decision_2026_11;
+drop table if exists billing.connector_decision_2026_10, billing.connector_decision_2026_11;
 truncate billing.run, billing.run_shard, billing.validation_result, billing.tie_out, billing.unbilled_account,
          billing.fence, billing.statement_counter, billing.statement, billing.transfer, billing.audit_event,
-         billing.mail, billing.standing, billing.statement_sum, billing.account_name cascade;
+         billing.mail, billing.standing, billing.statement_sum, billing.account_name, billing.plan_account,
+         billing.plan_change, billing.plan_sum cascade;
 do $$
+declare
+    v_table text;
+    v_month text;
 begin
-    if to_regclass('billing.statement_2026_11') is not null then
-        alter table billing.statement detach partition billing.statement_2026_11;
-        alter table billing.transfer detach partition billing.transfer_2026_11;
-        alter table billing.standing detach partition billing.standing_2026_11;
-        alter table billing.mail detach partition billing.mail_2026_11;
-        drop table billing.statement_2026_11, billing.transfer_2026_11, billing.standing_2026_11, billing.mail_2026_11;
-    end if;
+    foreach v_month in array array['2026_10', '2026_11'] loop
+        continue when to_regclass('billing.statement_' || v_month) is null;
+        foreach v_table in array array['statement', 'transfer', 'standing', 'mail'] loop
+            execute format('alter table billing.%I detach partition billing.%I', v_table, v_table || '_' || v_month);
+        end loop;
+        execute format('drop table billing.statement_%1$s, billing.transfer_%1$s, billing.standing_%1$s,
+                        billing.mail_%1$s', v_month);
+    end loop;
 end
 $$
 """
@@ -105,39 +114,49 @@ def issued(admin_url: str) -> tuple[Any, ...]:
         return connection.execute(_ISSUED).fetchone() or ()
 
 
-def _open(services: Services) -> dict[str, Any]:
-    request = RunRequest(Period.parse(PERIOD), "connector_statements", "bench", "bench")
+def _open(services: Services, period: str) -> dict[str, Any]:
+    request = RunRequest(Period.parse(period), "connector_statements", "bench", "bench")
     return open_run(services, request, now=datetime(2026, 11, 2, tzinfo=UTC))
 
 
-def _issue(services: Services, run_id: int) -> dict[str, Any]:
-    """The step, with the time that its publishing transaction took."""
-    publish, spent = issue._publish, []
+def _timed(module: Any, name: str, step: Callable[..., dict[str, Any]], services: Services, run_id: int) -> Any:
+    """What the step returns, with the seconds that the module's function `name` took in it."""
+    function, spent = getattr(module, name), []
 
-    def timed(*args: Any) -> dict[str, Any]:
+    def timed(*args: Any, **options: Any) -> Any:
         start = time.monotonic()
         try:
-            return publish(*args)
+            return function(*args, **options)
         finally:
             spent.append(time.monotonic() - start)
 
-    issue._publish = timed
-    return {**issue.issue_statements(services, run_id), "seconds_to_publish": spent[0]}
+    setattr(module, name, timed)
+    return {**step(services, run_id), "seconds": sum(spent)}
 
 
-def product_month(world: World, readers: Readers | None = None) -> list[Measured]:
+def _plan(services: Services, run_id: int) -> Any:
+    """The step, with the time that it took beyond drafting: the change by cause, and the hashes."""
+    return _timed(planning, "select_row", plan_statements, services, run_id)
+
+
+def _issue(services: Services, run_id: int) -> Any:
+    """The step, with the time that its publishing transaction took."""
+    return _timed(issue, "_publish", issue.issue_statements, services, run_id)
+
+
+def product_month(world: World, readers: Readers | None = None, period: str = PERIOD) -> list[Measured]:
     """The product's steps, each part in a process of its own, as many at once as there are cores."""
     from evbilling.connector_statements import validate
 
     services = world.services
-    steps = [measured("open run", [(_open, (services,))])]
+    steps = [measured("open run", [(_open, (services, period))])]
     run_id, parts = steps[0].result["run_id"], steps[0].result["parts"]
     steps += [
         measured("extract inventory", [(extract_inventory, (services, run_id, part)) for part in parts]),
         measured("apply scope rules", [(apply_scope_rules, (services, run_id, part)) for part in parts]),
         measured("validate", [(validate, (services, run_id))], imports=["evbilling.expectations.suites"]),
     ]
-    steps.append(measured("plan", [(plan_statements, (services, run_id))]))
+    steps.append(measured("plan", [(_plan, (services, run_id))]))
     if readers:
         readers.start()
     steps.append(measured("issue statements", [(_issue, (services, run_id))]))

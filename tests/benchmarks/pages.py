@@ -44,6 +44,12 @@ def page_times(server: PostgresServer, accounts: int, months: int = 12) -> dict[
     return {"statements_a_month": accounts, "months": months, "ms": times, "says": says}
 
 
+def month_page_times(warehouse_url: str, period: str) -> dict[str, float]:
+    """Milliseconds of the page of a month that is billed already, as in `page_times`."""
+    with _signed_in(warehouse_url) as client:
+        return _measured(client, f"/months/{period}")
+
+
 def _measured(client: Any, page: str) -> dict[str, float]:
     taken = []
     for _ in range(_TRIES):

@@ -15,8 +15,8 @@ from tests.support.stack import CONNECTOR_STATEMENTS, PATIENCE, Stack, command, 
 pytestmark = pytest.mark.e2e
 
 # Of these tests alone: from the next month on, months of the shared stack are issued at once again.
-UNANSWERED, REJECTED, BROWSER, WAITS = "2025-10", "2025-11", "2025-12", "2026-01"
-POLICY = f"effective_from,mode\n{UNANSWERED},always\n2026-02,at_once\n"
+MADE, UNANSWERED, REJECTED, BROWSER, WAITS = "2025-09", "2025-10", "2025-11", "2025-12", "2026-01"
+POLICY = f"effective_from,mode\n{MADE},always\n2026-02,at_once\n"
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +115,19 @@ def test_what_is_asked_again_is_answered_for_the_plan_as_it_is(stack: Stack, pol
     command(stack.state.home, "approve", UNANSWERED, "--reason", "as it is")
     assert stack.finish(run_id) == "success"
     assert stack.statements(UNANSWERED) > 20
+
+
+@pytest.mark.full
+def test_a_plan_that_was_only_made_is_issued_from_the_shell(stack: Stack, policy: Path) -> None:
+    """As by the button of its page: a run of bill_month counts again, waits where the policy says so, and issues it."""
+    made = {"period": MADE, "reason": "a test", "dry_run": True}
+    assert stack.run("bill_month", "makes-a-plan", conf=made) == "success"
+    said = command(stack.state.home, "approve", MADE, "--reason", "looked at it")
+    (run_id,) = {word for word in said.split() if word.startswith("manual__")}
+    deadline = time.monotonic() + PATIENCE
+    while not any(t.state == "awaiting_input" for t in stack.tasks(run_id, "bill_month").values()):
+        assert time.monotonic() < deadline, stack.tasks(run_id, "bill_month")
+        time.sleep(0.5)
+    assert "is approved by admin" in command(stack.state.home, "approve", MADE, "--reason", "as it was")
+    assert stack.finish(run_id, "bill_month") == "success"
+    assert stack.statements(MADE) > 20

@@ -307,6 +307,38 @@ def test_settings_are_previewed_and_saved(arrive: Callable[..., Visitor], stack:
     assert ("op", "new contract") in {(actor, reason) for actor, _, reason in events(stack, account)}
 
 
+@pytest.mark.full
+def test_what_an_account_on_hold_was_missing_is_issued(arrive: Callable[..., Visitor], stack: Stack) -> None:
+    """It gets its financial admin, then its statement: this one, of no other account or month. Nothing is un-paused."""
+    on_hold = "select account_id from finance.unbilled_accounts where period = %s and reason_id = 'ADMIN-MISSING'"
+    ((account,),) = stack.finance(on_hold, MONTH)
+    query = "select statement_id, account_id, period, total_amount, connector_count from finance.statements"
+    issued, paused = set(stack.finance(query)), are_paused(stack)
+    page = arrive("op").page
+    page.goto(f"/evbilling/accounts/{account}")
+    expect(page.get_by_text(f"Not billed in {MONTH}:")).to_be_visible()
+    page.get_by_label("Financial admin").select_option(index=1)
+    page.get_by_label("From period").select_option(MONTH)
+    page.get_by_label("Reason").fill("it has one now")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text(f"Fixed; {MONTH} is still to be issued.")).to_be_visible()
+    page.get_by_role("link", name=f"Issue what is missing for {MONTH}").click()
+    dialog = page.locator("dialog[open]")
+    expect(dialog).to_contain_text("Exactly this statement is issued")
+    send(dialog, Reason="its financial admin is set now")
+    (new,) = set(stack.finance(query)) - issued
+    assert new[1:3] == (account, MONTH)
+    expect(dialog).to_contain_text(new[0])
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.get_by_text(f"{MONTH} is still to be issued.")).to_have_count(0)
+    assert issued < set(stack.finance(query))
+    assert are_paused(stack) == paused
+
+
+def are_paused(stack: Stack) -> dict[str, bool]:
+    return {dag["dag_id"]: dag["is_paused"] for dag in stack.api.get("/api/v2/dags", limit=100)["dags"]}
+
+
 def newest(stack: Stack, kind: str) -> str:
     """The newest statement of this kind."""
     ((found,),) = stack.finance(

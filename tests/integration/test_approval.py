@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -301,11 +301,15 @@ def _compete(*acts: Callable[[], object]) -> list[object]:
 
 
 class Race:
-    """Everybody who may come beside the publishing of one plan; a round ends as it began."""
+    """Everybody who may come beside the publishing of one plan; a round ends as it began.
 
-    def __init__(self, world: World) -> None:
+    `owner` and `publisher` are sessions of these, which stay open: to connect takes longer than the rest of a round.
+    """
+
+    def __init__(self, world: World, owner: psycopg.Connection[Any], publisher: psycopg.Connection[Any]) -> None:
         world.policy()
-        self.world = world
+        self.world, self.owner, self.publisher = world, owner, publisher
+        owner.execute("set session_replication_role = replica")
         self.run_id, self.planned = world.plan()
         self.table = f"staging.run_{self.run_id}_statement"
         self.epoch = one(world.url, "select epoch from billing.plan where plan_id = %s", self.planned["plan_id"])
@@ -325,41 +329,45 @@ class Race:
     def change(self, number: int) -> None:
         """A staged byte by hand, a newer plan, or nothing."""
         if number % 3 == 0:
-            self._do(f"update {self.table} set total_minor = total_minor + 1")
+            self.owner.execute(f"update {self.table} set total_minor = total_minor + 1".encode())
         elif number % 3 == 1:
-            self._do(f"select billing.supersede_plans('2026-11', {self.run_id})")
+            self.owner.execute(f"select billing.supersede_plans('2026-11', {self.run_id})".encode())
 
     def issue(self) -> object:
         """What is issued and by which decision, or "refused"; rolled back, so that the next round has the plan too."""
         publish = "select * from billing.publish_connector_statements(%s, %s, 'x', 'x')"
         query = "select (select sum(total_minor) from billing.statement where period = '2026-11'), decision"
-        with psycopg.connect(self.world.services.warehouse_url) as connection:
-            try:
-                connection.execute(publish.encode(), (self.run_id, self.epoch))
-                return connection.execute(f"{query} from billing.plan_decision".encode()).fetchall()
-            except psycopg.Error:
-                return "refused"
-            finally:
-                connection.rollback()
+        try:
+            self.publisher.execute(publish.encode(), (self.run_id, self.epoch))
+            return self.publisher.execute(f"{query} from billing.plan_decision".encode()).fetchall()
+        except psycopg.Error:
+            return "refused"
+        finally:
+            self.publisher.rollback()
 
-    def begin_again(self) -> None:
-        self._do("delete from billing.plan_decision")
-        self._do("update billing.plan set superseded_at = null, superseded_by_run_id = null")
-        self._do(f"update {self.table} set total_minor = 1785")
+    def begin_again(self) -> list[str]:
+        """The decisions that there were."""
+        decided = self.owner.execute("delete from billing.plan_decision returning decision").fetchall()
+        self.owner.execute("update billing.plan set superseded_at = null, superseded_by_run_id = null")
+        self.owner.execute(f"update {self.table} set total_minor = 1785".encode())
+        return [decision for (decision,) in decided]
 
-    def _do(self, statement: str) -> None:
-        with psycopg.connect(self.world.url) as owner:
-            owner.execute("set session_replication_role = replica")
-            owner.execute(statement.encode())
+
+@pytest.fixture
+def race(world: World) -> Iterator[Race]:
+    with (
+        psycopg.connect(world.url, autocommit=True) as owner,
+        psycopg.connect(world.services.warehouse_url) as publisher,
+    ):
+        yield Race(world, owner, publisher)
 
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(10_000, marks=pytest.mark.full)])
-def test_whoever_races_an_approval_never_has_another_plan_issued(world: World, rounds: int) -> None:
+def test_whoever_races_an_approval_never_has_another_plan_issued(race: Race, rounds: int) -> None:
     """Approvals and rejections by two people, a staged byte changed by hand and a newer plan, against the publishing.
 
     Whatever comes first: what is issued is what was approved, and there is at most one decision.
     """
-    race = Race(world)
     outcomes: Counter[str] = Counter()
     for number in range(rounds):
         *_, outcome = _compete(
@@ -369,10 +377,9 @@ def test_whoever_races_an_approval_never_has_another_plan_issued(world: World, r
             race.issue,
         )
         assert outcome in ("refused", [(3570, "approved")])
-        decisions = [decision for decision, *_ in world.decided()]
+        decisions = race.begin_again()
         assert len(decisions) <= 1
         outcomes.update([str(outcome), *decisions])
-        race.begin_again()
     assert outcomes["approved"]
     assert race.decide("olga", approved=True)
     assert race.issue() == [(3570, "approved")]

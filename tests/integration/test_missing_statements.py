@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evbilling.approvals import Mode, Policy, asked_of, record_policy, task_path
 from evbilling.connector_statements import (
     apply_scope_rules,
     close_run,
@@ -17,7 +18,7 @@ from evbilling.connector_statements import (
     plan_statements,
     validate,
 )
-from evbilling.errors import BadInput
+from evbilling.errors import BadInput, NotReady
 from evbilling.run_steps import RunRequest
 from evbilling.services import Services
 from tests.support.month import (
@@ -164,6 +165,21 @@ def test_a_month_that_never_ran_is_billed_whole_or_not_at_all(world: World) -> N
     _, _, issued = world.run(None, period=PERIOD.shifted(-1), plan_hash=planned["plan_hash"])
     assert issued["statements"] == 3
     assert one(world.finance_url, "select count(*) from finance.statements where period = '2026-11'") == 2
+
+
+def test_a_month_by_hand_that_waits_is_answered_in_its_own_dag(world: World) -> None:
+    """And no dry run takes the place of the plan that a person is asked about."""
+    record_policy(world.url, Policy(PERIOD.shifted(-1), Mode.ALWAYS), "paula", "from now on")
+    with pytest.raises(BadInput, match="isn't approved"):
+        world.run(None, period=PERIOD.shifted(-1))
+    with world.services.warehouse() as connection:
+        asked = asked_of(connection, str(PERIOD.shifted(-1)))
+    assert asked is not None
+    assert task_path(asked) == "/api/v2/dags/bill_month/dagRuns/page-1/taskInstances/approve/0"
+    with pytest.raises(NotReady, match="waits for a person, and a dry run must not take its place"):
+        world.run(None, period=PERIOD.shifted(-1), dry_run=True)
+    with world.services.warehouse() as connection:
+        assert asked_of(connection, str(PERIOD.shifted(-1))) == asked
 
 
 def test_a_person_gives_a_reason(world: World) -> None:

@@ -125,14 +125,19 @@ def test_the_writer_can_t_change_what_is_planned(world: World) -> None:
 
 
 def test_a_newer_run_of_the_month_takes_the_place_of_a_plan(world: World) -> None:
-    """So does a correction of it: its run stages with a newer fence. Both end as superseded, and nothing fails."""
+    """So does a correction of it: its run stages with a newer fence. Both end as superseded, and nothing fails.
+
+    A look at what would be corrected leaves the plan as it is.
+    """
     first, second = world.planned(), world.planned()
     assert world.plans() == [(first, True, False), (second, False, False)]
     assert issue_statements(world.services, first)["outcome"] == "superseded"
     assert issue_statements(world.services, second)["outcome"] == "issued"
-    third = world.planned()
-    corrected, *_ = stage(world.services)
-    correct_statements(world.services, corrected, reason="a look", dry_run=True)
+    third, seen, corrected = world.planned(), stage(world.services)[0], stage(world.services)[0]
+    correct_statements(world.services, seen, reason="a look", dry_run=True)
+    assert world.plans()[-1] == (third, False, False)
+    assert rows(world.url, "select billing.require_plan(run_id, epoch) from billing.plan where run_id = %s", third)
+    correct_statements(world.services, corrected, reason="a correction")
     assert issue_statements(world.services, third)["outcome"] == "superseded"
 
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from evbilling.approvals import Mode, Policy, record_policy, recorded_policies
-from evbilling.connector_statements import plan_statements
+from evbilling.connector_statements import issue_statements, plan_statements, record_answer
 from evbilling.services import Services
 from tests.support.month import PERIOD, Platform, settle_terms, stage, terms
 from tests.support.web import PREFIX
@@ -34,8 +34,8 @@ class World:
         self.plan()
 
     def plan(self) -> None:
-        run_id, *_ = stage(self.services)
-        self.planned = plan_statements(self.services, run_id)
+        self.run_id, *_ = stage(self.services)
+        self.planned = plan_statements(self.services, self.run_id)
 
     def form(self, **changes: str) -> dict[str, str]:
         return {"decision": "approve", "reason": "as agreed", "plan_hash": self.planned["plan_hash"]} | changes
@@ -69,6 +69,17 @@ def test_who_may_answers_airflow_for_the_plan_that_was_shown(
     again = user.post(f"{MONTH}/decision", data=world.form(decision="reject"))
     assert again.status_code == 404
     assert "answered already" in again.text
+
+
+def test_the_page_keeps_who_approved_what_was_issued(world: World, browser: Callable[..., TestClient]) -> None:
+    """Also when the month has run once more, with nothing to issue, about which nobody is asked."""
+    answer = {"actor": "olga", "approved": True, "reason": "looked at it", "scope": "all"}
+    planned = {name: world.planned[name] for name in ("plan_id", "plan_hash")}
+    record_answer(world.services, world.run_id, **planned, **answer)
+    issue_statements(world.services, world.run_id)
+    world.plan()
+    assert world.planned["statements"] == 0
+    assert "looked at it" in browser("viewer").get(MONTH).text
 
 
 def test_what_is_refused_answers_nothing(world: World, browser: Callable[..., TestClient], fake_airflow: Any) -> None:

@@ -44,7 +44,7 @@ class Asked:
     asked_at: datetime
     due_at: datetime
     airflow_run_id: str
-    dag_id: str = "connector_statements"
+    dag_id: str
 
 
 def consult_policy(connection: psycopg.Connection[Any], plan_id: int, *, due_at: datetime | None) -> Asked | None:
@@ -152,7 +152,7 @@ def _why_at_once(recorded: RecordedPolicy | None, figures: Figures) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision on a plan, and when the plan was issued or superseded."""
+    """A decision on a plan, when the plan was issued or superseded, and how many statements it has."""
 
     plan_id: int
     plan_hash: str
@@ -164,6 +164,7 @@ class Decided:
     decided_at: datetime
     issued_at: datetime | None
     superseded_at: datetime | None
+    statements: int
 
 
 # The options of Airflow's form.

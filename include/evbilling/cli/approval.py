@@ -41,24 +41,31 @@ def _run(args: argparse.Namespace) -> int:
     """Answer as a user of Airflow; returns 0 once the decision is recorded as given, else raises why not."""
     from evbilling.approvals import answer_of, asked_of, decisions_of
     from evbilling.cli.environment import resolve_airflow, resolve_url
+    from evbilling.read_models.preview import month_to_bill
     from evbilling.typed_text import require_text
     from evbilling.warehouse import connected
 
-    period, url = str(Period.parse(args.period)), args.url or resolve_url("warehouse")
+    month, url = Period.parse(args.period), args.url or resolve_url("warehouse")
+    period = str(month)
     require_text("reason", args.reason, "--reason", missing="say why, in a few words")
     with connected(url, what="warehouse") as connection:
         asked = asked_of(connection, period)
         decided = decisions_of(connection, period)
-    if asked is None:
+        bill = month_to_bill(connection, month, most=0)
+    made = bill.plan if args.approved and not bill.is_billed else None
+    seen = asked or (made if made and made.plan_hash not in {one.plan_hash for one in decided} else None)
+    if seen is None:
         last = f"; plan {decided[0].plan_id} was {decided[0].decision} by {decided[0].actor}" if decided else ""
         raise NotReady(f"no plan of {period} waits for a person{last}", fix=f"see `evbilling plan {period}`")
-    if args.plan and not asked.plan_hash.startswith(args.plan.lower()):
+    if args.plan and not seen.plan_hash.startswith(args.plan.lower()):
         raise BadInput(
-            f"plan {asked.plan_id} of {period} is another than the one you have seen: its hash is {asked.plan_hash}",
+            f"the plan of {period} is another than the one you have seen: its hash is {seen.plan_hash}",
             where="--plan",
             fix=f"look at it by `evbilling plan {period}`, and decide on that",
         )
     api = resolve_airflow(args.airflow, args.user)
+    if asked is None:
+        return _issue_made(api, period, seen.plan_hash, args.reason.strip())
     _answer(api, asked, answer_of(asked, approved=args.approved, reason=args.reason))
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
@@ -83,6 +90,15 @@ def _run(args: argparse.Namespace) -> int:
         where=f"run {asked.airflow_run_id}",
         fix="check that Airflow's scheduler is running",
     )
+
+
+def _issue_made(api: AirflowApi, period: str, plan_hash: str, reason: str) -> int:
+    """Have a plan issued that was only made, as its page does: by a run that issues it or nothing; returns 0."""
+    conf = {"period": period, "plan_hash": plan_hash, "reason": reason}
+    run = api.post("/api/v2/dags/bill_month/dagRuns", {"logical_date": None, "conf": conf, "note": reason})
+    print(f"run {run['dag_run_id']} of bill_month counts {period} again and issues plan {plan_hash[:12]}, or nothing")
+    print("where the policy asks for it, it waits to be approved once more")
+    return 0
 
 
 def _answer(api: AirflowApi, asked: Asked, body: dict[str, object]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import psycopg
 
 from evbilling import run_steps
-from evbilling.connector_statements.stage import stage_drafts
+from evbilling.connector_statements.stage import drafts_to_look_at, stage_drafts
 from evbilling.errors import BadInput
 from evbilling.money import from_minor
 from evbilling.services import Services
@@ -91,12 +91,16 @@ def _correct(
     expected: Mapping[str, Decimal] | None,
     found: list[Correction],
 ) -> dict[str, Any]:
-    epoch, drafts = stage_drafts(services, run)
-    held, named = drafts.quarantined, list(only) or None
+    named, corrections, lines = list(only) or None, 0, 0
+    if dry_run:
+        with drafts_to_look_at(services, run) as (connection, drafts):
+            due = _due(connection, run.run_id, drafts.quarantined, named)
+    else:
+        epoch, drafts = stage_drafts(services, run)
+    held = drafts.quarantined
     with services.warehouse() as connection:
-        due = _due(connection, run.run_id, held, named)
-        corrections = lines = 0
         if not dry_run:
+            due = _due(connection, run.run_id, held, named)
             publish = "select * from billing.publish_corrections(%s, %s, %s, %s, %s, %s)"
             corrections, lines = select_row(connection, publish, run.run_id, epoch, held, named, run.actor, reason)
             _require_as_expected(expected, _issued_by(connection, run.run_id))

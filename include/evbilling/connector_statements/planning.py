@@ -82,6 +82,8 @@ def record_answer(
 
 
 def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[str, Any]:
+    if run.facts.get("dry_run"):
+        _require_nothing_waits(services, run)
     epoch, drafts = stage_drafts(services, run)
     with services.warehouse() as connection:
         runs.note_facts(connection, run.run_id, _of_accounts_left_out(connection, run, drafts))
@@ -116,6 +118,18 @@ def _question(connection: psycopg.Connection[Any], run: runs.Run, waiting: appro
         "body": body,
         "deadline_hours": (waiting.due_at - waiting.asked_at).total_seconds() / 3600,
     }
+
+
+def _require_nothing_waits(services: Services, run: runs.Run) -> None:
+    """Raise `NotReady` if a person is asked about a plan of the month, whose place another would take."""
+    with services.warehouse() as connection:
+        asked = approvals.asked_of(connection, run.period)
+    if asked:
+        raise NotReady(
+            f"plan {asked.plan_id} of {run.period} waits for a person, and a dry run must not take its place",
+            where=f"run {run.run_id}",
+            fix="look at that plan on the month's page",
+        )
 
 
 def _require_as_decided(connection: psycopg.Connection[Any], run: runs.Run, plan_hash: str) -> None:

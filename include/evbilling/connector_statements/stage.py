@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -93,31 +95,55 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
     that the caller must still hold to publish them, and the drafts, of all accounts. Raises `NotReady` if the
     decisions aren't staged.
     """
+    accounts, summary = _decided(services, run)
+    with services.warehouse() as connection:
+        epoch = _raise_fence(connection, run)
+    with services.warehouse() as connection:
+        return epoch, _fill(connection, run, epoch, accounts, summary)
+
+
+@contextmanager
+def drafts_to_look_at(services: Services, run: Run) -> Generator[tuple[psycopg.Connection[Any], Drafts]]:
+    """As `stage_drafts`, in a transaction that is rolled back: for a look, after which a plan still waits as it did."""
+    accounts, summary = _decided(services, run)
+    with services.warehouse() as connection, connection.transaction(force_rollback=True):
+        yield connection, _fill(connection, run, _raise_fence(connection, run), accounts, summary)
+
+
+def _decided(services: Services, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The run's accounts, and what was decided on their connectors."""
     with services.warehouse() as connection:
         shards = require_decisions(connection, run)
-        epoch = select_value(connection, "select billing.raise_fence(%s)", f"issue {run.period}")
-    accounts, summary = accounts_of(services, run), _read_summary(services, run, shards)
-    with services.warehouse() as connection:
-        # The fence is held from here on: a newer try of the same run fills the same tables.
-        connection.execute("select billing.open_drafts(%s, %s)", (run.run_id, epoch))
-        drafts = draft_statements(accounts, summary)
-        changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run.run_id,))}
-        # A quarantined account has decisions staged only from shards without its fault: they aren't its count.
-        if changed := changed.difference(drafts.quarantined):
-            drafts = draft_statements(accounts, _recounted(connection, run.run_id, summary, changed))
-        connection.execute(
-            "select billing.settle_stage(%s, %s, %s, %s)",
-            (run.run_id, drafts.quarantined, drafts.nothing_owed, FEE_ZERO),
-        )
-        tax_rates = [str(from_minor(int(rate), 6)) for rate in drafts.statements["tax_rate_e6"]]
-        statements = drafts.statements.assign(tax_rate=tax_rates)
-        tables = staging_tables(run.run_id)
-        for table, frame in ((tables["draft"], statements[_DRAFT_COLUMNS]), (tables["unbilled"], drafts.unbilled)):
-            if run.account_ids is not None:
-                frame = frame[frame["account_id"].isin(run.account_ids)]
-            copy_frame(connection, table, frame)
-        connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
-    return epoch, drafts
+    return accounts_of(services, run), _read_summary(services, run, shards)
+
+
+def _raise_fence(connection: psycopg.Connection[Any], run: Run) -> int:
+    return int(select_value(connection, "select billing.raise_fence(%s)", f"issue {run.period}"))
+
+
+def _fill(
+    connection: psycopg.Connection[Any], run: Run, epoch: int, accounts: pd.DataFrame, summary: pd.DataFrame
+) -> Drafts:
+    # The fence is held from here on: a newer try of the same run fills the same tables.
+    connection.execute("select billing.open_drafts(%s, %s)", (run.run_id, epoch))
+    drafts = draft_statements(accounts, summary)
+    changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run.run_id,))}
+    # A quarantined account has decisions staged only from shards without its fault: they aren't its count.
+    if changed := changed.difference(drafts.quarantined):
+        drafts = draft_statements(accounts, _recounted(connection, run.run_id, summary, changed))
+    connection.execute(
+        "select billing.settle_stage(%s, %s, %s, %s)",
+        (run.run_id, drafts.quarantined, drafts.nothing_owed, FEE_ZERO),
+    )
+    tax_rates = [str(from_minor(int(rate), 6)) for rate in drafts.statements["tax_rate_e6"]]
+    statements = drafts.statements.assign(tax_rate=tax_rates)
+    tables = staging_tables(run.run_id)
+    for table, frame in ((tables["draft"], statements[_DRAFT_COLUMNS]), (tables["unbilled"], drafts.unbilled)):
+        if run.account_ids is not None:
+            frame = frame[frame["account_id"].isin(run.account_ids)]
+        copy_frame(connection, table, frame)
+    connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
+    return drafts
 
 
 def _read_summary(services: Services, run: Run, shards: list[RegisteredShard]) -> pd.DataFrame:

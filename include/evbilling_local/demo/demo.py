@@ -21,6 +21,7 @@ from evbilling_local.stack import (
     API_SERVER,
     MAIL_SINK,
     SANDBOX,
+    AirflowApi,
     StackState,
     admin_api,
     bring_up,
@@ -32,10 +33,13 @@ from evbilling_local.stack import (
 )
 
 SEED = 1
+_APPROVER = "op"
 
 
 def run_demo(accounts: int) -> int:
     """Bill and close the last complete month of a made-up platform, and plan this one, which waits for a person.
+
+    The last month is approved by the user `op`, as any month that waits.
 
     Prints the result; the stack keeps running.
 
@@ -54,10 +58,12 @@ def run_demo(accounts: int) -> int:
         _load_sample(state, accounts)
         period = last_complete_month()
         api, following = admin_api(state), period.shifted(1)
-        _have_it_approved(state, following)
+        _have_months_approved(state, period)
         urls = {f"{kind}_url": state.url(kind) for kind in ("finance", "warehouse")}
         plan_next = partial(plan_by_schedule, api)
-        if not bill_and_close(api, period, web_url=API_SERVER.url(state), once_billed=plan_next, **urls):
+        approver = AirflowApi(API_SERVER.url(state), _APPROVER, state.airflow_passwords[_APPROVER])
+        web_url = API_SERVER.url(state)
+        if not bill_and_close(api, period, web_url=web_url, approver=approver, once_billed=plan_next, **urls):
             return 1
         waits = datetime.now(UTC) >= _tick(following) and say_what_waits(state.url("warehouse"), following)
     _print_next_steps(state, period, following if waits else None)
@@ -69,7 +75,7 @@ def _tick(period: Period) -> datetime:
     return datetime.combine(period.first_day, time(12), UTC)
 
 
-def _have_it_approved(state: StackState, period: Period) -> None:
+def _have_months_approved(state: StackState, period: Period) -> None:
     """Record the policy by which months from `period` on wait for a person, if there is none."""
     from evbilling.approvals import Mode, Policy, record_policy, recorded_policies
     from evbilling.warehouse import connected
@@ -78,7 +84,7 @@ def _have_it_approved(state: StackState, period: Period) -> None:
         is_set = bool(recorded_policies(connection))
     if not is_set:
         policy = Policy(period, Mode.ALWAYS)
-        record_policy(state.url("warehouse"), policy, "evbilling demo", "to show a month that waits for approval")
+        record_policy(state.url("warehouse"), policy, "evbilling demo", "to show how months are approved")
 
 
 def tidy_up(state: StackState) -> None:

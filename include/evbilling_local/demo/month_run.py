@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
-from evbilling.approvals import asked_of, decisions_of, question_about
-from evbilling.errors import TransientError
+from evbilling.approvals import answer_of, asked_of, decisions_of, question_about, task_path
+from evbilling.errors import EvbillingError, TransientError
 from evbilling.period import Period
 from evbilling.warehouse import connected
-from evbilling_local.demo.dag_run import DagRunner, interruptible, shown_tasks
+from evbilling_local.demo.dag_run import DagRunner, TaskState, interruptible, shown_tasks
 from evbilling_local.demo.month_report import count_rows, print_month
 from evbilling_local.stack import AirflowApi
 
@@ -19,6 +20,7 @@ DAG_IDS = ("connector_statements", "account_statements")
 _LOGS_SHOWN = 3
 _PATIENCE = 180.0
 _POLL_SECONDS = 0.5
+_REASON = "the demo's month: its change by cause is as expected"
 
 
 def last_complete_month() -> Period:
@@ -34,18 +36,25 @@ def bill_and_close(
     web_url: str,
     finance_url: str,
     warehouse_url: str,
+    approver: AirflowApi | None = None,
     once_billed: Callable[[], None] = lambda: None,
 ) -> bool:
     """Run the month's DAGs for `period`, show their progress and print the month; False if a run failed.
 
     `web_url` is where a person finds Airflow. `finance_url` logs in as finance_reader, `warehouse_url` as the writer.
-    `once_billed` is called between the two DAGs.
+    `approver`, Airflow as the person who approves the month if it waits. `once_billed` is called between the two DAGs.
     """
+
+    def answer(tasks: list[TaskState]) -> None:
+        if approver and any(task.task_id == "approve" and task.state == "awaiting_input" for task in tasks):
+            _approve(approver, warehouse_url, period)
+
     with interruptible():
         for dag_id in DAG_IDS:
-            if not _run(api, dag_id, period, web_url, finance_url):
+            if not _run(api, dag_id, period, web_url, finance_url, answer):
                 return False
             if dag_id == DAG_IDS[0]:
+                _say_who_approved(warehouse_url, period)
                 once_billed()
     print_month(warehouse_url, period)
     return True
@@ -80,12 +89,41 @@ def say_what_waits(warehouse_url: str, period: Period) -> bool:
     )
 
 
-def _run(api: AirflowApi, dag_id: str, period: Period, web_url: str, finance_url: str) -> bool:
+def _approve(approver: AirflowApi, warehouse_url: str, period: Period) -> None:
+    """Answer Airflow's question about the month's plan, as `evbilling approve` does."""
+    with connected(warehouse_url, what="warehouse") as connection:
+        asked = asked_of(connection, str(period))
+    if asked is None:
+        return
+    # Airflow refuses a second answer: the task is seen to wait until the scheduler has taken the first.
+    with suppress(EvbillingError):
+        approver.patch(f"{task_path(asked)}/hitlDetails", answer_of(asked, approved=True, reason=_REASON))
+
+
+def _say_who_approved(warehouse_url: str, period: Period) -> None:
+    with connected(warehouse_url, what="warehouse") as connection:
+        for decided in decisions_of(connection, str(period))[:1]:
+            print(f"Its plan was {decided.decision} by {decided.actor}: {decided.reason}")
+
+
+def _run(
+    api: AirflowApi,
+    dag_id: str,
+    period: Period,
+    web_url: str,
+    finance_url: str,
+    watch: Callable[[list[TaskState]], None],
+) -> bool:
     runner = DagRunner(api, dag_id)
     before = count_rows(finance_url, period)
     print(f"\nDAG {dag_id}, partition key {period}")
     with shown_tasks() as show:
-        run_id, outcome = runner.run(str(period), show)
+
+        def look(tasks: list[TaskState]) -> None:
+            show(tasks)
+            watch(tasks)
+
+        run_id, outcome = runner.run(str(period), look)
     link = f"{web_url}/dags/{dag_id}/runs/{run_id}"
     if outcome == "success":
         written = count_rows(finance_url, period) - before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -11,15 +12,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions import totals_text
+from evbilling_airflow.actions import ACTIONS
 from evbilling_web.actions import dag_runs
-from evbilling_web.actions.acknowledge_refund import ACKNOWLEDGE_REFUND
-from evbilling_web.actions.adjust import ADJUST_STATEMENT, REFUND_OUTSIDE, WRITE_OFF
-from evbilling_web.actions.correct import CORRECT
-from evbilling_web.actions.mark_as_paid import MARK_AS_PAID
-from evbilling_web.actions.rebill import REBILL
-from evbilling_web.actions.refund_payment import REFUND_PAYMENT
-from evbilling_web.actions.send_mail import SEND_MAIL
-from evbilling_web.actions.undo_mark_as_paid import UNDO_MARK_AS_PAID
 from evbilling_web.actions.view import ActionPage, Form, Proposal, Selection, select
 from evbilling_web.forms import read_form
 from evbilling_web.links import address, return_path
@@ -29,17 +23,8 @@ from evbilling_web.rights import requires, why_not
 
 router = APIRouter()
 
-ACTION_PAGES = (
-    REBILL,
-    MARK_AS_PAID,
-    UNDO_MARK_AS_PAID,
-    ACKNOWLEDGE_REFUND,
-    CORRECT,
-    ADJUST_STATEMENT,
-    WRITE_OFF,
-    REFUND_PAYMENT,
-    REFUND_OUTSIDE,
-    SEND_MAIL,
+ACTION_PAGES: tuple[ActionPage, ...] = tuple(
+    resolve_name(f"evbilling_web.actions.{action.module or action.name.lower()}:{action.name}") for action in ACTIONS
 )
 
 

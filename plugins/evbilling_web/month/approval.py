@@ -38,7 +38,8 @@ def read_approval(connection: psycopg.Connection[Any], period: Period, user: Bas
     """What of the month's plan is decided, or waits for this user or another."""
     asked, decided = asked_of(connection, str(period)), decisions_of(connection, str(period))
     if asked is None:
-        return MonthApproval(None, decided[0] if decided else None)
+        # A month that is run again has a plan that issues nothing, on which nobody was asked.
+        return MonthApproval(None, next((one for one in decided if one.statements), None))
     not_theirs = why_not_theirs(connection, asked.plan_id, user.get_name())
     return MonthApproval(asked, None, why_not(user, APPROVE_MONTH), not_theirs)
 

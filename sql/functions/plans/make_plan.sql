@@ -44,16 +44,19 @@ begin
         insert into billing.plan_account (
             plan_id, account_id, currency, minor_unit, account_name, connectors_before, connectors_now,
             total_before_minor, total_now_minor, is_on_hold, expected_connectors, expected_minor, is_first, fingerprint)
+        with billed_before as (
+            select distinct s.account_id from billing.statement s
+            where s.kind = 'connector' and s.period < %2$L
+              and s.account_id in (select account_id from staging.%3$I where is_billed and not was_billed)
+        )
         select %1$s, account_id, coalesce(currency, currency_expected, currency_before, 'XXX'), unit,
                account_name, case when is_moved then 0 else connectors_before end, connectors_now,
                case when is_moved then 0 else total_before_minor end, total_now_minor, is_on_hold,
                case when is_on_hold then expected_connectors end,
                case when is_on_hold then round(expected_amount * power(10::numeric, unit))::bigint end,
-               is_billed and not was_billed and not exists (
-                   select from billing.statement s
-                   where s.kind = 'connector' and s.account_id = f.account_id and s.period < %2$L),
-               fingerprint
+               is_billed and not was_billed and b.account_id is null, fingerprint
         from staging.%3$I f
+        left join billed_before b using (account_id)
         cross join lateral (
             select coalesce(currency, currency_expected) <> currency_before is true as is_moved,
                    coalesce(minor_unit, least(scale(expected_amount), 4), minor_unit_before, 4) as unit) x
@@ -120,25 +123,33 @@ begin
     execute format('drop table staging.%I, staging.%I, staging.%I', v_stage || '_frame', v_stage || '_changed',
                    v_stage || '_step');
 
-    insert into billing.plan_sum (
-        plan_id, currency, cause, minor_unit, accounts, connectors_before, connectors_change, total_before_minor,
-        change_minor)
-    select v_plan.plan_id, currency, '', max(minor_unit), count(*), sum(connectors_before),
-           sum(connectors_now - connectors_before), sum(total_before_minor), sum(total_now_minor - total_before_minor)
-    from billing.plan_account
-    where plan_id = v_plan.plan_id and (total_before_minor <> 0 or total_now_minor <> 0) group by currency
-    union all
-    select v_plan.plan_id, c.currency, c.cause, max(a.minor_unit), count(*), 0, sum(c.connectors), 0, sum(c.minor)
-    from billing.plan_change c
-    join (select currency, max(minor_unit) as minor_unit from billing.plan_account where plan_id = v_plan.plan_id
-          group by 1) a using (currency)
-    where c.plan_id = v_plan.plan_id group by c.currency, c.cause;
+    -- One pass over the accounts; an account counts as one of its currency if it has money in either month.
+    with account as (
+        select currency, max(minor_unit) as minor_unit,
+               count(*) filter (where total_before_minor <> 0 or total_now_minor <> 0) as accounts,
+               sum(connectors_before) filter (where total_before_minor <> 0 or total_now_minor <> 0) as connectors_before,
+               sum(connectors_now - connectors_before) filter (where total_before_minor <> 0 or total_now_minor <> 0)
+               as connectors_change,
+               sum(total_before_minor) as total_before_minor, sum(total_now_minor - total_before_minor) as change_minor,
+               count(*) filter (where total_now_minor > 0) as statements, sum(connectors_now) as connectors,
+               count(*) filter (where is_on_hold) as on_hold, count(*) filter (where is_first) as first_billed
+        from billing.plan_account where plan_id = v_plan.plan_id group by currency
+    ), summed as (
+        insert into billing.plan_sum (
+            plan_id, currency, cause, minor_unit, accounts, connectors_before, connectors_change, total_before_minor,
+            change_minor)
+        select v_plan.plan_id, currency, '', minor_unit, accounts, connectors_before, connectors_change,
+               total_before_minor, change_minor
+        from account where accounts > 0
+        union all
+        select v_plan.plan_id, c.currency, c.cause, max(a.minor_unit), count(*), 0, sum(c.connectors), 0, sum(c.minor)
+        from billing.plan_change c join account a using (currency)
+        where c.plan_id = v_plan.plan_id group by c.currency, c.cause
+    )
     update billing.plan p
     set statements = a.statements, connectors = a.connectors, on_hold = a.on_hold, first_billed = a.first_billed
-    from (select count(*) filter (where total_now_minor > 0) as statements,
-                 coalesce(sum(connectors_now), 0) as connectors, count(*) filter (where is_on_hold) as on_hold,
-                 count(*) filter (where is_first) as first_billed
-          from billing.plan_account where plan_id = v_plan.plan_id) a
+    from (select coalesce(sum(statements), 0) as statements, coalesce(sum(connectors), 0) as connectors,
+                 coalesce(sum(on_hold), 0) as on_hold, coalesce(sum(first_billed), 0) as first_billed from account) a
     where p.plan_id = v_plan.plan_id
     returning p.* into v_plan;
     return v_plan;

@@ -3,9 +3,11 @@
 -- by how many connectors of each power type each cause changes an account. Null: compared with nothing.
 --
 -- Connectors are compared only where the sums of an account's decisions differ, so an ordinary month costs little more
--- than reading its own decisions. Tables are made by CREATE TABLE AS, which uses all cores.
+-- than reading its own decisions. Tables are made by CREATE TABLE AS, which uses all cores. What is staged has no
+-- statistics, by which two months of decisions would be sorted on one core and merged.
 create or replace function billing.stage_comparison(p_run_id bigint, p_before text) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_mergejoin = off set work_mem = '64MB'
+as $$
 declare
     v_stage text := 'run_' || p_run_id;
     v_frame text := v_stage || '_frame';
