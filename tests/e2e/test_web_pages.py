@@ -317,9 +317,9 @@ def test_what_an_account_on_hold_was_missing_is_issued(arrive: Callable[..., Vis
     page = arrive("op").page
     page.goto(f"/evbilling/accounts/{account}")
     expect(page.get_by_text(f"Not billed in {MONTH}:")).to_be_visible()
-    page.get_by_label("Financial admin").select_option(index=1)
-    page.get_by_label("From period").select_option(MONTH)
-    page.get_by_label("Reason").fill("it has one now")
+    page.get_by_label("Financial admin", exact=True).select_option(index=1)
+    page.get_by_label("From period", exact=True).select_option(MONTH)
+    page.get_by_label("Reason", exact=True).fill("it has one now")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text(f"Fixed; {MONTH} is still to be issued.")).to_be_visible()
     page.get_by_role("link", name=f"Issue what is missing for {MONTH}").click()
