@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from evbilling.warehouse import load_sql, migrate
+from tests.support.kept_connections import connections_kept
 from tests.support.object_store import ObjectStore, running_object_store
 from tests.support.postgres import PostgresServer
 
@@ -74,7 +75,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, known_findings: None) -> 
             server.set_password(role, PASSWORD)
         with psycopg.connect(server.url(database="platform_template")) as connection:
             connection.execute(load_sql("scripts/local/platform.sql").encode())
-        yield server
+        with connections_kept():
+            yield server
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -336,7 +336,7 @@ def test_an_answer_that_cannot_be_recorded_costs_no_other(
         check_books(world)
 
 
-@pytest.mark.parametrize("losses", [{15}, {1}, {5, 25}])
+@pytest.mark.parametrize("losses", [pytest.param({15}, marks=pytest.mark.full), {1}, {5, 25}])
 def test_a_warehouse_that_goes_away_costs_no_answer(
     postgres: EmbeddedPostgres, tmp_path: Path, losses: set[int]
 ) -> None:

@@ -224,7 +224,7 @@ def test_two_runs_that_issue_at_once_publish_one_month(
 ) -> None:
     """Of two runs of a period that issue at one moment one publishes, the other writes nothing, and neither fails."""
     services = _services(platform_db, warehouse_db, tmp_path, accounts=2, chargers=1)
-    seen, races = set(), 20 if full else 6
+    seen, races = set(), 20 if full else 4
     for number in range(races):
         period = Period(2022, 1).shifted(number)
         runs = [stage(services, period)[0] for _ in "12"]
@@ -242,11 +242,11 @@ def test_two_runs_that_issue_at_once_publish_one_month(
 
 
 def test_runs_that_close_and_open_at_once_do_not_trip_over_each_other(
-    platform_db: str, warehouse_db: Any, tmp_path: Path
+    platform_db: str, warehouse_db: Any, tmp_path: Path, full: bool
 ) -> None:
     """A run that drops its stage while the next ones, which clear away what has ended, begin: nothing fails."""
     services = _services(platform_db, warehouse_db, tmp_path, accounts=1, chargers=1)
-    for number in range(5):
+    for number in range(10 if full else 3):
         period = Period(2022, 1).shifted(number)
         first = stage(services, period)[0]
         validate(services, first)

@@ -1,4 +1,4 @@
-"""A worker is killed in each transaction of a month or its end, and at its commit; the next try puts it right.
+"""A worker is killed in the transactions of a month or its end, and at each commit; the next try puts it right.
 
 The kill comes after a statement was sent and before its answer is read: the worker dies not knowing whether its commit
 went through, which is the worst moment there is. Postgres may still be at work on it when the next try begins.

@@ -346,7 +346,7 @@ def test_statements_freeze_what_was_used(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("shard_rows", [1_000_000, 30])
+@pytest.mark.parametrize("shard_rows", [pytest.param(1_000_000, marks=pytest.mark.full), 30])
 def test_the_same_truth_again_writes_nothing(world: World, shard_rows: int) -> None:
     """A second run changes no row but its own record, however it is split and however the platform orders its rows."""
     world.fill()

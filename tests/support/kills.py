@@ -47,8 +47,8 @@ def is_killed(deed: Callable[[], object]) -> bool:
 def writing_waits(deed: Callable[[], object]) -> list[int]:
     """The waits in which a kill leaves different states behind, found by doing it once in a forked process.
 
-    Of each transaction that writes these are two: its last statement, which leaves nothing of it, and its commit, which
-    leaves all of it. Any other wait inside leaves what the last statement leaves.
+    These are the commit of each transaction that writes, and the last statement of the first one and of the last one.
+    Any other wait leaves in the warehouse what the commit before it leaves, and the last one files beside it.
     """
     ours, theirs = _FORK.Pipe(duplex=False)
     process = _FORK.Process(target=lambda: theirs.send(_recorded(deed)))
@@ -62,7 +62,7 @@ def writing_waits(deed: Callable[[], object]) -> list[int]:
 
 def _recorded(deed: Callable[[], object]) -> list[int]:
     real, lock, waits = psycopg.Connection.wait, threading.Lock(), 0
-    found: set[int] = set()
+    found: list[tuple[int, int]] = []
     inside: dict[int, tuple[int, bool]] = {}
 
     def wait(connection: Any, generator: Any, *args: Any, **options: Any) -> Any:
@@ -81,9 +81,9 @@ def _recorded(deed: Callable[[], object]) -> list[int]:
             # Without one before it is a transaction of a single statement.
             last, has_written = inside.pop(id(connection), (number, True))
             if has_written:
-                found.update((last, number))
+                found.append((last, number))
         return result
 
     psycopg.Connection.wait = wait  # type: ignore[method-assign]
     deed()
-    return sorted(found)
+    return sorted({*found[0], *found[-1], *(commit for _, commit in found)})

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from evbilling_local.ports import LOOPBACK
 from evbilling_local.stack import EmbeddedPostgres
+from tests.support.kept_connections import kept
 
 
 class PostgresServer(EmbeddedPostgres):
@@ -29,6 +30,7 @@ class PostgresServer(EmbeddedPostgres):
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """Make a database, a copy of `template`; returns the superuser's URL of it."""
+        kept.end(template)
         # Copied by the kernel, file by file, where no file has to reach the disk.
         strategy = sql.SQL("wal_log" if self.durable else "file_copy")
         statement = sql.SQL("create database {} template {} strategy {}")
@@ -37,6 +39,7 @@ class PostgresServer(EmbeddedPostgres):
 
     def drop_database(self, name: str) -> None:
         """Drop a database, ending the sessions that use it; no-op if there is none."""
+        kept.end(name)
         self._execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
     def set_password(self, role: str, password: str) -> None:
