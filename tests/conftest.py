@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from evbilling.warehouse import load_sql, migrate
-from tests.support.kept_connections import connections_kept
+from tests.support.kept_connections import connections_kept, kept
 from tests.support.object_store import ObjectStore, running_object_store
 from tests.support.postgres import PostgresServer
 
@@ -80,6 +80,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, known_findings: None) -> 
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def new_sessions(postgres: PostgresServer) -> Iterator[None]:
+    """For what depends on how a session begins or ends: none is used again."""
+    with kept.paused():
+        yield
 
 
 def _memory_folder() -> Path | None:

@@ -17,7 +17,7 @@ from tests.support.books import Books
 from tests.support.month import one, rows, terms
 from tests.support.postgres import PostgresServer
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("new_sessions")]
 
 # Volatile functions that any login may execute, and why they may stay: a new one of a later Postgres is looked at here.
 HARMLESS = {

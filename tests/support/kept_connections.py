@@ -30,13 +30,14 @@ class KeptConnections:
         self._lock = threading.Lock()
         self._of = os.getpid()
         self._idle: defaultdict[str, list[PGconn]] = defaultdict(list)
+        self._paused = False
         # What a closed `Connection` has from then on.
         self._ended = psycopg.pq.PGconn.connect_start(b"host=127.0.0.1 port=9")
         self._ended.finish()
 
     def take(self, conninfo: str) -> PGconn | None:
         """A session that still answers, if one is kept for exactly this."""
-        while os.getpid() == self._of:
+        while os.getpid() == self._of and not self._paused:
             with self._lock:
                 if not self._idle[conninfo]:
                     break
@@ -51,6 +52,7 @@ class KeptConnections:
         session = connection.pgconn
         if (
             os.getpid() != self._of
+            or self._paused
             or session.status != ConnStatus.OK
             or session.transaction_status != TransactionStatus.IDLE
             or session.pipeline_status != PipelineStatus.OFF
@@ -63,6 +65,16 @@ class KeptConnections:
             self._idle[conninfo].append(session)
         connection.pgconn = self._ended
         return True
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """While the block lasts, each session begins and ends as without us."""
+        self.end()
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
 
     def end(self, database: str | None = None) -> None:
         """End the sessions kept for a database, which is to be copied or dropped, or all."""
