@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evbilling.errors import BadInput
+from evbilling.errors import BadInput, Mismatch
 from evbilling.payments import PaymentServices
 from evbilling.payments.actions import (
     ActionResult,
@@ -27,8 +27,9 @@ from evbilling.payments.actions import (
     refund_payment,
     set_adjustment_limit,
 )
-from evbilling.payments.gateway.interface import Outcome, RefundResult
+from evbilling.payments.gateway.interface import Outcome, Refund, RefundResult
 from evbilling_local.stack import EmbeddedPostgres
+from tests.support.month import PAID_ON
 from tests.support.payments import PaymentWorld, check_standings, payment_world, together
 from tests.support.reconciling import look, refund
 
@@ -168,6 +169,105 @@ def test_without_an_answer_the_gateway_is_asked(month: PaymentWorld, *, arrives:
     outcome = month.one("select outcome from billing.refund_attempt")
     assert outcome == ("succeeded" if is_made else "refused")
     assert state(month, paid)[1] == Decimal("5.95" if by_hand else "0.00" if is_made else "-2.00")
+    require_even(month)
+
+
+class _Slow(_Lost):
+    """The gateway, where a refund takes so long that it is settled as not made before it is.
+
+    Something is done before it is made, and before it is answered.
+    """
+
+    def __init__(
+        self,
+        world: PaymentWorld,
+        gateway: Any,
+        before: Callable[[], object],
+        after: Callable[[], object] = lambda: None,
+    ) -> None:
+        super().__init__(gateway, arrives=True)
+        self._world, self._before, self._after = world, before, after
+
+    def refund(self, asked: Any) -> RefundResult:
+        conclude(self._world)
+        self._before()
+        result = self._gateway.refund(replace(asked, lease=None))
+        self._after()
+        return result
+
+
+def conclude(world: PaymentWorld) -> None:
+    """Settle a refund that the gateway hasn't got."""
+    world.rows(
+        """update billing.refund_attempt set claimed_at = claimed_at - interval '1 hour'
+           where outcome in ('pending', 'unknown') returning 1"""
+    )
+    world.settle(min_age=timedelta(0))
+    assert world.one("select outcome from billing.refund_attempt order by refund_id desc limit 1") == "refused"
+
+
+def test_a_refund_that_is_made_after_all_is_booked(month: PaymentWorld) -> None:
+    """By its own answer, or by the next comparison if the answer got lost; its row says so."""
+    answered, listed, _ = month.ids
+    with month.payment_services() as payments:
+        credit(month, answered, "2.00")
+        slow = replace(payments, gateway=_Slow(month, payments.gateway, lambda: look(month)))
+        assert give_back(slow, answered).code is Code.REFUNDED
+        require_even(month)
+        lost = replace(payments, gateway=_Lost(payments.gateway, arrives=False))
+        assert give_back(lost, listed, is_due_again=True).code is Code.OUTCOME_UNKNOWN
+        conclude(month)
+        require_even(month)
+        key = month.one("select idempotency_key from billing.refund_attempt where statement_id = %s", listed)
+        made = Refund(key, month.intent_of(listed), 714, "EUR", {"evbilling_refund": key})
+        assert payments.gateway.refund(made).outcome is Outcome.SUCCEEDED
+        require_even(month)
+        again = give_back(payments, listed, is_due_again=True)
+        assert (again.code, again.balance_due) == (Code.REFUNDED, Decimal("7.14"))
+    assert (refunded(month, answered), refunded(month, listed)) == (200, 714)
+    assert state(month, answered) == (Decimal("3.95"), Decimal("0.00"), "Paid")
+    assert month.rows("select outcome, amount from finance.adjustments where kind like 'refund%%' order by 2") == [
+        ("booked", Decimal("2.00")),
+        ("booked", Decimal("7.14")),
+    ]
+
+
+def test_a_late_refund_is_neither_booked_twice_nor_collected_again_unasked(month: PaymentWorld) -> None:
+    """The credit was sent back by other ways meanwhile, or somebody acknowledged the refund first: a person decides."""
+    sent, seen, known = month.ids
+
+    def send_back() -> None:
+        asked = AdjustRequest("s", "bob", "no answer", sent, Adjustment.REFUND_OUTSIDE, Decimal("2.00"))
+        adjust_statement(month.services, replace(asked, paid_on=PAID_ON, reference="bank 7"))
+
+    with month.payment_services() as payments:
+        credit(month, sent, "2.00")
+        with pytest.raises(Mismatch, match="after it was settled as not made"):
+            give_back(replace(payments, gateway=_Slow(month, payments.gateway, send_back)), sent)
+        assert state(month, sent)[1] == Decimal("0.00")
+        assert [(found.kind, found.statement_id) for found in look(month)] == [("refunded", sent)]
+        acknowledge_refund(month.services, RefundRequest("a", "bob", "sent twice", sent, Debt.CREDITED))
+
+        def acknowledge() -> None:
+            refund(month, month.intent_of(seen), 300)
+            look(month)
+            acknowledge_refund(month.services, RefundRequest("b", "bob", "seen", seen, Debt.DUE_AGAIN))
+
+        # It is of as much as somebody has refunded there.
+        answer = give_back(
+            replace(payments, gateway=_Slow(month, payments.gateway, acknowledge)), seen, "3.00", is_due_again=True
+        )
+        assert answer.balance_due == Decimal("6.00")
+
+        def acknowledge_it() -> None:
+            month.settle()
+            acknowledge_refund(month.services, RefundRequest("c", "bob", "seen", known, Debt.DUE_AGAIN))
+
+        slow = replace(payments, gateway=_Slow(month, payments.gateway, lambda: None, acknowledge_it))
+        with pytest.raises(Mismatch, match="after it was settled as not made"):
+            give_back(slow, known, "4.00", is_due_again=True)
+        assert state(month, known)[1] == Decimal("4.00")
+    assert [refunded(month, statement) for statement in month.ids] == [200, 600, 400]
     require_even(month)
 
 

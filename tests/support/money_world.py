@@ -127,7 +127,8 @@ class MemoryGateway:
     def find_refund(self, gateway_payment_id: str, idempotency_key: str) -> RefundResult | None:
         _step(f"gateway: asked for the refund of {gateway_payment_id}")
         made = self.refunds.get(idempotency_key)
-        return None if made is None else RefundResult(Outcome.SUCCEEDED, made)
+        refunded = self.payments[gateway_payment_id].refunded_minor
+        return None if made is None else RefundResult(Outcome.SUCCEEDED, made, refunded_minor=refunded)
 
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None

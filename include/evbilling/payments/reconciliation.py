@@ -22,7 +22,7 @@ from evbilling.money import from_minor, minor_unit
 from evbilling.payments import attempts
 from evbilling.payments.gateway.interface import ChargeResult, GatewayPayment, Outcome, RefundResult
 from evbilling.payments.hold import CLOCK_SLACK, attempt_number, note, statement_of
-from evbilling.payments.refunds import record_refund
+from evbilling.payments.refunds import AskedRefund, book_late_refund, record_refund
 from evbilling.payments.retries.declines import NOT_CHARGED
 from evbilling.payments.services import PaymentServices
 from evbilling.warehouse import execute, execute_many, fetch_all, fetch_one
@@ -181,8 +181,7 @@ def _settle_refunds(services: PaymentServices, age: timedelta) -> None:
             continue
         claimed = None if answer else claim
         answer = answer or RefundResult(Outcome.REFUSED, message="the gateway has no such refund")
-        with services.warehouse() as connection:
-            outcome = record_refund(connection, refund_id, answer, claimed)
+        outcome = record_refund(services, AskedRefund(refund_id, payment_id, key), answer, claimed)
         log.info("refund %s of payment %s: %s", refund_id, payment_id, outcome)
 
 
@@ -228,7 +227,8 @@ def compare(services: PaymentServices, since: datetime) -> list[Break]:
     """List anew what the gateway has, and keep every break with what is recorded; returns the open ones.
 
     Of breaks found before, those that are no longer there are marked as gone. While charging is on hold all payments
-    are compared that a debt may have, whatever `since` is; then the hold is lifted.
+    are compared that a debt may have, whatever `since` is; then the hold is lifted. A refund of ours that was settled
+    as not made, and that the gateway has made after all, is booked first.
     """
     with services.warehouse() as connection:
         note(connection, [])
@@ -237,6 +237,10 @@ def compare(services: PaymentServices, since: datetime) -> list[Break]:
         listed_at, oldest, open_before = fetch_one(connection, "payments/oldest_break")
     since = min(since, oldest or since, reach if hold is not None else since)
     copy_payments(services, since - CLOCK_SLACK, with_returned=True)
+    with services.warehouse() as connection:
+        late = list(starmap(AskedRefund, fetch_all(connection, "payments/late_refunds")))
+    for asked in late:
+        book_late_refund(services, asked)
     with services.warehouse() as connection:
         hold_now, _ = fetch_one(connection, "payments/hold")
         if hold_now == hold:

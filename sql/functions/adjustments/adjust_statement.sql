@@ -22,12 +22,8 @@ declare
     v_facts jsonb;
     v_text text := nullif(btrim(p_customer_text), '');
 begin
-    perform billing.lock_statements(array[p_statement_id]);
-    select * into v_statement from billing.statement s where s.statement_id = p_statement_id;
-    if v_statement.statement_id is null then
-        raise exception 'there is no statement %', p_statement_id
-            using errcode = 'EV004', hint = 'look up its id in finance.statements';
-    end if;
+    v_statement := billing.lock_connector_statement(
+        p_statement_id, 'adjust the connector statement that it lists or corrects', coalesce(p_currency, 'no currency'));
     select * into v_done from billing.adjustment a where a.request_id = p_request_id;
     if v_done.adjustment_id is not null then
         if v_done.statement_id <> p_statement_id or v_done.kind <> p_kind or v_done.amount_minor <> p_amount_minor then

@@ -1,5 +1,5 @@
 -- The amount of an adjustment and, for an undo, the write-off that it takes back. Refuses with EV004 what can't be
--- right now. The caller has locked the statement.
+-- right now. The caller has locked the statement, a connector statement in this currency.
 create or replace function billing.check_adjustment(
     p_kind text, p_statement_id text, p_amount_minor bigint, p_currency text, p_paid_on date,
     out amount_minor bigint, out reverses_id bigint)
@@ -13,14 +13,6 @@ declare
     v_payment text;
 begin
     select * into strict v_statement from billing.statement s where s.statement_id = p_statement_id;
-    if v_statement.kind <> 'connector' then
-        raise exception '% is no connector statement', p_statement_id
-            using errcode = 'EV004', hint = 'adjust the connector statement that it lists or corrects';
-    end if;
-    if v_statement.currency is distinct from p_currency then
-        raise exception '% is in %, not in %', p_statement_id, v_statement.currency, p_currency
-            using errcode = 'EV004', hint = 'give the amount in the statement''s currency';
-    end if;
     perform billing.require_nothing_under_way(p_statement_id);
     select a.adjustment_id, a.amount_minor into v_written_off from billing.adjustment a
     where a.statement_id = p_statement_id and a.kind = 'write_off' and not exists (
@@ -52,11 +44,7 @@ begin
             raise exception '% has no credit to be sent back', p_statement_id
                 using errcode = 'EV004', hint = 'credit it first, then send the credit back';
         end if;
-        select min(r.gateway_payment_id) into v_payment from billing.returned_payments(array[p_statement_id]) r;
-        if v_payment is not null then
-            raise exception 'the gateway has given back payment % of %, which isn''t acknowledged', v_payment,
-                p_statement_id using errcode = 'EV004', hint = 'acknowledge that refund first';
-        end if;
+        perform billing.require_returns_acknowledged(p_statement_id);
         if p_paid_on is null or p_paid_on > ((clock_timestamp() at time zone 'UTC') + interval '14 hours')::date
            or p_paid_on < v_statement.statement_date - interval '1 year' then
             raise exception 'paid_on is %', coalesce(p_paid_on::text, 'not given')
@@ -77,13 +65,13 @@ begin
     end if;
     if amount_minor > coalesce(v_most, 1000000000000) then
         raise exception '% % is more than the % % that can be adjusted on %',
-            round(amount_minor / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
-            round(greatest(coalesce(v_most, 1000000000000), 0) / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
+            billing.major(amount_minor, v_statement.minor_unit), p_currency,
+            billing.major(greatest(coalesce(v_most, 1000000000000), 0), v_statement.minor_unit), p_currency,
             p_statement_id using errcode = 'EV004', hint = 'give at most that';
     end if;
     if p_kind in ('write_off', 'undo_write_off') and amount_minor <> v_most then
         raise exception '% is written off, and the write-off undone, as a whole: % %', p_statement_id,
-            round(v_most / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency
+            billing.major(v_most, v_statement.minor_unit), p_currency
             using errcode = 'EV004', hint = 'leave the amount out';
     end if;
 end

@@ -14,19 +14,11 @@ declare
     v_count integer;
     v_listed text;
 begin
-    perform billing.lock_statements(array[p_statement_id]);
-    select * into v_statement from billing.statement s where s.statement_id = p_statement_id;
-    if v_statement.statement_id is null then
-        raise exception 'there is no statement %', p_statement_id
-            using errcode = 'EV004', hint = 'look up its id in finance.statements';
-    end if;
+    v_statement := billing.lock_connector_statement(
+        p_statement_id, 'acknowledge it on the connector statement that it lists');
     select * into v_return from billing.payment_return r where r.request_id = p_request_id;
     is_new := v_return.return_id is null;
     if is_new then
-        if v_statement.kind <> 'connector' then
-            raise exception '% is no connector statement', p_statement_id
-                using errcode = 'EV004', hint = 'acknowledge it on the connector statement that it lists';
-        end if;
         perform billing.require_nothing_under_way(p_statement_id);
         select count(*), string_agg(r.gateway_payment_id, ', ') into v_count, v_listed
         from billing.returned_payments(array[p_statement_id]) r

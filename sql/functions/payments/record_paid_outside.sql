@@ -13,26 +13,13 @@ declare
     v_statement billing.statement;
     v_recorded billing.paid_outside;
     v_balance bigint;
-    v_open bigint;
     v_listed record;
     v_left bigint;
 begin
-    perform billing.lock_statements(array[p_statement_id]);
-    select * into v_statement from billing.statement s where s.statement_id = p_statement_id;
-    if v_statement.statement_id is null then
-        raise exception 'there is no statement %', p_statement_id
-            using errcode = 'EV004', hint = 'look up its id in finance.statements';
-    end if;
+    v_statement := billing.lock_connector_statement(
+        p_statement_id, 'mark the connector statements that it lists as paid', coalesce(p_currency, 'no currency'));
     select * into v_recorded from billing.paid_outside o where o.request_id = p_request_id;
     if v_recorded.paid_outside_id is null then
-        if v_statement.kind <> 'connector' then
-            raise exception '% is no connector statement', p_statement_id
-                using errcode = 'EV004', hint = 'mark the connector statements that it lists as paid';
-        end if;
-        if v_statement.currency is distinct from p_currency then
-            raise exception '% is in %, not in %', p_statement_id, v_statement.currency, p_currency
-                using errcode = 'EV004', hint = 'give the amount in the statement''s currency';
-        end if;
         if p_paid_on is null or p_paid_on > ((clock_timestamp() at time zone 'UTC') + interval '14 hours')::date then
             raise exception 'paid_on is %, which is still to come', coalesce(p_paid_on::text, 'nothing')
                 using errcode = 'EV004', hint = 'give the day it was paid';
@@ -42,12 +29,7 @@ begin
                 v_statement.statement_date
                 using errcode = 'EV004', hint = 'give the day it was paid';
         end if;
-        select a.attempt_id into v_open from billing.payment_attempt a
-        where a.statement_id = p_statement_id and a.outcome in ('pending', 'unknown');
-        if v_open is not null then
-            raise exception 'a charge of % is under way (attempt %), and its outcome isn''t known yet', p_statement_id, v_open
-                using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
-        end if;
+        perform billing.require_nothing_under_way(p_statement_id);
         v_balance := billing.balance_minor(p_statement_id);
         if v_balance <= 0 and exists (select from billing.receivable r
                                       where r.statement_id = p_statement_id and r.last_way = 'write_off') then
@@ -60,8 +42,8 @@ begin
         end if;
         if p_amount_minor > v_balance then
             raise exception '% % is more than the % % due on %',
-                round(p_amount_minor / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
-                round(v_balance / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
+                billing.major(p_amount_minor, v_statement.minor_unit), p_currency,
+                billing.major(v_balance, v_statement.minor_unit), p_currency,
                 p_statement_id
                 using errcode = 'EV004', hint = 'give at most what is due';
         end if;
@@ -83,8 +65,8 @@ begin
             end if;
             if p_amount_minor > v_left then
                 raise exception '% % is more than the % % that are left of the gateway''s payment %',
-                    round(p_amount_minor / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
-                    round(v_left / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
+                    billing.major(p_amount_minor, v_statement.minor_unit), p_currency,
+                    billing.major(v_left, v_statement.minor_unit), p_currency,
                     p_reference
                     using errcode = 'EV004', hint = 'give at most what the gateway has collected';
             end if;

@@ -7,29 +7,19 @@ create or replace function billing.reverse_paid_outside(
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
-    v_kind text;
     v_payment billing.paid_outside;
     v_reversal billing.paid_outside_reversal;
     v_standing bigint[];
     v_listed text;
-    v_open bigint;
 begin
-    perform billing.lock_statements(array[p_statement_id]);
-    select s.kind into v_kind from billing.statement s where s.statement_id = p_statement_id;
-    if v_kind is null then
-        raise exception 'there is no statement %', p_statement_id
-            using errcode = 'EV004', hint = 'look up its id in finance.statements';
-    end if;
+    perform billing.lock_connector_statement(
+        p_statement_id, 'undo the payment of the connector statement that it lists');
     select * into v_reversal from billing.paid_outside_reversal r where r.request_id = p_request_id;
     is_new := v_reversal.reversal_id is null;
     if is_new then
-        if v_kind <> 'connector' then
-            raise exception '% is no connector statement', p_statement_id
-                using errcode = 'EV004', hint = 'undo the payment of the connector statement that it lists';
-        end if;
         select array_agg(o.paid_outside_id order by o.paid_outside_id),
                string_agg(format('paid-outside-%s (%s %s on %s, %s)', o.paid_outside_id,
-                                 round(o.amount_minor / power(10::numeric, o.minor_unit), o.minor_unit), o.currency,
+                                 billing.major(o.amount_minor, o.minor_unit), o.currency,
                                  o.paid_on, o.reference), '; ' order by o.paid_outside_id)
         into v_standing, v_listed
         from billing.paid_outside o
@@ -57,12 +47,7 @@ begin
         else
             select * into v_payment from billing.paid_outside o where o.paid_outside_id = v_standing[1];
         end if;
-        select a.attempt_id into v_open from billing.payment_attempt a
-        where a.statement_id = p_statement_id and a.outcome in ('pending', 'unknown');
-        if v_open is not null then
-            raise exception 'a charge of % is under way (attempt %), and its outcome isn''t known yet', p_statement_id, v_open
-                using errcode = 'EV004', hint = 'wait for it; payment_reconciliation settles what stays unknown';
-        end if;
+        perform billing.require_nothing_under_way(p_statement_id);
         -- The gateway collected this payment for the statement and we booked it by hand: it would be charged twice.
         if exists (select from billing.listed_payment l
                    where l.gateway_payment_id = v_payment.reference and l.currency = v_payment.currency

@@ -13,13 +13,12 @@ declare
     v_statement billing.statement;
     v_refund billing.refund_attempt;
     v_payment record;
-    v_returned text;
     v_credit bigint;
     v_most bigint;
 begin
     perform billing.require_no_hold();
-    perform billing.lock_statements(array[p_statement_id]);
-    select * into v_statement from billing.statement s where s.statement_id = p_statement_id;
+    v_statement := billing.lock_connector_statement(
+        p_statement_id, 'refund a payment of the connector statement that it lists', coalesce(p_currency, 'no currency'));
     select * into v_refund from billing.refund_attempt r where r.request_id = p_request_id;
     if v_refund.refund_id is not null then
         if v_refund.statement_id <> p_statement_id or v_refund.gateway_payment_id <> p_payment_id
@@ -32,24 +31,12 @@ begin
         amount_minor := v_refund.amount_minor;
         return;
     end if;
-    if v_statement.kind is distinct from 'connector' then
-        raise exception '% is no connector statement', p_statement_id
-            using errcode = 'EV004', hint = 'refund a payment of the connector statement that it lists';
-    end if;
-    if v_statement.currency is distinct from p_currency then
-        raise exception '% is in %, not in %', p_statement_id, v_statement.currency, p_currency
-            using errcode = 'EV004', hint = 'give the amount in the statement''s currency';
-    end if;
     perform billing.require_nothing_under_way(p_statement_id);
     if exists (select from billing.receivable r where r.statement_id = p_statement_id and r.last_way = 'write_off') then
         raise exception '% is written off', p_statement_id
             using errcode = 'EV004', hint = 'undo the write-off first';
     end if;
-    select min(r.gateway_payment_id) into v_returned from billing.returned_payments(array[p_statement_id]) r;
-    if v_returned is not null then
-        raise exception 'the gateway has given back payment % of %, which isn''t acknowledged', v_returned, p_statement_id
-            using errcode = 'EV004', hint = 'acknowledge that refund first';
-    end if;
+    perform billing.require_returns_acknowledged(p_statement_id);
     -- What is left of each recorded payment, by our record and as the gateway was last listed.
     select count(*) as payments, string_agg(p.gateway_payment_id, ', ') as listed,
            min(p.gateway_payment_id) as gateway_payment_id, min(p.attempt_id) as attempt_id,
@@ -86,8 +73,8 @@ begin
             using errcode = 'EV004', hint = 'credit it first, or say that the debt is due again';
     elsif amount_minor > v_most then
         raise exception '% % is more than the % % that can be refunded of % on %',
-            round(amount_minor / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
-            round(v_most / power(10::numeric, v_statement.minor_unit), v_statement.minor_unit), p_currency,
+            billing.major(amount_minor, v_statement.minor_unit), p_currency,
+            billing.major(v_most, v_statement.minor_unit), p_currency,
             v_payment.gateway_payment_id, p_statement_id
             using errcode = 'EV004', hint = 'give at most that; credit more first, or say that the debt is due again';
     end if;

@@ -1,7 +1,7 @@
 -- Records what became of a refund; a success is booked in the same transaction, as a return of its payment. p_claim:
 -- the claim on which it was concluded that the gateway has no such refund; it counts only while that is the last one.
 -- Null: the gateway itself has answered. Returns the outcome that is on record then; `late` for a success that comes
--- after it was settled otherwise: nothing is booked, and the next comparison finds a payment that was given back.
+-- after it was settled otherwise: nothing is booked here, see book_late_refund.
 create or replace function billing.record_refund(
     p_refund_id bigint, p_outcome text, p_gateway_refund_id text, p_message text, p_claim timestamptz default null)
 returns text
@@ -24,24 +24,7 @@ begin
         return v_refund.outcome;
     end if;
     if p_outcome = 'succeeded' then
-        insert into billing.payment_return (
-            request_id, attempt_id, statement_id, gateway_payment_id, amount_minor, currency, minor_unit, cause,
-            is_due_again, actor, reason)
-        values ('refund ' || p_refund_id, v_refund.attempt_id, v_refund.statement_id, v_refund.gateway_payment_id,
-                v_refund.amount_minor, v_refund.currency, v_refund.minor_unit, 'refund', true, v_refund.actor,
-                v_refund.reason)
-        returning return_id into v_return;
-        insert into billing.transfer (kind, statement_id, debit_account, credit_account, amount_minor, currency, return_id)
-        values ('refund', v_refund.statement_id, 'receivable', 'cash', v_refund.amount_minor, v_refund.currency, v_return);
-        -- As the gateway has it from now on: its last list may be older.
-        update billing.gateway_payment g
-        set refunded_minor = greatest(g.refunded_minor, (
-                select sum(r.amount_minor) from billing.payment_return r
-                where r.attempt_id = v_refund.attempt_id and r.cause = 'refund'))
-        where g.gateway_payment_id = v_refund.gateway_payment_id;
-        if billing.balance_minor(v_refund.statement_id) > 0 then
-            perform billing.plan_later(array[v_refund.statement_id], 'a payment was refunded');
-        end if;
+        v_return := billing.book_refund(v_refund);
     end if;
     update billing.refund_attempt r
     set outcome = p_outcome, gateway_refund_id = coalesce(p_gateway_refund_id, r.gateway_refund_id),

@@ -1,7 +1,8 @@
--- The outcome of a refund is settled once, and what was asked for never changes.
+-- What was asked for never changes. The outcome of a refund is settled once; but one that was settled as not made may
+-- turn out to be made.
 create or replace function billing.refuse_change_of_refund() returns trigger language plpgsql as $$
 begin
-    if tg_op <> 'DELETE' and old.outcome in ('pending', 'unknown')
+    if tg_op <> 'DELETE' and (old.outcome in ('pending', 'unknown') or old.outcome = 'refused' and new.outcome = 'succeeded')
        and (old.refund_id, old.request_id, old.attempt_id, old.statement_id, old.gateway_payment_id, old.amount_minor,
             old.currency, old.minor_unit, old.is_due_again, old.idempotency_key, old.approves, old.actor, old.reason,
             old.requested_at)

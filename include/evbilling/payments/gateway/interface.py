@@ -111,11 +111,15 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class RefundResult:
-    """The gateway's answer to a refund: SUCCEEDED, REFUSED (nothing was given back) or UNKNOWN."""
+    """The gateway's answer to a refund: SUCCEEDED, REFUSED (nothing was given back) or UNKNOWN.
+
+    `refunded_minor`: of a refund that was looked for, all that was given back of its payment.
+    """
 
     outcome: Outcome
     gateway_refund_id: str | None = None
     message: str | None = None
+    refunded_minor: int | None = None
 
 
 class Dispute(StrEnum):

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -289,10 +290,14 @@ class StripeGateway:
     def find_refund(self, gateway_payment_id: str, idempotency_key: str) -> RefundResult | None:
         """What became of the refund of this payment that was asked for with this key; None if there is none."""
         params = {"payment_intent": gateway_payment_id, "limit": self._page_size}
+        found, refunded = None, 0
         for made in self._pages(lambda page: self._checked_page(self._read(lambda: self._refunds.list(page))), params):
+            result = result_of_refund(made)
             if mapping_of(made.get("metadata")).get(_REFUND_KEY) == idempotency_key:
-                return result_of_refund(made)
-        return None
+                found = result
+            if result.outcome is Outcome.SUCCEEDED and isinstance(amount := made.get("amount"), int):
+                refunded += minor_of(amount, str(made.get("currency")).upper())
+        return found and replace(found, refunded_minor=refunded)
 
     def list_payments(
         self, since: datetime, until: datetime | None = None, *, customer: str | None = None
