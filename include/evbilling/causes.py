@@ -33,6 +33,7 @@ CAUSES = (
     Cause("TAX", "Tax", "The account's tax rate is another one"),
     Cause("CURRENCY", "Currency", "All of an account that is billed in another currency"),
     Cause("ON-HOLD", "On hold", "All of an account that is on hold because of a fault, or was in the month before"),
+    Cause("FORGIVEN", "Forgiven", "All of an account whose month is forgiven, or was in the month before"),
     Cause("FIRST-BILLED", "First billed", "All of an account that wasn't billed per connector in the month before"),
     Cause("NO-LONGER-BILLED", "No longer billed", "All of an account that isn't billed per connector any more"),
     Cause("NOT-COMPARED", "Not compared", "All of an account, if there is no month before to compare with"),

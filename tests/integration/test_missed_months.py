@@ -1,18 +1,33 @@
-"""Missed months: which count, for which accounts, since when; and that issuing what is missing ends them."""
+"""Missed months: which count, for which accounts, since when; issuing what is missing ends them, forgiving too."""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from evbilling.missed_months import missed_months
+from evbilling.connector_statements import issue_statements, plan_statements
+from evbilling.errors import BadInput
+from evbilling.missed_months import (
+    MonthToForgive,
+    forgive,
+    forgiven_months,
+    missed_months,
+    open_months,
+    take_back,
+)
 from evbilling.period import Period
+from evbilling.platform.access import open_lookup
+from evbilling.read_models.preview import preview_missed
+from evbilling.service_levels import read_service_levels
 from tests.support.books import Books
-from tests.support.month import rows, settle_terms, terms
+from tests.support.month import rows, settle_terms, stage, terms
 
 pytestmark = pytest.mark.postgres
 
@@ -124,3 +139,163 @@ def test_finance_reads_the_view(books: Books) -> None:
     found = rows(books.warehouse.finance_url, "select account_id, period, days_late > 200 from finance.missed_months")
     assert {("a", "2020-03", True), ("b", "2020-03", True)} <= set(found)
     assert not {"2020-01", "2020-02"} & {period for _, period, _ in found}
+
+
+def forgiven(books: Books, *months: tuple[str, str], now: datetime = NOW) -> int:
+    """Forgive these months of accounts at what they would cost."""
+    wanted = [(account, Period.parse(period)) for account, period in months]
+    with books.services.warehouse() as connection:
+        found = preview_missed(open_lookup(books.services.platform_url), connection, wanted, now=now)
+        return forgive(connection, [one.month for one in found], actor="ann", reason="the outage")
+
+
+def taken_back(books: Books, account: str, period: str) -> None:
+    with books.services.warehouse() as connection:
+        take_back(connection, account, Period.parse(period), actor="bob", reason="they agreed to pay")
+
+
+def unforgiven(books: Books) -> list[tuple[str, str]]:
+    with books.services.warehouse() as connection:
+        found = open_months(connection, NOW, account_id=None, period=None, limit=50)
+    return [(account, str(period)) for account, period in found]
+
+
+def test_a_forgiven_month_is_on_record_with_its_amount_and_never_billed(books: Books) -> None:
+    """By a run of the month it gets no statement and ties out; taken back, it is issued with the amount shown."""
+    books.bill("2026-10")
+    enable(books, "late", Period(2026, 10), fee_per_connector="7.00")
+    assert forgiven(books, ("late", "2026-10")) == 1
+    query = """select account_id, state, forgiven_by, forgiven_because, forgiven_connectors, forgiven_amount, currency
+               from finance.missed_months where period = '2026-10'"""
+    record = ("late", "forgiven", "ann", "the outage", 1, Decimal("8.3300"), "EUR")
+    assert rows(books.warehouse.finance_url, query) == [record]
+    assert ("late", "2026-10") not in unforgiven(books)
+    books.bill("2026-10")
+    statements = (
+        "select account_id, total_amount from finance.statements where kind = 'connector' and period = '2026-10'"
+    )
+    assert len(rows(books.writer, statements)) == 2
+    why = "select reason_id, detail, expected_amount, is_quarantined from finance.unbilled_accounts"
+    ((reason_id, detail, expected, is_held),) = rows(books.writer, why)
+    assert (reason_id, expected, is_held) == ("FORGIVEN", Decimal("8.3300"), False)
+    assert detail.startswith("forgiven by ann on ")
+    assert detail.endswith(": the outage")
+    assert rows(books.writer, "select * from finance.tie_out where not is_ok") == []
+    taken_back(books, "late", "2026-10")
+    assert ("late", "2026-10") in unforgiven(books)
+    books.bill("2026-10")
+    assert ("late", Decimal("8.33")) in rows(books.writer, statements)
+    assert rows(books.writer, why) == rows(books.writer, "select * from finance.tie_out where not is_ok") == []
+    actions = "select actor, action, subject_id, reason from finance.audit_events where action like '%forg%' order by 2"
+    assert [row[:3] for row in rows(books.writer, actions)] == [
+        ("ann", "forgive_month", "late 2026-10"),
+        ("bob", "take_back_forgiveness", "late 2026-10"),
+    ]
+
+
+def test_only_what_is_missed_can_be_forgiven_and_only_once(books: Books) -> None:
+    """All that is asked for, or nothing; each refusal names account, month and why."""
+    books.bill("2026-10")
+    november = ("a", "2026-11")
+    with pytest.raises(BadInput, match="2026-10 of b is issued as A-202610-000002, so nothing was forgiven"):
+        forgiven(books, november, ("b", "2026-10"))
+    with pytest.raises(BadInput, match="2026-09 of a isn't a missed month"):
+        forgiven(books, november, ("a", "2026-09"))
+    assert forgiven(books, november) == 1
+    with pytest.raises(BadInput, match="2026-11 of a is forgiven already, by ann"):
+        forgiven(books, ("b", "2026-11"), november)
+    with pytest.raises(BadInput, match="2026-11 of b isn't forgiven"):
+        taken_back(books, "b", "2026-11")
+    with books.services.warehouse() as connection, pytest.raises(BadInput, match="say why they are forgiven"):
+        forgive(connection, [MonthToForgive("b", Period(2026, 11))], actor="ann", reason=" ")
+    with books.services.warehouse() as connection:
+        ((one),) = forgiven_months(connection, "a")
+    assert (one.period, one.amount, one.currency, one.actor) == (Period(2026, 11), Decimal("5.9500"), "EUR", "ann")
+
+
+def test_a_month_forgiven_to_all_isnt_late_and_one_of_them_taken_back_is(books: Books) -> None:
+    """In the service levels, from which pages, alerts and `evbilling check` take it."""
+
+    def level() -> tuple[str, str | None]:
+        with books.services.warehouse() as connection:
+            found = read_service_levels(connection, NOW)
+        (own,) = [one for one in found if (one.service_level, one.period) == ("connector_statements", "2026-11")]
+        return own.state, own.reason_id
+
+    books.bill("2026-10")
+    forgiven(books, ("a", "2026-11"))
+    assert level() == ("late", "NO_RUN")
+    forgiven(books, ("b", "2026-11"))
+    assert level() == ("ok", None)
+    taken_back(books, "a", "2026-11")
+    assert level() == ("late", "NO_RUN")
+    books.bill("2026-11")
+    billed = "select account_id from finance.statements where kind = 'connector' and period = '2026-11'"
+    assert rows(books.writer, billed) == [("a",)]
+    assert rows(books.writer, "select * from finance.tie_out where not is_ok") == []
+    # Billed with the other one left out: taken back, that is missed, and says why.
+    taken_back(books, "b", "2026-11")
+    assert missed(books) == [("2026-11", "b", "LEFT-OUT", 29)]
+
+
+def test_a_plan_says_what_is_forgiven(books: Books) -> None:
+    """All of the account's change has that cause, in the month and in the one after it."""
+    cause = "select account_id, connectors, amount from finance.plan_changes where period = %s and cause = 'FORGIVEN'"
+    books.bill("2026-09")
+    forgiven(books, ("a", "2026-10"))
+    books.bill("2026-10")
+    assert rows(books.writer, cause, "2026-10") == [("a", -1, Decimal("-5.95"))]
+    books.bill("2026-11")
+    assert rows(books.writer, cause, "2026-11") == [("a", 1, Decimal("5.95"))]
+
+
+def test_what_was_forgiven_after_the_plan_isnt_issued(books: Books) -> None:
+    """The run that planned it fails before it publishes; a new one leaves the account out."""
+    books.bill("2026-10")
+    run_id, *_ = stage(books.services, "2026-11")
+    plan_statements(books.services, run_id)
+    forgiven(books, ("b", "2026-11"))
+    with pytest.raises(BadInput, match="2026-11 of b was forgiven by ann after it was planned, so nothing was issued"):
+        issue_statements(books.services, run_id)
+    assert rows(books.writer, "select * from finance.statements where period = '2026-11'") == []
+    books.bill("2026-11")
+    assert [row[1] for row in rows(books.writer, "select period, account_id from finance.statements")][-1] == "a"
+
+
+def test_forgiving_and_issuing_at_once_does_one_of_them(books: Books) -> None:
+    """Whoever is second waits, and is refused: never both, never neither."""
+    books.bill("2020-02")
+    issued = forgiven_count = 0
+    for month in range(3, 7):
+        period = f"2020-{month:02}"
+        run_id, *_ = stage(books.services, period)
+        plan_statements(books.services, run_id)
+        start = threading.Barrier(2)
+
+        def issuing(run_id: int = run_id, start: threading.Barrier = start) -> bool:
+            start.wait()
+            try:
+                issue_statements(books.services, run_id)
+            except BadInput:
+                return False
+            return True
+
+        def forgiving(period: str = period, start: threading.Barrier = start) -> bool:
+            start.wait()
+            try:
+                with books.services.warehouse() as connection:
+                    forgive(connection, [MonthToForgive("a", Period.parse(period))], actor="ann", reason="r")
+            except BadInput:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            done = [pool.submit(issuing), pool.submit(forgiving)]
+            was_issued, was_forgiven = (one.result() for one in done)
+        assert was_issued != was_forgiven, period
+        statements = rows(
+            books.writer, "select 1 from finance.statements where period = %s and account_id = 'a'", period
+        )
+        assert len(statements) == was_issued
+        issued, forgiven_count = issued + was_issued, forgiven_count + was_forgiven
+    assert issued + forgiven_count == 4

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evbilling_web.account_billing import routes as account_routes
+from evbilling_web.missed_months import routes as missed_routes
 from evbilling_web.month import routes as month_routes
 from tests.support.action_pages import ActionPages, fields, words
 from tests.support.month import PERIOD, settle_terms, terms
@@ -123,6 +124,40 @@ def test_missed_months_are_listed_with_their_days(pages: ActionPages, monkeypatc
     followed(pages, sent(pages, shown(pages, PERIOD, "u"), reason="enabled late"))
     assert "November 2026 u" not in words(pages.get("/months").text).partition("Missed months")[2]
     assert "This account has missed 1 month." in words(pages.get("/accounts/u").text)
+
+
+def test_a_missed_month_is_forgiven_and_taken_back(pages: ActionPages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what it would cost; then it isn't billed, until the page of the account has taken that back."""
+    monkeypatch.setattr(account_routes, "now", lambda: datetime(2026, 11, 30, 12, tzinfo=UTC))
+    monkeypatch.setattr(missed_routes, "read_clock", lambda _: datetime(2026, 11, 30, 12, tzinfo=UTC))
+    add(pages, "t")
+
+    def send(path: str, form: Any, role: str = "op", **typed: str) -> Any:
+        return pages.opened(role).post(PREFIX + path, data=fields(form.text) | typed)
+
+    chosen = "/missed-months?account=t&back=/accounts/t"
+    page = pages.get(chosen, "op")
+    assert "November 2026 Name of t 2 11.90 EUR 1 month: 11.90 EUR" in words(page.text)
+    assert "edit variables" in words(pages.get(chosen, "user").text)
+    assert send("/missed-months", page, "user", reason="r").status_code == 403
+    assert send("/missed-months", page).status_code == 422
+    settle_terms(pages.world.services.warehouse_url, terms("t", "6.00"))
+    again = send("/missed-months", page, reason="the outage was ours")
+    assert again.status_code == 409
+    assert "Nothing was forgiven. What is missed has changed." in words(again.text)
+    done = send("/missed-months", pages.get(chosen, "op"), reason="the outage was ours")
+    assert done.status_code == 303
+    assert "1 month forgiven." in words(pages.opened("op").get(done.headers["location"]).text)
+    account = words(pages.get("/accounts/t", "op").text)
+    assert "November 2026 14.28 EUR op" in account
+    assert "the outage was ours Take back" in account
+    assert "the month is forgiven by op; take that back" in words(shown(pages, PERIOD, "t").text)
+    back = pages.get(f"/missed-months/take-back?account=t&period={PERIOD}", "op")
+    assert "Reason the outage was ours Amount 14.28 EUR" in words(back.text)
+    assert send("/missed-months/take-back", back).status_code == 422
+    assert send("/missed-months/take-back", back, reason="they pay").status_code == 303
+    assert "isn't forgiven to this account" in words(send("/missed-months/take-back", back, reason="they pay").text)
+    assert "1 statement: 14.28 EUR" in words(shown(pages, PERIOD, "t").text)
 
 
 def test_who_may_not_bill(pages: ActionPages) -> None:

@@ -32,6 +32,7 @@ from evbilling.warehouse.query import fetch_all
 NOTHING_TO_BILL = {
     "NO-CONNECTORS": "The account has no connectors at the count, or the rules exclude all of them",
     "FEE-ZERO": "The fees of its connectors come to nothing",
+    "FORGIVEN": "The account's month is forgiven: it gets no statement, unless that is taken back",
 }
 
 PLAN_REASONS: dict[str, str] = {
@@ -103,7 +104,9 @@ warehouse's clock:
 {_reasons(MISSED_REASONS.items())}
 
 A missed month is issued by a person: *Bill …* or *Issue what is missing* on the pages Months and Account Billing, which
-show the amounts first. They come from the month's own inventory, settings and fees.
+show the amounts first. They come from the month's own inventory, settings and fees. Or a person forgives it, who sees
+the amount by the same rules; it is kept with who, when and why. A forgiven month is never billed: runs leave the
+account out (`FORGIVEN`), and a run of the account alone is refused, until that is taken back. It isn't late.
 
 ## Accounts whose account statement is withheld
 

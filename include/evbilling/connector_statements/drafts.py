@@ -14,6 +14,7 @@ from evbilling.scope import account_faults, is_among
 
 NO_CONNECTORS = "NO-CONNECTORS"
 FEE_ZERO = "FEE-ZERO"
+FORGIVEN = "FORGIVEN"
 
 # A net amount up to this, times a tax rate in millionths, is exact in 64-bit integers.
 _LARGEST_NET = 4_000_000_000_000
@@ -35,7 +36,8 @@ class Drafts:
 
     `statements`: a row per account to charge, with its terms, counts and amounts in minor units.
     `unbilled`: a row per account without a statement and reason, with its expected connectors and amount.
-    `counts`: a row per account, all of them: extracted, billed and excluded connectors, net and tax in minor units.
+    `counts`: a row per account, all of them: extracted, billed and excluded connectors, net and tax in minor units, and
+    whether it `is_quarantined`, and `is_undecided`: gets no decisions.
     """
 
     statements: pd.DataFrame
@@ -48,24 +50,37 @@ class Drafts:
         return [str(account) for account in self.unbilled.loc[self.unbilled["is_quarantined"], "account_id"].unique()]
 
     @property
+    def undecided(self) -> list[str]:
+        """Accounts that get no decisions: on hold, or forgiven."""
+        return [str(account) for account in self.counts.loc[self.counts["is_undecided"], "account_id"]]
+
+    @property
     def nothing_owed(self) -> list[str]:
         """Accounts with billable connectors whose fees are zero."""
         return [str(account) for account in self.unbilled.loc[self.unbilled["reason_id"] == FEE_ZERO, "account_id"]]
 
 
-def draft_statements(accounts: pd.DataFrame, summary: pd.DataFrame) -> Drafts:
-    """Draft the statement of every account; `accounts` as `billed_accounts` gives them, `summary` of all shards."""
+def draft_statements(
+    accounts: pd.DataFrame, summary: pd.DataFrame, forgiven: Mapping[str, str] | None = None
+) -> Drafts:
+    """Draft the statement of every account; `accounts` as `billed_accounts` gives them, `summary` of all shards.
+
+    `forgiven`: the accounts whose month is forgiven, each with who and why; they get none, whatever else is so.
+    """
     # Set when the run was opened; the faults found since replace it.
     frame = _with_counts(accounts.drop(columns="is_quarantined"), summary)
     frame = _with_amounts(frame)
     faults = pd.concat([account_faults(accounts), _connector_faults(summary), _amount_faults(frame)], ignore_index=True)
+    is_forgiven = frame["account_id"].isin(list(forgiven or ()))
+    faults = faults[~faults["account_id"].isin(list(forgiven or ()))]
     is_faulty = is_among(frame["account_id"], faults["account_id"])
-    owes = ~is_faulty & (frame["net_minor"] > 0)
+    owes = ~is_faulty & ~is_forgiven & (frame["net_minor"] > 0)
     statements = frame.loc[owes].reset_index(drop=True)
     unbilled = pd.concat(
         [
             faults.assign(is_quarantined=True).merge(frame, on="account_id", how="left"),
-            _nothing(frame.loc[~is_faulty & ~owes]),
+            _nothing(frame.loc[~is_faulty & ~is_forgiven & ~owes]),
+            _forgiven(frame.loc[is_forgiven], forgiven or {}),
         ],
         ignore_index=True,
     )
@@ -73,7 +88,8 @@ def draft_statements(accounts: pd.DataFrame, summary: pd.DataFrame) -> Drafts:
     unbilled = unbilled.rename(columns={"billable": "expected_connector_count"})
     unbilled = unbilled[list(_UNBILLED_COLUMNS)].sort_values(["account_id", "reason_id"], ignore_index=True)
     counts = frame[["account_id", "extracted", "billed", "excluded", "ac_count", "dc_count", "net_minor", "tax_minor"]]
-    return Drafts(statements, unbilled, counts.assign(is_quarantined=is_faulty))
+    counts = counts.assign(is_quarantined=is_faulty, is_undecided=is_faulty | is_forgiven)
+    return Drafts(statements, unbilled, counts)
 
 
 def _with_counts(accounts: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
@@ -143,6 +159,10 @@ def _nothing(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(
         reason_id=np.where(has_connectors, FEE_ZERO, NO_CONNECTORS), detail=detail, is_quarantined=False
     )
+
+
+def _forgiven(frame: pd.DataFrame, forgiven: Mapping[str, str]) -> pd.DataFrame:
+    return frame.assign(reason_id=FORGIVEN, detail=frame["account_id"].map(forgiven), is_quarantined=False)
 
 
 def _expected_amount(row: Mapping[Hashable, Any]) -> str:

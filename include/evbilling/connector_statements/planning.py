@@ -168,14 +168,14 @@ def _of_accounts_left_out(connection: psycopg.Connection[Any], run: runs.Run, dr
         connection, "connector_statements/left_out", period=run.period, accounts=counts["account_id"].tolist()
     )
     settled = {by: {account for account, how in rows if how == by} for by in ("statement", "decisions", "unbilled")}
-    undecided = counts[~counts["is_quarantined"] & ~counts["account_id"].isin(settled["decisions"])]
+    undecided = counts[~counts["is_undecided"] & ~counts["account_id"].isin(settled["decisions"])]
     unknown = set(counts["account_id"]) - settled["statement"] - settled["unbilled"]
     return {"held": held + int(undecided["extracted"].sum()), "accounts": run.facts["accounts"] - len(unknown)}
 
 
 def _held(connection: psycopg.Connection[Any], period: str, drafts: Drafts) -> int:
-    """Connectors of quarantined accounts without a statement: extracted, but not among the staged decisions."""
-    held = drafts.counts[drafts.counts["is_quarantined"]]
+    """Connectors of accounts on hold or forgiven, without a statement: extracted, but without staged decisions."""
+    held = drafts.counts[drafts.counts["is_undecided"]]
     query = "select account_id from billing.statement where kind = 'connector' and period = %s and account_id = any(%s)"
     issued = {row[0] for row in connection.execute(query, (period, held["account_id"].tolist()))}
     return int(held.loc[~held["account_id"].isin(issued), "extracted"].sum())

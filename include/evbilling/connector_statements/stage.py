@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from evbilling.connector_statements.drafts import FEE_ZERO, Drafts, draft_statements
-from evbilling.errors import NotReady, StaleTry
+from evbilling.errors import BadInput, NotReady, StaleTry
 from evbilling.money import from_minor
 from evbilling.run_steps import accounts_of
 from evbilling.services import Services
-from evbilling.warehouse import copy_frame, fetch_table, fetch_value, runs, select_value
+from evbilling.warehouse import copy_frame, fetch_all, fetch_table, fetch_value, runs, select_value
 from evbilling.warehouse.runs import RegisteredShard, Run
 
 _SUMMARY = pa.schema({
@@ -93,7 +93,7 @@ def stage_drafts(services: Services, run: Run) -> tuple[int, Drafts]:
 
     Of a run of some accounts, only theirs are staged; the decisions are those of the whole month. Returns the epoch
     that the caller must still hold to publish them, and the drafts, of all accounts. Raises `NotReady` if the
-    decisions aren't staged.
+    decisions aren't staged, `BadInput` if the month of an account that the run names is forgiven.
     """
     accounts, summary = _decided(services, run)
     with services.warehouse() as connection:
@@ -126,14 +126,15 @@ def _fill(
 ) -> Drafts:
     # The fence is held from here on: a newer try of the same run fills the same tables.
     connection.execute("select billing.open_drafts(%s, %s)", (run.run_id, epoch))
-    drafts = draft_statements(accounts, summary)
+    forgiven = _forgiven(connection, run)
+    drafts = draft_statements(accounts, summary, forgiven)
     changed = {row[0] for row in connection.execute("select billing.yield_to_published(%s)", (run.run_id,))}
     # A quarantined account has decisions staged only from shards without its fault: they aren't its count.
-    if changed := changed.difference(drafts.quarantined):
-        drafts = draft_statements(accounts, _recounted(connection, run.run_id, summary, changed))
+    if changed := changed.difference(drafts.undecided):
+        drafts = draft_statements(accounts, _recounted(connection, run.run_id, summary, changed), forgiven)
     connection.execute(
         "select billing.settle_stage(%s, %s, %s, %s)",
-        (run.run_id, drafts.quarantined, drafts.nothing_owed, FEE_ZERO),
+        (run.run_id, drafts.undecided, drafts.nothing_owed, FEE_ZERO),
     )
     tax_rates = [str(from_minor(int(rate), 6)) for rate in drafts.statements["tax_rate_e6"]]
     statements = drafts.statements.assign(tax_rate=tax_rates)
@@ -144,6 +145,20 @@ def _fill(
         copy_frame(connection, table, frame)
     connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
     return drafts
+
+
+def _forgiven(connection: psycopg.Connection[Any], run: Run) -> dict[str, str]:
+    """The accounts whose month is forgiven, each with who and why; raises `BadInput` if the run names one of them."""
+    rows = fetch_all(connection, "missed_months/forgiven", period=run.period)
+    forgiven = {account: f"forgiven by {actor} on {day}: {reason}" for account, actor, day, reason in rows}
+    for account in run.account_ids or ():
+        if words := forgiven.get(account):
+            raise BadInput(
+                f"{run.period} of {account} can't be billed: it was {words}",
+                where=f"run {run.run_id}",
+                fix="take that back on the account's page first",
+            )
+    return forgiven
 
 
 def _read_summary(services: Services, run: Run, shards: list[RegisteredShard]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ NEVER_BILLED = "NEVER-BILLED"
 REASONS = {
     NEVER_BILLED: "No run has billed the month: DAGs were paused, failed or didn't run",
     "ENABLED-LATE": "A setting that charges the account for the month was recorded after the month was billed",
+    "LEFT-OUT": "It was forgiven when the month was billed, and that was taken back",
 }
 
 

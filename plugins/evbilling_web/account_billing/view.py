@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from evbilling.errors import EvbillingError, NotReady
-from evbilling.missed_months import MissedMonth, missed_months
+from evbilling.missed_months import ForgivenMonth, MissedMonth, forgiven_months, missed_months
 from evbilling.money import as_price, minor_unit
 from evbilling.period import Period
 from evbilling.platform import MOST_USERS, AccountRow, AppUser, PlatformLookup, Users
@@ -56,7 +56,7 @@ class AccountBilling:
     """One account as of `now`. With `platform_error` set the platform didn't answer, and its data is empty.
 
     `users` are the account's active users; `named` are the users named in settings or in the form; `held` the months on
-    hold, newest first; `missed` the months that it has missed, oldest first.
+    hold, newest first; `missed` the months that it has missed, oldest first; `forgiven` those forgiven, newest first.
     """
 
     account_id: str
@@ -69,6 +69,7 @@ class AccountBilling:
     platform_error: EvbillingError | None = None
     held: Sequence[HeldPeriod] = ()
     missed: Sequence[MissedMonth] = ()
+    forgiven: Sequence[ForgivenMonth] = ()
 
     @property
     def account(self) -> AccountRow:
@@ -158,7 +159,9 @@ def load_account(account_id: str, now: datetime, *, chosen: str = "") -> Account
         state = billing_state(connection, account_id)
         recorded = recorded_settings(connection, None, account_id)
         missed = missed_months(connection, now, account_id=account_id, limit=_MISSED_SHOWN).shown
+        forgiven = forgiven_months(connection, account_id)
     found: dict[str, Any] = {}
+    months: dict[str, Any] = {"missed": missed, "forgiven": forgiven}
     try:
         platform = lookup()
         found["rows"] = platform.account_rows([account_id])
@@ -168,13 +171,13 @@ def load_account(account_id: str, now: datetime, *, chosen: str = "") -> Account
     except EvbillingError as error:
         log.warning("an account's page is shown without platform data: %s", error)
         unknown = [HeldPeriod(period, (fault,)) for period, fault in state.faults]
-        return AccountBilling(account_id, now, state, recorded, platform_error=error, held=unknown, missed=missed)
+        return AccountBilling(account_id, now, state, recorded, platform_error=error, held=unknown, **months)
     if not found["rows"] and not recorded:
         raise NotReady(
             f"There is no account {account_id} on the platform or in the settings.", fix="Choose one from the list."
         )
     held = _held(platform, account_id, state, now)
-    return AccountBilling(account_id, now, state, recorded, **found, held=held, missed=missed)
+    return AccountBilling(account_id, now, state, recorded, **found, held=held, **months)
 
 
 def _held(platform: PlatformLookup, account_id: str, state: BillingState, now: datetime) -> list[HeldPeriod]:

@@ -96,6 +96,8 @@ def refusal(one: MissingStatement) -> str | None:
     now = one.preview.current
     if one.statement_id:
         return f"it has {one.statement_id} already"
+    if one.forgiven_by:
+        return f"the month is forgiven by {one.forgiven_by}; take that back on the account's page first"
     if now.terms is None or not now.terms.charge_connectors:
         return "it isn't charged for connectors in this month"
     if now.problems:

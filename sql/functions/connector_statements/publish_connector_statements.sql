@@ -1,8 +1,8 @@
 -- Publishes what a run has staged for accounts without a statement, in the caller's one short transaction: decisions,
 -- numbered statements, unbilled accounts, audit. Returns the rows written of each; all 0 means that nothing changed.
 -- A run of some accounts publishes what these are missing, and leaves all others as they are. Refuses whatever isn't
--- the run's plan, row by row, and a plan that isn't approved: that is checked first, before readers could wait for a
--- lock.
+-- the run's plan, row by row, a plan that isn't approved, and one with an account whose month was forgiven since: that
+-- is checked first, before readers could wait for a lock.
 --
 -- A period's first issue attaches tables that number_drafts() has completed in staging: statements, postings,
 -- standings and mail. Nothing is copied. A later run of the period inserts what is missing; triggers post and list
@@ -21,6 +21,7 @@ declare
     v_table text;
     v_leaf record;
     v_plan billing.plan;
+    v_forgiven record;
     v_last integer;
     v_resolved integer;
     v_timeout text := current_setting('lock_timeout');
@@ -30,6 +31,16 @@ begin
     perform billing.hold_fence('issue ' || v_period, p_epoch);
     v_plan := billing.require_plan(p_run_id, p_epoch);
     perform billing.require_approval(v_plan, 'all');
+    if exists (select from billing.forgiveness where period = v_period) then
+        execute format('select f.account_id, f.actor from billing.forgiven_in(%L) f
+                        join staging.%I d on d.account_id = f.account_id order by 1 limit 1',
+                       v_period, v_stage || '_statement') into v_forgiven;
+        if v_forgiven.account_id is not null then
+            raise exception '% of % was forgiven by % after it was planned, so nothing was issued', v_period,
+                v_forgiven.account_id, v_forgiven.actor
+                using errcode = 'EV004', hint = 'take that back on the account''s page, or bill the month again without it';
+        end if;
+    end if;
 
     -- Decisions.
     if not exists (select from billing.connector_decision where period = v_period) then

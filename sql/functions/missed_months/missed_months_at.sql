@@ -1,7 +1,7 @@
 -- Months that accounts were to be billed for and weren't, as of p_now: past the time by which connector statements are
 -- due, with a setting in force that charges the account, and neither a connector statement nor an account that is on
 -- hold or has nothing to bill on record. From the first month billed on; before there is one, only this month. Of one
--- account, or of all.
+-- account, or of all. Months that are forgiven are among them: forgiven_in() knows which.
 -- requires: functions/service_levels/due_after.sql
 -- requires: functions/settings/settings_in_force.sql
 create or replace function billing.missed_months_at(p_now timestamptz, p_account_id text default null)
@@ -45,6 +45,8 @@ with billed as materialized (
     from billing.account_setting s
     join late_from l on l.effective_from = s.effective_from and s.recorded_at >= l.recorded_from
     where p_account_id is null or s.account_id = p_account_id
+    union
+    select f.account_id from billing.forgiveness f where p_account_id is null or f.account_id = p_account_id
 ), expected as (
     select d.period, d.due_at, d.opened_at, f.account_id, f.recorded_at
     from due d
@@ -63,16 +65,21 @@ with billed as materialized (
     where f.charge_connectors
 )
 select e.period, e.account_id,
-       case when e.opened_at is null then 'NEVER-BILLED' else 'ENABLED-LATE' end,
+       case when e.opened_at is null then 'NEVER-BILLED'
+            when l.account_id is not null then 'LEFT-OUT' else 'ENABLED-LATE' end,
        case when e.opened_at is null then 'no run has billed the month'
+            when l.account_id is not null then 'it was forgiven when the month was billed'
             else 'it was charged by a setting of ' || to_char(e.recorded_at at time zone 'UTC', 'YYYY-MM-DD')
                  || ', after the month was billed' end,
        e.due_at, extract(day from p_now - e.due_at)::integer
 from expected e
+left join billing.unbilled_account l
+    on l.period = e.period and l.account_id = e.account_id and l.reason_id = 'FORGIVEN' and l.resolved_by_run_id is null
 where not exists (
         select from billing.statement s
         where s.kind = 'connector' and s.period = e.period and s.account_id = e.account_id)
   and not exists (
         select from billing.unbilled_account u
-        where u.period = e.period and u.account_id = e.account_id and u.resolved_by_run_id is null)
+        where u.period = e.period and u.account_id = e.account_id and u.resolved_by_run_id is null
+          and u.reason_id <> 'FORGIVEN')
 $$;

@@ -56,7 +56,7 @@ begin
                   from staging.%2$I) d
             group by 1
         ), unbilled as (
-            select account_id, bool_or(is_quarantined) as is_on_hold,
+            select account_id, bool_or(is_quarantined) as is_on_hold, bool_or(reason_id = 'FORGIVEN') as is_forgiven,
                    max(expected_connector_count) as expected_connectors, max(expected_amount) as expected_amount,
                    max(currency) filter (where currency ~ '^[A-Z]{3}$') as currency
             from staging.%4$I group by 1
@@ -69,7 +69,9 @@ begin
               on k.corrects_statement_id = s.statement_id
             where s.kind = 'connector' and s.period = %6$L
         ), unbilled_before as (
-            select account_id, bool_or(is_quarantined) as was_on_hold from billing.unbilled_account
+            select account_id, bool_or(is_quarantined) as was_on_hold,
+                   bool_or(reason_id = 'FORGIVEN') as was_forgiven
+            from billing.unbilled_account
             where period = %6$L and resolved_by_run_id is null group by 1
         ), effective as (
             select account_id, count(*) filter (where rule_id is null) as connectors,
@@ -116,8 +118,10 @@ begin
                    when %6$L is null then 'NOT-COMPARED'
                    when d.currency <> b.currency then 'CURRENCY'
                    when d.account_id is not null and b.account_id is not null then null
+                   when b.account_id is not null and u.is_forgiven then 'FORGIVEN'
                    when b.account_id is not null and u.is_on_hold then 'ON-HOLD'
                    when b.account_id is not null and u.account_id is null then 'NO-LONGER-BILLED'
+                   when d.account_id is not null and w.was_forgiven then 'FORGIVEN'
                    when d.account_id is not null and w.was_on_hold then 'ON-HOLD'
                    when d.account_id is not null and b.account_id is null and w.account_id is null then 'FIRST-BILLED'
                end as whole_cause

@@ -1,7 +1,9 @@
 -- The monthly service levels as of p_now: connector statements of each month since billing began (of those not billed
--- the last twelve), and account statements and charges of the months billed.
+-- the last twelve; forgiven to all accounts, one is done), and account statements and charges of the months billed.
 -- requires: functions/service_levels/due_after.sql
 -- requires: functions/service_levels/first_line.sql
+-- requires: functions/missed_months/missed_months_at.sql
+-- requires: functions/missed_months/forgiven_in.sql
 create or replace function billing.month_levels(p_now timestamptz)
 returns table (
     service_level text, period text, due_at timestamptz, done_at timestamptz, reason_id text, reason text,
@@ -32,13 +34,29 @@ with summed as (
             from billing.account_setting a where a.charge_connectors) as first_setting
 ), last_billed as (
     select t.statements, t.money from totals t where t.statements > 0 order by t.period desc limit 1
+), forgiven as materialized (
+    select f.period::text as period, f.account_id, f.recorded_at
+    from billing.forgiven_in() f
+    where f.period not in (select b.period from billed b)
+), settled as materialized (
+    -- Months that no run has billed, and that are forgiven to all their accounts. All accounts are looked at only if
+    -- any are forgiven.
+    select f.period, max(f.recorded_at) as done_at
+    from forgiven f
+    where f.period not in (
+        select m.period from billing.missed_months_at(p_now) m
+        left join forgiven g on g.period = m.period and g.account_id = m.account_id
+        where g.account_id is null and exists (select from forgiven))
+    group by 1
 ), month as (
-    select to_char(d, 'YYYY-MM') as period, d as first_day, b.period is not null as is_billed, b.done_at, b.issued_at,
+    select to_char(d, 'YYYY-MM') as period, d as first_day, b.period is not null as is_billed,
+           b.period is null and g.period is null as is_missing, coalesce(b.done_at, g.done_at) as done_at, b.issued_at,
            row_number() over (partition by b.period is not null order by d desc) as place
     from span
     cross join generate_series(
         greatest(coalesce(first_billed, this), first_setting), this, interval '1 month') d
     left join billed b on b.period = to_char(d, 'YYYY-MM')
+    left join settled g on g.period = to_char(d, 'YYYY-MM')
     where first_setting is not null
 ), recent as (
     select m.*, (m.first_day + interval '1 month' - interval '1 day') as last_day from month m where m.place <= 12
@@ -46,18 +64,18 @@ with summed as (
 -- Connector statements.
 select 'connector_statements', m.period,
        (m.first_day + billing.due_after('connector_statements', m.first_day::date)) at time zone 'UTC', m.done_at,
-       case when not m.is_billed then coalesce(case r.state when 'failed' then 'RUN_FAILED' when 'open' then 'RUN_UNDER_WAY' end, 'NO_RUN') end,
-       case when not m.is_billed then coalesce(
+       case when m.is_missing then coalesce(case r.state when 'failed' then 'RUN_FAILED' when 'open' then 'RUN_UNDER_WAY' end, 'NO_RUN') end,
+       case when m.is_missing then coalesce(
            case r.state when 'failed' then billing.first_line(r.failure)
                         when 'open' then 'run ' || r.run_id || ' hasn''t ended' end,
            'no run of connector_statements began') end,
-       case when not m.is_billed then r.opened_at end,
-       case when not m.is_billed then coalesce(
+       case when m.is_missing then r.opened_at end,
+       case when m.is_missing then coalesce(
            l.statements, (select count(distinct a.account_id) from billing.account_setting a where a.charge_connectors))
        end,
        case when m.is_billed then t.statements end,
-       case when m.is_billed then t.money else l.money end,
-       'connector_statements', case when not m.is_billed then r.airflow_run_id end
+       case when m.is_missing then l.money else t.money end,
+       'connector_statements', case when m.is_missing then r.airflow_run_id end
 from recent m
 left join last_billed l on true
 left join totals t on t.period = m.period

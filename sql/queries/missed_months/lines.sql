@@ -1,8 +1,10 @@
--- Missed months as of a time, of all accounts or of one, the oldest first, for the pages: a row for each month that was
--- never billed, with its number of accounts, and the first of the single accounts of other months, with how many there
--- are.
+-- Missed months that aren't forgiven, as of a time, of all accounts or of one, the oldest first, for the pages: a row
+-- for each month that was never billed, with its number of accounts, and the first of the single accounts of other
+-- months, with how many there are.
 with missed as materialized (
-    select * from billing.missed_months_at(%(now)s, %(account_id)s)
+    select m.* from billing.missed_months_at(%(now)s, %(account_id)s) m
+      left join billing.forgiven_in() f on f.period = m.period and f.account_id = m.account_id
+     where f.account_id is null
 ), single as (
     select m.*, n.account_name
       from (select * from missed where reason_id <> 'NEVER-BILLED' order by period, account_id limit %(limit)s) m

@@ -12,7 +12,7 @@ from evbilling.cli.reference import (
     letters_reference,
     rules_reference,
 )
-from evbilling.connector_statements.drafts import FEE_ZERO, NO_CONNECTORS
+from evbilling.connector_statements.drafts import FEE_ZERO, FORGIVEN, NO_CONNECTORS
 from evbilling.payments.actions import CHARGE_REFUSALS
 from evbilling.payments.gateway.refusals import CUSTOMER_MISSING, KEY_REFUSED, LISTED, how_to_fix
 from evbilling.payments.reconciliation import WHAT_TO_DO
@@ -44,7 +44,7 @@ def test_every_reason_of_a_plan_is_described() -> None:
 
 def test_nothing_to_bill_reasons_are_all_described() -> None:
     """The reasons for an account without a fault to get no statement stand in the reference."""
-    assert {NO_CONNECTORS, FEE_ZERO} == set(NOTHING_TO_BILL)
+    assert {NO_CONNECTORS, FEE_ZERO, FORGIVEN} == set(NOTHING_TO_BILL)
 
 
 DOCUMENTS = [*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")]

@@ -55,7 +55,7 @@ def preview_corrections(
     for statement_id, account_id, written, currency, unit, total_minor, is_waiting in rows:
         period = Period.parse(written)
         preview = preview_terms(platform, connection, account_id, period, None, now=now)
-        has_history = preview.connectors > 0 or not _begins_later(platform, account_id, preview.counted_at, now)
+        has_history = preview.connectors > 0 or not begins_later(platform, account_id, preview.counted_at, now)
         total = from_minor(total_minor, unit)
         found.append(
             CorrectionPreview(statement_id, account_id, period, currency, total, is_waiting, has_history, preview)
@@ -63,7 +63,7 @@ def preview_corrections(
     return found
 
 
-def _begins_later(platform: PlatformLookup, account_id: str, counted_at: datetime, now: datetime) -> bool:
+def begins_later(platform: PlatformLookup, account_id: str, counted_at: datetime, now: datetime) -> bool:
     """True if the account has chargers on the platform, and none of their rows reaches back to the count."""
     begins = platform.history_of(account_id, CountWindow(counted_at, now)).chargers.column("valid_from")
     earlier = pc.fill_null(pc.less_equal(begins, pa.scalar(counted_at, begins.type)), True)

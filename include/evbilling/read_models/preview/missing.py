@@ -44,13 +44,15 @@ class MonthToBill:
 class MissingStatement:
     """An account in a month that is billed: the month as it would be billed now, under the settings in force.
 
-    `statement_id`: the statement that it has already. `name`: the account's on the platform.
+    `statement_id`: the statement that it has already. `name`: the account's on the platform. `forgiven_by`: who forgave
+    it the month, which isn't billed then.
     """
 
     account_id: str
     name: str | None
     statement_id: str | None
     preview: Preview
+    forgiven_by: str | None = None
 
 
 def month_to_bill(connection: psycopg.Connection[Any], period: Period, *, most: int) -> MonthToBill:
@@ -77,6 +79,7 @@ def preview_missing(
     """
     rows = fetch_all(connection, "read_models/preview/issued_to", period=str(period), accounts=list(account_ids))
     issued: dict[str, str] = dict(rows)
+    forgiven = {row[0]: row[1] for row in fetch_all(connection, "missed_months/forgiven", period=str(period))}
     names = {row.account_id: row.name for row in platform.account_rows(account_ids)}
     return [
         MissingStatement(
@@ -84,6 +87,7 @@ def preview_missing(
             names.get(account),
             issued.get(account),
             preview_terms(platform, connection, account, period, None, now=now),
+            forgiven.get(account),
         )
         for account in account_ids
     ]
