@@ -51,6 +51,7 @@ class Table:
         about_level: str,
         paused: tuple[str, ...] = (),
         is_down: bool = False,
+        has_pages: bool = True,
     ) -> None:
         with psycopg.connect(self.books.warehouse.admin_url) as connection:
             connection.execute("set session_replication_role = replica")
@@ -65,7 +66,8 @@ class Table:
         period = f" {level.period}" if level.period else ""
         found = f"`{level.service_level}`{period}: {level.state}{f', `{level.reason_id}`' if level.reason_id else ''}"
         said = about(level, "", "began", "", "") if level.needs_somebody else None
-        line = f"| {what} | {found} | {level.title if said else 'none'} | {int(bool(said))} |"
+        on_pages = "no page answers" if not has_pages else level.title if said else "none"
+        line = f"| {what} | {found} | {on_pages} | {int(bool(said))} |"
         self.lines.append(f"{line} {said.why if said else 'none is sent'} |")
 
 
@@ -144,6 +146,8 @@ def test_the_table_of_what_is_late_is_what_happens(table: Table) -> None:
     table.row("`connector_statements` is paused", due, *daily, paused=("connector_statements",), **month)
     table.row("`connector_statements` doesn't begin", due, *daily, **month)
     table.row("Airflow's scheduler is killed", due, *daily, is_down=True, **month)
+    server = "Airflow's API server, which has the pages, is killed"
+    table.row(server, due, *daily, is_down=True, has_pages=False, **month)
     table.row("`connector_statements` is killed", due, *daily, run("connector_statements", "2026-12", "open"), **month)
     broken = run("connector_statements", "2026-12", "failed", "platform")
     table.row("`connector_statements` fails: the platform doesn't answer", due, *daily, broken, **month)

@@ -13,7 +13,7 @@ from evbilling.service_levels import ServiceLevel
 _WHY = {
     "NO_RUN": "no run began: its DAG is paused, or Airflow doesn't run",
     "DAG_PAUSED": "its DAG is paused in Airflow",
-    "AIRFLOW_DOWN": "Airflow's scheduler doesn't run",
+    "AIRFLOW_DOWN": "Airflow's scheduler or API server doesn't run",
     "WAITING_FOR_APPROVAL": "a person has to issue or reject the month; without an answer it is rejected",
     "RUN_FAILED": "a task of its run failed; Airflow's log of the task has the message",
     "RUN_UNDER_WAY": "its run hasn't ended",

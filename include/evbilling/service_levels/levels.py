@@ -93,7 +93,7 @@ def read_service_levels(connection: psycopg.Connection[Any], now: datetime | Non
 def with_airflow(
     levels: Iterable[ServiceLevel], paused: Collection[str], *, is_down: bool = False
 ) -> list[ServiceLevel]:
-    """The levels with what Airflow alone knows: a DAG that is paused, or a scheduler that doesn't run, is the reason.
+    """The levels with what Airflow alone knows: a paused DAG, or a server of its own that doesn't run, is the reason.
 
     Of what is done already that counts for the daily runs: pages and letters promise the next one.
     """
@@ -108,7 +108,7 @@ def with_airflow(
             reason = f"{level.dag_id} is paused in Airflow"
             found.append(replace(level, reason_id=DAG_PAUSED, reason=reason))
         elif is_down and level.state != "ok":
-            found.append(replace(level, reason_id=AIRFLOW_DOWN, reason="Airflow's scheduler doesn't run"))
+            found.append(replace(level, reason_id=AIRFLOW_DOWN, reason="Airflow's scheduler or API server doesn't run"))
         else:
             found.append(level)
     return found
