@@ -12,7 +12,7 @@ import httpx
 from evbilling.alerts.messages import Message
 from evbilling.alerts.settings import AlertSettings
 from evbilling.errors import EvbillingError
-from evbilling.mail import MailOutcome, SmtpSession, SmtpSettings
+from evbilling.mail import MailOutcome, SmtpSession, SmtpSettings, set_subject
 from evbilling.payments.gateway import Lease
 
 _SECONDS = 10.0
@@ -45,7 +45,7 @@ def _mail(smtp: SmtpSettings, settings: AlertSettings, message: Message) -> None
     try:
         for recipient in settings.mail_to:
             mail = EmailMessage()
-            mail["Subject"] = message.subject
+            set_subject(mail, message.subject)
             mail["From"] = smtp.sender.address.text
             mail["To"] = recipient.text
             mail["Date"] = formatdate()

@@ -4,7 +4,7 @@ from evbilling.mail.cases import LETTER_CASES, Say
 from evbilling.mail.connection import ServerConnection, mail_server
 from evbilling.mail.delivery import deliver
 from evbilling.mail.letters import FAILED_CHARGE, KIND_LABELS, KINDS
-from evbilling.mail.messages import Sender
+from evbilling.mail.messages import Sender, set_subject
 from evbilling.mail.outbox import MailSelection
 from evbilling.mail.outbox_list import (
     STATE_HINTS,
@@ -48,4 +48,5 @@ __all__ = [
     "preview_send",
     "request_send",
     "requested",
+    "set_subject",
 ]

@@ -16,6 +16,8 @@ from evbilling.mail.recipients import Address
 # Only ASCII is sent, whatever the server supports. SMTPUTF8 is for addresses that can't be written without it.
 _ASCII = SMTP.clone(cte_type="7bit", refold_source="none")
 _UTF8 = _ASCII.clone(utf8=True)
+# Of a header, so that the word stays on the line of its name.
+_MOST_OF_A_WORD = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,7 @@ def compose(
     if sender.reply_to:
         _set_address(message, "Reply-To", sender.reply_to, "")
     _set_address(message, "To", recipient, recipient_name or "")
-    subject = one_line(letter.subject, 200)
-    if subject.isascii():
-        message["Subject"] = subject
-    else:
-        message.set_raw("Subject", _encoded(subject, "Subject"))
+    set_subject(message, one_line(letter.subject, 200))
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id
     # So that no absence notice answers it.
@@ -64,6 +62,16 @@ def compose(
         name, content = attachment
         message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
     return message.as_bytes()
+
+
+def set_subject(message: EmailMessage, subject: str) -> None:
+    """Give the message its subject, in lines that a reader joins to the same text.
+
+    The policy breaks a line before the first word where the others would fit without it, and the text gains a blank.
+    """
+    is_plain = subject.isascii() and all(len(word) <= _MOST_OF_A_WORD for word in subject.split())
+    text = Header(subject, "us-ascii" if is_plain else "utf-8", maxlinelen=76, header_name="Subject")
+    message.set_raw("Subject", text.encode(linesep="\r\n"))
 
 
 def _set_address(message: EmailMessage, header: str, address: Address, name: str) -> None:

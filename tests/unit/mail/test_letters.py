@@ -513,6 +513,8 @@ def composed(subject: str, name: str) -> bytes:
         "Abrechnung der Ladeanschlüsse A-202611-000042 für November 2026, شركة الشحن محمد",
         "Plain all the way through, and longer than one line of a header may be, so that it is folded somewhere",
         "é a é",
+        "All of this would fit into a line without the header's own name there, so",
+        f"{'W' * 60} and then some more, {'W' * 61}",
     ],
 )
 def test_a_subject_has_its_blanks_and_no_others(subject: str) -> None:
