@@ -139,7 +139,7 @@ def test_an_unclear_payer_is_charged_nothing_until_it_is_clear(
     assert isinstance(_recipient(world), str)
 
     world.platform.execute("truncate platform.app_user")
-    world.platform.execute("insert into platform.app_user select * from platform.users_at_first")
+    world.platform.execute("insert into platform.app_user select * from at_first.app_user")
     world.set_method("a00000", "pm_card_visa")
     read_from(world, source, tmp_path)
     assert isinstance(_recipient(world), Address)

@@ -177,15 +177,16 @@ def payment_world(
     """A billed month of so many accounts with one connector each.
 
     Payment methods, and kinds of statement (currency, fee), are dealt out in turn. Worlds of the same statements share
-    their platform, so there is one of them at a time; its users are as at first in each.
+    their platform, so there is one of them at a time; its rows are as at first in each.
     """
     template = _billed(server, folder, accounts, tuple(kinds))
     number = next(_numbers)
     platform = Platform(server.url(database=f"{template}_platform"))
     admin_url = server.create_database(f"payments_{number}", template=template)
     with psycopg.connect(platform.url) as connection, connection.cursor() as cursor:
-        cursor.execute("truncate platform.app_user")
-        cursor.execute("insert into platform.app_user select * from platform.users_at_first")
+        for table in _PLATFORM:
+            cursor.execute(f"truncate platform.{table}")
+            cursor.execute(f"insert into platform.{table} select * from at_first.{table}")
         cursor.executemany(
             "update platform.app_user set payment_method = %s where account_id = %s",
             [(methods[n % len(methods)], _name(n)) for n in range(accounts)],
@@ -199,6 +200,7 @@ def payment_world(
     server.drop_database(f"payments_{number}")
 
 
+_PLATFORM = ("account", "app_user", "charger", "connector", "account_charge")
 _numbers = itertools.count(1)
 _templates: dict[tuple[object, ...], str] = {}
 
@@ -219,7 +221,9 @@ def _billed(server: PostgresServer, folder: Path, accounts: int, kinds: tuple[tu
         settings.append(terms(_name(n), fee or str(5 + n % 50)))
     platform.save()
     platform.execute("update platform.app_user set payment_customer = 'cus_' || account_id")
-    platform.execute("create table platform.users_at_first as table platform.app_user")
+    platform.execute("create schema at_first")
+    for table in _PLATFORM:
+        platform.execute(f"create table at_first.{table} as table platform.{table}")
     writer_url = server.url("evbilling_writer", name, password="test")
     settle_terms(writer_url, *settings)
     bill(Services(platform.url, writer_url, str(folder / "evidence")))
