@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Run by root, the embedded Postgres has a user of its own. pytest's usual folder is shared, and each session that
     starts takes the rights to it away from that user, while the servers of other sessions run there.
     """
+    gc.disable()  # until all is imported
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = tempfile.mkdtemp(prefix="evbilling-tests-")
         config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
@@ -45,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     """What is imported stays for good: to look through all of it for garbage took a tenth of the pages' tests."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     # Whole looks are rarer, because what fixtures import lies there too.

@@ -61,14 +61,19 @@ def warehouse_url(monkeypatch: pytest.MonkeyPatch, warehouse_db: Any, platform_d
     warehouse.close()
 
 
+@pytest.fixture(scope="session")
+def made_app() -> FastAPI:
+    """The pages' app, made once: what it keeps in its state, each test has anew in `app`."""
+    return web_app.create_app()
+
+
 @pytest.fixture
-def app(fake_airflow: Any) -> FastAPI:
+def app(made_app: FastAPI, fake_airflow: Any) -> FastAPI:
     """The pages, mounted where Airflow mounts them, with a fake of its API."""
     airflow = FastAPI()
-    pages = web_app.create_app()
-    pages.state.airflow = fake_airflow.api
-    pages.state.briefly = Briefly(0)  # each page of a test is to be as things are
-    airflow.mount(PREFIX, pages)
+    made_app.state.airflow = fake_airflow.api
+    made_app.state.briefly = Briefly(0)  # each page of a test is to be as things are
+    airflow.mount(PREFIX, made_app)
     return airflow
 
 
