@@ -96,7 +96,7 @@ def tasks(world: PaymentWorld) -> dict[str, Callable[[], Any]]:
 def test_a_worker_whose_clock_is_wrong_does_nothing(
     world: PaymentWorld, worker_is: Callable[[timedelta], None], ahead: timedelta, says: str
 ) -> None:
-    """Each task stops with one message that says how wrong it is and what to do; nothing but that it began is written."""
+    """Each task stops with one message that says how wrong it is and what to do; only that it began is written."""
     before, at_gateway = contents(world.admin_url, leave_out={"dag_event"}), world.sandbox.requests()["total"]
     worker_is(ahead)
     for name, task in tasks(world).items():
