@@ -9,7 +9,8 @@ issues a connector statement (`A-…`, *Account Chargers*) to its financial admi
 
 **What it does**: open run → extract inventory → apply scope rules → validate → plan → issue statements → close run →
 charge; deliver beside charge. One short transaction publishes exactly what was planned: readers never see half a month.
-Where the approval policy asks for it, or a scheduled run begins late, `approve` waits for a person first.
+Where the approval policy asks for it, or a scheduled run begins late, `approve` waits for a person first. With a
+canary, the first few statements are issued, charged and mailed, and `approve_rest` waits before the others are.
 
 **Re-run**: as often as you like, the whole run or any task. Issued statements stay. If nothing has changed, 0 rows are
 written; accounts whose fault has been fixed get their statements; if an issued statement no longer matches the
@@ -19,11 +20,12 @@ inventory, the run reports the difference and writes nothing. A statement is cha
 
 **A failure means**: `open_run`: the source can't be reached, or its inventory can't be right. `validate`: a critical
 expectation failed (see *Validation results* on the task). In both cases nothing is published, and the message says what
-to do. `record_decision`: the plan was rejected, or nobody approved it in time; nothing is issued. `charge`: the payment
-gateway doesn't answer, or refuses the key or our requests; the statements are issued, clear the task to go on. It also
-fails, once everything is recorded, for a break or a failing check, with what to do. `deliver`: the mail server doesn't
-answer or refuses us; `mail_delivery` sends the mail later. An account with a fault, a declined charge or a wrong
-address doesn't fail the run: see `finance.unbilled_accounts`, `finance.payment_attempts` and `finance.mail`.
+to do. `record_decision`: the plan was rejected, or nobody approved it in time; nothing is issued. `record_rest`:
+likewise, and the canary stays issued. `charge`: the payment gateway doesn't answer, or refuses the key or our requests;
+the statements are issued, clear the task to go on. It also fails, once everything is recorded, for a break or a failing
+check, with what to do. `deliver`: the mail server doesn't answer or refuses us; `mail_delivery` sends the mail later.
+An account with a fault, a declined charge or a wrong address doesn't fail the run: see `finance.unbilled_accounts`,
+`finance.payment_attempts` and `finance.mail`.
 
 **Runbook**: `docs/runbooks/monthly-run.md`
 """

@@ -1,4 +1,4 @@
-"""The tasks that wait for a person: Airflow's own question, and the record of the answer in the warehouse.
+"""The tasks that wait for a person: Airflow's own question, and the record of the answer in the warehouse; the canary.
 
 The question is a pause and no record: whoever answers it is looked at again when the answer is recorded, and publishing
 goes by the record alone. A rejection, or no answer in time, fails the run.
@@ -11,16 +11,20 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import Param, get_current_context, task
+from airflow.sdk import Param, TaskGroup, get_current_context, task
 
 from evbilling.errors import NotReady
+from evbilling_airflow import connector_statements as steps
+from evbilling_airflow import mail
 from evbilling_airflow.context import actor
+from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEWAY_POOL
 from evbilling_airflow.reporting import says_why
 
 # As `evbilling.approvals` names them; a DAG file is parsed without the warehouse's libraries.
 APPROVE, REJECT = "Issue and charge", "Reject"
 
 ASKED = "Wait until a person approves or rejects the plan: here, on the page Month, or by `evbilling approve`."
+ASKED_AGAIN = "Wait until a person has looked at the canary and approves or rejects the rest, as in `approve`."
 
 
 def _field(value: str, title: str, description: str) -> Param:
@@ -30,12 +34,14 @@ def _field(value: str, title: str, description: str) -> Param:
 class AskForApproval(HITLOperator):
     """Waits until a person answers about one plan, or its deadline passes, which counts as a rejection.
 
-    `waiting` is an item of what the task plan returns: {"subject", "body", "plan_hash", "deadline_hours", …}.
+    `waiting` is an item of what the task plan returns: {"is_asked", "subject", "body", "plan_hash", …}. Where nobody
+    is asked it goes on at once, without an answer.
     """
 
     def __init__(self, *, waiting: Mapping[str, Any], **kwargs: Any) -> None:
         # Those of the DAG, which a mapped task is given, are no fields of this form.
         kwargs.pop("params", None)
+        self.is_asked = bool(waiting.get("is_asked", True))
         super().__init__(
             subject=waiting["subject"],
             body=waiting["body"],
@@ -49,8 +55,10 @@ class AskForApproval(HITLOperator):
             **kwargs,
         )
 
-    def execute(self, context: Any) -> None:
+    def execute(self, context: Any) -> Any:
         """Ask; raises `NotReady` in `airflow dags test`, where nobody can answer."""
+        if not self.is_asked:
+            return {}
         if actor(context) == "dag_test":
             raise NotReady(
                 f"{self.subject}, and `airflow dags test` can't be answered:\n{self.body}",
@@ -58,29 +66,74 @@ class AskForApproval(HITLOperator):
                 fix="ask for it on its page, with Airflow up, and approve it there, or set a policy under which it is"
                 " issued at once (page Approval, `evbilling policy`)",
             )
-        super().execute(context)
+        return super().execute(context)
 
     def validate_params_input(self, params_input: Mapping[str, Any]) -> None:
         """Nothing is refused here, where the answer would be lost: the task that records it says what is wrong."""
 
 
 def ask(waiting: Any) -> Any:
-    """The two tasks that ask a person about what waits and record the answer; both are skipped if nothing waits."""
+    """The two tasks that ask a person about what waits and record the answer; both are skipped if nothing waits.
+
+    Returns what the second gives: the canaries to issue first, as a rule none, each {"run_id"}.
+    """
     answers: Any = AskForApproval.partial(task_id="approve", doc_md=ASKED).expand(waiting=waiting).output
 
     @task
-    def record_decision(waiting: list[dict[str, Any]], answers: list[dict[str, Any]]) -> None:
+    def record_decision(waiting: list[dict[str, Any]], answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Record in the warehouse who approved the plan; a rejection, or no answer in time, fails the run."""
         record(get_current_context(), waiting, answers)
+        return [{"run_id": asked["run_id"]} for asked in waiting if asked["scope"] == "canary"]
 
     return record_decision(waiting, answers)
+
+
+def canary_first(canaries: Any) -> Any:
+    """The tasks that issue, charge and mail a canary and ask about the rest; all are skipped if there is none.
+
+    Returns the last, which records the answer.
+    """
+    with TaskGroup("canary", prefix_group_id=False, tooltip="The first few statements, before a second word"):
+
+        @task(multiple_outputs=True, doc_md="Publish the statements of the plan's canary, and nothing else.")
+        def issue_canary(canary: dict[str, Any]) -> dict[str, Any]:
+            return steps.issue_canary(canary)
+
+        @task(
+            multiple_outputs=True,
+            pool=GATEWAY_POOL,
+            execution_timeout=CHARGING_TIMEOUT,
+            doc_md="Charge each statement of the canary once.",
+        )
+        def charge_canary(issued: dict[str, Any]) -> dict[str, Any]:
+            return steps.charge_canary(get_current_context(), issued)
+
+        @task(
+            multiple_outputs=True,
+            execution_timeout=DELIVERY_TIMEOUT,
+            doc_md="Mail the canary, and say what a person is asked about the rest.",
+        )
+        def deliver_canary(charged: dict[str, Any]) -> dict[str, Any]:
+            delivered = mail.deliver_statements(get_current_context(), "connector_statement")
+            return steps.ask_about_rest(charged) | delivered
+
+        issued: Any = issue_canary.expand(canary=canaries)
+        waiting: Any = deliver_canary.expand(charged=charge_canary.expand(issued=issued))
+        answers: Any = AskForApproval.partial(task_id="approve_rest", doc_md=ASKED_AGAIN).expand(waiting=waiting).output
+
+        @task
+        def record_rest(waiting: list[dict[str, Any]], answers: list[dict[str, Any]]) -> None:
+            """Record in the warehouse who approved the rest; a rejection, or no answer in time, fails the run."""
+            record(get_current_context(), waiting, answers)
+
+        return record_rest(waiting, answers)
 
 
 @says_why
 def record(
     context: Mapping[str, Any], waiting: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Record what was answered about each plan that waits, once.
+    """Record what was answered about each plan that a person was asked about, once.
 
     Raises `NotReady` for a rejection or if nobody answered in time, `BadInput` for an answer that can't be accepted.
     """
@@ -88,6 +141,9 @@ def record(
     from evbilling_airflow.connections import services
 
     for asked, answer in zip(waiting, answers, strict=True):
+        # What an older release asked has no such word.
+        if not asked.get("is_asked", True):
+            continue
         person, given = answer["responded_by_user"], answer["params_input"]
         record_answer(
             services(with_platform=False),

@@ -102,6 +102,27 @@ def issue_statements(validated: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @watched
+def issue_canary(canary: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish the canary of a run's plan; returns the outcome and the rows written."""
+    from evbilling import connector_statements
+    from evbilling_airflow.connections import services
+
+    issued = connector_statements.issue_canary(services(), canary["run_id"])
+    count("issued", issued)
+    return {"run_id": canary["run_id"], **issued}
+
+
+def ask_about_rest(charged: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person is asked about the rest of a run's plan, an item as `plan` returns it; `is_asked` may be False."""
+    from evbilling import connector_statements
+    from evbilling_airflow.connections import services
+
+    nothing = {"run_id": charged["run_id"], "is_asked": False, "subject": "Nobody is asked", "body": ""}
+    asked = connector_statements.ask_about_rest(services(), charged["run_id"])["waiting"]
+    return asked or {**nothing, "plan_hash": "", "deadline_hours": 1.0}
+
+
+@watched
 def close_run(issued: Mapping[str, Any]) -> dict[str, Any]:
     """Tie out and drop the staging tables; returns the checks that are not ok."""
     from evbilling import connector_statements
@@ -120,6 +141,17 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
     """
     if context["params"].get("dry_run"):
         return {"run_id": closed["run_id"]}
+    return {"run_id": closed["run_id"], **_charge(context, reports=True)}
+
+
+@watched
+def charge_canary(context: Mapping[str, Any], issued: Mapping[str, Any]) -> dict[str, Any]:
+    """Charge the statements of the period that are issued, as `charge` does; the month isn't charged by that."""
+    return {"run_id": issued["run_id"], **_charge(context, reports=False)}
+
+
+def _charge(context: Mapping[str, Any], *, reports: bool) -> dict[str, Any]:
+    """Charge what is issued of the run's period; for finance.service_levels too if it `reports`."""
     from evbilling.payments import charge_period, require_in_order
     from evbilling_airflow.connections import payment_services
 
@@ -130,12 +162,14 @@ def charge(context: Mapping[str, Any], closed: Mapping[str, Any]) -> dict[str, A
             batch = f"issue {period}, {context['dag_run'].run_id}"
             charged = charge_period(services, period, actor=actor(context), now=now, account_ids=accounts, batch=batch)
         else:
-            report_event(services, context, "connector_statements", "charge", "begun", period=str(period))
+            if reports:
+                report_event(services, context, "connector_statements", "charge", "begun", period=str(period))
             charged = charge_period(services, period, actor=actor(context), now=now)
-            report_event(services, context, "connector_statements", "charge", "done", period=str(period))
+            if reports:
+                report_event(services, context, "connector_statements", "charge", "done", period=str(period))
         count("charges", charged)
         require_in_order(services, [str(period)], {str(period): charged["not_ok"]}, occasion=f"issue {period}")
-    return {"run_id": closed["run_id"], **charged}
+    return dict(charged)
 
 
 @says_why

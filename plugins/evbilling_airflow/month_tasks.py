@@ -58,7 +58,7 @@ def month_tasks() -> None:
     # Where nothing waits, Airflow skips what is asked without a process; whatever else happens to that stops the run.
     @task(multiple_outputs=True, trigger_rule=TriggerRule.NONE_FAILED)
     def issue_statements(validated: dict[str, Any]) -> dict[str, Any]:
-        """Publish the plan in one short transaction, as it was approved, and nothing that isn't in it."""
+        """Publish the plan, or the rest of it, in one short transaction, as it was approved, and nothing else."""
         return steps.issue_statements(validated)
 
     @task(multiple_outputs=True, outlets=[CONNECTOR_STATEMENTS])
@@ -79,7 +79,8 @@ def month_tasks() -> None:
     validated = counting_tasks()
     # What a task gives is its result where another takes it: Airflow's types don't say so.
     issued: Any = issue_statements(validated)
-    approval.ask(plan(validated)) >> issued
+    decided = approval.ask(plan(validated))
+    [decided, approval.canary_first(decided)] >> issued
     closed: Any = close_run(issued)
     charge(closed)
     closed >> deliver()

@@ -51,15 +51,15 @@ def note_of(period: str | None, results: Mapping[str, Sequence[Any]], failed: It
     which are none if somebody ended it.
     """
     parts = [] if failed is None else [f"failed at {tasks}" if (tasks := ", ".join(failed)) else "failed"]
-    for task_id in ("issue_statements", "correct"):
+    for task_id in ("issue_canary", "issue_statements", "correct"):
         parts += [words for result in results.get(task_id, ()) if (words := _issued(result))]
-    if charges := [*results.get("charge", ()), *results.get("send_retries", ())]:
+    if charges := [row for name in ("charge_canary", "charge", "send_retries") for row in results.get(name, ())]:
         parts += _charged(charges)
     if asked := results.get("ask_gateway"):
         parts.append(f"{asked[0].get('still_unknown', 0):,} charges without an outcome")
     if "compare" in results:
         parts.append("gateway and warehouse agree")
-    if delivered := results.get("deliver"):
+    if delivered := [*results.get("deliver_canary", ()), *results.get("deliver", ())]:
         parts += _mailed(delivered)
     text = ", ".join(parts) or "nothing to do"
     return (f"{period}: {text}" if period else f"{text[0].upper()}{text[1:]}")[:_MOST]
@@ -69,6 +69,8 @@ def _issued(result: Mapping[str, Any]) -> str:
     outcome = result.get("outcome")
     if outcome == "superseded":
         return "a newer run took over"
+    if outcome == "canary":
+        return f"canary of {_count(result['statements'], 'statement')} issued"
     if outcome == "differs":
         return f"{_count(result['differing'], 'issued statement')} would be different now"
     if "corrections" in result:

@@ -27,6 +27,8 @@ create table billing.plan (
     superseded_at timestamptz,
     superseded_by_run_id bigint references billing.run,
     issued_at timestamptz,
+    -- When its canary was issued; issued_at is when the rest was, or all of a plan without one.
+    canary_issued_at timestamptz,
     constraint one_plan_per_content unique (run_id, plan_hash),
     constraint compared_or_says_why check ((compared_with is null) = (not_compared is not null)),
     constraint what_was_issued_stays check (issued_at is null or superseded_at is null)

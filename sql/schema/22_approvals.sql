@@ -26,7 +26,9 @@ create table billing.approval_policy (
     late_after_hours integer not null constraint policy_late check (late_after_hours between 1 and 240),
     actor text not null check (actor <> ''),
     reason text not null check (reason <> ''),
-    recorded_at timestamptz not null default now()
+    recorded_at timestamptz not null default now(),
+    -- So many statements are issued first, the rest after a second word; 0: there is no canary.
+    canary_statements integer not null default 0 constraint policy_canary check (canary_statements between 0 and 1000)
 );
 comment on table billing.approval_policy is 'When a month is issued at once and when a person is asked, by period';
 create index approval_policy_effective on billing.approval_policy (effective_from desc, policy_id desc);

@@ -47,12 +47,16 @@ DAG_IDS = SCHEDULED | ACTIONS | SWEEPS
 STEPS = ["open_run", "extract_inventory", "apply_scope_rules", "validate", "plan", "issue_statements", "close_run"]
 AFTER_CLOSING = {"charge", "deliver"}
 # Between plan and issue, where a person is asked: skipped by the scheduler, without a process, where nobody is.
-ASKING = ["approve", "record_decision"]
-MAPPED = {"extract_inventory", "apply_scope_rules", "approve"}
+# So is a canary, where the policy has none.
+CANARY = ["issue_canary", "charge_canary", "deliver_canary", "approve_rest", "record_rest"]
+ASKING = ["approve", "record_decision", *CANARY]
+MAPPED = {"extract_inventory", "apply_scope_rules", "approve", *CANARY[:-1]}
 MONTH_END = ["assemble", "validate", "issue_statements", "close_run", "plan_retries", "send_retries", "record"]
 CALLS_THE_GATEWAY = {
     ("connector_statements", "charge"),
     ("bill_month", "charge"),
+    ("connector_statements", "charge_canary"),
+    ("bill_month", "charge_canary"),
     ("account_statements", "plan_retries"),
     ("account_statements", "send_retries"),
     ("account_statements", "record"),
@@ -191,15 +195,18 @@ def test_the_form_takes_only_months(month: Any, value: str | None, fits: bool) -
 def test_the_steps_of_a_month_follow_each_other(month: Any) -> None:
     """open → extract → decide → validate → plan → issue → close → charge and deliver: nothing is issued unvalidated.
 
-    A person is asked between plan and issue, or those two tasks are skipped; if either fails, nothing is issued.
+    A person is asked between plan and issue, or those two tasks are skipped; if either fails, nothing is issued. The
+    canary comes after them, if there is one, and the rest only after a second word.
     Charging and mailing come beside each other: neither waits for, or fails with, the other's server.
     """
     chain = [task.task_id for task in month.topological_sort() if task.task_id not in ASKING]
     assert chain[: len(STEPS)] == STEPS
     assert set(chain[len(STEPS) :]) == AFTER_CLOSING
     before = {later: {earlier} for earlier, later in itertools.pairwise(STEPS)}
-    before["issue_statements"] = {"validate", "record_decision"}
+    before["issue_statements"] = {"validate", "record_decision", "record_rest"}
     before |= {"approve": {"plan"}, "record_decision": {"plan", "approve"}}
+    before |= {later: {earlier} for earlier, later in itertools.pairwise(["record_decision", *CANARY])}
+    before["record_rest"] = {"deliver_canary", "approve_rest"}
     for task_id, earlier in before.items():
         assert month.get_task(task_id).upstream_task_ids == earlier
     for last in AFTER_CLOSING:
@@ -212,7 +219,7 @@ def test_the_steps_of_a_month_follow_each_other(month: Any) -> None:
 
 def test_the_question_has_two_answers_two_fields_and_an_end(month: Any) -> None:
     """As the worker makes it of what `plan` returned: without an answer it is a rejection, and Params are no fields."""
-    waiting = {"subject": "s", "body": "b", "plan_hash": "0f", "deadline_hours": 48.0}
+    waiting = {"is_asked": True, "subject": "s", "body": "b", "plan_hash": "0f", "deadline_hours": 48.0}
     asked = month.get_task("approve").unmap({"waiting": waiting})
     assert (asked.subject, asked.body) == ("s", "b")
     assert (asked.options, asked.defaults) == (["Issue and charge", "Reject"], ["Reject"])

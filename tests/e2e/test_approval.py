@@ -15,8 +15,9 @@ from tests.support.stack import CONNECTOR_STATEMENTS, PATIENCE, Stack, command, 
 pytestmark = pytest.mark.e2e
 
 # Of these tests alone: from the next month on, months of the shared stack are issued at once again.
-MADE, UNANSWERED, REJECTED, BROWSER, WAITS = "2025-09", "2025-10", "2025-11", "2025-12", "2026-01"
-POLICY = f"effective_from,mode\n{MADE},always\n2026-02,at_once\n"
+CANARY, MADE = "2025-08", "2025-09"
+UNANSWERED, REJECTED, BROWSER, WAITS = "2025-10", "2025-11", "2025-12", "2026-01"
+POLICY = f"effective_from,mode,canary_statements\n{CANARY},always,3\n{MADE},always,\n2026-02,at_once,\n"
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +25,23 @@ def policy(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The policy under which the months of these tests wait."""
     file = tmp_path_factory.mktemp("policy") / "policy.csv"
     file.write_text(POLICY, encoding="utf-8")
-    assert "2 policies added" in command(stack.state.home, "policy", "load", str(file), "--reason", "a test")
+    assert "3 policies added" in command(stack.state.home, "policy", "load", str(file), "--reason", "a test")
     return file
 
 
 def ask(stack: Stack, period: str) -> str:
     """The id of a run of `period` that waits for a person."""
     run_id = stack.trigger(f"waits-{period}", partition_key=period)
+    wait(stack, run_id, "approve")
+    return run_id
+
+
+def wait(stack: Stack, run_id: str, task_id: str) -> None:
+    """Return once this task of the run waits for a person."""
     deadline = time.monotonic() + PATIENCE
-    while not any(t.task_id == "approve" and t.state == "awaiting_input" for t in stack.tasks(run_id).values()):
+    while not any(t.task_id == task_id and t.state == "awaiting_input" for t in stack.tasks(run_id).values()):
         assert time.monotonic() < deadline, stack.tasks(run_id)
         time.sleep(0.5)
-    return run_id
 
 
 def test_a_month_waits_and_is_issued_once_it_is_approved(stack: Stack, policy: Path, full: bool) -> None:
@@ -70,6 +76,35 @@ def test_a_month_is_approved_in_a_browser(stack: Stack, policy: Path) -> None:
     query = "select actor, reason from finance.plan_approvals where period = %s"
     assert stack.finance(query, BROWSER) == [("op", "seen in a browser")]
     assert stack.statements(BROWSER) > 20
+
+
+@pytest.mark.full
+def test_the_rest_is_issued_after_a_canary_and_a_second_word(stack: Stack, policy: Path) -> None:
+    """Three statements are issued, charged and mailed; then the run waits again, and the rest is approved apart."""
+    run_id = ask(stack, CANARY)
+    home = stack.state.home
+    assert "not issued yet" in command(home, "approve", CANARY, "--canary")
+    assert "the canary of plan" in command(home, "approve", CANARY, "--reason", "three first")
+    wait(stack, run_id, "approve_rest")
+    assert stack.statements(CANARY) == 3
+    query = "select count(*) from finance.payment_attempts a join finance.statements s using (statement_id) where {}"
+    charged = query.format("s.period = %s and s.kind = 'connector' and a.outcome is not null")
+    assert stack.finance(charged, CANARY) == [(3,)]
+    with pytest.raises(AssertionError, match="the rest of 2025-09 waits"):
+        command(home, "approve", CANARY, "--reason", "again")
+    assert stack.statements(CANARY) == 3
+    assert "the rest of plan" in command(home, "approve", CANARY, "--rest", "--reason", "they look right")
+    assert stack.finish(run_id) == "success"
+    assert stack.statements(CANARY) > 20
+    decided = "select scope, decision, actor, reason from finance.plan_approvals where period = %s order by decided_at"
+    assert stack.finance(decided, CANARY) == [
+        ("canary", "approved", "admin", "three first"),
+        ("rest", "approved", "admin", "they look right"),
+    ]
+    assert stack.finance("select bool_and(is_ok) from finance.tie_out where period = %s", CANARY) == [(True,)]
+    before = stack.published()
+    assert stack.bill("canary-again", CANARY) == "success"
+    assert stack.published() == before
 
 
 @pytest.mark.full

@@ -168,6 +168,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0029_adjustments",
         "0030_refunds",
         "0031_forgiveness",
+        "0032_canary",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

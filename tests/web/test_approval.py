@@ -10,7 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from evbilling.approvals import Mode, Policy, record_policy, recorded_policies
-from evbilling.connector_statements import issue_statements, plan_statements, record_answer
+from evbilling.connector_statements import (
+    ask_about_rest,
+    issue_canary,
+    issue_statements,
+    plan_statements,
+    record_answer,
+)
+from evbilling.errors import NotReady
 from evbilling.services import Services
 from tests.support.month import PERIOD, Platform, settle_terms, stage, terms
 from tests.support.web import PREFIX
@@ -37,8 +44,26 @@ class World:
         self.run_id, *_ = stage(self.services)
         self.planned = plan_statements(self.services, self.run_id)
 
+    def record(self, scope: str, *, approved: bool = True) -> None:
+        waiting = self.planned["waiting"]
+        record_answer(
+            self.services,
+            waiting["run_id"],
+            plan_id=waiting["plan_id"],
+            plan_hash=waiting["plan_hash"],
+            scope=scope,
+            approved=approved,
+            actor="user",
+            reason="r",
+        )
+
     def form(self, **changes: str) -> dict[str, str]:
-        return {"decision": "approve", "reason": "as agreed", "plan_hash": self.planned["plan_hash"]} | changes
+        return {
+            "decision": "approve",
+            "reason": "as agreed",
+            "plan_hash": self.planned["plan_hash"],
+            "scope": "all",
+        } | changes
 
 
 @pytest.fixture
@@ -90,6 +115,7 @@ def test_what_is_refused_answers_nothing(world: World, browser: Callable[..., Te
     user = browser("user")
     for form, status, words in (
         (world.form(plan_hash="0" * 64), 404, "doesn&#39;t wait any more"),
+        (world.form(scope="rest"), 404, "doesn&#39;t wait any more"),
         (world.form(reason=" "), 400, "A decision needs a reason"),
         (world.form(reason="4111 1111 1111 1111"), 400, "looks like a card number"),
         (world.form(decision="perhaps"), 400, "incomplete"),
@@ -109,6 +135,39 @@ def test_what_is_refused_answers_nothing(world: World, browser: Callable[..., Te
     assert user.post(f"{MONTH}/decision", data=seen).status_code == 404
     assert fake_airflow.answers == {}
     assert op.post(f"{MONTH}/decision", data=world.form(decision="reject")).status_code == 303
+
+
+def test_a_canary_and_its_rest_are_decided_on_apart(
+    world: World, browser: Callable[..., TestClient], fake_airflow: Any
+) -> None:
+    """The page lists the canary, before and after; a form for the canary doesn't approve the rest."""
+    world.platform.plain_account("b")
+    world.platform.save()
+    settle_terms(world.services.warehouse_url, terms("b"))
+    policy = Policy(PERIOD, Mode.ALWAYS, canary_statements=1)
+    record_policy(world.services.warehouse_url, policy, "op", "one first")
+    world.plan()
+    run_id = world.planned["waiting"]["run_id"]
+    user = browser("user")
+    assert "Waiting for approval" in user.get(MONTH).text
+    asked = user.post(f"{MONTH}/decision", data=world.form(scope="canary"))
+    assert asked.status_code == 303
+    answer_canary = ("manual__2026-11", "approve")
+    assert set(fake_airflow.answers) == {answer_canary}
+    world.record("canary")
+    issue_canary(world.services, run_id)
+    ask_about_rest(world.services, run_id)
+    shown = user.get(MONTH).text
+    assert "Issue and charge the rest" in shown
+    assert "A-202611-000001" in shown
+    assert user.post(f"{MONTH}/decision", data=world.form(scope="canary")).status_code == 404
+    assert user.post(f"{MONTH}/decision", data=world.form(scope="rest", decision="reject")).status_code == 303
+    assert set(fake_airflow.answers) == {answer_canary, ("manual__2026-11", "approve_rest")}
+    with pytest.raises(NotReady):
+        world.record("rest", approved=False)
+    shown = user.get(MONTH).text
+    assert "Only the canary of November 2026 is issued." in shown
+    assert ">Bill November 2026<" in shown
 
 
 def test_the_policy_is_read_by_all_and_changed_by_who_may_change_settings(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from itertools import starmap
 from typing import Any
@@ -13,13 +14,14 @@ from urllib.parse import quote
 
 import psycopg
 
-from evbilling.approvals.judgement import Example, Figures, Money, judge, late_by
+from evbilling.approvals.judgement import CANARY_ISSUED, Example, Figures, Money, judge, late_by
 from evbilling.approvals.policy import Mode, Policy, RecordedPolicy, policy_for
 from evbilling.approvals.store import recorded_policies
 from evbilling.errors import NotReady
+from evbilling.money import from_minor
 from evbilling.period import Period
 from evbilling.typed_text import require_text
-from evbilling.warehouse import fetch_as, fetch_dicts, fetch_one, select_value
+from evbilling.warehouse import fetch_all, fetch_as, fetch_dicts, fetch_one, select_value
 
 log = logging.getLogger(__name__)
 
@@ -51,34 +53,61 @@ def consult_policy(connection: psycopg.Connection[Any], plan_id: int, *, due_at:
     """Have the policy decide on a plan that was just made: None if it may be issued now, else what a person is asked.
 
     `due_at`: the schedule's tick of a scheduled run, None for one that a person asked for. A plan that is approved
-    already stays so. Raises `NotReady` if it was rejected.
+    already stays so. Of a plan with a canary, the policy decides on that alone. Raises `NotReady` if it was rejected.
     """
     plan = fetch_dicts(connection, "approvals/judged", plan_id=plan_id)[0]
-    for _scope, decision, _by, actor, reason in plan["decisions"] or ():
-        if decision == "rejected":
-            raise NotReady(
-                f"plan {plan_id} was rejected by {actor}: {reason}",
-                where=plan["period"],
-                fix="fix what is wrong with it, and bill the month from its page",
-            )
+    _require_not_rejected(plan)
+    if plan["decisions"]:
         return None
     recorded = policy_for(recorded_policies(connection), Period.parse(plan["period"]))
     policy = recorded.policy if recorded else None
     late = late_by(due_at, plan["opened_at"], policy)
     figures = _figures(connection, plan, policy)
-    questions = judge(policy, figures, late, lost_four_eyes=plan["lost_four_eyes"])
+    asks = {name: plan[name] for name in ("lost_four_eyes", "is_partly_issued")}
+    questions = judge(policy, figures, late, **asks)
+    scope = Scope.CANARY if plan["has_canary"] else Scope.ALL
     if not questions:
         reason = _why_at_once(recorded, figures)
-        decide = "select billing.decide_on_plan(%s, %s, 'all', 'approved', 'policy', %s, %s)"
+        decide = "select billing.decide_on_plan(%s, %s, %s, 'approved', 'policy', %s, %s)"
         who = f"policy {recorded.policy_id}" if recorded else "no policy"
-        select_value(connection, decide, plan_id, plan["plan_hash"], who, reason)
-        log.info("plan %s of %s is issued at once: %s", plan_id, plan["period"], reason)
+        select_value(connection, decide, plan_id, plan["plan_hash"], str(scope), who, reason)
+        what = "its canary is" if scope is Scope.CANARY else "is"
+        log.info("plan %s of %s: %s issued at once: %s", plan_id, plan["period"], what, reason)
         return None
     ids, texts = [question.reason_id for question in questions], [question.text for question in questions]
-    ask = "select billing.ask_for_approval(%s, %s, 'all', %s, %s)"
-    connection.execute(ask, (plan_id, plan["plan_hash"], ids, texts))
+    return _ask(connection, plan, scope, ids, texts)
+
+
+def consult_about_rest(connection: psycopg.Connection[Any], plan_id: int) -> Asked | None:
+    """Ask a person about the rest of a plan whose canary is issued: None if the rest is approved already.
+
+    Raises `NotReady` if it was rejected, `StaleTry` if the plan was superseded or all of it is issued.
+    """
+    plan = fetch_dicts(connection, "approvals/judged", plan_id=plan_id)[0]
+    _require_not_rejected(plan)
+    if any(scope == Scope.REST for scope, *_ in plan["decisions"] or ()):
+        return None
+    return _ask(connection, plan, Scope.REST, ["CANARY-ISSUED"], [CANARY_ISSUED])
+
+
+def _require_not_rejected(plan: dict[str, Any]) -> None:
+    for scope, decision, _by, actor, reason in plan["decisions"] or ():
+        if decision == "rejected":
+            what = "the rest of plan" if scope == Scope.REST else "plan"
+            raise NotReady(
+                f"{what} {plan['plan_id']} was rejected by {actor}: {reason}",
+                where=plan["period"],
+                fix="fix what is wrong with it, and bill the month from its page",
+            )
+
+
+def _ask(
+    connection: psycopg.Connection[Any], plan: dict[str, Any], scope: Scope, ids: list[str], texts: list[str]
+) -> Asked | None:
+    ask = "select billing.ask_for_approval(%s, %s, %s, %s, %s)"
+    connection.execute(ask, (plan["plan_id"], plan["plan_hash"], str(scope), ids, texts))
     asked = asked_of(connection, plan["period"])
-    log.warning("plan %s of %s waits for a person: %s", plan_id, plan["period"], "; ".join(texts))
+    log.warning("plan %s of %s waits for a person: %s", plan["plan_id"], plan["period"], "; ".join(texts))
     return asked
 
 
@@ -101,7 +130,8 @@ def decide(
         who, how, approved, reason = "deadline", "deadline", False, "nobody answered before the deadline"
     else:
         who, how = actor, "person"
-        require_text("reason", reason, f"plan {plan_id}", missing="clear the task approve and answer with a reason")
+        task = task_of(scope)
+        require_text("reason", reason, f"plan {plan_id}", missing=f"clear the task {task} and answer with a reason")
     decision = "approved" if approved else "rejected"
     call = "select billing.decide_on_plan(%s, %s, %s, %s, %s, %s, %s)"
     return int(select_value(connection, call, plan_id, plan_hash, str(scope), decision, how, who, reason))
@@ -114,6 +144,11 @@ def why_not_theirs(connection: psycopg.Connection[Any], plan_id: int, actor: str
     if changed is None:
         return None
     return f"You have changed {changed} that this plan goes by, so somebody else has to approve it."
+
+
+def is_partly_issued(connection: psycopg.Connection[Any], period: str) -> bool:
+    """True if the canary of a month was issued and the rest never was."""
+    return bool(select_value(connection, "select billing.is_partly_issued(%s)", period))
 
 
 def _figures(connection: psycopg.Connection[Any], plan: dict[str, Any], policy: Policy | None) -> Figures:
@@ -190,6 +225,32 @@ def answer_of(asked: Asked, *, approved: bool, reason: str) -> dict[str, object]
 
 def task_path(asked: Asked) -> str:
     """The path of the waiting task in Airflow's API."""
-    task_id = "approve_rest" if asked.scope == Scope.REST else "approve"
     run = quote(asked.airflow_run_id, safe="")
-    return f"/api/v2/dags/{asked.dag_id}/dagRuns/{run}/taskInstances/{task_id}/0"
+    return f"/api/v2/dags/{asked.dag_id}/dagRuns/{run}/taskInstances/{task_of(asked.scope)}/0"
+
+
+def task_of(scope: str) -> str:
+    """The task that asks about this much of a plan."""
+    return "approve_rest" if scope == Scope.REST else "approve"
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryStatement:
+    """A statement of a plan's canary, its total in major units; the last three are None until it is issued."""
+
+    account_id: str
+    account_name: str | None
+    currency: str
+    total: Decimal
+    connectors: int
+    statement_id: str | None
+    status: str | None
+    mail: str | None
+
+
+def canary_of(connection: psycopg.Connection[Any], plan_id: int) -> list[CanaryStatement]:
+    """The canary of a plan, smallest first, of each currency in turn; [] if it has none."""
+    return [
+        CanaryStatement(account, name, currency, from_minor(total, unit), *others)
+        for account, name, currency, unit, total, *others in fetch_all(connection, "approvals/canary", plan_id=plan_id)
+    ]

@@ -69,6 +69,7 @@ QUESTIONS = {
     "ALWAYS-ASK": "the policy has every month approved by a person",
     "LATE-START": "a scheduled run began later than the policy allows, as when a paused DAG is un-paused",
     "FOUR-EYES-DROPPED": "the policy asks for four eyes no more, and did when the last month was issued",
+    "PARTLY-ISSUED": "the canary of the month is issued, by an earlier plan, and the rest never was",
     "NO-FIGURES": "the plan doesn't say what accounts were and are billed, so no limit can be looked at",
     "FIRST-MONTH": "no earlier month can be compared with, and the policy asks for the first month ever",
     "CONNECTORS-CHANGED": "the number of connectors changes by more than the limit",
@@ -76,8 +77,12 @@ QUESTIONS = {
     "ACCOUNT-CHANGED": "one account's money changes by more than the limit and its floor",
     "ACCOUNTS-ON-HOLD": "more accounts are on hold than the limit",
     "EXPECTED-ON-HOLD": "accounts on hold are expected to bring more of a currency than the limit",
+    "CANARY-ISSUED": "the canary of the plan is issued, charged and mailed, and the rest waits",
     "FIRST-MONTH-OF-ACCOUNT": "an account is billed for the first time, and the policy asks for that",
 }
+
+# The rest of a plan waits for a second word, whatever the policy says.
+CANARY_ISSUED = "the canary is issued, charged and mailed, and the rest waits for a second word"
 
 
 def late_by(due_at: datetime | None, opened_at: datetime, policy: Policy | None) -> timedelta | None:
@@ -92,12 +97,17 @@ def late_by(due_at: datetime | None, opened_at: datetime, policy: Policy | None)
 
 
 def judge(
-    policy: Policy | None, figures: Figures, late: timedelta | None, *, lost_four_eyes: bool = False
+    policy: Policy | None,
+    figures: Figures,
+    late: timedelta | None,
+    *,
+    lost_four_eyes: bool = False,
+    is_partly_issued: bool = False,
 ) -> list[Question]:
     """Why a person is asked before this plan is issued, in the order of `QUESTIONS`; empty: it is issued at once.
 
-    A plan that would issue nothing is never asked about. Without a policy only a late start is. `lost_four_eyes`: the
-    policy dropped four eyes since the last month.
+    A plan that would issue nothing is never asked about. Without a policy only a late start is, and the
+    rest of a month whose canary alone was issued. `lost_four_eyes`: the policy dropped four eyes since the last month.
     """
     if figures.statements == 0:
         return []
@@ -110,6 +120,8 @@ def judge(
         )
     if lost_four_eyes:
         found.append(Question("FOUR-EYES-DROPPED", "four eyes were switched off since the last month was issued"))
+    if is_partly_issued:
+        found.append(Question("PARTLY-ISSUED", "only the canary of an earlier plan of the month was issued"))
     if policy and policy.mode is Mode.WITHIN_LIMITS:
         # Never within limits because nothing is known.
         found += _beyond(policy, figures) if figures.money else [Question("NO-FIGURES", "the plan has no figures")]

@@ -15,6 +15,8 @@ from evbilling.period import Period
 
 # Longer than this no run of a month may wait: the next month's tick comes, and Airflow's limit of a run is set by it.
 MOST_HOURS = 240
+# A canary is charged, mailed and looked at while the rest waits.
+MOST_CANARY = 1000
 
 
 class Mode(StrEnum):
@@ -30,6 +32,7 @@ class Policy:
     """The policy from `effective_from` on. A limit of None is none; money is in major units, of each currency alone.
 
     Changes are against the last month billed. An account's change of up to `account_change_floor` is never too large.
+    `canary_statements` are issued, charged and mailed first; a person decides on the rest then, whatever the mode.
     `four_eyes`: whoever approves must not have changed the policy or settings that the plan goes by.
     """
 
@@ -47,6 +50,7 @@ class Policy:
     deadline_hours: int = 48
     remind_hours: int = 12
     late_after_hours: int = 6
+    canary_statements: int = 0
 
     def values(self) -> dict[str, Any]:
         """The fields by name, with the period as text."""
@@ -81,6 +85,7 @@ LABELS = {
     "deadline_hours": "Hours until a plan is rejected",
     "remind_hours": "Hours before that in which a reminder goes out",
     "late_after_hours": "A scheduled run that begins so many hours late asks",
+    "canary_statements": "Statements that are issued first, as a canary",
 }
 COLUMNS = tuple(LABELS)
 
@@ -188,4 +193,5 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "deadline_hours": lambda text: _count(1, MOST_HOURS)(text or "48"),
     "remind_hours": lambda text: _count(0, MOST_HOURS)(text or "12"),
     "late_after_hours": lambda text: _count(1, MOST_HOURS)(text or "6"),
+    "canary_statements": lambda text: _count(0, MOST_CANARY)(text or "0"),
 }

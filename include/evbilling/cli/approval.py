@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
 from evbilling.period import Period
 
 if TYPE_CHECKING:
-    from evbilling.approvals import Asked
+    from collections.abc import Sequence
+
+    from evbilling.approvals import Asked, CanaryStatement
     from evbilling.cli.airflow_api import AirflowApi
 
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -23,9 +26,13 @@ def register(subcommands: SubParsers) -> None:
     """Add `approve` and `reject`."""
     approve = subcommands.add_parser("approve", help="issue and charge the month whose plan waits")
     reject = subcommands.add_parser("reject", help="reject the plan of a month that waits")
+    approve.add_argument(
+        "--canary", action="store_true", help="only print the canary of the plan that waits, and its money"
+    )
     for leaf in (approve, reject):
         leaf.add_argument("period", metavar="YYYY-MM")
-        leaf.add_argument("--reason", required=True, help="why; kept with the decision")
+        leaf.add_argument("--reason", help="why; kept with the decision")
+        leaf.add_argument("--rest", action="store_true", help="decide on the rest, once the canary is issued")
         leaf.add_argument("--plan", metavar="HASH", help="the plan that you have seen, or the first digits of its hash")
         leaf.add_argument(
             "--user", help="the Airflow user to answer as (default: AIRFLOW_API_USER, or the stack's admin)"
@@ -35,11 +42,15 @@ def register(subcommands: SubParsers) -> None:
         )
         leaf.add_argument("--url", metavar="URL", help="the warehouse (default: the stack's, or its connection)")
         leaf.set_defaults(run=_run, approved=leaf is approve)
+    reject.set_defaults(canary=False)
 
 
 def _run(args: argparse.Namespace) -> int:
-    """Answer as a user of Airflow; returns 0 once the decision is recorded as given, else raises why not."""
-    from evbilling.approvals import answer_of, asked_of, decisions_of
+    """Answer as a user of Airflow; returns 0 once the decision is recorded as given, else raises why not.
+
+    What waits after a canary is answered with --rest alone, so that nobody approves it by repeating a command.
+    """
+    from evbilling.approvals import Scope, answer_of, asked_of, canary_of, decisions_of
     from evbilling.cli.environment import resolve_airflow, resolve_url
     from evbilling.read_models.preview import month_to_bill
     from evbilling.typed_text import require_text
@@ -47,10 +58,12 @@ def _run(args: argparse.Namespace) -> int:
 
     month, url = Period.parse(args.period), args.url or resolve_url("warehouse")
     period = str(month)
-    require_text("reason", args.reason, "--reason", missing="say why, in a few words")
+    if not args.canary:
+        require_text("reason", args.reason or "", "--reason", missing="say why, in a few words")
     with connected(url, what="warehouse") as connection:
         asked = asked_of(connection, period)
         decided = decisions_of(connection, period)
+        canary = canary_of(connection, asked.plan_id) if asked else []
         bill = month_to_bill(connection, month, most=0)
     made = bill.plan if args.approved and not bill.is_billed else None
     seen = asked or (made if made and made.plan_hash not in {one.plan_hash for one in decided} else None)
@@ -62,6 +75,17 @@ def _run(args: argparse.Namespace) -> int:
             f"the plan of {period} is another than the one you have seen: its hash is {seen.plan_hash}",
             where="--plan",
             fix=f"look at it by `evbilling plan {period}`, and decide on that",
+        )
+    if args.canary:
+        return _print_canary(period, canary)
+    waits = asked is not None and asked.scope == Scope.REST
+    if args.rest != waits:
+        raise NotReady(
+            f"the rest of {period} waits: its canary is issued" if waits else f"the rest of {period} doesn't wait",
+            where="--rest",
+            fix="look at the canary on the month's page, then decide on the rest with --rest"
+            if waits
+            else f"see `evbilling plan {period}`",
         )
     api = resolve_airflow(args.airflow, args.user)
     if asked is None:
@@ -76,13 +100,14 @@ def _run(args: argparse.Namespace) -> int:
                 if (row.plan_id, row.scope) == (asked.plan_id, asked.scope)
             ]
         if done:
-            print(f"plan {asked.plan_id} of {period} is {done[0].decision} by {done[0].actor}")
+            what = {Scope.CANARY: "the canary of ", Scope.REST: "the rest of "}.get(Scope(asked.scope), "")
+            print(f"{what}plan {asked.plan_id} of {period} is {done[0].decision} by {done[0].actor}")
             return 0
         if _has_failed(api, asked):
             raise BadInput(
                 "the answer wasn't accepted, and nothing was issued",
                 where=f"run {asked.airflow_run_id}",
-                fix="see the log of its task record_decision; clear approve to answer anew",
+                fix="see the log of the task that records it, in Airflow; clear the one before it to answer anew",
             )
         time.sleep(_POLL_SECONDS)
     raise TransientError(
@@ -98,6 +123,19 @@ def _issue_made(api: AirflowApi, period: str, plan_hash: str, reason: str) -> in
     run = api.post("/api/v2/dags/bill_month/dagRuns", {"logical_date": None, "conf": conf, "note": reason})
     print(f"run {run['dag_run_id']} of bill_month counts {period} again and issues plan {plan_hash[:12]}, or nothing")
     print("where the policy asks for it, it waits to be approved once more")
+    return 0
+
+
+def _print_canary(period: str, canary: Sequence[CanaryStatement]) -> int:
+    """Print a canary, a line a statement, and its money; 1 if the plan has none."""
+    if not canary:
+        print(f"the plan of {period} that waits has no canary: it is issued as a whole", file=sys.stderr)
+        return 1
+    for one in canary:
+        state = f"{one.statement_id} {one.status}, mail {one.mail}" if one.statement_id else "not issued yet"
+        print(f"{one.account_id}: {one.connectors:,} connectors, {one.currency} {one.total:,}; {state}")
+    for currency in sorted({one.currency for one in canary}):
+        print(f"in all {currency} {sum(one.total for one in canary if one.currency == currency):,}")
     return 0
 
 

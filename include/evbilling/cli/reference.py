@@ -150,9 +150,14 @@ account's language; letters say apart from them whether it is tried again.
 ## When a month waits for a person
 
 `finance.plan_approvals.asked_because`; how to decide is in [the runbook](runbooks/approval.md). Limits and the policy
-count in the mode `within_limits` alone, a late start and dropped four eyes in every mode.
+count in the mode `within_limits` alone; a late start, dropped four eyes and what a canary left in every mode.
 
 {_reasons(QUESTIONS.items())}
+
+**The canary** (`canary_statements` of the policy): so many statements are issued, charged and mailed first, and the
+rest waits for a person, whatever the mode. It has the smallest statement of each currency, then the next smallest of
+each, and so on; equal ones by account id. They have the month's first numbers. A plan with no more statements than
+that has none, nor has a month that has statements already, nor a run of some accounts.
 
 ## Breaks between the gateway and our record
 

@@ -1,10 +1,11 @@
 """The steps of the DAGs connector_statements and correct_statements, a module each, and what both draft.
 
-opening, extraction, decisions (task apply_scope_rules), validation, planning, issue, close; corrections. `drafts` turns
-counts into amounts, `stage` has the staging tables. `evbilling.run_steps` has the code that these steps share with
-those of account statements.
+opening, extraction, decisions (task apply_scope_rules), validation, planning, canary, issue, close; corrections.
+`drafts` turns counts into amounts, `stage` has the staging tables. `evbilling.run_steps` has the code that these steps
+share with those of account statements.
 """
 
+from evbilling.connector_statements.canary import ask_about_rest, issue_canary
 from evbilling.connector_statements.close import close_run
 from evbilling.connector_statements.corrections import Correction, correct_statements
 from evbilling.connector_statements.decisions import apply_scope_rules
@@ -21,11 +22,13 @@ __all__ = [
     "Correction",
     "Drafts",
     "apply_scope_rules",
+    "ask_about_rest",
     "close_run",
     "correct_statements",
     "draft_run",
     "draft_statements",
     "extract_inventory",
+    "issue_canary",
     "issue_statements",
     "open_run",
     "outcomes_of",

@@ -15,7 +15,7 @@ from evbilling.connector_statements.stage import require_decisions, staging_tabl
 from evbilling.errors import NotReady, StaleTry
 from evbilling.money import from_minor
 from evbilling.services import Services
-from evbilling.warehouse import fetch_all, fetch_dicts, runs, select_row, select_value
+from evbilling.warehouse import fetch_all, fetch_as, fetch_dicts, runs, select_row, select_value
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,14 @@ def outcomes_of(services: Services, run_id: int) -> list[AccountOutcome]:
 
 
 def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
-    epoch = _planned(services, run)
+    plan = plan_to_issue(services, run)
+    with services.warehouse() as connection:
+        if plan.has_waited:
+            # Its numbers and times say when it is issued.
+            connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, plan.epoch))
     with services.warehouse() as connection:
         differences = _differences(connection, run)
-    outcome, counts = _publish(services, run, epoch, differences)
+    outcome, counts = _publish(services, run, plan.epoch, differences)
     if outcome == "issued":
         log.info(
             "%s issued: %s statements, %s decisions, %s unbilled accounts",
@@ -87,19 +91,29 @@ def _issue(services: Services, run: runs.Run) -> dict[str, Any]:
     return {"outcome": outcome, **counts}
 
 
-def _planned(services: Services, run: runs.Run) -> int:
-    """The epoch of the plan to issue. The numbers and times of one that has waited are drawn anew: they say when."""
+@dataclass(frozen=True, slots=True)
+class PlanToIssue:
+    """The plan that a run would issue. `has_waited`: for so long that its numbers and times are drawn anew."""
+
+    plan_id: int
+    plan_hash: str
+    epoch: int
+    has_waited: bool
+
+
+def plan_to_issue(services: Services, run: runs.Run) -> PlanToIssue:
+    """The plan that a run would issue, or the last one that it made.
+
+    Raises `NotReady` if it has none, or nothing staged, and `StaleTry` if another run was planned after it.
+    """
     with services.warehouse() as connection:
         if run.state == "superseded":
             raise StaleTry("another run was planned after it", where=f"run {run.run_id} of {run.period}")
         require_decisions(connection, run)
-        plans = fetch_all(connection, "connector_statements/current_plan", run_id=run.run_id)
+        plans = fetch_as(connection, PlanToIssue, "connector_statements/current_plan", run_id=run.run_id)
         if not plans:
             raise NotReady(f"run {run.run_id} has no plan", fix="clear the task plan too")
-        ((epoch, has_waited),) = plans
-        if has_waited:
-            connection.execute("select billing.number_drafts(%s, %s)", (run.run_id, epoch))
-    return int(epoch)
+    return plans[0]
 
 
 def _differences(connection: psycopg.Connection[Any], run: runs.Run) -> list[dict[str, Any]]:

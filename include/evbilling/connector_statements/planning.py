@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -32,9 +33,9 @@ def plan_statements(services: Services, run_id: int, *, due_at: datetime | None 
     run ends here: its outcome is `dry_run`.
 
     `due_at` is the schedule's tick of a scheduled run, None for one that a person asked for. `waiting` is what a person
-    is asked, {"run_id", "plan_id", "plan_hash", "scope", "subject", "body", "deadline_hours"}; None if the plan may be
-    issued. Raises `NotReady` if the same plan was rejected, `BadInput` if it comes to something else than was decided
-    on when the run was asked for.
+    is asked, {"run_id", "plan_id", "plan_hash", "scope", "is_asked", "subject", "body", "deadline_hours"}; None if all
+    of the plan may be issued. `is_asked` is False where its canary may be, and the rest waits. Raises `NotReady` if the
+    same plan was rejected, `BadInput` if it comes to something else than was decided on when the run was asked for.
     """
     nothing = {"plan_id": None, "plan_hash": None, "waiting": None}
     return nothing | run_steps.publish_run(services, run_id, partial(_plan, due_at=due_at), _COUNTS)
@@ -66,19 +67,22 @@ def record_answer(
                 actor=actor,
                 reason=reason,
             )
+        is_rest = scope == approvals.Scope.REST
+        what = f"the rest of {run.period}" if is_rest else f"the plan of {run.period}"
+        left = "so its canary alone is issued" if is_rest else "so nothing was issued"
         if actor is None:
             raise NotReady(
-                f"nobody approved the plan of {run.period} before its deadline, so nothing was issued",
+                f"nobody approved {what} before its deadline, {left}",
                 where=f"plan {plan_id}",
                 fix="bill the month from its page, and approve it in time",
             )
         if not approved:
             raise NotReady(
-                f"{actor} rejected the plan of {run.period}, so nothing was issued: {reason.strip()}",
+                f"{actor} rejected {what}, {left}: {reason.strip()}",
                 where=f"plan {plan_id}",
                 fix="fix what is wrong with it, and bill the month from its page",
             )
-    log.info("plan %s of %s is approved by %s: %s", plan_id, run.period, actor, reason.strip())
+    log.info("plan %s of %s is approved (%s) by %s: %s", plan_id, run.period, scope, actor, reason.strip())
 
 
 def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[str, Any]:
@@ -104,19 +108,29 @@ def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[st
             connection.execute("select billing.drop_stage(%s)", (run.run_id,))
             return {"outcome": "dry_run", **plan, "waiting": None}
         waiting = approvals.consult_policy(connection, plan["plan_id"], due_at=due_at)
-        return {"outcome": "planned", **plan, "waiting": waiting and _question(connection, run, waiting)}
+        has_canary = bool(approvals.canary_of(connection, plan["plan_id"]))
+        item = question(connection, run, plan, waiting, approvals.Scope.CANARY if has_canary else approvals.Scope.ALL)
+        return {"outcome": "planned", **plan, "waiting": item if waiting or has_canary else None}
 
 
-def _question(connection: psycopg.Connection[Any], run: runs.Run, waiting: approvals.Asked) -> dict[str, Any]:
-    subject, body = approvals.question_about(connection, waiting)
+def question(
+    connection: psycopg.Connection[Any],
+    run: runs.Run,
+    plan: Mapping[str, Any],
+    waiting: approvals.Asked | None,
+    scope: approvals.Scope,
+) -> dict[str, Any]:
+    """What the tasks that ask are given, as of `plan_statements`; `waiting` of None: nobody is asked about it."""
+    subject, body = approvals.question_about(connection, waiting) if waiting else ("Nobody is asked", "")
     return {
         "run_id": run.run_id,
-        "plan_id": waiting.plan_id,
-        "plan_hash": waiting.plan_hash,
-        "scope": waiting.scope,
+        "plan_id": plan["plan_id"],
+        "plan_hash": plan["plan_hash"],
+        "scope": str(scope),
+        "is_asked": waiting is not None,
         "subject": subject,
         "body": body,
-        "deadline_hours": (waiting.due_at - waiting.asked_at).total_seconds() / 3600,
+        "deadline_hours": (waiting.due_at - waiting.asked_at).total_seconds() / 3600 if waiting else 1.0,
     }
 
 

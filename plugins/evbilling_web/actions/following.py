@@ -116,6 +116,8 @@ async def _why_waiting(request: Request, run: dag_runs.RunState) -> str | None:
 
 def _why_not_on(run: dag_runs.RunState, tasks: Sequence[dict[str, Any]]) -> str | None:
     for task in tasks:
+        if task["task_id"] == "approve_rest" and task["state"] == "awaiting_input":
+            return "The canary is issued, charged and mailed. The rest waits for approval on the month's page."
         if task["state"] == "up_for_retry":
             return (
                 "The warehouse, the platform, the payment gateway or the mail server didn't answer. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,18 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
-from evbilling.approvals import Asked, Decided, answer_of, asked_of, decisions_of, task_path, why_not_theirs
+from evbilling.approvals import (
+    Asked,
+    CanaryStatement,
+    Decided,
+    answer_of,
+    asked_of,
+    canary_of,
+    decisions_of,
+    is_partly_issued,
+    task_path,
+    why_not_theirs,
+)
 from evbilling.errors import BadInput, NotReady
 from evbilling.period import Period
 from evbilling.typed_text import fault_in
@@ -26,22 +38,30 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True)
 class MonthApproval:
-    """The plan that waits, and the decision taken last; `may_not` and `not_theirs` say why this user can't decide."""
+    """The plan that waits with its canary, and the decision taken last.
+
+    `is_partly_issued`: of the month only a canary is issued. `may_not` and `not_theirs` say why this user can't decide.
+    """
 
     asked: Asked | None
     decided: Decided | None
     may_not: str | None = None
     not_theirs: str | None = None
+    canary: Sequence[CanaryStatement] = ()
+    is_partly_issued: bool = False
 
 
 def read_approval(connection: psycopg.Connection[Any], period: Period, user: BaseUser) -> MonthApproval:
     """What of the month's plan is decided, or waits for this user or another."""
     asked, decided = asked_of(connection, str(period)), decisions_of(connection, str(period))
+    is_partly = is_partly_issued(connection, str(period))
     if asked is None:
         # A month that is run again has a plan that issues nothing, on which nobody was asked.
-        return MonthApproval(None, next((one for one in decided if one.statements), None))
+        last = next((one for one in decided if one.statements), None)
+        return MonthApproval(None, last, is_partly_issued=is_partly)
     not_theirs = why_not_theirs(connection, asked.plan_id, user.get_name())
-    return MonthApproval(asked, None, why_not(user, APPROVE_MONTH), not_theirs)
+    canary = canary_of(connection, asked.plan_id)
+    return MonthApproval(asked, None, why_not(user, APPROVE_MONTH), not_theirs, canary, is_partly)
 
 
 @router.post("/months/{period}/decision", dependencies=[Depends(requires(APPROVE_MONTH))])
@@ -51,7 +71,7 @@ async def decide(request: Request, period: str) -> Response:
     wanted, sent = period_of(period), {name: value for name, value in form.items() if isinstance(value, str)}
     approved, reason = sent.get("decision") == "approve", sent.get("reason", "").strip()
     asked, not_theirs = await run_in_threadpool(_look, wanted, request.state.reader.get_name())
-    if asked is None or sent.get("plan_hash") != asked.plan_hash:
+    if asked is None or (sent.get("plan_hash"), sent.get("scope")) != (asked.plan_hash, asked.scope):
         raise NotReady(
             f"Nothing was done: the plan of {wanted} that you looked at doesn't wait any more. It was decided on, or"
             " planned again.",

@@ -95,7 +95,7 @@ def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
         "changes": changes,
         "charts": bar_tables(month, list_address) if month.is_begun or month.receivables else [],
         "list_address": list_address,
-        "can_bill": _can_bill(month, now),
+        "can_bill": _can_bill(month, now, is_partly_issued=approval.is_partly_issued),
         "name": f"{month.period.first_day:%B %Y}",
         "before": _neighbour(wanted, -1),
         "after": _neighbour(wanted, 1),
@@ -103,9 +103,9 @@ def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
     return page(request, "month/month.html", context)
 
 
-def _can_bill(month: MonthOverview, now: datetime) -> bool:
-    """True for a month that was never billed, once it has begun everywhere."""
-    is_billed = month.issued_at is not None or month.this_month.statements > 0
+def _can_bill(month: MonthOverview, now: datetime, *, is_partly_issued: bool) -> bool:
+    """True for a month that was never billed, or whose canary alone was, once it has begun everywhere."""
+    is_billed = month.issued_at is not None or (month.this_month.statements > 0 and not is_partly_issued)
     return not is_billed and now >= month.period.count_instant("Etc/GMT+12")
 
 

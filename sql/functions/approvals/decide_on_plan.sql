@@ -40,10 +40,18 @@ begin
     ) then
         raise exception 'the canary of plan % of % isn''t approved, so its rest can''t be decided on', p_plan_id,
             v_plan.period using errcode = 'EV004';
+    elsif p_scope = 'rest' and v_plan.canary_issued_at is null then
+        raise exception 'the canary of plan % of % isn''t issued yet, so its rest can''t be decided on', p_plan_id,
+            v_plan.period using errcode = 'EV004', hint = 'clear the task issue_canary';
+    elsif (p_scope = 'all') = exists (select from billing.plan_canary where plan_id = p_plan_id) then
+        raise exception 'plan % of % is decided on %', p_plan_id, v_plan.period,
+            case p_scope when 'all' then 'in two steps: its canary, then the rest' else 'as a whole: it has no canary' end
+            using errcode = 'EV004', hint = 'look at the plan as it is now, and decide anew';
     end if;
     v_policy := billing.policy_in_force(v_plan.period);
     if p_by = 'policy' and v_plan.statements > 0
-       and (p_decision = 'rejected' or p_scope = 'rest' or v_policy.mode = 'always') then
+       and (p_decision = 'rejected' or p_scope = 'rest' or v_policy.mode = 'always'
+            or billing.is_partly_issued(v_plan.period)) then
         raise exception 'no policy can have % plan % of %', p_decision, p_plan_id, v_plan.period using errcode = 'EV004',
             hint = 'a person decides on it: on the page Month, or by `evbilling approve`';
     end if;
@@ -52,7 +60,8 @@ begin
         if v_changed is not null then
             raise exception '% has changed % that plan % of % goes by, so somebody else has to approve it', trim(p_actor),
                 v_changed, p_plan_id, v_plan.period
-                using errcode = 'EV004', hint = 'clear the task approve of its run: somebody else can answer it then';
+                using errcode = 'EV004', hint = 'clear the task ' || case p_scope when 'rest' then 'approve_rest' else 'approve' end
+                    || ' of its run: somebody else can answer it then';
         end if;
     end if;
     insert into billing.plan_decision (plan_id, plan_hash, scope, decision, decided_by, policy_id, actor, reason)

@@ -5,8 +5,9 @@
 -- is checked first, before readers could wait for a lock.
 --
 -- A period's first issue attaches tables that number_drafts() has completed in staging: statements, postings,
--- standings and mail. Nothing is copied. A later run of the period inserts what is missing; triggers post and list
--- it, and its mail is queued when the run is marked as issued.
+-- standings and mail. Nothing is copied. What is published into a period that has statements, by a later run or after
+-- a canary, is inserted; triggers post and list it, and its mail is queued when the run is marked as issued. Of a plan
+-- with a canary this is the rest: publish_canary() has issued the canary, which is compared with the plan first.
 create or replace function billing.publish_connector_statements(
     p_run_id bigint, p_epoch bigint, p_actor text, p_reason text,
     out statements integer, out decisions bigint, out unbilled integer
@@ -16,31 +17,25 @@ declare
     v_stage text := 'run_' || p_run_id;
     v_period text;
     v_suffix text;
-    v_version text;
     v_only text[];
     v_table text;
     v_leaf record;
     v_plan billing.plan;
-    v_forgiven record;
     v_last integer;
     v_resolved integer;
     v_timeout text := current_setting('lock_timeout');
 begin
-    select period, code_version, account_ids into strict v_period, v_version, v_only from billing.run where run_id = p_run_id;
+    select period, account_ids into strict v_period, v_only from billing.run where run_id = p_run_id;
     v_suffix := replace(v_period, '-', '_');
     perform billing.hold_fence('issue ' || v_period, p_epoch);
     v_plan := billing.require_plan(p_run_id, p_epoch);
-    perform billing.require_approval(v_plan, 'all');
-    if exists (select from billing.forgiveness where period = v_period) then
-        execute format('select f.account_id, f.actor from billing.forgiven_in(%L) f
-                        join staging.%I d on d.account_id = f.account_id order by 1 limit 1',
-                       v_period, v_stage || '_statement') into v_forgiven;
-        if v_forgiven.account_id is not null then
-            raise exception '% of % was forgiven by % after it was planned, so nothing was issued', v_period,
-                v_forgiven.account_id, v_forgiven.actor
-                using errcode = 'EV004', hint = 'take that back on the account''s page, or bill the month again without it';
-        end if;
+    if exists (select from billing.plan_canary where plan_id = v_plan.plan_id) then
+        perform billing.require_approval(v_plan, 'rest');
+        perform billing.require_canary(v_plan);
+    else
+        perform billing.require_approval(v_plan, 'all');
     end if;
+    perform billing.require_unforgiven(v_plan);
 
     -- Decisions.
     if not exists (select from billing.connector_decision where period = v_period) then
@@ -79,43 +74,7 @@ begin
             decisions := 0;
         end if;
     else
-        -- Only accounts without a statement, and of these only what differs, so the same truth writes nothing. Accounts
-        -- found unbilled before are among them: one whose billing was switched off since has no decisions any more.
-        execute format($q$
-            with open_account as (
-                select account_id from staging.%1$I union select account_id from staging.%2$I
-                union select account_id from billing.unbilled_account
-                where period = %3$L and (%5$L::text[] is null or account_id = any(%5$L))
-                except select account_id from billing.statement where kind = 'connector' and period = %3$L),
-            gone as (
-                delete from billing.connector_decision p using open_account o
-                where p.period = %3$L and p.account_id = o.account_id
-                  and not exists (
-                      select from staging.%4$I s where s.period = p.period and s.account_id = p.account_id
-                        and s.charger_id = p.charger_id and s.connector_id = p.connector_id
-                        and (s.power_type, s.rule_id, s.unit_price_minor)
-                            is not distinct from (p.power_type, p.rule_id, p.unit_price_minor))
-                returning 1)
-            select count(*) from gone $q$,
-            v_stage || '_statement', v_stage || '_unbilled', v_period, v_stage, v_only) into decisions;
-        execute format($q$
-            with open_account as (
-                select account_id from staging.%1$I union select account_id from staging.%2$I
-                union select account_id from billing.unbilled_account
-                where period = %3$L and (%5$L::text[] is null or account_id = any(%5$L))
-                except select account_id from billing.statement where kind = 'connector' and period = %3$L),
-            added as (
-                insert into billing.connector_decision
-                    (period, account_id, charger_id, connector_id, power_type, rule_id, unit_price_minor)
-                select s.period, s.account_id, s.charger_id, s.connector_id, s.power_type, s.rule_id, s.unit_price_minor
-                from staging.%4$I s join open_account o on o.account_id = s.account_id
-                where not exists (
-                    select from billing.connector_decision p
-                    where p.period = s.period and p.account_id = s.account_id and p.charger_id = s.charger_id
-                      and p.connector_id = s.connector_id)
-                returning 1)
-            select count(*) + $1 from added $q$,
-            v_stage || '_statement', v_stage || '_unbilled', v_period, v_stage, v_only) into decisions using decisions;
+        decisions := billing.add_decisions(p_run_id, null);
     end if;
 
     -- Statements.
@@ -152,23 +111,7 @@ begin
                 from staging.%I order by 2, 4 $q$, v_period, v_stage || '_sum');
         end if;
     else
-        execute format('select billing.open_period(%L) where exists (select from staging.%I)', v_period,
-                       v_stage || '_statement');
-        execute format($q$
-            insert into billing.statement (
-                statement_id, kind, period, account_id, number, run_id, account_name, financial_admin_id, time_zone,
-                count_instant, statement_date, currency, minor_unit, setting_id, fee_minor, dc_fee_minor, exclude_closed,
-                exclude_private, tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, code_version)
-            select 'A-' || replace(%2$L, '-', '') || '-' || lpad(n::text, greatest(6, length(n::text)), '0'),
-                   'connector', %2$L, account_id, n, %3$s, account_name, financial_admin_id, time_zone, count_instant,
-                   (%2$L || '-01')::date, currency, minor_unit, setting_id, fee_minor, dc_fee_minor, exclude_closed,
-                   exclude_private, tax_rate, ac_count, dc_count, net_minor, tax_minor, total_minor, %4$L
-            from (select d.*, $1 + row_number() over (order by d.account_id collate "C") as n
-                  from staging.%1$I d
-                  where not exists (select from billing.statement s where s.kind = 'connector' and s.period = %2$L
-                                      and s.account_id = d.account_id)) numbered $q$,
-            v_stage || '_statement', v_period, p_run_id, v_version) using v_last;
-        get diagnostics statements = row_count;
+        statements := billing.add_statements(p_run_id, v_last, null);
     end if;
     update billing.statement_counter set last_number = v_last + statements
     where kind = 'connector' and period = v_period and statements > 0;

@@ -1,7 +1,7 @@
 -- Makes the plan of what a run has staged and number_drafts() has numbered, and returns it: what would be issued, and
 -- the change against the last month billed, by cause. A plan of the run with the same content is the same plan, made
 -- again: decisions on it stay. Writes nothing in billing but the plan. The caller holds the fence, whose epoch the plan
--- keeps until it is issued.
+-- keeps until it is issued. Its canary is chosen, if the policy has one.
 create or replace function billing.make_plan(p_run_id bigint, p_epoch bigint) returns billing.plan
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -152,6 +152,7 @@ begin
                  coalesce(sum(on_hold), 0) as on_hold, coalesce(sum(first_billed), 0) as first_billed from account) a
     where p.plan_id = v_plan.plan_id
     returning p.* into v_plan;
+    perform billing.choose_canary(v_plan);
     return v_plan;
 end
 $$;

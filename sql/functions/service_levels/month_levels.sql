@@ -4,6 +4,7 @@
 -- requires: functions/service_levels/first_line.sql
 -- requires: functions/missed_months/missed_months_at.sql
 -- requires: functions/missed_months/forgiven_in.sql
+-- requires: functions/plans/is_partly_issued.sql
 create or replace function billing.month_levels(p_now timestamptz)
 returns table (
     service_level text, period text, due_at timestamptz, done_at timestamptz, reason_id text, reason text,
@@ -49,14 +50,17 @@ with summed as (
         where g.account_id is null and exists (select from forgiven))
     group by 1
 ), month as (
-    select to_char(d, 'YYYY-MM') as period, d as first_day, b.period is not null as is_billed,
-           b.period is null and g.period is null as is_missing, coalesce(b.done_at, g.done_at) as done_at, b.issued_at,
+    -- A month whose canary alone is issued isn't billed.
+    select to_char(d, 'YYYY-MM') as period, d as first_day, i.is_billed,
+           not i.is_billed and g.period is null as is_missing, coalesce(b.done_at, g.done_at) as done_at, b.issued_at,
            row_number() over (partition by b.period is not null order by d desc) as place
     from span
     cross join generate_series(
         greatest(coalesce(first_billed, this), first_setting), this, interval '1 month') d
     left join billed b on b.period = to_char(d, 'YYYY-MM')
     left join settled g on g.period = to_char(d, 'YYYY-MM')
+    cross join lateral (
+        select b.done_at is not null or (b.period is not null and not billing.is_partly_issued(b.period)) as is_billed) i
     where first_setting is not null
 ), recent as (
     select m.*, (m.first_day + interval '1 month' - interval '1 day') as last_day from month m where m.place <= 12

@@ -16,7 +16,8 @@ select p.policy_id,
        p.late_after_hours,
        p.actor,
        p.reason,
-       p.recorded_at
+       p.recorded_at,
+       p.canary_statements
 from billing.approval_policy p;
 
 comment on view finance.approval_policies is 'One row per approval policy ever recorded: when a month is issued at once and when a person is asked';
@@ -38,3 +39,4 @@ comment on column finance.approval_policies.late_after_hours is 'Hours after its
 comment on column finance.approval_policies.actor is 'Who recorded it';
 comment on column finance.approval_policies.reason is 'Why, in that person''s words';
 comment on column finance.approval_policies.recorded_at is 'When it was recorded';
+comment on column finance.approval_policies.canary_statements is 'Statements that are issued, charged and mailed first; a person decides on the rest then. 0: none';

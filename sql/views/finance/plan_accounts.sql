@@ -14,7 +14,9 @@ select a.plan_id,
        a.is_on_hold,
        a.expected_connectors,
        round(a.expected_minor / power(10::numeric, a.minor_unit), a.minor_unit) as expected_amount,
-       a.is_first
+       a.is_first,
+       exists (select from billing.plan_canary c where c.plan_id = a.plan_id and c.account_id = a.account_id)
+           as is_canary
 from billing.plan_account a
 join billing.plan p using (plan_id);
 
@@ -34,3 +36,4 @@ comment on column finance.plan_accounts.is_on_hold is 'True: a fault keeps it fr
 comment on column finance.plan_accounts.expected_connectors is 'Connectors that would have been billed without the fault';
 comment on column finance.plan_accounts.expected_amount is 'Amount that was expected without the fault, tax included';
 comment on column finance.plan_accounts.is_first is 'True: it has had no connector statement before';
+comment on column finance.plan_accounts.is_canary is 'True: its statement is one of those that are issued first';

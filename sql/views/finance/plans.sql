@@ -14,8 +14,10 @@ select plan_id,
        made_at,
        issued_at,
        superseded_at,
-       superseded_by_run_id
-from billing.plan;
+       superseded_by_run_id,
+       (select count(*) from billing.plan_canary c where c.plan_id = p.plan_id) as canary_statements,
+       canary_issued_at
+from billing.plan p;
 
 comment on view finance.plans is 'One row per plan of connector statements: what a run would issue, bound by a hash, and what became of it';
 comment on column finance.plans.plan_id is 'Number of the plan, ascending';
@@ -33,3 +35,5 @@ comment on column finance.plans.made_at is 'When it was made, the last time';
 comment on column finance.plans.issued_at is 'When it was issued';
 comment on column finance.plans.superseded_at is 'When it was superseded';
 comment on column finance.plans.superseded_by_run_id is 'Run that took its place; its own, if that has staged something else';
+comment on column finance.plans.canary_statements is 'Statements that are issued first, before a person decides on the rest; 0: it has no canary';
+comment on column finance.plans.canary_issued_at is 'When these were issued; issued_at is when the rest was';

@@ -92,6 +92,7 @@ def test_what_is_asked_whatever_the_limits_are() -> None:
     found = [question.reason_id for question in judge(always, FIGURES, late, lost_four_eyes=True)]
     assert found == ["ALWAYS-ASK", "LATE-START", "FOUR-EYES-DROPPED"]
     assert [q.reason_id for q in judge(None, FIGURES, late)] == ["LATE-START"]
+    assert [q.reason_id for q in judge(None, FIGURES, None, is_partly_issued=True)] == ["PARTLY-ISSUED"]
     assert judge(None, FIGURES, None) == []
     assert judge(replace(always, mode=Mode.AT_ONCE), FIGURES, None) == []
     assert judge(always, replace(FIGURES, statements=0), late, lost_four_eyes=True) == []

@@ -37,6 +37,7 @@ def test_what_isn_t_given_is_the_default_and_texts_are_read_back() -> None:
         ("deadline_hours", "241", "is not a whole number from 1 to 240"),
         ("remind_hours", "48", "is not less than the 48 hours of the deadline"),
         ("late_after_hours", "0", "is not a whole number from 1"),
+        ("canary_statements", "1001", "is not a whole number from 0 to 1,000"),
     ],
 )
 def test_each_field_says_what_is_wrong(field: str, text: str, complaint: str) -> None:
