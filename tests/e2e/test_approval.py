@@ -90,7 +90,7 @@ def test_the_rest_is_issued_after_a_canary_and_a_second_word(stack: Stack, polic
     query = "select count(*) from finance.payment_attempts a join finance.statements s using (statement_id) where {}"
     charged = query.format("s.period = %s and s.kind = 'connector' and a.outcome is not null")
     assert stack.finance(charged, CANARY) == [(3,)]
-    with pytest.raises(AssertionError, match="the rest of 2025-09 waits"):
+    with pytest.raises(AssertionError, match=f"the rest of {CANARY} waits"):
         command(home, "approve", CANARY, "--reason", "again")
     assert stack.statements(CANARY) == 3
     assert "the rest of plan" in command(home, "approve", CANARY, "--rest", "--reason", "they look right")
