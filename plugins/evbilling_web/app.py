@@ -24,6 +24,7 @@ from evbilling_web.approval_policy import routes as approval_policy
 from evbilling_web.briefly import Briefly
 from evbilling_web.guard import may_see, same_origin
 from evbilling_web.mail import routes as mail
+from evbilling_web.missed_months import policy as missed_month_policy
 from evbilling_web.missed_months import routes as missed_months
 from evbilling_web.month import approval as month_approval
 from evbilling_web.month import routes as month
@@ -42,6 +43,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     following.router,
     mail.router,
     missed_months.router,
+    missed_month_policy.router,
     month.router,
     month_approval.router,
     service_levels.router,

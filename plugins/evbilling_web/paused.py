@@ -18,6 +18,7 @@ _CONSEQUENCES = {
     "account_statements": "no account statement is issued, and no failed payment is tried at the month's end",
     "payment_retries": "no failed payment is tried again by itself",
     "payment_reconciliation": "payments aren't compared with the gateway",
+    "missed_months": "no policy of missed months is carried out",
     "mail_delivery": "mail that waits isn't sent",
 }
 
@@ -33,6 +34,11 @@ class PausedDag:
     def consequence(self) -> str:
         """What doesn't happen meanwhile."""
         return _CONSEQUENCES[self.dag_id]
+
+    @property
+    def is_needed(self) -> bool:
+        """False for the DAG that does nothing without a policy: it is named only where a policy is."""
+        return self.dag_id != "missed_months"
 
 
 async def note_paused(request: Request) -> None:

@@ -57,6 +57,7 @@ billing.ledger_account,
 billing.listed_payment,
 billing.lost_payment,
 billing.mail,
+billing.missed_month_policy,
 billing.paid_outside,
 billing.paid_outside_reversal,
 billing.payment_attempt,
@@ -101,6 +102,7 @@ grant execute on function billing.status_of to finance_reader;
 grant execute on function billing.service_levels_at to finance_reader;
 -- finance.missed_months calls it, likewise.
 grant execute on function billing.missed_months_at to finance_reader;
+grant execute on function billing.missed_month_decisions to finance_reader;
 grant execute on function
 billing.account_key,
 billing.acknowledge_return,
@@ -134,6 +136,7 @@ billing.mail_to_send,
 billing.major,
 billing.make_plan,
 billing.make_shard_table,
+billing.missed_month_decisions,
 billing.missed_months_at,
 billing.note_alert_once,
 billing.note_alerts,
@@ -177,6 +180,7 @@ billing.returned_payments,
 billing.reverse_paid_outside,
 billing.sample_statements,
 billing.service_levels_at,
+billing.set_missed_month_policy,
 billing.set_service_level,
 billing.set_adjustment_limit,
 billing.settings_in_force,

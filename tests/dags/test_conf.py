@@ -167,3 +167,29 @@ def test_a_value_that_is_no_param_s_makes_no_run(runnable: dict[str, Any]) -> No
     """A text isn't a flag, by this way either."""
     with pytest.raises(ParamValidationError, match="dry_run"):
         run(runnable["payment_retries"], {"dry_run": "false"})
+
+
+@pytest.mark.full
+def test_a_month_is_triggered_by_policy_once_and_literally(
+    runnable: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow itself makes the run of bill_month; an account's id is no template; the next day the task is skipped."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    from evbilling_airflow import missed_months
+
+    conf = {"period": "2026-10", "reason": "r", "account_ids": ["{{ 7 * 7 }}"]}
+    monkeypatch.setattr(missed_months, "forgive_by_policy", lambda _: {"forgiven": 0})
+    monkeypatch.setattr(missed_months, "runs_to_trigger", lambda _: [{"run_id": "policy-2026-10-0f", "conf": conf}])
+    # Airflow knows a DAG once it has run.
+    run(runnable["bill_month"], {"period": "2026-10", "reason": "r", "zzz": 1})
+    days = []
+    for _ in range(2):
+        ended = run(runnable["missed_months"], {})
+        days.append({instance.task_id: str(instance.state) for instance in ended.get_task_instances()}["bill"])
+    assert days == ["success", "skipped"]
+    with create_session() as session:
+        (made,) = session.scalars(select(DagRun).where(DagRun.run_id == "policy-2026-10-0f")).all()
+    assert (made.dag_id, made.conf, made.logical_date) == ("bill_month", conf, None)

@@ -28,7 +28,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
 ]
 
-SCHEDULED = {"connector_statements", "account_statements", "payment_retries", "payment_reconciliation"}
+SCHEDULED = {
+    "connector_statements",
+    "account_statements",
+    "payment_retries",
+    "payment_reconciliation",
+    "missed_months",
+}
 ACTIONS = {
     "rebill",
     "mark_as_paid",
@@ -240,6 +246,25 @@ def test_the_steps_of_a_months_end_follow_each_other(month_end: Any) -> None:
         assert month_end.get_task(later).upstream_task_ids == {earlier}
     assert {task.task_id for task in month_end.tasks if task.is_mapped} == {"send_retries"}
     assert {asset.name for task in month_end.tasks for asset in task.outlets} == {"account_statements"}
+
+
+def test_a_run_by_policy_is_what_bill_month_takes(dag_bag: Any) -> None:
+    """One after the other, and the next day the same run isn't triggered again."""
+    from airflow.sdk.exceptions import DagRunTriggerException
+
+    from evbilling_airflow import missed_months
+
+    dag = dag_bag.dags["missed_months"]
+    assert [task.task_id for task in dag.topological_sort()] == ["forgive", "list_runs", "bill"]
+    assert dag.get_task("bill").partial_kwargs["max_active_tis_per_dagrun"] == 1
+    conf = {"period": "2026-10", "reason": "missed, and to be billed by policy 1", "account_ids": ["a"]}
+    with pytest.raises(DagRunTriggerException) as asked:
+        missed_months.trigger({"run_id": "policy-2026-10-0f", "conf": conf})
+    assert (asked.value.trigger_dag_id, asked.value.dag_run_id) == ("bill_month", "policy-2026-10-0f")
+    assert (asked.value.logical_date, asked.value.skip_when_already_exists) == (None, True)
+    params = copy.deepcopy(dag_bag.dags["bill_month"].params)
+    params.update(asked.value.conf)
+    params.validate()
 
 
 def test_whoever_calls_the_gateway_takes_a_slot(dag_bag: Any) -> None:

@@ -169,6 +169,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0030_refunds",
         "0031_forgiveness",
         "0032_canary",
+        "0033_missed_month_policies",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

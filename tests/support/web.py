@@ -31,6 +31,8 @@ TABLE = [
     ("POST", "/approval", "op"),
     ("GET", "/missed-months", "viewer"),
     ("POST", "/missed-months", "op"),
+    ("GET", "/missed-months/policy", "viewer"),
+    ("POST", "/missed-months/policy", "op"),
     ("GET", "/missed-months/take-back?period=2026-11", "viewer"),
     ("POST", "/missed-months/take-back", "op"),
     ("GET", "/actions/rebill", "viewer"),

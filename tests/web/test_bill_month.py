@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from evbilling.cli.main import main
 from evbilling_web.account_billing import routes as account_routes
+from evbilling_web.missed_months import policy as policy_routes
 from evbilling_web.missed_months import routes as missed_routes
 from evbilling_web.month import routes as month_routes
 from tests.support.action_pages import ActionPages, fields, words
@@ -158,6 +160,56 @@ def test_a_missed_month_is_forgiven_and_taken_back(pages: ActionPages, monkeypat
     assert send("/missed-months/take-back", back, reason="they pay").status_code == 303
     assert "isn't forgiven to this account" in words(send("/missed-months/take-back", back, reason="they pay").text)
     assert "1 statement: 14.28 EUR" in words(shown(pages, PERIOD, "t").text)
+
+
+def test_a_policy_shows_what_it_would_do_before_it_is_saved(
+    pages: ActionPages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With amounts; for an account or all. What has changed since is shown again; the command does the same."""
+    moment = datetime(2026, 12, 3, 12, tzinfo=UTC)
+    monkeypatch.setattr(policy_routes, "read_clock", lambda _: moment)
+    monkeypatch.setattr(month_routes, "read_clock", lambda _: moment)
+    add(pages, "s")
+    path, chosen = "/missed-months/policy", "/missed-months/policy?account=s&policy=forgive"
+
+    def send(page: Any, role: str = "op", **typed: str) -> Any:
+        form = {name: values[-1] for name, values in fields(page.text).items() if name in {"seen", "account", "policy"}}
+        return pages.opened(role).post(PREFIX + path, data=form | typed)
+
+    assert "None is recorded, so every missed month is left to a person." in words(pages.get(path).text)
+    page = pages.get(chosen, "op")
+    assert "November 2026 Name of s 2 11.90 EUR forgive" in words(page.text)
+    assert "Forgive: 2 months, 23.80 EUR" in words(page.text)
+    assert send(page, "user", reason="r").status_code == 403
+    assert send(page).status_code == 422
+    settle_terms(pages.world.services.warehouse_url, terms("s", "6.00"))
+    again = send(page, reason="the outages are ours")
+    assert again.status_code == 409
+    assert "What is missed has changed." in words(again.text)
+    assert pages.world.rows("select count(*) from finance.missed_month_policies") == [(0,)]
+    page = pages.get(chosen, "op")
+    assert send(page, reason="the outages are ours").headers["location"].endswith("account=s&saved=1")
+    assert send(page, reason="the outages are ours").headers["location"].endswith("account=s&saved=0")
+    said = words(pages.get(f"{path}?policy=bill", "op").text)
+    assert "December 2026 Name of a00000 1" in said
+    assert "Name of s" not in said
+    assert "Bill: 4 months" in said
+    pages.airflow.paused.add("missed_months")
+    assert "missed_months is paused" not in words(pages.get("/service-levels", "user").text)
+    months = words(pages.get("/months", "user").text)
+    assert "missed_months is paused in Airflow : no policy of missed months is carried out." in months
+    assert "after the month was billed; a policy has it forgiven by the next run of missed_months" in months
+    order = ["policy", "missed-month", "bill", "--url", pages.world.services.warehouse_url]
+    assert main([*order, "--dry-run"]) == 0
+    assert "dry run: missed months of all accounts without a policy of their own: a run of" in capsys.readouterr().out
+    assert main(order) == 2
+    assert "say why it is set" in capsys.readouterr().err
+    assert main([*order, "--account", "s", "--actor", "ann", "--reason", "they pay"]) == 0
+    assert main(["policy", "missed-months", *order[3:]]) == 0
+    listed = capsys.readouterr().out
+    assert "2026-11 s: bill" in listed
+    assert "2,s,bill,yes,ann," in listed
+    assert "1,s,forgive,no,op," in listed
 
 
 def test_who_may_not_bill(pages: ActionPages) -> None:

@@ -1,4 +1,4 @@
-"""`evbilling policy`: when a month is issued at once and when a person is asked, and what is due by when."""
+"""`evbilling policy`: when a month is issued at once, what is due by when, and what becomes of missed months."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SubParsers = argparse._SubParsersAction
 
 
 def register(subcommands: SubParsers[argparse.ArgumentParser]) -> None:
-    """Add `policy` with `load`, `show`, `time-limit` and `time-limits`."""
-    policy = subcommands.add_parser("policy", help="when a person approves a month, and what is due by when")
+    """Add `policy` with `load`, `show`, `time-limit`, `time-limits`, `missed-month` and `missed-months`."""
+    policy = subcommands.add_parser("policy", help="when a person approves a month, what is due by when, missed months")
     leaves = policy.add_subparsers(title="commands", metavar="COMMAND", required=True)
     load = leaves.add_parser("load", help="record the policies of a CSV file: all of them or, if one is wrong, none")
     load.add_argument("file", type=Path, metavar="FILE.csv")
@@ -33,7 +33,20 @@ def register(subcommands: SubParsers[argparse.ArgumentParser]) -> None:
     limit.set_defaults(run=run_time_limit)
     limits = leaves.add_parser("time-limits", help="print the time limits in force, then all others, as CSV")
     limits.set_defaults(run=run_time_limits)
-    for leaf in (load, show, limit, limits):
+    missed = leaves.add_parser("missed-month", help="set what becomes of missed months, and print what it decides now")
+    missed.add_argument("policy", choices=("bill", "forgive", "ask"))
+    missed.add_argument(
+        "--account", metavar="ID", help="only of this account (default: of all without one of their own)"
+    )
+    missed.add_argument("--actor", help="who sets this (default: the OS user)")
+    missed.add_argument("--reason", help="why; kept with the policy. Needed unless --dry-run")
+    missed.add_argument("--dry-run", action="store_true", help="only print what it would decide now")
+    missed.set_defaults(run=run_missed_month)
+    recorded = leaves.add_parser(
+        "missed-months", help="print the policies of missed months, those in force first, as CSV"
+    )
+    recorded.set_defaults(run=run_missed_months)
+    for leaf in (load, show, limit, limits, missed, recorded):
         leaf.add_argument("--url", metavar="URL", help="the warehouse (default: the stack's, or its connection)")
 
 
@@ -113,6 +126,46 @@ def run_time_limits(args: argparse.Namespace) -> int:
         when = f"{row.recorded_at:%Y-%m-%d %H:%M:%S}"
         given = row.limit.service_level, row.limit.effective_from, hours, "yes" if row.is_in_force else "no"
         writer.writerow([*given, row.actor, when, row.reason])
+    return 0
+
+
+def run_missed_month(args: argparse.Namespace) -> int:
+    """Record what becomes of missed months; prints that, and what it decides on those that are missed now."""
+    from evbilling.missed_months import POLICIES, decisions, set_policy
+    from evbilling.warehouse import connected, read_clock
+
+    with connected(_warehouse(args), what="warehouse") as connection:
+        found = decisions(connection, read_clock(connection), if_policy=args.policy, if_account_id=args.account)
+        is_new = args.dry_run or set_policy(
+            connection,
+            args.account,
+            args.policy,
+            actor=args.actor or getpass.getuser(),
+            reason=args.reason or "",
+        )
+    whose = f"account {args.account}" if args.account else "all accounts without a policy of their own"
+    dry, known = ("dry run: " if args.dry_run else ""), ("" if is_new else ", as recorded already")
+    print(f"{dry}missed months of {whose}: {POLICIES[args.policy]}{known}")
+    for one in found:
+        print(f"{one.period} {one.account_id}: {one.decision}{f', as {one.why}' if one.why else ''}")
+    return 0
+
+
+def run_missed_months(args: argparse.Namespace) -> int:
+    """Print every policy of missed months as CSV, with who, when and why; those in force first."""
+    import csv
+
+    from evbilling.missed_months import policies
+    from evbilling.warehouse import connected
+
+    with connected(_warehouse(args), what="warehouse") as connection:
+        found = policies(connection)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["policy_id", "account_id", "policy", "in_force", "recorded_by", "recorded_at", "reason"])
+    for row in found:
+        when = f"{row.recorded_at:%Y-%m-%d %H:%M:%S}"
+        in_force = "yes" if row.is_in_force else "no"
+        writer.writerow([row.policy_id, row.account_id or "", row.policy, in_force, row.actor, when, row.reason])
     return 0
 
 

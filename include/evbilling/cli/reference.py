@@ -108,6 +108,17 @@ show the amounts first. They come from the month's own inventory, settings and f
 the amount by the same rules; it is kept with who, when and why. A forgiven month is never billed: runs leave the
 account out (`FORGIVEN`), and a run of the account alone is refused, until that is taken back. It isn't late.
 
+A policy does so without a person (`finance.missed_month_policies`): that of the account or, where it has none, the
+operator's for all accounts. It is `bill`, `forgive` or `ask`; without any, `ask` is in force. The DAG `missed_months`
+carries it out every day, for each month that is missed then, also one from before the policy; the page that records it
+shows months and amounts first. What it bills goes through `bill_month`, so the approval policy decides whether it waits
+for a person. It decides nothing, and `finance.missed_months` says why, where
+
+- a run of the month hasn't ended, or its plan waits;
+- the month was forgiven and that was taken back since the policy was recorded: a person's word counts more, until a
+  newer policy is recorded;
+- the month was never billed, which is done as a whole, and an account of it is left to a person.
+
 ## Accounts whose account statement is withheld
 
 Its items wait for the next one; fix the fault and state the month again

@@ -26,7 +26,9 @@ REASONS = {
 class MissedMonth:
     """A month missed by one account, or by all its `accounts` if no run has billed it: `account_id` is None then.
 
-    `name` is the account's when it was last billed; `days_late` are whole days since it was due.
+    `name` is the account's when it was last billed; `days_late` are whole days since it was due. `decision` is what
+    the policies decide (bill, forgive, ask), and `why` the reason where that isn't what the policy says; None where
+    only one account is looked at.
     """
 
     period: Period
@@ -37,6 +39,8 @@ class MissedMonth:
     reason: str
     due_at: datetime
     days_late: int
+    decision: str | None = None
+    why: str | None = None
 
     @property
     def is_whole(self) -> bool:

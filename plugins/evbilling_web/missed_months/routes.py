@@ -33,7 +33,7 @@ from evbilling_web.rights import CHANGE_SETTINGS, SignedIn, requires, why_not
 router = APIRouter()
 
 # Each is counted on its own.
-_MOST = 50
+MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,12 @@ def _select(account: str, period: str) -> Selection:
     wanted = period_of(period) if period else None
     with warehouse.reading() as connection:
         now = read_clock(connection)
-        found = open_months(connection, now, account_id=account_id, period=wanted, limit=_MOST + 1)
+        found = open_months(connection, now, account_id=account_id, period=wanted, limit=MOST + 1)
         if not found:
             return Selection(account_id, wanted)
         platform = open_lookup(warehouse.services(with_platform=True).platform_url)
-        missed = preview_missed(platform, connection, found[:_MOST], now=now)
-    return Selection(account_id, wanted, missed, len(found) > _MOST)
+        missed = preview_missed(platform, connection, found[:MOST], now=now)
+    return Selection(account_id, wanted, missed, len(found) > MOST)
 
 
 def _select_again(selection: Selection) -> Selection:
@@ -157,7 +157,7 @@ def _page(
         "selection": selection,
         "total": totals_text(selection.totals),
         "basis": BASIS,
-        "most": _MOST,
+        "most": MOST,
         "form": form,
         "back": back,
         "done": done,

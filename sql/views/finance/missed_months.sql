@@ -12,8 +12,12 @@ select m.period,
        f.connectors as forgiven_connectors,
        f.amount as forgiven_amount,
        f.currency,
-       f.basis
+       f.basis,
+       d.policy,
+       d.decision,
+       d.why as decision_reason
 from billing.missed_months_at(now()) m
+left join billing.missed_month_decisions(now()) d on d.period = m.period and d.account_id = m.account_id
 left join lateral (
     select n.* from billing.forgiveness n
     where n.period = m.period and n.account_id = m.account_id
@@ -35,3 +39,6 @@ comment on column finance.missed_months.forgiven_connectors is 'Connectors that 
 comment on column finance.missed_months.forgiven_amount is 'What it would have cost, tax included, in major units; null if it wasn''t known';
 comment on column finance.missed_months.currency is 'Currency of the forgiven amount';
 comment on column finance.missed_months.basis is 'By what the amount was found';
+comment on column finance.missed_months.policy is 'The policy in force for the account: bill, forgive or ask; null if the month is forgiven, as in the columns below';
+comment on column finance.missed_months.decision is 'What the DAG missed_months does with the month at its next run: bill, forgive, or ask: nothing, a person decides';
+comment on column finance.missed_months.decision_reason is 'Why that isn''t what the policy says; null: it is';
