@@ -164,8 +164,9 @@ def do(bench: Bench, model: Model, statement: str, step: str, how: str) -> None:
             _tried(is_foreseen, charge_again, bench.payments, RebillRequest(key, "ann", "asked", (statement,)), LATER)
         else:
             found = [one for one in due_retries(bench.payments, LATER) if one.debt.statement_id == statement]
-            is_foreseen = any(one.is_tried for one in found)
-            assert not is_foreseen or (model.due > 0 and model.charge is None)
+            # One that is planned while another charge is under way is refused when it is opened.
+            is_foreseen = any(one.is_tried for one in found) and model.charge is None
+            assert not is_foreseen or model.due > 0
             for batch in open_retries(bench.payments, found, "planned", key, "airflow"):
                 bench.payments.collect(batch)
         if is_foreseen:

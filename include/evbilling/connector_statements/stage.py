@@ -14,10 +14,12 @@ from psycopg import sql
 
 from evbilling.connector_statements.drafts import FEE_ZERO, Drafts, draft_statements
 from evbilling.errors import BadInput, NotReady, StaleTry
+from evbilling.missed_months import forgiven_accounts
 from evbilling.money import from_minor
+from evbilling.period import Period
 from evbilling.run_steps import accounts_of
 from evbilling.services import Services
-from evbilling.warehouse import copy_frame, fetch_all, fetch_table, fetch_value, runs, select_value
+from evbilling.warehouse import copy_frame, fetch_table, fetch_value, runs, select_value
 from evbilling.warehouse.runs import RegisteredShard, Run
 
 _SUMMARY = pa.schema({
@@ -149,8 +151,8 @@ def _fill(
 
 def _forgiven(connection: psycopg.Connection[Any], run: Run) -> dict[str, str]:
     """The accounts whose month is forgiven, each with who and why; raises `BadInput` if the run names one of them."""
-    rows = fetch_all(connection, "missed_months/forgiven", period=run.period)
-    forgiven = {account: f"forgiven by {actor} on {day}: {reason}" for account, actor, day, reason in rows}
+    found = forgiven_accounts(connection, Period.parse(run.period))
+    forgiven = {account: f"forgiven by {actor} on {day}: {reason}" for account, (actor, day, reason) in found.items()}
     for account in run.account_ids or ():
         if words := forgiven.get(account):
             raise BadInput(

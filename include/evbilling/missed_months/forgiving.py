@@ -106,6 +106,12 @@ def open_months(
     return [(account, Period.parse(month)) for account, month in rows]
 
 
+def forgiven_accounts(connection: psycopg.Connection[Any], period: Period) -> dict[str, tuple[str, str, str]]:
+    """The accounts to which a month is forgiven, each with by whom, on which day (YYYY-MM-DD, UTC), and why."""
+    rows = fetch_all(connection, "missed_months/forgiven", period=str(period))
+    return {account: (actor, day, reason) for account, actor, day, reason in rows}
+
+
 def forgiven_months(connection: psycopg.Connection[Any], account_id: str) -> list[ForgivenMonth]:
     """The months that are forgiven to an account, the newest first."""
     rows = fetch_all(connection, "missed_months/forgiven_to", account_id=account_id)

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from evbilling.missed_months import forgiven_accounts
 from evbilling.money import from_minor
 from evbilling.period import Period
 from evbilling.platform import PlatformLookup
@@ -79,7 +80,7 @@ def preview_missing(
     """
     rows = fetch_all(connection, "read_models/preview/issued_to", period=str(period), accounts=list(account_ids))
     issued: dict[str, str] = dict(rows)
-    forgiven = {row[0]: row[1] for row in fetch_all(connection, "missed_months/forgiven", period=str(period))}
+    forgiven = {account: actor for account, (actor, _, _) in forgiven_accounts(connection, period).items()}
     names = {row.account_id: row.name for row in platform.account_rows(account_ids)}
     return [
         MissingStatement(
