@@ -69,7 +69,7 @@ do $$ declare r record; begin
     for r in select oid::regclass as name, relkind from pg_class
              where relnamespace = 'staging'::regnamespace and relowner = 'evbilling_writer'::regrole
                and relkind in ('r', 'p', 'v', 'm', 'S') loop
-        if to_regclass(r.name::text) is not null then
+        if exists (select from pg_class where oid = r.name) then
             execute format('drop %s %s cascade', case r.relkind when 'v' then 'view' when 'm' then 'materialized view'
                 when 'S' then 'sequence' else 'table' end, r.name);
         end if;
