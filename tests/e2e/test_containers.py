@@ -19,7 +19,7 @@ import psycopg
 import pyarrow.fs
 import pytest
 
-from evbilling_local.demo import last_complete_month
+from evbilling_local.demo import month_to_bill
 from evbilling_local.mail_sink import running_sink
 from evbilling_local.stack import AirflowApi
 from tests.support.compose import REPO, Machine, compose
@@ -166,7 +166,7 @@ def api(machine: Machine, user: str) -> AirflowApi:
 def test_a_month_goes_through_all_of_it(machine: Machine, billed: str) -> None:
     """The demo's two runs succeed; what finance sees adds up, and the statements were charged at the sandbox."""
     assert billed.count("The run succeeded") == 2
-    period = last_complete_month()
+    period = month_to_bill()
     ((statements, attempts),) = finance(
         machine,
         f"""select count(distinct s.statement_id), count(a.attempt_id) from finance.statements s
@@ -223,7 +223,7 @@ def test_a_page_in_airflow_shows_it(machine: Machine, billed: str) -> None:
     token = httpx.post(f"{base}/auth/token", json=login, trust_env=False).json()["access_token"]
     page = httpx.get(link, headers={"authorization": f"Bearer {token}"}, timeout=30, trust_env=False)
     assert page.status_code == 200, page.text
-    assert str(last_complete_month()) in page.text
+    assert str(month_to_bill()) in page.text
 
 
 def test_a_second_start_changes_nothing(machine: Machine, billed: str) -> None:

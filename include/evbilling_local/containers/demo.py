@@ -16,7 +16,7 @@ from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
 from evbilling.settings import record_settings
 from evbilling.warehouse import connected, select_value
 from evbilling_local.containers.setup import FIX, read_connections
-from evbilling_local.demo import DAG_IDS, SEED, bill_and_close, clear_leftovers, last_complete_month
+from evbilling_local.demo import DAG_IDS, SEED, bill_and_close, clear_leftovers, month_to_bill
 from evbilling_local.sample import sample_settings, write_sample
 from evbilling_local.stack import AirflowApi, wait_until
 
@@ -50,7 +50,7 @@ def run_demo(accounts: int, places: Places, connections_file: Path, passwords_fi
     _wait_until_parsed(api)
     done = bill_and_close(
         api,
-        last_complete_month(),
+        month_to_bill(),
         web_url=places.web_url,
         finance_url=resolve_url("finance"),
         warehouse_url=resolve_url("warehouse"),

@@ -2,7 +2,7 @@
 
 from evbilling_local.demo.dag_run import DagRunner, TaskState, clear_leftovers, interruptible
 from evbilling_local.demo.demo import SEED, run_demo, tidy_up
-from evbilling_local.demo.month_run import DAG_IDS, bill_and_close, last_complete_month
+from evbilling_local.demo.month_run import DAG_IDS, bill_and_close, month_to_bill
 
 __all__ = [
     "DAG_IDS",
@@ -12,7 +12,7 @@ __all__ = [
     "bill_and_close",
     "clear_leftovers",
     "interruptible",
-    "last_complete_month",
+    "month_to_bill",
     "run_demo",
     "tidy_up",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from functools import partial
 
 from evbilling.errors import BadInput, NotReady
@@ -13,7 +13,7 @@ from evbilling_local.demo.dag_run import clear_leftovers
 from evbilling_local.demo.month_run import (
     DAG_IDS,
     bill_and_close,
-    last_complete_month,
+    month_to_bill,
     plan_by_schedule,
     say_what_waits,
 )
@@ -37,9 +37,9 @@ _APPROVER = "op"
 
 
 def run_demo(accounts: int) -> int:
-    """Bill and close the last complete month of a made-up platform, and plan this one, which waits for a person.
+    """Bill and close a month of a made-up platform, and plan the next one, which waits for a person.
 
-    The last month is approved by the user `op`, as any month that waits.
+    The month is approved by the user `op`, as any month that waits; the next is the newest that can be billed.
 
     Prints the result; the stack keeps running.
 
@@ -56,7 +56,7 @@ def run_demo(accounts: int) -> int:
             )
         state = bring_up()
         _load_sample(state, accounts)
-        period = last_complete_month()
+        period = month_to_bill()
         api, following = admin_api(state), period.shifted(1)
         _have_months_approved(state, period)
         urls = {f"{kind}_url": state.url(kind) for kind in ("finance", "warehouse")}
@@ -65,14 +65,9 @@ def run_demo(accounts: int) -> int:
         web_url = API_SERVER.url(state)
         if not bill_and_close(api, period, web_url=web_url, approver=approver, once_billed=plan_next, **urls):
             return 1
-        waits = datetime.now(UTC) >= _tick(following) and say_what_waits(state.url("warehouse"), following)
+        waits = say_what_waits(state.url("warehouse"), following)
     _print_next_steps(state, period, following if waits else None)
     return 0
-
-
-def _tick(period: Period) -> datetime:
-    """When the schedule adds the month's run."""
-    return datetime.combine(period.first_day, time(12), UTC)
 
 
 def _have_months_approved(state: StackState, period: Period) -> None:

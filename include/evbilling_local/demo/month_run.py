@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from evbilling.approvals import answer_of, asked_of, decisions_of, question_about, task_path
 from evbilling.errors import EvbillingError, TransientError
@@ -23,10 +23,11 @@ _POLL_SECONDS = 0.5
 _REASON = "the demo's month: its change by cause is as expected"
 
 
-def last_complete_month() -> Period:
-    """The month before this one, in UTC."""
-    today = datetime.now(UTC)
-    return Period(today.year, today.month).shifted(-1)
+def month_to_bill() -> Period:
+    """The month before the newest one that the schedule has begun, so that the demo can plan that one."""
+    # The schedule begins a month at 12:00 UTC on its 1st.
+    begun = datetime.now(UTC) - timedelta(hours=12)
+    return Period(begun.year, begun.month).shifted(-1)
 
 
 def bill_and_close(
