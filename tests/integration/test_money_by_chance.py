@@ -209,7 +209,7 @@ def do(bench: Bench, model: Model, statement: str, step: str, how: str) -> None:
     if step.startswith("refund") and step != "refund_outside":
         number = next((n for n, left in enumerate(model.payments) if left), 0)
         left = model.payments[number] if model.payments else 0
-        amount = left if step == "refund_due_again" else min(left, -model.due)
+        amount = min(left, model.paid if step == "refund_due_again" else -model.due)
         made = _made(bench, statement)
         asked = RefundPaymentRequest(
             key, "ann", "agreed", statement, made[number] if made else "", is_due_again=step == "refund_due_again"
@@ -223,6 +223,8 @@ def do(bench: Bench, model: Model, statement: str, step: str, how: str) -> None:
             model.refund = (number, amount, how == "loses the answer")
             model.booked.append((step, 0))
         return
+    # What was sent back of a payment keeps it from being undone.
+    is_foreseen = is_foreseen and (step != "undo" or most[step] <= model.paid)
     amount = {"part": max(1, most[step] // 3), "all": most[step], "too much": most[step] + 1}.get(how, most[step])
     is_foreseen = is_foreseen and most[step] > 0 and (amount <= most[step] or step == "extra_debit")
     major = Decimal(amount) / 100

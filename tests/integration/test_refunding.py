@@ -112,6 +112,22 @@ def test_what_is_due_again_is_collected_again_and_never_beyond_the_payment(month
     require_even(month)
 
 
+def test_what_was_sent_back_by_bank_is_not_refunded_again(month: PaymentWorld) -> None:
+    """The debt is due again only for what the customer still has paid."""
+    paid = month.ids[0]
+    credit(month, paid, "4.00")
+    sent = AdjustRequest("sent", "ann", "agreed", paid, Adjustment.REFUND_OUTSIDE)
+    adjust_statement(month.services, replace(sent, paid_on=PAID_ON, reference="bank 7"))
+    with month.payment_services() as payments:
+        with pytest.raises(BadInput, match=r"1\.96 EUR is more than the 1\.95 EUR that can be refunded"):
+            give_back(payments, paid, "1.96", is_due_again=True)
+        assert give_back(payments, paid, is_due_again=True).balance_due == Decimal("1.95")
+        assert state(month, paid) == (Decimal("0.00"), Decimal("1.95"), "Issued")
+        with pytest.raises(BadInput, match=f"all that was paid on {paid} was sent back already"):
+            give_back(payments, paid, is_due_again=True, request_id="again")
+    require_even(month)
+
+
 def test_what_was_given_back_elsewhere_is_acknowledged_first(month: PaymentWorld) -> None:
     """Neither way books the other's refund: what is left of the payment counts both."""
     paid = month.ids[2]

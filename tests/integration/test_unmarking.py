@@ -15,10 +15,13 @@ from evbilling.errors import BadInput
 from evbilling.payments.actions import (
     Action,
     ActionResult,
+    Adjustment,
+    AdjustRequest,
     Code,
     MarkRequest,
     RebillRequest,
     UndoRequest,
+    adjust_statement,
     charge_again,
     line,
     mark_statements,
@@ -292,6 +295,35 @@ def test_what_the_gateway_collected_is_refunded_there_first(month: PaymentWorld)
     month.write("update billing.gateway_payment set refunded_minor = 100 where gateway_payment_id = 'pi_lost'")
     assert undo(month, right).code is Code.UNDONE
     check_books(month)
+
+
+def test_what_was_sent_back_is_not_undone(month: PaymentWorld) -> None:
+    """Otherwise less than nothing would be paid. Once another payment came, the mistaken one can be undone."""
+    statement = month.ids[FAILED]
+    mark(month, statement, "2.00")
+    mark(month, statement, request="m2", reference="second")
+    first, second = [payment.payment_id for payment in outside_payments(month.services, statement)]
+    paid, _, _ = standing(month, statement)
+
+    def adjust(kind: Adjustment, amount: Decimal | None, **more: Any) -> None:
+        request = AdjustRequest(f"{kind} {amount}", "ann", "agreed", statement, kind, amount)
+        adjust_statement(month.services, replace(request, **more))
+
+    adjust(Adjustment.GOODWILL, paid - 1)
+    adjust(Adjustment.REFUND_OUTSIDE, None, paid_on=TODAY, reference="bank 7")
+    assert standing(month, statement) == (Decimal("1.00"), 0, "Paid manually")
+    before = kept(month)
+    for payment in (first, second):
+        with pytest.raises(BadInput, match=rf"money of {payment} of {statement} was sent back to the customer"):
+            undo(month, statement, payment)
+    assert kept(month) == before
+    (row,) = preview_reverse_payment(month.services, UndoRequest("u", "bob", "", statement, first))
+    assert row.code is Code.NOT_POSSIBLE
+    assert "more would be sent back than was ever paid" in str(row.detail)
+    adjust(Adjustment.EXTRA_DEBIT, Decimal("1.00"))
+    mark(month, statement, request="m3", reference="third")
+    assert undo(month, statement, first).code is Code.UNDONE
+    assert standing(month, statement) == (0, Decimal("2.00"), "Billing failure")
 
 
 def test_a_plan_made_of_the_balance_before_does_not_forget_it(month: PaymentWorld) -> None:

@@ -56,6 +56,13 @@ begin
                 p_statement_id, v_payment.reference
                 using errcode = 'EV004', hint = 'refund it there first, and run payment_reconciliation';
         end if;
+        if v_payment.amount_minor > (select r.paid_minor from billing.receivable r
+                                     where r.statement_id = p_statement_id) then
+            raise exception 'money of paid-outside-% of % was sent back to the customer: undone, more would be sent back '
+                'than was ever paid', v_payment.paid_outside_id, p_statement_id
+                using errcode = 'EV004',
+                      hint = 'leave it marked; what was sent back by mistake is billed by adjust_statement, an extra debit';
+        end if;
         insert into billing.paid_outside_reversal (request_id, paid_outside_id, statement_id, actor, reason)
         values (p_request_id, v_payment.paid_outside_id, p_statement_id, p_actor, p_reason)
         on conflict (request_id) do nothing returning * into v_reversal;

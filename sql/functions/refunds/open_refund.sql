@@ -1,8 +1,8 @@
 -- Opens the refund of a recorded payment of a statement; the caller commits before it calls the gateway. p_payment_id
 -- null: of the statement's only payment of which something is left. p_amount_minor null: the statement's credit or, if
--- p_is_due_again, all that is left of the payment. Without p_is_due_again at most the credit is given back. Returns the
--- refund, or the number of the request that it is recorded as until a second person carries it out. The same request
--- again is the same refund. Refuses with EV004 what can't be right.
+-- p_is_due_again, all that is left of the payment and wasn't sent back by other ways. Without p_is_due_again at most
+-- the credit is given back. Returns the refund, or the number of the request that it is recorded as until a second
+-- person carries it out. The same request again is the same refund. Refuses with EV004 what can't be right.
 create or replace function billing.open_refund(
     p_request_id text, p_statement_id text, p_payment_id text, p_amount_minor bigint, p_currency text,
     p_is_due_again boolean, p_approves bigint, p_actor text, p_reason text,
@@ -14,6 +14,7 @@ declare
     v_refund billing.refund_attempt;
     v_payment record;
     v_credit bigint;
+    v_paid bigint;
     v_most bigint;
 begin
     perform billing.require_no_hold();
@@ -66,9 +67,14 @@ begin
             using errcode = 'EV004', hint = 'answer the dispute in the gateway''s dashboard: the bank decides';
     end if;
     v_credit := greatest(-billing.balance_minor(p_statement_id), 0);
-    v_most := case when p_is_due_again then v_payment.left_minor else least(v_payment.left_minor, v_credit) end;
+    v_paid := (select r.paid_minor from billing.receivable r where r.statement_id = p_statement_id);
+    v_most := case when p_is_due_again then least(v_payment.left_minor, v_paid)
+                   else least(v_payment.left_minor, v_credit) end;
     amount_minor := coalesce(p_amount_minor, v_most);
-    if amount_minor <= 0 then
+    if v_paid <= 0 then
+        raise exception 'all that was paid on % was sent back already', p_statement_id
+            using errcode = 'EV004', hint = 'see its payments in finance.payments';
+    elsif amount_minor <= 0 then
         raise exception '% has no credit to be refunded', p_statement_id
             using errcode = 'EV004', hint = 'credit it first, or say that the debt is due again';
     elsif amount_minor > v_most then
