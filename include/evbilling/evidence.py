@@ -1,4 +1,7 @@
-"""Stores what a run read and decided as immutable, content-hashed files at a local or object-store URL."""
+"""Stores what a run read and decided, and mail as it was sent, as immutable, content-hashed files.
+
+The store is a local folder or an object store's URL.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,20 @@ class EvidenceStore:
         """Store `text` in UTF-8 as `<folder>/<name>-<hash>.<suffix>`."""
         return self._put(folder, name, suffix, pa.py_buffer(text.encode()))
 
+    def put_bytes(self, folder: str, suffix: str, data: bytes) -> Stored:
+        """Store `data` under its hash alone, as `<folder>/<its first two digits>/<hash>.<suffix>`.
+
+        It is written without a look whether it is there: that would take a request, and content under its own hash can
+        only be replaced by itself.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        key = f"{folder}/{digest[:2]}/{digest}.{suffix}"
+        try:
+            self._write(self._folder.path(key), pa.py_buffer(data))
+        except OSError as error:
+            raise self._folder.explain(error, "written") from error
+        return Stored(key, digest, len(data))
+
     def _put(self, folder: str, name: str, suffix: str, data: pa.Buffer) -> Stored:
         digest = hashlib.sha256(data).hexdigest()
         key = f"{folder}/{name}-{digest[:16]}.{suffix}"
@@ -95,17 +112,17 @@ class EvidenceStore:
         """The text stored under `key`, its hash checked."""
         return bytes(self._get(key, sha256)).decode()
 
-    def _get(self, key: str, sha256: str) -> Any:
+    def get_bytes(self, key: str, sha256: str) -> bytes:
+        """The bytes stored under `key`, their hash checked."""
+        return bytes(self._get(key, sha256, "restore it from a backup"))
+
+    def _get(self, key: str, sha256: str, fix: str = "restore it, or run the period again from the start") -> Any:
         try:
             with self._folder.files.open_input_stream(self._folder.path(key), compression=None) as stream:
                 data = stream.read_buffer()
         except FileNotFoundError:
             self._folder.require_bucket()
-            raise NotReady(
-                f"{key} is not there",
-                where=self.name,
-                fix="restore it, or run the period again from the start",
-            ) from None
+            raise NotReady(f"{key} is not there", where=self.name, fix=fix) from None
         except OSError as error:
             raise self._folder.explain(error, "read") from error
         if hashlib.sha256(data).hexdigest() != sha256:

@@ -23,6 +23,7 @@ from evbilling_web.actions import routes as actions
 from evbilling_web.approval_policy import routes as approval_policy
 from evbilling_web.briefly import Briefly
 from evbilling_web.guard import may_see, same_origin
+from evbilling_web.mail import message
 from evbilling_web.mail import routes as mail
 from evbilling_web.missed_months import policy as missed_month_policy
 from evbilling_web.missed_months import routes as missed_months
@@ -42,6 +43,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     bill_month.router,
     following.router,
     mail.router,
+    message.router,
     missed_months.router,
     missed_month_policy.router,
     month.router,

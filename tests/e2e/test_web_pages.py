@@ -355,6 +355,12 @@ def billed_account(stack: Stack) -> str:
     return str(found)
 
 
+def mailed(stack: Stack) -> int:
+    """A message that was sent."""
+    ((found,),) = stack.finance("select max(mail_id) from finance.mail_documents where outcome = 'sent'")
+    return int(found)
+
+
 def validated(stack: Stack) -> str:
     """The run that issued the month."""
     ((found,),) = stack.admin("warehouse", "select max(run_id) from billing.validation_result")
@@ -375,6 +381,7 @@ PAGES = {
     "months": lambda stack: "/evbilling/months",
     "month": lambda stack: f"/evbilling/months/{MONTH}",
     "mail": lambda stack: "/evbilling/mail",
+    "mail as sent": lambda stack: f"/evbilling/mail/{mailed(stack)}",
     "validation": lambda stack: f"/evbilling/validation/{validated(stack)}",
 }
 

@@ -12,9 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from evbilling.evidence import EvidenceStore
+from evbilling.mail import deliver, kept_sendings, read_kept
 from evbilling.services import Services
 from evbilling_local.stack import bin_directory
-from tests.support.month import Platform, bill, rows, settle_terms, terms
+from tests.support.mail import post_office
+from tests.support.month import Platform, bill, one, rows, settle_terms, terms
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
@@ -55,7 +58,7 @@ def _settings(url: str) -> list[Any]:
 
 
 def test_a_restored_warehouse_is_the_one_that_was_backed_up(postgres: PostgresServer, tmp_path: Path) -> None:
-    """Finance sees the same, roles and rights are there, the evidence is found, and nothing is billed a second time."""
+    """Finance sees the same, roles and rights are there, evidence and mail are found, and nothing is billed again."""
     admin = postgres.create_database("warehouse", template="warehouse_template")
     platform = Platform(postgres.create_database("backup_platform", template="platform_template"))
     platform.account("a")
@@ -68,6 +71,8 @@ def test_a_restored_warehouse_is_the_one_that_was_backed_up(postgres: PostgresSe
     writer = postgres.url("evbilling_writer", "warehouse", password="test")
     settle_terms(writer, terms("a", financial_admin_id="fa", exclude_private=True))
     assert bill(Services(platform.url, writer, str(evidence))).issued["statements"] == 1
+    with post_office() as office:
+        assert deliver(Services(platform.url, writer, str(evidence)), office.settings())["sent"] == 1
     variables = {"WAREHOUSE_ADMIN_URL": admin, "EVIDENCE": str(evidence), "BACKUP": str(backup)}
     subprocess.run([sys.executable, "-m", "evbilling.cli", "migrate", "--url", admin], check=True, capture_output=True)
     _run("Back up", variables)
@@ -81,6 +86,9 @@ def test_a_restored_warehouse_is_the_one_that_was_backed_up(postgres: PostgresSe
         _run("Restore", variables | {"NEW_SERVER_URL": second.url(), "RESTORED_URL": restored})
         assert _finance(restored) == seen
         assert _settings(restored) == settings
+        with psycopg.connect(restored) as connection:
+            (sending,) = kept_sendings(connection, one(restored, "select mail_id from billing.mail"))
+        assert read_kept(EvidenceStore(str(evidence)), sending).content == office.raw[0]
         writer = second.url("evbilling_writer", "warehouse", password="test")
         again = bill(Services(platform.url, writer, str(evidence)))
         assert (again.issued["outcome"], again.issued["statements"]) == ("unchanged", 0)

@@ -16,8 +16,10 @@ import pytest
 
 from evbilling.errors import BadInput, EvbillingError, NotReady, TransientError
 from evbilling.evidence import EvidenceStore
+from evbilling.mail import deliver
 from evbilling.services import Services
 from tests.support.broken_proxy import broken_proxy
+from tests.support.mail import post_office
 from tests.support.month import Platform, bill, one, published, rows, settle_terms, terms
 from tests.support.object_store import ObjectStore
 from tests.support.programs import free_ports
@@ -281,7 +283,10 @@ def test_an_object_of_the_wrong_size_is_put_again(object_store: ObjectStore) -> 
 def test_a_month_has_the_same_evidence_as_in_a_folder(
     object_store: ObjectStore, platform_db: str, warehouse_db: Any, tmp_path: Path
 ) -> None:
-    """The same month with its evidence in a bucket and in a folder: the same bytes, and the second changes nothing."""
+    """The same month with its evidence in a bucket and in a folder: the same bytes, and the second changes nothing.
+
+    Its mail is kept in the bucket as the mail server got it.
+    """
     platform = Platform(platform_db)
     for account in ("a", "b"):
         platform.plain_account(account)
@@ -310,6 +315,11 @@ def test_a_month_has_the_same_evidence_as_in_a_folder(
     # The page of the validation names its run.
     sizes = {path.name: path.stat().st_size for path in folder.iterdir() if not path.name.startswith("validation")}
     assert {name: size for name, size in kept.items() if not name.startswith("validation")} == sizes
+
+    with post_office() as office:
+        assert deliver(on_s3, office.settings())["sent"] == 2
+    files = rows(warehouse_db.admin_url, "select file from finance.mail_documents order by mail_id")
+    assert [object_store.read(f"{bucket}/evidence/{file}") for (file,) in files] == office.raw
 
 
 @pytest.mark.postgres

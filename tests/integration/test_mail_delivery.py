@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.mail import delivery, outbox, preparation
+from evbilling.evidence import EvidenceStore, Stored
+from evbilling.mail import SendRequest, delivery, outbox, preparation, request_send
 from evbilling.mail.letters import CONNECTOR_STATEMENT, FAILED_CHARGE
 from evbilling.mail.outbox import MailSelection
 from evbilling.mail.smtp import SmtpSession
@@ -23,7 +25,7 @@ from evbilling.read_models.statement.reading import show_statement
 from evbilling_local.ports import free_port
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.broken_proxy import broken_proxy
-from tests.support.mail import PostOffice, attachments, body, post_office, send, states
+from tests.support.mail import PostOffice, attachments, body, kept_files, post_office, send, states
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import HARD, SOFT, VISA, PaymentWorld, payment_world, together
 
@@ -81,6 +83,7 @@ def test_each_statement_is_mailed_once(world: PaymentWorld, office: PostOffice) 
     ids = [row[0] for row in world.rows("select message_id from billing.mail order by mail_id")]
     assert ids == [message["Message-ID"] for _, message in office.kept]
     assert len(set(ids)) == ACCOUNTS
+    assert list(kept_files(world).values()) == office.raw, "what was handed over is kept byte by byte"
 
 
 def test_only_what_is_wanted_is_sent(world: PaymentWorld, office: PostOffice) -> None:
@@ -288,6 +291,16 @@ def _after_sending() -> None:
     SmtpSession.send = sent  # type: ignore[method-assign]
 
 
+def _after_keeping() -> None:
+    real = EvidenceStore.put_bytes
+
+    def put(self: EvidenceStore, *args: Any) -> Any:
+        real(self, *args)
+        _die()
+
+    EvidenceStore.put_bytes = put  # type: ignore[method-assign]
+
+
 def _after_reserving() -> None:
     SmtpSession.send = lambda *_: _die()  # type: ignore[method-assign, assignment, return-value]
     outbox.begin = lambda *_: _die()  # type: ignore[assignment, return-value]
@@ -302,6 +315,7 @@ def _deliver_and_die(services: Any, settings: Any, arm: Callable[[], None]) -> N
     ("arm", "left", "got"),
     [
         (_after_reserving, "pending", 0),
+        (_after_keeping, "pending", 0),
         (_after_begin, "unknown", 0),
         (_after_sending, "unknown", 1),
     ],
@@ -309,7 +323,10 @@ def _deliver_and_die(services: Any, settings: Any, arm: Callable[[], None]) -> N
 def test_a_killed_task_sends_nothing_twice(
     world: PaymentWorld, office: PostOffice, arm: Callable[[], None], left: str, got: int
 ) -> None:
-    """Killed with messages reserved, begun, or taken: the next try sends the others, and lists the doubt."""
+    """Killed with messages reserved, kept, begun, or taken: the next try sends the others, and lists the doubt.
+
+    Whatever the mail server got is kept, and what was begun has its file.
+    """
     spawn = multiprocessing.get_context("spawn")
     process = spawn.Process(target=_deliver_and_die, args=(world.services, office.settings(), arm))
     process.start()
@@ -327,6 +344,9 @@ def test_a_killed_task_sends_nothing_twice(
     doubtful = 0 if left == "pending" else 1
     assert counts["sent"] == ACCOUNTS - doubtful
     assert len(set(office.recipients)) == len(office.recipients) == ACCOUNTS - doubtful + got
+    kept = kept_files(world)
+    assert sorted(outcome for outcome, _ in kept) == sorted(states(world))
+    assert set(office.raw) <= set(kept.values())
     if doubtful:
         assert "cut off" in world.one("select last_error from billing.mail where state = 'unknown'")
         assert send(world, office)["sent"] == 0, "never by itself"
@@ -337,16 +357,51 @@ def test_who_comes_back_too_late_writes_nothing(world: PaymentWorld) -> None:
     with psycopg.connect(world.services.warehouse_url, autocommit=True) as connection:
         (first, *_) = outbox.reserve(connection, "slow", 1, 0.01, MailSelection())
         connection.execute("select pg_sleep(0.05)")
-        assert not outbox.begin(connection, first.mail_id, "slow", "a@example.org", "<1@x>")
+        begun = ("a@example.org", "<1@x>", Stored(f"mail/2026-11/ab/{'ab' * 32}.eml", "ab" * 32, 7))
+        assert not outbox.begin(connection, first.mail_id, "slow", *begun)
         (again,) = outbox.reserve(connection, "quick", 1, 60, MailSelection())
         assert again.mail_id == first.mail_id
-        assert not outbox.begin(connection, first.mail_id, "slow", "a@example.org", "<1@x>")
-        assert outbox.begin(connection, first.mail_id, "quick", "a@example.org", "<1@x>")
+        assert not outbox.begin(connection, first.mail_id, "slow", *begun)
+        assert outbox.begin(connection, first.mail_id, "quick", *begun)
         assert outbox.give_up_lapsed(connection, 0.0) == 1
         assert not outbox.record_outcome(connection, first.mail_id, "quick", "pending", "later", None)
         assert not outbox.record_outcome(connection, first.mail_id, "slow", "sent", None, None)
         assert outbox.record_outcome(connection, first.mail_id, "quick", "sent", None, None)
         assert not outbox.record_outcome(connection, first.mail_id, "quick", "failed", "no", None)
+
+
+def test_nothing_is_sent_that_cant_be_kept(world: PaymentWorld, office: PostOffice, tmp_path: Path) -> None:
+    """A full or missing store stops the delivery before a message begins; once it is back, all go out."""
+    in_the_way = tmp_path / "no folder"
+    in_the_way.write_text("", encoding="utf-8")
+    without_store = replace(world.services, evidence_url=str(in_the_way))
+    with pytest.raises(TransientError, match="evidence store"):
+        delivery.deliver(without_store, office.settings())
+    assert office.mails == 0
+    assert world.rows("select distinct state, tries, reserved_until is null from billing.mail") == [
+        ("pending", 0, True)
+    ]
+    assert send(world, office) == NOBODY | {"sent": 3}
+
+
+def test_each_sending_has_its_own_file(world: PaymentWorld, office: PostOffice) -> None:
+    """Refused for now, sent, and sent again: three files, each as it was then, and only what was accepted says so."""
+    office.on_data = lambda _, number: "451 later" if number == 1 else "250 OK"
+    first = MailSelection(accounts=("a00000",))
+    assert send(world, office, first)["later"] == 1
+    world.platform.execute("update platform.app_user set email = 'new@example.org' where account_id = 'a00000'")
+    hurry(world)
+    assert send(world, office, first)["sent"] == 1
+    request_send(world.services, SendRequest("r1", "ann", "lost", (world.ids[0],)))
+    assert send(world, office, first)["sent"] == 1
+    kept = world.rows("select mail_id, try_no, outcome, sent_at is not null from finance.mail_documents order by 1, 2")
+    first_id, again = kept[0][0], kept[-1][0]
+    assert kept == [(first_id, 1, "refused", False), (first_id, 2, "sent", True), (again, 1, "sent", True)]
+    files = kept_files(world)
+    assert [b"fa-a00000@example.org" in files[place] for place in sorted(files)] == [True, False, False]
+    assert [files["sent", number] for number in (first_id, again)] == office.raw
+    with psycopg.connect(world.admin_url) as connection, pytest.raises(psycopg.Error, match="never change"):
+        connection.execute("update billing.mail_document set size_bytes = 1")
 
 
 def test_a_statement_that_cant_be_written_stops_nobody(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import hashlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -42,6 +44,8 @@ class PostOffice:
     delay: float = 0.0
     slow: int = 0
     kept: list[tuple[str, EmailMessage]] = field(default_factory=list)
+    # The bytes of each message in `kept`.
+    raw: list[bytes] = field(default_factory=list)
     mails: int = 0
     ends: int = 0
     connections: int = 0
@@ -83,6 +87,7 @@ class PostOffice:
             message = email.message_from_bytes(envelope.content, policy=email.policy.default)
             assert isinstance(message, EmailMessage)
             self.kept.append((envelope.rcpt_tos[0], message))
+            self.raw.append(envelope.content)
         if answer is None:
             assert server.transport is not None
             server.transport.abort()
@@ -123,6 +128,18 @@ def send(
 def states(world: PaymentWorld, kind: str = "connector_statement") -> list[str]:
     """The state of each message of a kind, in the order in which they were called for."""
     return [row[0] for row in world.rows("select state from billing.mail where kind = %s order by mail_id", kind)]
+
+
+def kept_files(world: PaymentWorld) -> dict[tuple[str, int], bytes]:
+    """The file of each try that was begun, by its outcome and the message's number: each is there and unchanged."""
+    found = {}
+    for mail_id, outcome, file, sha256, size in world.rows(
+        "select mail_id, outcome, file, sha256, size_bytes from finance.mail_documents order by mail_id, try_no"
+    ):
+        content = (Path(world.services.evidence_url) / file).read_bytes()
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (sha256, size)
+        found[outcome, mail_id] = content
+    return found
 
 
 def body(message: EmailMessage, kind: str) -> str:

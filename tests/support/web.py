@@ -59,4 +59,8 @@ TABLE = [
     ("POST", "/actions/send-mail", "user"),
     ("GET", "/runs/nothing/7", "viewer"),
     ("GET", "/mail", "viewer"),
+    ("GET", "/mail/7", "viewer"),
+    ("GET", "/mail/7/1/letter", "viewer"),
+    ("GET", "/mail/7/1/attachment", "viewer"),
+    ("GET", "/mail/7/1/message", "viewer"),
 ]

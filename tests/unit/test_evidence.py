@@ -32,6 +32,20 @@ def test_text_comes_back_as_it_was_stored(tmp_path: Path) -> None:
     assert store.get_text(stored.key, stored.sha256) == "Müller & Söhne €"
 
 
+def test_bytes_are_stored_under_their_hash(tmp_path: Path) -> None:
+    """Spread over folders by its first two digits; once, however often they are put, and put right if they changed."""
+    store = EvidenceStore(str(tmp_path))
+    stored = store.put_bytes("mail/2026-11", "eml", b"Hello")
+    assert stored.key == f"mail/2026-11/{stored.sha256[:2]}/{stored.sha256}.eml"
+    assert store.get_bytes(stored.key, stored.sha256) == b"Hello"
+    (tmp_path / stored.key).write_bytes(b"Hullo")
+    with pytest.raises(BadInput, match="has changed since it was stored"):
+        store.get_bytes(stored.key, stored.sha256)
+    assert store.put_bytes("mail/2026-11", "eml", b"Hello") == stored
+    assert [path.name for path in (tmp_path / stored.key).parent.iterdir()] == [f"{stored.sha256}.eml"]
+    assert store.get_bytes(stored.key, stored.sha256) == b"Hello"
+
+
 def test_the_same_content_is_stored_once_and_other_content_beside_it(tmp_path: Path) -> None:
     """A name holds the content's hash, so nothing is ever overwritten, and no half-written file stays."""
     store = EvidenceStore(str(tmp_path))

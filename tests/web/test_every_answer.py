@@ -335,7 +335,7 @@ def test_head_is_get_without_the_body(
     cookie = (b"cookie", b"_token=" + token("viewer").encode())
     statement = shared_pages.world.ids[0]
     for path in (
-        *("/statements", "/statements.csv", "/months/2026-11", "/static/app.css", "/mail", "/accounts"),
+        *("/statements", "/statements.csv", "/months/2026-11", "/static/app.css", "/mail", "/mail/1", "/accounts"),
         *(f"/statements/{statement}", f"/statements/{statement}/lines.csv", f"/statements/{statement}.pdf"),
     ):
         got, headed = (answer_to(app, method, path, cookie) for method in ("GET", "HEAD"))

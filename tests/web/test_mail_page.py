@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import email
+import json
 import re
 from collections.abc import Callable, Iterator
+from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,7 +17,7 @@ from fastapi.testclient import TestClient
 from evbilling.mail.outbox_list import MailFilter, mail_page
 from evbilling_local.stack import EmbeddedPostgres
 from evbilling_web import warehouse
-from tests.support.mail import post_office, send
+from tests.support.mail import attachments, kept_files, post_office, send
 from tests.support.payments import SOFT, VISA, PaymentWorld, payment_world
 from tests.support.web import PREFIX
 
@@ -48,7 +52,8 @@ def read(world: PaymentWorld, browser: Callable[..., TestClient], monkeypatch: p
     """Reads the page as somebody."""
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", world.services.warehouse_url)
     monkeypatch.setenv("AIRFLOW_CONN_CHARGING_PLATFORM", world.services.platform_url)
-    monkeypatch.setenv("AIRFLOW_CONN_EVIDENCE", '{"conn_type": "fs", "extra": {"path": "/nowhere"}}')
+    evidence = {"conn_type": "fs", "extra": {"path": world.services.evidence_url}}
+    monkeypatch.setenv("AIRFLOW_CONN_EVIDENCE", json.dumps(evidence))
     monkeypatch.delenv("AIRFLOW_CONN_SMTP", raising=False)
 
     def page(query: str = "", role: str = "user") -> str:
@@ -74,8 +79,7 @@ def test_all_of_the_newest_month(read: Any, world: PaymentWorld) -> None:
     assert "the mail server refuses it: 550 no such user" in text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
-    assert "f***@example.org" in text
-    assert "fa-a00000@example.org" not in text
+    assert "fa-a00000@example.org" in text, "a page shows the address that is on the letter"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,87 @@ def test_without_a_mail_server_the_page_says_so(read: Any, monkeypatch: pytest.M
     assert "no e-mail address" in read()
     monkeypatch.setenv("AIRFLOW_CONN_SMTP", '{"conn_type": "smtp", "host": "h", "extra": {"from_email": "a@b.org"}}')
     assert 'class="notice' not in read()
+
+
+def number(world: PaymentWorld, place: int) -> int:
+    """The number of the mail of the statement at this place."""
+    query = "select mail_id from billing.mail where statement_id = %s and kind = 'connector_statement'"
+    return int(world.one(query, world.ids[place]))
+
+
+def test_a_message_as_it_was_sent(read: Any, world: PaymentWorld, browser: Callable[..., TestClient]) -> None:
+    """The letter in a frame that runs nothing, its text, the PDF and the whole message, as the mail server got them."""
+    sent = number(world, 0)
+    text = read(f"/{sent}", role="viewer")
+    for shown in ("fa-a00000@example.org", "Abrechnung der Ladeanschlüsse", "PDF as sent", "checked just now"):
+        assert shown in text
+    (frame,) = re.findall(r"<iframe [^>]*>", text)
+    assert " sandbox " in frame
+    assert f'src="{PREFIX}/mail/{sent}/1/letter"' in frame
+    letter, pdf, whole = (
+        browser("viewer").get(f"{PREFIX}/mail/{sent}/1/{part}") for part in ("letter", "attachment", "message")
+    )
+    policy = letter.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "sandbox"} <= set(policy)
+    assert not any(part.startswith("script-src") for part in policy)
+    assert world.ids[0] in letter.text
+    assert whole.content == kept_files(world)["sent", sent]
+    assert whole.headers["content-disposition"] == f'attachment; filename="mail-{sent}-1.eml"'
+    assert pdf.headers["content-disposition"] == f'attachment; filename="{world.ids[0]}.pdf"'
+    assert pdf.content in [
+        content for _, content in attachments(email.message_from_bytes(whole.content, policy=default))
+    ]
+    statement = browser("viewer").get(f"{PREFIX}/statements/{world.ids[0]}").text
+    assert f'href="{PREFIX}/mail/{sent}/1/attachment"' in statement
+    assert "PDF as of now" in statement
+
+
+def test_what_a_message_has_no_letter_for(read: Any, world: PaymentWorld, browser: Callable[..., TestClient]) -> None:
+    """Refused: the customer doesn't have it. On hold: none is written. From before they were kept: the page says so."""
+    assert "accept this attempt, so the customer doesn't have this letter" in read(f"/{number(world, 1)}")
+    assert "handed to the mail server yet" in read(f"/{number(world, 2)}")
+    assert browser("viewer").get(f"{PREFIX}/mail/{number(world, 2)}/1/letter").status_code == 404
+    assert browser("viewer").get(f"{PREFIX}/mail/999999").status_code == 404
+    old = number(world, 3)
+    with psycopg.connect(world.admin_url) as connection:
+        connection.execute("alter table billing.mail_document disable trigger mail_document_is_immutable")
+        before = connection.execute(
+            "delete from billing.mail_document where mail_id = %s returning *", (old,)
+        ).fetchone()
+    assert before
+    assert "it was sent before messages were kept" in read(f"/{old}")
+    statement = browser("viewer").get(f"{PREFIX}/statements/{world.ids[3]}").text
+    assert "not kept then" in statement
+    assert "PDF as sent" not in statement
+    with psycopg.connect(world.admin_url) as connection:
+        connection.execute("insert into billing.mail_document values (%s, %s, %s, %s, %s)", before)
+        connection.execute("alter table billing.mail_document enable trigger mail_document_is_immutable")
+
+
+def test_a_file_that_is_missing_or_changed_is_said_once(
+    read: Any, world: PaymentWorld, browser: Callable[..., TestClient]
+) -> None:
+    """The page says which file, and shows all else; the file itself is never shown in a changed form."""
+    sent = number(world, 0)
+    query = "select file from finance.mail_documents where mail_id = %s"
+    file = Path(world.services.evidence_url) / world.one(query, sent)
+    content = file.read_bytes()
+    try:
+        for damaged, says, status in (
+            (b"x" + content[1:], "has changed since it was stored", 400),
+            (None, "is not there", 404),
+        ):
+            file.unlink() if damaged is None else file.write_bytes(damaged)
+            text = read(f"/{sent}")
+            assert text.count(says) == 1
+            assert f"{file.name} {says}" in text
+            assert "from a backup" in text
+            assert "<iframe" not in text
+            for part in ("letter", "attachment", "message"):
+                answer = browser("viewer").get(f"{PREFIX}/mail/{sent}/1/{part}")
+                assert (answer.status_code, says in answer.text) == (status, True)
+    finally:
+        file.write_bytes(content)
 
 
 def test_an_empty_warehouse(browser: Callable[..., TestClient], warehouse_url: Any) -> None:

@@ -3,6 +3,7 @@
 from evbilling.mail.cases import LETTER_CASES, Say
 from evbilling.mail.connection import ServerConnection, mail_server
 from evbilling.mail.delivery import deliver
+from evbilling.mail.kept import KeptMail, Sending, kept_sendings, read_kept
 from evbilling.mail.letters import FAILED_CHARGE, KIND_LABELS, KINDS
 from evbilling.mail.messages import Sender, set_subject
 from evbilling.mail.outbox import MailSelection
@@ -29,6 +30,7 @@ __all__ = [
     "STATE_HINTS",
     "STATE_LABELS",
     "Address",
+    "KeptMail",
     "MailFilter",
     "MailOutcome",
     "MailRow",
@@ -36,16 +38,19 @@ __all__ = [
     "Say",
     "SendRequest",
     "Sender",
+    "Sending",
     "ServerConnection",
     "SmtpSession",
     "SmtpSettings",
     "counts_by_state",
     "deliver",
+    "kept_sendings",
     "mail_page",
     "mail_server",
     "parse_address",
     "periods",
     "preview_send",
+    "read_kept",
     "request_send",
     "requested",
     "set_subject",

@@ -48,7 +48,8 @@ def deliver(
     `later` were refused for now, or their documents lack a font; `waiting` wait afterwards for any reason. Without
     `settings` nothing is sent, and the log has the number that wait. `are_retries_sent`: False if the DAG that retries
     payments is paused, or if that isn't known; no letter promises another try then. Safe to repeat, and beside other
-    runs. Raises `TransientError` if the mail server isn't available now, `BadInput` if it refuses us: what was not sent
+    runs. Each message is kept in the evidence store, byte by byte, before it is sent. Raises `TransientError` if the
+    mail server or the store isn't available now, `BadInput` or `NotReady` if one of them refuses us: what was not sent
     stays in the outbox.
     """
     with connected(services.warehouse_url, what="warehouse", autocommit=True) as connection:
@@ -127,14 +128,16 @@ class _Sending:
         if prepared.waits:
             self._postpone(row, prepared.waits)
             return
-        if prepared.recipient is None:
+        if prepared.recipient is None or prepared.kept is None:
             self._record(row, Answer(MailOutcome.FAILED, prepared.refused))
             return
+        # Nothing is sent that isn't kept. If it can't be, the run ends and no try is counted.
+        kept = prepared.kept.result()
         # Connect before the message begins: if the server is gone, no try is counted.
         self.session.open()
         lease = Lease(self.lease_seconds)
         recipient = prepared.recipient.text
-        if not outbox.begin(self.connection, row.mail_id, self.sender, recipient, prepared.message_id):
+        if not outbox.begin(self.connection, row.mail_id, self.sender, recipient, prepared.message_id, kept):
             log.info("mail %s was taken over by another run", row.mail_id)
             return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -18,6 +19,8 @@ _ASCII = SMTP.clone(cte_type="7bit", refold_source="none")
 _UTF8 = _ASCII.clone(utf8=True)
 # Of a header, so that the word stays on the line of its name.
 _MOST_OF_A_WORD = 60
+# Of base64, as the standard has it.
+_LINE = 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,18 @@ def compose(
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(letter.text, cte="base64" if not letter.text.isascii() else None)
     message.add_alternative(letter.html, subtype="html", cte="base64")
-    if attachment:
-        name, content = attachment
-        message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
-    return message.as_bytes()
+    if not attachment:
+        return message.as_bytes()
+    name, content = attachment
+    # The library takes as long for a large file as for the rest of the message: it gets an empty one, and the file's
+    # lines are put before the boundary that ends it.
+    message.add_attachment(b"", maintype="application", subtype="pdf", filename=name)
+    head, end, tail = message.as_bytes().rpartition(b"\r\n--")
+    return b"".join((head, _in_lines(base64.b64encode(content)), end, tail))
+
+
+def _in_lines(text: bytes) -> bytes:
+    return b"\r\n".join(text[start : start + _LINE] for start in range(0, len(text), _LINE))
 
 
 def set_subject(message: EmailMessage, subject: str) -> None:

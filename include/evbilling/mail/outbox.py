@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from evbilling.evidence import Stored
 from evbilling.period import Period
 from evbilling.warehouse import fetch_all, fetch_one, select_value
 
@@ -103,10 +104,12 @@ def release(connection: psycopg.Connection[Any], sender: str) -> None:
     connection.execute("select billing.release_mail(%s)", (sender,))
 
 
-def begin(connection: psycopg.Connection[Any], mail_id: int, sender: str, recipient: str, message_id: str) -> bool:
-    """Mark a message as being sent; False if the sender no longer has it."""
-    query = "select billing.begin_mail(%s, %s, %s, %s)"
-    return bool(select_value(connection, query, mail_id, sender, recipient, message_id))
+def begin(
+    connection: psycopg.Connection[Any], mail_id: int, sender: str, recipient: str, message_id: str, kept: Stored
+) -> bool:
+    """Mark a message as being sent, with the file that keeps its bytes; False if the sender no longer has it."""
+    query = "select billing.begin_mail(%s, %s, %s, %s, %s, %s)"
+    return bool(select_value(connection, query, mail_id, sender, recipient, message_id, kept.key, kept.size))
 
 
 def record_outcome(

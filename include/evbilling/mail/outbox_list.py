@@ -42,11 +42,12 @@ class MailFilter:
     states: tuple[str, ...] = ()
     account: str | None = None
     statement: str | None = None
+    mail_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MailRow:
-    """One message. `recipient` is masked; `reason` is why it isn't sent, or not yet."""
+    """One message. `reason` is why it isn't sent, or not yet; `kept_try` the last try whose bytes are kept, if any."""
 
     mail_id: int
     kind: str
@@ -64,6 +65,8 @@ class MailRow:
     begun_at: datetime | None
     sent_at: datetime | None
     sent_again_as: int | None
+    again_of: int | None
+    kept_try: int | None
 
     @property
     def can_be_sent(self) -> bool:
@@ -80,6 +83,7 @@ def mail_page(
         "states": list(wanted.states) or None,
         "account": wanted.account or None,
         "statement": wanted.statement,
+        "mail_id": wanted.mail_id,
         "before": before,
         "most": most + 1,
     }

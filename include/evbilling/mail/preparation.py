@@ -1,4 +1,4 @@
-"""Prepares messages while others are sent: letter, PDF and envelope, on all cores, a few ahead."""
+"""Prepares messages while others are sent: letter, PDF and envelope, on all cores, a few ahead; and keeps each."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import psycopg
 
 from evbilling.documents import FontMissing, Issuer, Renderer, statement_pdf
 from evbilling.errors import EvbillingError, TransientError
+from evbilling.evidence import EvidenceStore, Stored
+from evbilling.mail.kept import keep
 from evbilling.mail.letters import FAILED_CHARGE, Occasion, write_letter
 from evbilling.mail.messages import Sender, compose, message_id
 from evbilling.mail.outbox import ReservedMail
@@ -38,16 +40,22 @@ log = logging.getLogger(__name__)
 
 # From this many messages on, PDFs are made in helper processes, which take a second each to start.
 _HELPERS_FROM = 200
+# Messages kept at once: to store one is to wait, for a disk or an object store.
+_KEEPERS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedMail:
-    """A message ready to be sent, or in `refused` the reason why it can't be, in `waits` why it can't be yet."""
+    """A message ready to be sent, or in `refused` the reason why it can't be, in `waits` why it can't be yet.
+
+    `kept` is where its content is kept; it isn't sent before. Its error is the evidence store's, not the message's.
+    """
 
     row: ReservedMail
     recipient: Address | None = None
     message_id: str = ""
     content: bytes = b""
+    kept: Future[Stored] | None = None
     refused: str = ""
     waits: str = ""
 
@@ -67,9 +75,15 @@ class Preparer:
     are_retries_sent: bool = False
     issuer: Issuer = field(default_factory=partial(Issuer.from_environment, os.environ))
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, os.cpu_count() or 1, "letter"))
+    _keepers: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, _KEEPERS, "keeper"))
+    _evidence: EvidenceStore = field(init=False)
     _local: threading.local = field(default_factory=threading.local)
     _closing: ExitStack = field(default_factory=ExitStack)
     _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Open the evidence store; raises `BadInput` if its URL names none."""
+        self._evidence = self.services.evidence
 
     def submit(self, rows: Sequence[ReservedMail]) -> list[Future[PreparedMail]]:
         """Start to prepare the messages."""
@@ -112,7 +126,8 @@ class Preparer:
             date=datetime.now(UTC),
             attachment=(f"{row.statement_id}.pdf", pdf) if pdf else None,
         )
-        return PreparedMail(row, address, own_id, content)
+        kept = self._keepers.submit(keep, self._evidence, view.header.period, content)
+        return PreparedMail(row, address, own_id, content, kept)
 
     def _standings(self, view: StatementView) -> list[Standing]:
         """How the collection stands of the connector statements that the letter is about."""
@@ -157,4 +172,5 @@ class Preparer:
     def close(self) -> None:
         """Cancel what is waiting and close the connections."""
         self._pool.shutdown(cancel_futures=True)
+        self._keepers.shutdown(cancel_futures=True)
         self._closing.close()

@@ -49,8 +49,11 @@ class SendRequest:
     states: tuple[str, ...] = STATES_OF_A_PERIOD
 
 
-def preview_send(services: Services, request: SendRequest) -> list[ActionResult]:
-    """What `request_send` would ask for now, message by message; nothing is written and nothing sent."""
+def preview_send(services: Services, request: SendRequest, *, in_full: bool = False) -> list[ActionResult]:
+    """What `request_send` would ask for now, message by message; nothing is written and nothing sent.
+
+    `in_full`: with whole addresses, for a page; what Airflow keeps has them masked.
+    """
     _check(request)
     ids = list(request.statement_ids) or None
     period = str(request.period) if request.period else None
@@ -59,7 +62,7 @@ def preview_send(services: Services, request: SendRequest) -> list[ActionResult]
             "select * from billing.mail_to_send(%s, %s, %s, %s, %s)",
             (request.request_id, ids, request.kind, period, None if ids else list(request.states)),
         ).fetchall()
-    return _results(services, rows)
+    return _results(services, rows, in_full=in_full)
 
 
 def request_send(services: Services, request: SendRequest) -> list[ActionResult]:
@@ -97,7 +100,7 @@ def _check(request: SendRequest) -> None:
         raise BadInput("no such state of a message", where=_WHERE, fix=f"give some of: {', '.join(ASKABLE_STATES)}")
 
 
-def _results(services: Services, rows: Sequence[tuple[Any, ...]]) -> list[ActionResult]:
+def _results(services: Services, rows: Sequence[tuple[Any, ...]], *, in_full: bool) -> list[ActionResult]:
     admins = {row[5] for row in rows if row[5]}
     recipients = read_recipients(services.platform_url, admins, set()) if admins else None
     results = []
@@ -108,14 +111,17 @@ def _results(services: Services, rows: Sequence[tuple[Any, ...]]) -> list[Action
             if result.is_done:
                 result = replace(result, code=Code.NO_ADDRESS, detail=address)
         elif address:
-            result = replace(result, payer=masked(address.text))
+            result = replace(result, payer=address.text if in_full else masked(address.text))
         results.append(result)
     return results
 
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """A message of a request: its state as in finance.mail, and why it isn't sent (yet), if anything is in its way."""
+    """A message of a request: its state as in finance.mail, and why it isn't sent (yet), if anything is in its way.
+
+    For pages: the recipient's address is whole.
+    """
 
     statement_id: str
     kind: str

@@ -35,7 +35,7 @@ SEND_MAIL = ActionPage(actions.SEND_MAIL, "actions/send_mail.html", propose, rea
 
 def _preview(ids: tuple[str, ...], kind: str | None) -> list[ActionResult]:
     request = SendRequest(new_nonce(), "page", _NOT_GIVEN, statement_ids=ids, kind=kind)
-    return preview_send(warehouse.services(with_platform=True), request)
+    return preview_send(warehouse.services(with_platform=True), request, in_full=True)
 
 
 def _row(sending: ActionResult, now: CurrentStatement | None) -> Row:

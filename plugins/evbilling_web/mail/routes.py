@@ -88,7 +88,7 @@ def mail(
         "no_server": _server_trouble(),
         "may_not_send": why_not(user, right_to(SEND_MAIL)),
         "query": _query,
-        "send_query": _send_query,
+        "send_query": send_query,
     }
     return page(request, "mail/mail.html", context)
 
@@ -98,7 +98,7 @@ def _query(chosen: dict[str, str], **changes: object) -> dict[str, object]:
     return {name: value or None for name, value in (chosen | changes).items()}
 
 
-def _send_query(row: MailRow) -> dict[str, Any]:
+def send_query(row: MailRow) -> dict[str, Any]:
     """The query that names a message on the page of Send by mail: the statement, and for a notice its kind."""
     return {"statement": row.statement_id, "kind": row.kind if row.kind == FAILED_CHARGE else None}
 

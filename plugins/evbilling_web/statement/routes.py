@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import EvbillingError
-from evbilling.mail import KIND_LABELS, STATE_LABELS, MailFilter, mail_page
+from evbilling.mail import FAILED_CHARGE, KIND_LABELS, STATE_LABELS, MailFilter, MailRow, mail_page
 from evbilling.payments.actions import load_action_facts
 from evbilling.read_models.statement import (
     CONNECTOR,
@@ -49,7 +49,7 @@ _TEMPLATES = {CONNECTOR: "statement/connector.html", CORRECTION: "statement/corr
 
 @router.get("/statements/{statement_id}.pdf")
 def statement_pdf_file(statement_id: str) -> Response:
-    """The statement as PDF, as mailed to its financial admin; 404 for an unknown id."""
+    """The statement as PDF as of now; what was mailed is on the message's page. 404 for an unknown id."""
     with warehouse.reading() as connection:
         view = show_statement(connection, statement_id)
     from evbilling.documents import Issuer, statement_pdf
@@ -107,6 +107,7 @@ def statement_page(
         "start": start,
         "local": _local,
         "mails": mails,
+        "as_sent": next((row for row in mails if _has_pdf_as_sent(row)), None),
         "mail_kinds": KIND_LABELS,
         "mail_states": STATE_LABELS,
         "mail_badges": STATE_BADGES,
@@ -133,6 +134,11 @@ def _some_excluded(connection: Any, view: StatementView) -> tuple[ExcludedConnec
     if not view.excluded:
         return ()
     return excluded_page(connection, view.header, most=_ROWS)
+
+
+def _has_pdf_as_sent(row: MailRow) -> bool:
+    """True for a message that was sent with the statement attached, since messages are kept."""
+    return row.state == "sent" and row.kept_try is not None and row.kind != FAILED_CHARGE
 
 
 def _local(header: Header, at: Any) -> str:
