@@ -22,6 +22,8 @@ pytestmark = pytest.mark.airflow
 # No DAG of our actions, so that nobody asks Airflow.
 EXAMPLES = {
     "run_id": "7",
+    "mail_id": "7",
+    "try_no": "1",
     "name": "app.css",
     "period": "2026-11",
     "statement_id": "A-202611-000001",
