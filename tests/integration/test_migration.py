@@ -170,6 +170,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0031_forgiveness",
         "0032_canary",
         "0033_missed_month_policies",
+        "0034_mail_documents",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before
