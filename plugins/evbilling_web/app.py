@@ -22,6 +22,7 @@ from evbilling_web.actions import bill_month, following
 from evbilling_web.actions import routes as actions
 from evbilling_web.approval_policy import routes as approval_policy
 from evbilling_web.briefly import Briefly
+from evbilling_web.due import routes as due
 from evbilling_web.guard import may_see, same_origin
 from evbilling_web.mail import message
 from evbilling_web.mail import routes as mail
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     actions.router,
     approval_policy.router,
     bill_month.router,
+    due.router,
     following.router,
     mail.router,
     message.router,

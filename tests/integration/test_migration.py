@@ -148,7 +148,8 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
                returns void language sql return null;
                drop table billing.lost_payment, billing.charging_hold, billing.charging_server, billing.alert_message,
                           billing.alert, billing.dag_event, billing.service_level_policy cascade;
-               drop index billing.account_setting_first, billing.attempt_refused"""
+               drop index billing.account_setting_first, billing.attempt_refused, billing.attempt_declined,
+                          billing.payment_plan_by_reason"""
         )
     before, objects_before = state()
     assert migrate(warehouse_db.admin_url) == [
@@ -171,6 +172,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0032_canary",
         "0033_missed_month_policies",
         "0034_mail_documents",
+        "0035_due",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

@@ -82,6 +82,36 @@ select billing.record_paid_outside('o-' || statement_id, statement_id, case when
 from billing.statement s
 where kind = 'connector' and number % 7 in (1, 2) and not exists (
     select from billing.payment_attempt a where a.statement_id = s.statement_id and a.outcome <> 'declined');
+-- Declined in December, and planned for every reason.
+select billing.open_attempts('issue', 'declined', 'declined', 'ann', 'r', 15, array_agg(statement_id),
+           array_agg('cus'::text), array_agg('pm'::text), array_agg(1))
+from billing.standing where status = 'Issued' and connectors <= 3 and statement_id like 'A-202612-%';
+select billing.record_outcomes(
+           array_agg(attempt_id), array_agg('declined'::text), array_agg(null::text),
+           array_agg((array['expired_card', 'do_not_honor'])[1 + attempt_id % 2]), array_agg(null::text),
+           array_agg('soft'::text), array_agg('said'::text))
+from billing.payment_attempt where occasion = 'declined' and outcome = 'pending';
+update billing.payment_plan p
+set reason_id = r.reason_id, detail = 'said',
+    planned_at = case when r.reason_id in ('RETRY', 'CAPPED')
+                      then '2026-12-03 10:59'::timestamptz + n.place * interval '7h' end
+from (select statement_id, row_number() over (order by statement_id) as place
+      from billing.payment_plan join billing.standing using (statement_id) where balance_minor > 0) n,
+     unnest(array['RETRY', 'NO-METHOD', 'HARD-DECLINE', 'CAPPED', 'GIVEN-UP', 'TO-BE-PLANNED', 'UNACCOUNTED-PAYMENT'])
+         with ordinality r (reason_id, place)
+where n.statement_id = p.statement_id and r.place = 1 + n.place % 7;
+-- Written off: unpaid by its status, with nothing due.
+select billing.adjust_statement('w-' || statement_id, 'write_off', statement_id, null, currency, null, null, null, null,
+                                'ann', 'gone', 'x')
+from billing.standing where status = 'Issued' and connectors = 6 and statement_id like 'A-202612-%';
+-- Refused by the gateway for a reason of ours.
+select billing.open_attempts('issue', 'refused', 'refused', 'ann', 'r', 15, array_agg(statement_id),
+           array_agg('cus'::text), array_agg('pm'::text), array_agg(1))
+from billing.standing where status = 'Issued' and connectors = 7 and statement_id like 'A-202612-%';
+select billing.record_outcomes(
+           array_agg(attempt_id), array_agg('refused'::text), array_agg(null::text), array_agg('key'::text),
+           array_agg(null::text), array_agg(null::text), array_agg('said'::text))
+from billing.payment_attempt where occasion = 'refused' and outcome = 'pending';
 """
 
 

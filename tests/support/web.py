@@ -11,6 +11,8 @@ ROLES = ("viewer", "user", "op", "admin")
 # A new page has to be written down here, with the least role that gets it.
 TABLE = [
     ("GET", "/static/app.css", "viewer"),
+    ("GET", "/due", "viewer"),
+    ("GET", "/due.csv", "viewer"),
     ("GET", "/statements", "viewer"),
     ("GET", "/statements.csv", "viewer"),
     ("GET", "/statements/A-202611-000001", "viewer"),

@@ -47,7 +47,7 @@ class Page(HTMLParser):
         given = dict(attrs)
         assert not [name for name in given if name == "style" or name.startswith("on")], "refused by the policy"
         if tag == "table":
-            self._tables.append(given.get("class") or "")
+            self._tables.append((given.get("class") or "").split(" ")[0])
         elif tag == "tr" and self._tables:
             if self._tables[-1] == "statements":
                 self.rows.append({})
@@ -262,6 +262,48 @@ def test_a_row_offers_what_can_work(read: Any, world: str) -> None:
     assert any("it is paid" in why for why in reasons)
     assert any("under way" in why for why in reasons)
     assert any("sums up" in why for why in reasons)
+
+
+def test_due_says_why_and_who_has_to_act(read: Any, client: TestClient, world: str) -> None:
+    """Each in words, with tries and next try; the tabs have the counts, and the CSV has what is filtered."""
+    view = "select statement_id, reason, who_acts, attempts, next_attempt_at from finance.due order by statement_id"
+    due = rows(world, view)
+    page = read("/evbilling/due?rows=250")
+    assert shown(page) == [row[0] for row in due]
+    acts = {"us": "We do", "customer": "The customer", "nobody": "Nobody"}
+    for row, (_, reason, who, attempts, at) in zip(page.rows[1:], due, strict=True):
+        assert row["Why"].startswith(reason)
+        assert row["Who has to act"] == acts[who]
+        assert row["Tried"].split(" ")[0] == (str(attempts) if attempts else "never")
+        assert row["Next try"].startswith("from " if at else "none planned")
+    assert any("The card has expired." in row["Why"] for row in page.rows[1:])
+    ours = [row[0] for row in due if row[2] == "us"]
+    page = read(page.links[f"We act {len(ours)}"])
+    assert shown(page) == ours != []
+    retried = [row[0] for row in due if row[1] == "Declined, and tried again automatically"]
+    assert shown(read("/evbilling/due?reason=RETRY")) == retried
+    lines = list(csv.reader(io.StringIO(client.get(f"{PREFIX}/due.csv?who=us").text.lstrip("\ufeff"))))
+    assert [line[0] for line in lines[1:]] == ours
+    failures = rows(world, "select count(*) from finance.statements where status = 'Billing failure'")[0][0]
+    assert len(shown(read(page.links[f"Billing failure {failures}"]))) == failures
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("who=them", "who"),
+        ("reason=X", "reason"),
+        ("age=1", "age"),
+        ("sort=total", ""),
+        ("after=x", ""),
+        ("period=x", "period"),
+    ],
+)
+def test_due_refuses_a_bad_value_beside_its_field(read: Any, query: str, field: str) -> None:
+    """The others count, and nothing is listed."""
+    page = read(f"/evbilling/due?{query}", 422)
+    assert not shown(page)
+    assert list(page.errors) == ([field] if field else [])
 
 
 def test_who_may_not_act_sees_why(

@@ -12,6 +12,7 @@ from evbilling.causes import CAUSES
 from evbilling.mail import LETTER_CASES
 from evbilling.missed_months import REASONS as MISSED_REASONS
 from evbilling.payments.actions import CHARGE_REFUSALS
+from evbilling.payments.due import DUE_REASONS, WhoActs
 from evbilling.payments.reconciliation import WHAT_TO_DO
 from evbilling.payments.retries import DECLINES, planner
 from evbilling.platform import (
@@ -51,6 +52,14 @@ PLAN_REASONS: dict[str, str] = {
     planner.PAYER_UNCLEAR: "the financial admin isn't clearly a user of its account: the platform has rows that "
     "differ, or the user of another account; none until that is corrected in the platform",
 }
+
+
+_WHO_ACTS = {WhoActs.US: "we", WhoActs.CUSTOMER: "the customer", WhoActs.NOBODY: "nobody: it goes on by itself"}
+
+
+def _due_reasons() -> str:
+    rows = ((f"`{reason.id}`", _WHO_ACTS[reason.who_acts], reason.words) for reason in DUE_REASONS)
+    return _table(("id", "who has to act", "reason"), rows)
 
 
 def rules_reference() -> str:
@@ -135,6 +144,15 @@ has left, at the fees and the tax rate of the month before; then the fees change
 once at each step, so the causes add up to the account's change exactly. The last five explain all of an account.
 
 {_reasons((cause.id, cause.meaning) for cause in CAUSES)}
+
+## What is due, why, and who has to act
+
+Every connector statement on which something is due has one reason (`finance.due.reason_id`), which the page Due shows.
+A charge without an outcome comes before all but a payment that isn't recorded; while charging is on hold, what would be
+tried waits. Else it is the reason of the plan of retries, or that nothing was declined yet. Age counts from the
+statement's date.
+
+{_due_reasons()}
 
 ## When a failed payment is retried automatically
 

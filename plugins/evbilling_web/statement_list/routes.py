@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import BadInput
+from evbilling.read_models.due import figures_of
 from evbilling.read_models.statement_list import (
     STATUSES,
     TYPE_LABELS,
@@ -26,7 +27,7 @@ from evbilling_web import warehouse
 from evbilling_web.actions.offers import Offers
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
-from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, action_facts, totals_by_currency
+from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, action_facts, tabs_of, totals_by_currency
 
 router = APIRouter()
 
@@ -53,9 +54,11 @@ def statements(request: Request) -> HTMLResponse:
         available = choices(connection)
         chosen = ListAddress.read(request.query_params.multi_items(), available.latest)
         listed = _listed(connection, chosen)
+        tabs = tabs_of(connection, figures_of(connection))
     offers = Offers.to(request.state.reader)
     context: dict[str, Any] = {
         "chosen": chosen,
+        "tabs_shown": tabs,
         "choices": available,
         "types": TYPE_LABELS,
         "statuses": STATUSES,

@@ -1,48 +1,82 @@
-"""The list of statements besides its rows: the filter in its address, and totals by currency."""
+"""The list of statements besides its rows: the filter in its address, tabs, and totals by currency."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from itertools import starmap
+from typing import Any, Generic, Protocol, Self, TypeVar
 from urllib.parse import urlencode
+
+import psycopg
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions import ActionFacts
+from evbilling.payments.due import WhoActs
 from evbilling.period import Period
-from evbilling.read_models.statement_list import TYPE_LABELS, ListedStatement, Sort, StatementFilter, Totals
+from evbilling.read_models.due import Figure
+from evbilling.read_models.statement_list import (
+    STATUSES,
+    TYPE_LABELS,
+    ListedStatement,
+    Sort,
+    StatementFilter,
+    Totals,
+    count_statuses,
+)
 
 PAGE_SIZES = (50, 100, 250)
-_FIELDS = ("type", "status", "period", "account", "id", "currency", "sort", "rows", "after", "before")
+_FIELDS = ("type", "status", "period", "account", "id", "currency")
+
+
+class Filter(Protocol):
+    """What a list is filtered by."""
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The filter as pairs of an address."""
+        ...
+
+
+F = TypeVar("F", bound=Filter)
+S = TypeVar("S", bound=Sort)
 
 
 @dataclass
-class ListAddress:
-    """What the list's address says: filter, sorting, position, page size, and errors by field."""
+class Address(Generic[F, S]):
+    """What a list's address says: filter, sorting, position, page size, and errors by field."""
 
     pairs: Sequence[tuple[str, str]]
-    wanted: StatementFilter = field(default_factory=StatementFilter)
-    sort: Sort = field(default_factory=Sort)
+    wanted: F
+    sort: S
     after: str | None = None
     before: str | None = None
     rows: int = PAGE_SIZES[0]
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, pairs: Sequence[tuple[str, str]], latest: Period | None) -> ListAddress:
+    def of(
+        cls,
+        pairs: Sequence[tuple[str, str]],
+        fields: Iterable[str],
+        parse: Callable[[Sequence[tuple[str, str]]], F],
+        parse_sort: Callable[[str], S],
+    ) -> Self:
         """Read the address field by field, so that an invalid field doesn't affect the others."""
-        address = cls([(name, value) for name, value in pairs if name in _FIELDS])
+        known = (*fields, "sort", "rows", "after", "before")
+        address = cls([(name, value) for name, value in pairs if name in known], parse([]), parse_sort(""))
         good = list(address.pairs)
-        for name in _FIELDS:
+        for name in known:
             try:
-                StatementFilter.parse([pair for pair in good if pair[0] == name])
+                parse([pair for pair in good if pair[0] == name])
                 if name == "sort":
-                    address.sort = Sort.parse(address.text("sort"))
+                    address.sort = parse_sort(address.text("sort"))
             except BadInput as wrong:
                 address.note(wrong)
                 good = [pair for pair in good if pair[0] != name]
-        address.wanted = StatementFilter.parse(good, latest)
+        address.wanted = parse(good)
         address.after, address.before = address.text("after") or None, address.text("before") or None
         address.rows = next((rows for rows in PAGE_SIZES if str(rows) == address.text("rows")), PAGE_SIZES[0])
         return address
@@ -56,24 +90,76 @@ class ListAddress:
         """A field as it was typed."""
         return next((value for field_, value in reversed(self.pairs) if field_ == name), "").strip()
 
-    @property
-    def is_narrowed(self) -> bool:
-        """True if a filter other than the period is set."""
-        return self.wanted != StatementFilter(period=self.wanted.period)
-
     def query(self, **changes: str | None) -> str:
         """The query of the same list with some fields changed, from its first page."""
         given = {
-            "sort": str(self.sort) if self.sort != Sort() else None,
+            "sort": str(self.sort) if self.sort != type(self.sort)() else None,
             "rows": str(self.rows) if self.rows != PAGE_SIZES[0] else None,
         } | changes
         return urlencode([*self.wanted.pairs(), *((name, value) for name, value in given.items() if value)])
 
     def sorted_by(self, first: str) -> tuple[str, str | None]:
         """The sorting that a column's head leads to, and how it is sorted now (for `aria-sort`)."""
-        if Sort.parse(first).by != self.sort.by:
+        if first.removeprefix("-") != self.sort.by:
             return first, None
-        return str(Sort(self.sort.by, not self.sort.descending)), "descending" if self.sort.descending else "ascending"
+        turned = type(self.sort)(self.sort.by, not self.sort.descending)
+        return str(turned), "descending" if self.sort.descending else "ascending"
+
+
+class ListAddress(Address[StatementFilter, Sort]):
+    """The address of the list of statements."""
+
+    @classmethod
+    def read(cls, pairs: Sequence[tuple[str, str]], latest: Period | None) -> ListAddress:
+        """The address, as `Address.of`; without a period it means the latest."""
+        return cls.of(pairs, _FIELDS, partial(StatementFilter.parse, latest=latest), Sort.parse)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """True if a filter other than the period is set."""
+        return self.wanted != StatementFilter(period=self.wanted.period)
+
+    @property
+    def tab_query(self) -> str | None:
+        """The query of the tab that shows this list; None if there is none."""
+        statuses = self.wanted.statuses
+        is_tab = len(statuses) == 1 and self.wanted == StatementFilter(statuses=statuses)
+        return status_query(statuses[0]) if is_tab else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A list that is one click away: its words, the query of its address below `path`, and how many it has."""
+
+    words: str
+    path: str
+    query: str
+    count: int
+
+
+def tabs_of(connection: psycopg.Connection[Any], figures: Sequence[Figure]) -> list[Tab]:
+    """What is due, by who has to act, then connector statements by status; of all months."""
+    by_who = Counter[WhoActs]()
+    for figure in figures:
+        by_who[figure.reason.who_acts] += figure.statements
+    by_status = count_statuses(connection)
+    return [
+        Tab("Due", "/due", "", by_who.total()),
+        *(Tab(WHO_TABS[who], "/due", urlencode({"who": who}), by_who[who]) for who in WhoActs),
+        *(
+            Tab(label, "/statements", status_query(label), by_status[label])
+            for label in STATUSES.values()
+            if by_status.get(label)
+        ),
+    ]
+
+
+def status_query(status: str) -> str:
+    """The query of the list of all months' statements in this status."""
+    return StatementFilter(statuses=(status,)).query()
+
+
+WHO_TABS = {WhoActs.US: "We act", WhoActs.CUSTOMER: "Customer acts", WhoActs.NOBODY: "Goes on by itself"}
 
 
 def action_facts(row: ListedStatement) -> ActionFacts:

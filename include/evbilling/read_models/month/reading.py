@@ -157,13 +157,15 @@ def _receivables(rows: list[Row], day: date) -> tuple[AgeFigure, ...]:
         for age, _ in AGES:
             # Nothing, with the decimals of the currency.
             summed.setdefault((currency, age), [figure - figure for figure in figures])
-        key = (currency, _age((day - Period.parse(period).first_day).days))
+        key = (currency, age_of(Period.parse(period), day))
         summed[key] = [before + figure for before, figure in zip(summed[key], figures, strict=True)]
     currencies = sorted({currency for currency, _ in summed})
     return tuple(AgeFigure(currency, age, *summed[currency, age]) for currency in currencies for age, _ in AGES)
 
 
-def _age(days: int) -> str:
+def age_of(period: Period, day: date) -> str:
+    """The age of a month's connector statements as of `day`, one of `AGES`: they are dated its 1st."""
+    days = (day - period.first_day).days
     return next(age for age, last in AGES if last is None or days <= last)
 
 

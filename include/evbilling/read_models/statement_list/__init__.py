@@ -5,12 +5,25 @@
 
 from evbilling.read_models.statement_list.csv_export import statements_csv
 from evbilling.read_models.statement_list.current import CurrentStatement, read_current
-from evbilling.read_models.statement_list.filters import STATUSES, TYPE_LABELS, Sort, StatementFilter
+from evbilling.read_models.statement_list.filters import (
+    STATUSES,
+    TYPE_LABELS,
+    Pairs,
+    Place,
+    Sort,
+    StatementFilter,
+    last_value,
+    several_values,
+)
 from evbilling.read_models.statement_list.listing import (
+    Choices,
     ListedStatement,
     StatementPage,
     Totals,
+    accounts_of,
     choices,
+    count_statuses,
+    details_of,
     export_rows,
     list_statements,
 )
@@ -18,15 +31,23 @@ from evbilling.read_models.statement_list.listing import (
 __all__ = [
     "STATUSES",
     "TYPE_LABELS",
+    "Choices",
     "CurrentStatement",
     "ListedStatement",
+    "Pairs",
+    "Place",
     "Sort",
     "StatementFilter",
     "StatementPage",
     "Totals",
+    "accounts_of",
     "choices",
+    "count_statuses",
+    "details_of",
     "export_rows",
+    "last_value",
     "list_statements",
     "read_current",
+    "several_values",
     "statements_csv",
 ]

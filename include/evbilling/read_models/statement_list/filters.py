@@ -63,17 +63,17 @@ class StatementFilter:
 
         An id is searched for in all periods. Raises `BadInput` whose `where` is the field.
         """
-        search = _search(_last(pairs, "id"))
-        period = _last(pairs, "period")
+        search = _search(last_value(pairs, "id"))
+        period = last_value(pairs, "period")
         return cls(
-            kinds=_several(pairs, "type", TYPE_LABELS, dict.fromkeys(TYPE_LABELS) | _TYPES),
+            kinds=several_values(pairs, "type", TYPE_LABELS, dict.fromkeys(TYPE_LABELS) | _TYPES),
             statuses=tuple(
-                STATUSES[slug] for slug in _several(pairs, "status", STATUSES, dict.fromkeys(STATUSES) | _SLUGS)
+                STATUSES[slug] for slug in several_values(pairs, "status", STATUSES, dict.fromkeys(STATUSES) | _SLUGS)
             ),
             period=_period(period) if period else None if search else latest,
-            account=_last(pairs, "account"),
+            account=last_value(pairs, "account"),
             search=search,
-            currency=_currency(_last(pairs, "currency")),
+            currency=_currency(last_value(pairs, "currency")),
         )
 
     def pairs(self) -> list[tuple[str, str]]:
@@ -95,7 +95,8 @@ class StatementFilter:
         return urlencode(self.pairs())
 
 
-def _last(pairs: Pairs, field: str) -> str:
+def last_value(pairs: Pairs, field: str) -> str:
+    """The last value of a field, without blanks around it; raises `BadInput` if it is too long or no text."""
     value = next((value for name, value in reversed(pairs) if name == field), "").strip()
     # What Postgres can't store can't match.
     if not is_text(value) or len(value) > _MAX_LENGTH:
@@ -113,7 +114,7 @@ def is_text(value: str) -> bool:
         return False
 
 
-def _several(pairs: Pairs, field: str, slugs: dict[str, str], known: dict[str, str | None]) -> tuple[str, ...]:
+def several_values(pairs: Pairs, field: str, slugs: dict[str, str], known: dict[str, str | None]) -> tuple[str, ...]:
     """The values of a field in the order of `slugs`, each once; `known` also has their labels."""
     found = set()
     for name, value in pairs:

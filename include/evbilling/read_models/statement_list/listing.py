@@ -133,6 +133,12 @@ def choices(connection: psycopg.Connection[Any]) -> Choices:
     return Choices(periods or [], currencies or [])
 
 
+def count_statuses(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """How many connector statements of all months are in each status, from the stored sums."""
+    found = connection.execute(composed("counts", **counts_parts(StatementFilter()))).fetchall()
+    return {status: count for kind, status, count in found if kind == "connector"}
+
+
 def list_statements(
     connection: psycopg.Connection[Any],
     wanted: StatementFilter,
@@ -150,12 +156,12 @@ def list_statements(
     token = before or after
     place = Place.parse(token, sort) if token else None
     forward = before is None
-    accounts = _accounts(connection, wanted)
+    accounts = accounts_of(connection, wanted.account)
     found = _page(connection, wanted, sort, accounts, place, forward=forward, limit=limit + 1)
     page = make_page(found, limit, is_first=place is None, backwards=not forward)
     first, last = (page.rows[0].token(sort), page.rows[-1].token(sort)) if page.rows else (token, token)
     return StatementPage(
-        _details(connection, page.rows),
+        details_of(connection, [place.statement_id for place in page.rows]),
         last if page.has_later else None,
         first if page.has_earlier else None,
         _totals(connection, wanted, accounts),
@@ -169,20 +175,20 @@ def export_rows(
 
     Raises `BadInput` about the field `account`, as `list_statements` does.
     """
-    query = composed("export", **export_parts(wanted, sort, _accounts(connection, wanted)))
+    query = composed("export", **export_parts(wanted, sort, accounts_of(connection, wanted.account)))
     with connection.cursor(name="statements_export", row_factory=class_row(StatementLine)) as cursor:
         cursor.itersize = _EXPORTED_AT_ONCE
         yield from cursor.execute(query)
 
 
-def _accounts(connection: psycopg.Connection[Any], wanted: StatementFilter) -> list[str] | None:
-    """The ids of the accounts that the filter's text matches; None if it has no text."""
-    if not wanted.account:
+def accounts_of(connection: psycopg.Connection[Any], text: str) -> list[str] | None:
+    """The ids of the accounts that a filter's text matches; None if it is empty. Raises as `list_statements` does."""
+    if not text:
         return None
-    rows = fetch_all(connection, "read_models/statement_list/accounts", text=wanted.account, most=MOST_ACCOUNTS)
+    rows = fetch_all(connection, "read_models/statement_list/accounts", text=text, most=MOST_ACCOUNTS)
     if len(rows) > MOST_ACCOUNTS:
         raise BadInput(
-            f"more than {MOST_ACCOUNTS:,} accounts have {wanted.account!r} in their id or name",
+            f"more than {MOST_ACCOUNTS:,} accounts have {text!r} in their id or name",
             where="account",
             fix="give a longer text",
         )
@@ -213,8 +219,8 @@ def _page(
     return [Place(rank, tuple(values), statement_id) for rank, *values, statement_id in rows]
 
 
-def _details(connection: psycopg.Connection[Any], places: list[Place]) -> list[ListedStatement]:
-    ids = [place.statement_id for place in places]
+def details_of(connection: psycopg.Connection[Any], ids: list[str]) -> list[ListedStatement]:
+    """What a page shows of these statements, in their order."""
     with connection.cursor(row_factory=class_row(ListedStatement)) as cursor:
         found = {listed.statement_id: listed for listed in cursor.execute(composed("details", ids=ids))}
     return [found[statement_id] for statement_id in ids]
