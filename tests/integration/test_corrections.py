@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput
+from evbilling.payments.actions import Adjustment, AdjustRequest, adjust_statement
 from tests.support.corrections import CorrectedMonth
 from tests.support.month import PERIOD, bill, one, published, rows, settle_terms, terms
 
@@ -108,6 +109,21 @@ def test_a_dry_run_writes_nothing(world: CorrectedMonth, caplog: pytest.LogCaptu
     assert "A-202611-000003 of c: -5.95 EUR (net -5.00, tax -0.95)" in caplog.text
     assert "A-202611-000001 of a: +5.95 EUR" in caplog.text
     assert published(world.url) == before
+
+
+def test_a_statement_that_is_written_off_waits(world: CorrectedMonth) -> None:
+    """Nothing is due on it: corrected beside the write-off, it would show a credit that nobody is owed."""
+    statement = one(world.admin_url, "select statement_id from billing.statement where account_id = 'b'")
+
+    def adjust(kind: Adjustment) -> None:
+        adjust_statement(world.services, AdjustRequest(str(kind), "ann", "insolvent", statement, kind))
+
+    adjust(Adjustment.WRITE_OFF)
+    world.platform.execute("delete from platform.connector where charger_id = 'b-1' and connector_id = 2")
+    assert world.correct() == {"outcome": "differs", "corrections": 0, "lines": 0, "waiting": 1}
+    assert "for its write-off to be undone" in str(world.found[0])
+    adjust(Adjustment.UNDO_WRITE_OFF)
+    assert world.correct() == {"outcome": "issued", "corrections": 1, "lines": 1, "waiting": 0}
 
 
 def test_a_statement_under_charge_waits(world: CorrectedMonth) -> None:

@@ -16,10 +16,13 @@ from evbilling.errors import BadInput
 from evbilling.payments.actions import (
     Action,
     ActionResult,
+    Adjustment,
+    AdjustRequest,
     Code,
     Debt,
     RefundRequest,
     acknowledge_refund,
+    adjust_statement,
     line,
     preview_acknowledge_refund,
     returned_payments,
@@ -29,6 +32,7 @@ from evbilling.payments.retries.runs import due_retries, open_retries
 from evbilling.read_models.statement import show_statement
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.books import Books
+from tests.support.corrections import correct
 from tests.support.month import NOW, one, rows
 from tests.support.payments import SOFT, PaymentWorld, check_standings, payment_world, together
 from tests.support.reconciling import look, refund
@@ -266,6 +270,25 @@ def test_a_refund_is_credited_and_nothing_is_collected_for_it(month: PaymentWorl
     assert state(month, statement) == (0, 0, "Paid")
     with month.payment_services() as opened:
         assert due_retries(opened, NOW) == []
+    require_even(month)
+
+
+def test_what_was_given_up_is_not_credited_again(month: PaymentWorld) -> None:
+    """Neither beside a credit, nor by a correction from the inventory: the customer would have it twice."""
+    credited, given_up, _ = month.ids
+    adjust_statement(
+        month.services, AdjustRequest("a", "ann", "outage", credited, Adjustment.GOODWILL, Decimal("2.00"))
+    )
+    for statement in (credited, given_up):
+        refund(month, month.intent_of(statement))
+    look(month)
+    with pytest.raises(BadInput, match=r"has a credit of 2\.00 EUR, which what was given back uses up first"):
+        acknowledge(month, credited, Debt.CREDITED)
+    assert acknowledge(month, credited).balance_due == Decimal("3.95")
+    acknowledge(month, given_up, Debt.CREDITED, request_id="r2")
+    month.platform.execute("delete from platform.connector where charger_id = 'a00001-1'")
+    assert correct(month.services, month.admin_url)["waiting"] == 1
+    assert state(month, given_up) == (0, 0, "Paid")
     require_even(month)
 
 

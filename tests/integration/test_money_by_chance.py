@@ -18,15 +18,19 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from evbilling.account_statements import assemble, close_run, issue_statements, validate
 from evbilling.errors import BadInput
 from evbilling.payments import PaymentServices
 from evbilling.payments.actions import (
     Adjustment,
     AdjustRequest,
+    Debt,
     MarkRequest,
     RebillRequest,
     RefundPaymentRequest,
+    RefundRequest,
     UndoRequest,
+    acknowledge_refund,
     adjust_statement,
     charge_again,
     mark_statements,
@@ -34,11 +38,13 @@ from evbilling.payments.actions import (
     reverse_payment,
 )
 from evbilling.payments.gateway.interface import Charge, ChargeResult, Outcome, Refund, RefundResult
-from evbilling.payments.reconciliation import compare, settle_unknown
-from evbilling.payments.retries.runs import due_retries, open_retries
+from evbilling.payments.reconciliation import compare, look_again, settle_unknown
+from evbilling.payments.retries.runs import due_retries, month_end_retries, open_retries
+from evbilling.run_steps import RunRequest
 from evbilling_local.stack import EmbeddedPostgres
+from tests.support.corrections import correct
 from tests.support.money_world import MemoryGateway
-from tests.support.month import NOW
+from tests.support.month import NOW, PERIOD
 from tests.support.payments import LONG_AGO, PaymentWorld, check_standings, payment_world
 
 pytestmark = pytest.mark.postgres
@@ -57,10 +63,17 @@ class Model:
     """What a statement comes to. `payments`: what is left of each at the gateway; `marks`: those not undone."""
 
     billed: int
+    # By the inventory: as first billed, as it was last corrected, as it is now.
+    first: int
+    inventory: int
+    now: int
     payments: list[int] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     ways: list[tuple[str, int]] = field(default_factory=list)
     sent_back: int = 0
+    # Of each payment what somebody refunded at the gateway and nobody has acknowledged; what was given up of that.
+    given_back: dict[int, int] = field(default_factory=dict)
+    given_up: int = 0
     write_offs: list[int] = field(default_factory=list)
     has_failed: bool = False
     charge: tuple[int, bool] | None = None
@@ -73,7 +86,12 @@ class Model:
 
     @property
     def due(self) -> int:
-        return self.billed - self.paid - sum(self.write_offs)
+        return self.billed - self.paid - sum(self.write_offs) - self.given_up
+
+    @property
+    def most_credited(self) -> int:
+        """What a credit by hand may come to."""
+        return self.billed - self.given_up
 
     @property
     def is_quiet(self) -> bool:
@@ -94,12 +112,19 @@ class Model:
 
 GATEWAY = ("answers", "declines", "loses the answer", "never gets it")
 STEPS = st.one_of(
-    st.tuples(st.sampled_from(["rebill", "retry", "refund", "refund_due_again"]), st.sampled_from(GATEWAY)),
+    st.tuples(
+        st.sampled_from(["rebill", "retry", "month_end", "refund", "refund_due_again"]), st.sampled_from(GATEWAY)
+    ),
     st.tuples(
         st.sampled_from(["mark", "goodwill", "extra_debit", "refund_outside"]),
         st.sampled_from(["part", "all", "too much"]),
     ),
     st.tuples(st.sampled_from(["undo", "write_off", "undo_write_off", "ask"]), st.just("")),
+    st.sampled_from([
+        *[("refund_there", how) for how in ("part", "all")],
+        *[("acknowledge", debt.value) for debt in Debt],
+        *[("correct", how) for how in ("removed", "in_service")],
+    ]),
 )
 
 
@@ -132,6 +157,7 @@ class Bench:
     admin: psycopg.Connection[Any]
     left: Iterator[str]
     keys: Iterator[int]
+    models: dict[str, Model] = field(default_factory=dict)
 
     def value(self, query: str, *values: Any) -> Any:
         """The only value of a query; the gateway asks what is due."""
@@ -158,16 +184,20 @@ def do(bench: Bench, model: Model, statement: str, step: str, how: str) -> None:
     key, before = f"chance-{next(bench.keys)}", len(bench.gateway.payments)
     bench.gateway.how = how
     asked: Any
-    if step in {"rebill", "retry"}:
+    if step in {"rebill", "retry", "month_end"}:
         if step == "rebill":
             is_foreseen = model.due > 0 and model.charge is None
             _tried(is_foreseen, charge_again, bench.payments, RebillRequest(key, "ann", "asked", (statement,)), LATER)
         else:
-            found = [one for one in due_retries(bench.payments, LATER) if one.debt.statement_id == statement]
+            listed = due_retries(bench.payments, LATER)
+            if step == "month_end":
+                listed = month_end_retries(bench.payments, PERIOD, LATER)
+            found = [one for one in listed if one.debt.statement_id == statement]
             # One that is planned while another charge is under way is refused when it is opened.
             is_foreseen = any(one.is_tried for one in found) and model.charge is None
             assert not is_foreseen or model.due > 0
-            for batch in open_retries(bench.payments, found, "planned", key, "airflow"):
+            trigger = "month_end" if step == "month_end" else "planned"
+            for batch in open_retries(bench.payments, found, trigger, key, "airflow"):
                 bench.payments.collect(batch)
         if is_foreseen:
             amount, is_made = model.due, len(bench.gateway.payments) > before
@@ -196,9 +226,11 @@ def do(bench: Bench, model: Model, statement: str, step: str, how: str) -> None:
             model.payments[number] -= amount * is_made
         model.charge = model.refund = None
         return
+    if step in {"refund_there", "acknowledge", "correct"}:
+        return _done_elsewhere(bench, model, statement, step, how, key)
     most = {
         "mark": model.due,
-        "goodwill": model.billed,
+        "goodwill": model.most_credited,
         "extra_debit": 500,
         "refund_outside": -model.due,
         "undo": sum(model.marks[-1:]),
@@ -207,6 +239,7 @@ def do(bench: Bench, model: Model, statement: str, step: str, how: str) -> None:
     }
     is_foreseen = model.is_quiet and (not model.write_offs or step in {"mark", "undo", "write_off", "undo_write_off"})
     if step.startswith("refund") and step != "refund_outside":
+        is_foreseen = is_foreseen and not any(model.given_back.values())
         number = next((n for n, left in enumerate(model.payments) if left), 0)
         left = model.payments[number] if model.payments else 0
         amount = min(left, model.paid if step == "refund_due_again" else -model.due)
@@ -223,6 +256,7 @@ def do(bench: Bench, model: Model, statement: str, step: str, how: str) -> None:
             model.refund = (number, amount, how == "loses the answer")
             model.booked.append((step, 0))
         return
+    is_foreseen = is_foreseen and (step != "refund_outside" or not any(model.given_back.values()))
     # What was sent back of a payment keeps it from being undone.
     is_foreseen = is_foreseen and (step != "undo" or most[step] <= model.paid)
     amount = {"part": max(1, most[step] // 3), "all": most[step], "too much": most[step] + 1}.get(how, most[step])
@@ -264,6 +298,49 @@ def do(bench: Bench, model: Model, statement: str, step: str, how: str) -> None:
             model.write_offs.pop()
 
 
+def _done_elsewhere(bench: Bench, model: Model, statement: str, step: str, how: str, key: str) -> None:
+    """What happens at the gateway and on the platform, and how it is acknowledged and corrected here."""
+    made = _made(bench, statement)
+    if step == "refund_there":
+        on_its_way = model.refund[1] if model.refund and model.refund[2] else 0
+        for number, left in enumerate(model.payments):
+            rest = (
+                left
+                - model.given_back.get(number, 0)
+                - (on_its_way if model.refund and model.refund[0] == number else 0)
+            )
+            if rest > 0:
+                amount = rest if how == "all" else max(1, rest // 3)
+                assert bench.gateway.give_back(made[number], amount)
+                model.given_back[number] = model.given_back.get(number, 0) + amount
+                break
+        look_again(bench.payments, LONG_AGO)
+    elif step == "acknowledge":
+        number = next((n for n, minor in model.given_back.items() if minor), 0)
+        amount, is_credited = model.given_back.get(number, 0), how == Debt.CREDITED
+        is_foreseen = model.is_quiet and amount > 0 and not (is_credited and model.due < 0)
+        asked = RefundRequest(key, "ann", "seen", statement, Debt(how), made[number] if made else "")
+        _tried(is_foreseen, acknowledge_refund, bench.world.services, asked)
+        if is_foreseen:
+            model.given_back[number] = 0
+            model.payments[number] -= amount
+            model.given_up += amount if is_credited else 0
+    else:
+        account = f"a{bench.world.ids.index(statement):05d}"
+        bench.world.platform.execute(
+            "update platform.connector set status = %s where charger_id = %s", how, f"{account}-1"
+        )
+        model.now = 0 if how == "removed" else model.first
+        by_hand = model.billed - model.inventory
+        waits = model.charge is not None or bool(model.write_offs) or model.now + min(by_hand, 0) < model.given_up
+        is_due = model.now != model.inventory
+        (found,) = correct(bench.world.services, bench.world.admin_url, only=(statement,))["results"]
+        assert found.state == ("as_issued" if not is_due else "waits" if waits else "corrected")
+        if is_due and not waits:
+            model.billed += model.now - model.inventory
+            model.inventory = model.now
+
+
 def _tried(is_foreseen: bool, act: Any, *values: Any) -> None:
     refused: BadInput | None = None
     try:
@@ -301,7 +378,7 @@ def check(bench: Bench, model: Model, statement: str) -> None:
     on_the_way = (model.charge[0] if model.charge and model.charge[1] else 0) - (
         model.refund[1] if model.refund and model.refund[2] else 0
     )
-    assert at_gateway == sum(model.payments) + on_the_way
+    assert at_gateway == sum(model.payments) + on_the_way - sum(model.given_back.values())
 
 
 @settings(phases=[Phase.explicit, Phase.generate])
@@ -309,10 +386,28 @@ def check(bench: Bench, model: Model, statement: str) -> None:
 def test_any_sequence_of_steps(bench: Bench, steps: list[tuple[str, str]]) -> None:
     """After each step; at the end, once the gateway has been asked, no comparison or check minds."""
     statement = next(bench.left)
-    model = Model(bench.value("select total_minor from billing.statement where statement_id = %s", statement))
-    for step, how in [*steps, ("ask", "")]:
+    total = bench.value("select total_minor from billing.statement where statement_id = %s", statement)
+    model = bench.models[statement] = Model(total, total, total, total)
+    last = [("ask", ""), *[("acknowledge", Debt.DUE_AGAIN)] * len(steps)]
+    for step, how in [*steps, *last]:
         do(bench, model, statement, step, how)
         check(bench, model, statement)
     assert compare(bench.payments, LONG_AGO) == []
     assert bench.world.tie_out() == []
     check_standings(bench.world.admin_url)
+
+
+def test_the_account_statements_come_to_the_models(bench: Bench) -> None:
+    """After all examples: each account's closing balance is what the model says is due."""
+    run_id = assemble(bench.world.services, RunRequest(PERIOD, "account_statements", "end", "ann"), now=LATER)["run_id"]
+    validate(bench.world.services, run_id)
+    issue_statements(bench.world.services, run_id)
+    assert close_run(bench.world.services, run_id)["not_ok"] == []
+    query = """select k.statement_id, s.total_minor from billing.statement s
+               join billing.statement k on k.account_id = s.account_id and k.kind = 'connector'
+               where s.kind = 'account'"""
+    closing = dict(bench.admin.execute(query).fetchall())
+    assert bench.models
+    assert {statement: closing[statement] for statement in bench.models} == {
+        statement: model.due for statement, model in bench.models.items()
+    }

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from evbilling.errors import Mismatch, TransientError
+from evbilling.payments.actions import Debt, RefundRequest, acknowledge_refund
 from evbilling.payments.reconciliation import WHAT_TO_DO, Break, compare, copy_payments, require_no_breaks
 from evbilling.payments.retries.runs import month_end_retries, open_retries
 from evbilling_local.sandbox.faults import (
@@ -117,14 +118,20 @@ def twice(world: PaymentWorld, paid: str, _: str) -> Made:
 
 
 def refunded(share: int) -> Callable[[PaymentWorld, str, str], Made]:
-    """Refunded in full or in part, and credited by a correction then."""
+    """Refunded in full or in part, credited by a correction then, which leaves it open, and acknowledged."""
 
     def make(world: PaymentWorld, paid: str, _: str) -> Made:
         (intent,) = world.charged()[paid]
         given_back = intent["amount"] // share
         refund(world, intent["id"], given_back)
-        left = intent["amount"] - given_back
-        return "refunded", intent["id"], intent["amount"], left, lambda: credit(world, paid, given_back)
+
+        def put_right() -> None:
+            credit(world, paid, given_back)
+            assert [found.kind for found in look(world)] == ["refunded"]
+            request = RefundRequest(f"seen {paid}", "ann", "seen", paid, Debt.DUE_AGAIN)
+            assert acknowledge_refund(world.services, request).balance_due == 0
+
+        return "refunded", intent["id"], intent["amount"], intent["amount"] - given_back, put_right
 
     return make
 

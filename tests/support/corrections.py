@@ -28,11 +28,17 @@ class CorrectedMonth:
 
     def correct(self, **options: Any) -> dict[str, Any]:
         """A run of correct_statements."""
-        run_id, _, _ = stage(self.services, max_count_change_percent=90)
-        validate(self.services, run_id)
-        with psycopg.connect(self.admin_url) as connection:
-            connection.execute("update billing.run set dag_id = 'correct_statements' where run_id = %s", (run_id,))
-        corrected = correct_statements(self.services, run_id, **({"reason": "reported late"} | options))
-        close_run(self.services, run_id)
+        corrected = correct(self.services, self.admin_url, **options)
         self.found: list[Correction] = corrected.pop("results")
         return corrected
+
+
+def correct(services: Services, admin_url: str, **options: Any) -> dict[str, Any]:
+    """A run of correct_statements: its steps, one after the other; what the last but one returns."""
+    run_id, _, _ = stage(services, max_count_change_percent=90)
+    validate(services, run_id)
+    with psycopg.connect(admin_url) as connection:
+        connection.execute("update billing.run set dag_id = 'correct_statements' where run_id = %s", (run_id,))
+    corrected = correct_statements(services, run_id, **({"reason": "reported late"} | options))
+    close_run(services, run_id)
+    return corrected

@@ -76,6 +76,7 @@ class MemoryGateway:
     payments: dict[str, GatewayPayment] = field(default_factory=dict)
     keys: dict[str, tuple[datetime, tuple[object, ...], ChargeResult]] = field(default_factory=dict)
     refunds: dict[str, str] = field(default_factory=dict)
+    refund_keys: dict[str, datetime] = field(default_factory=dict)
     hard: set[tuple[str, str, str]] = field(default_factory=set)
     wrongs: list[str] = field(default_factory=list)
     at_work: set[str] = field(default_factory=set)
@@ -110,19 +111,20 @@ class MemoryGateway:
         return result
 
     def refund(self, refund: Refund) -> RefundResult:
-        _step(f"gateway: about to refund {refund.gateway_payment_id}")
+        number, key = refund.gateway_payment_id, refund.idempotency_key
+        _step(f"gateway: about to refund {number}")
         if refund.lease is not None and refund.lease.is_over:
             raise NotSentError
-        if refund.idempotency_key not in self.refunds:
-            payment = self.payments[refund.gateway_payment_id]
-            if payment.refunded_minor + refund.amount_minor > payment.amount_minor:
+        _step(f"gateway: refund of {number} on its way")
+        if key not in self.refund_keys:
+            if key in self.refunds:
+                self.wrongs.append(f"{number} is refunded twice for {key}")
+            if not self.give_back(number, refund.amount_minor):
                 return RefundResult(Outcome.REFUSED, message="more than was charged")
-            self.payments[refund.gateway_payment_id] = replace(
-                payment, refunded_minor=payment.refunded_minor + refund.amount_minor
-            )
-            self.refunds[refund.idempotency_key] = f"re_{len(self.refunds) + 1}"
-        _step(f"gateway: refund of {refund.gateway_payment_id} answered")
-        return RefundResult(Outcome.SUCCEEDED, self.refunds[refund.idempotency_key])
+            self.refunds[key] = f"re_{len(self.refunds) + 1}"
+            self.refund_keys[key] = datetime.now(UTC)
+        _step(f"gateway: refund of {number} answered")
+        return RefundResult(Outcome.SUCCEEDED, self.refunds[key])
 
     def find_refund(self, gateway_payment_id: str, idempotency_key: str) -> RefundResult | None:
         _step(f"gateway: asked for the refund of {gateway_payment_id}")
@@ -143,7 +145,7 @@ class MemoryGateway:
         ]
 
     def list_returned(self, since: datetime) -> Iterator[GatewayPayment]:
-        # Nothing is refunded or disputed in this world.
+        # Each comparison of this world lists all payments anyway.
         _step(f"gateway: list what was returned since {since:%Y}")
         yield from ()
 
@@ -187,6 +189,14 @@ class MemoryGateway:
         self.payments[number] = payment
         return payment
 
+    def give_back(self, number: str, amount: int) -> bool:
+        """Refund so much of a payment, as a refund or somebody in the dashboard does; returns whether it was left."""
+        payment = self.payments[number]
+        if payment.refunded_minor + amount > payment.amount_minor:
+            return False
+        self.payments[number] = replace(payment, refunded_minor=payment.refunded_minor + amount)
+        return True
+
     def successes(self) -> dict[str, list[GatewayPayment]]:
         """What was really charged, by statement."""
         found: dict[str, list[GatewayPayment]] = {}
@@ -208,7 +218,9 @@ class MemoryGateway:
             number: replace(payment, created_at=payment.created_at - age) for number, payment in self.payments.items()
         }
         kept = {key: (at - age, *answer) for key, (at, *answer) in self.keys.items()}
-        self.keys = {key: answer for key, answer in kept.items() if answer[0] > datetime.now(UTC) - KEYS_KEPT}
+        oldest = datetime.now(UTC) - KEYS_KEPT
+        self.keys = {key: answer for key, answer in kept.items() if answer[0] > oldest}
+        self.refund_keys = {key: at - age for key, at in self.refund_keys.items() if at - age > oldest}
 
     def memory(self) -> dict[str, Any]:
         """All that it knows, to be put back by `remember`."""

@@ -12,7 +12,7 @@ import pytest
 from evbilling.account_statements import assemble, close_run, issue_statements, validate
 from evbilling.run_steps import RunRequest
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.action_pages import ActionPages
+from tests.support.action_pages import ActionPages, words
 from tests.support.mail import body, post_office, send
 from tests.support.month import PERIOD
 from tests.support.payments import SOFT, VISA, PaymentWorld, check_standings, payment_world
@@ -63,13 +63,14 @@ def test_ledger_gateway_account_statements_checks_and_mails_agree(pages: ActionP
     """Each by its button; then each of the five says the same of every statement."""
     world = pages.world
     corrected, credited, refunded, written_off, charged_back = world.ids
-    world.platform.execute("delete from platform.connector where charger_id = 'a00000-1'")
+    world.platform.execute("delete from platform.connector where charger_id in ('a00000-1', 'a00003-1')")
     assert "Done." in pages.do("correct", corrected, reason="closed in September")
     sorry = {"reason": "outage", "customer_text": "Sorry for the outage."}
     assert "Done." in pages.do("adjust-statement", credited, kind="goodwill", amount="2.00", **sorry)
     again = {"reason": "agreed", "amount": "3.33", "debt": "due_again"}
     assert "Done." in pages.do("refund-payment", refunded, **again)
     assert "Done." in pages.do("write-off", written_off, reason="insolvent")
+    assert "undo the write-off first" in words(pages.ask("correct", written_off).text)
     world.sandbox.dispute(world.intent_of(charged_back), "lost")
     assert [found.kind for found in look(world)] == ["dispute_lost"]
     assert "Done." in pages.do("acknowledge-refund", charged_back, reason="lost", debt="credited")

@@ -23,12 +23,14 @@ log = logging.getLogger(__name__)
 # The log names at most this many corrections; it always has their number.
 _NAMED = 100
 
+WAITS = "waits for the charge under way, for its write-off to be undone, or for goodwill to be charged back"
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """What a run found of one issued statement. Amounts are the change to it, in major units of `currency`.
 
-    `due`: a correction would be issued; `waits`: it waits for a charge under way; `corrected`: `correction_id` was
+    `due`: a correction would be issued; `waits`: it can't be issued yet, see `WAITS`; `corrected`: `correction_id` was
     issued by this run; `on_hold`: its account has a fault now; `as_issued`: nothing has changed; `unknown`: the month
     has no such connector statement.
     """
@@ -44,7 +46,7 @@ class Correction:
 
     def __str__(self) -> str:
         """The correction in one line."""
-        waits = "; waits for the charge under way" if self.state == "waits" else ""
+        waits = f"; {WAITS}" if self.state == "waits" else ""
         amounts = f"{self.total:+} {self.currency} (net {self.net:+}, tax {self.tax:+})"
         return f"{self.statement_id} of {self.account_id}: {amounts}{waits}"
 

@@ -61,6 +61,8 @@ def _result(found: CorrectionPreview) -> ActionResult:
         return _refused(found.statement_id, Code.AS_ISSUED)
     if found.is_waiting:
         return _refused(found.statement_id, Code.OPEN_ATTEMPT)
+    if found.is_written_off:
+        return _refused(found.statement_id, Code.WRITTEN_OFF)
     return ActionResult(
         Action.CORRECT, found.statement_id, Code.TO_CORRECT, amount=found.difference, currency=found.currency
     )

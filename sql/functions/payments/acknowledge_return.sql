@@ -31,6 +31,12 @@ begin
             raise exception 'the gateway has given back % payments of %: %', v_count, p_statement_id, v_listed
                 using errcode = 'EV004', hint = 'name the payment';
         end if;
+        if not p_is_due_again and billing.balance_minor(p_statement_id) < 0 then
+            raise exception '% has a credit of % %, which what was given back uses up first', p_statement_id,
+                billing.major(-billing.balance_minor(p_statement_id), v_statement.minor_unit), v_statement.currency
+                using errcode = 'EV004',
+                      hint = 'choose due_again, and write off what is due then; credited, the customer would have it twice';
+        end if;
         select * into v_found from billing.returned_payments(array[p_statement_id]) r
         where p_payment_id is null or r.gateway_payment_id = p_payment_id;
         insert into billing.payment_return (

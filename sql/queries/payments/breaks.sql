@@ -4,9 +4,9 @@
 -- in a dispute, counts as not charged, and once that is acknowledged as not recorded either. A statement's payments are
 -- judged together: what the gateway has too much for it, or too little, is a break; if one of two was refunded, neither
 -- is. A payment whose id is the reference of another statement is a break until that is undone (booked_on). What was
--- given back of a recorded payment is a break until it is acknowledged, or a correction has credited the statement with
--- as much. A dispute is a break while it is open; won, it is listed too. since: payments and attempts from then on;
--- listed_at: when the list was begun.
+-- given back of a recorded payment is a break until it is acknowledged: a credit of the statement isn't used up before.
+-- A dispute is a break while it is open; won, it is listed too. since: payments and attempts from then on; listed_at:
+-- when the list was begun.
 with listed as (
     select l.*, l.created_at >= %(since)s as is_asked,
            l.claimed_at < %(listed_at)s - interval '1 hour' or exists (
@@ -44,12 +44,8 @@ with listed as (
 select kind, gateway_payment_id, attempt_id, statement_id, currency,
        case when kept_minor = recorded_minor then elsewhere_minor else 0 end + recorded_minor as recorded_minor,
        kept_minor as gateway_minor, elsewhere as booked_on
-from (select j.*, kind in ('refunded', 'dispute_lost') as is_given_back,
-             sum(recorded_minor - kept_minor)
-                 over (partition by statement_id, kind in ('refunded', 'dispute_lost')) as missing_minor
-      from judged j) j
+from judged
 where kind is not null and is_asked
-  and not (is_given_back and missing_minor <= -coalesce(billing.balance_minor(statement_id), 0))
 union all
 select 'dispute_' || dispute, gateway_payment_id, attempt_id, statement_id, currency, recorded_minor, kept_minor, null
 from listed where is_asked and dispute in ('opened', 'won') and kept_minor > 0

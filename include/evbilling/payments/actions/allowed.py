@@ -70,6 +70,8 @@ def _why_not_rebill(facts: ActionFacts) -> Code | None:
 def _why_not_correct(facts: ActionFacts) -> Code | None:
     if facts.kind != "connector":
         return Code.NOT_CORRECTED
+    if facts.written_off:
+        return Code.WRITTEN_OFF
     return Code.OPEN_ATTEMPT if facts.is_charge_under_way else None
 
 

@@ -24,8 +24,9 @@ from evbilling.warehouse import fetch_all
 class CorrectionPreview:
     """A connector statement, its `total` after its corrections, and the account's month as it would be billed `now`.
 
-    `is_waiting`: a charge of it is under way. `has_history`: False if the platform's rows of the account all begin
-    after the count, so that a run would bill the stored snapshot, which isn't read here.
+    `is_waiting`: a charge of it is under way. `is_written_off`: so it isn't corrected. `has_history`: False if the
+    platform's rows of the account all begin after the count, so that a run would bill the stored snapshot, which isn't
+    read here.
     """
 
     statement_id: str
@@ -34,6 +35,7 @@ class CorrectionPreview:
     currency: str
     total: Decimal
     is_waiting: bool
+    is_written_off: bool
     has_history: bool
     preview: Preview
 
@@ -52,13 +54,23 @@ def preview_corrections(
     """
     rows = fetch_all(connection, "read_models/preview/effective", statements=list(statement_ids))
     found = []
-    for statement_id, account_id, written, currency, unit, total_minor, is_waiting in rows:
+    for statement_id, account_id, written, currency, unit, total_minor, *waits in rows:
         period = Period.parse(written)
         preview = preview_terms(platform, connection, account_id, period, None, now=now)
         has_history = preview.connectors > 0 or not begins_later(platform, account_id, preview.counted_at, now)
-        total = from_minor(total_minor, unit)
+        is_waiting, is_written_off = waits
         found.append(
-            CorrectionPreview(statement_id, account_id, period, currency, total, is_waiting, has_history, preview)
+            CorrectionPreview(
+                statement_id,
+                account_id,
+                period,
+                currency,
+                from_minor(total_minor, unit),
+                is_waiting,
+                is_written_off,
+                has_history,
+                preview,
+            )
         )
     return found
 
