@@ -48,7 +48,7 @@ test-all: check programs ## the gate, every further case, and more examples: bef
 programs:
 	@test "$$(id -u)" = 0 && command -v apt-get >/dev/null || exit 0; \
 	export DEBIAN_FRONTEND=noninteractive; updated=; \
-	for package in redis-server chromium fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji; do \
+	for package in redis-server hledger chromium fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji; do \
 		command -v "$$package" >/dev/null && continue; \
 		dpkg-query -W -f '$${Status}' "$$package" 2>/dev/null | grep -q ' installed$$' && continue; \
 		test -n "$$updated" || { apt-get update -qq >/dev/null 2>&1; updated=1; }; \

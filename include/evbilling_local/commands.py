@@ -31,6 +31,16 @@ def url(kind: UrlKind) -> str:
     return state.url(kind)
 
 
+def evidence() -> str:
+    """The folder of the local stack's evidence; raises `NotReady` if there is no stack."""
+    from evbilling_local.stack.state import StackState, stack_home
+
+    state = StackState.load(stack_home())
+    if state is None:
+        raise NotReady("there is no stack yet", where=str(stack_home()), fix="run `evbilling up`, or give --evidence")
+    return str(state.home / "evidence")
+
+
 def airflow(user: str) -> AirflowApi:
     """The local stack's Airflow as one of its users; raises `NotReady` if there is no stack or no such user."""
     from evbilling_local.stack.services import API_SERVER

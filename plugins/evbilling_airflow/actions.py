@@ -553,6 +553,22 @@ _BILL_MONTH_PARAMS: dict[str, Param] = MONTH_PARAMS | {
     ),
 }
 
+_EXPORT_JOURNAL_PARAMS: dict[str, Param] = {
+    "period": Param(
+        type="string",
+        pattern=PERIOD_FORM,
+        title="Month",
+        description="YYYY-MM. What was posted earlier and isn't exported yet comes with it.",
+    ),
+    "reason": REASON_PARAM,
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Only say in the log what would be exported.",
+    ),
+}
+
 _MAIL_PARAMS: dict[str, Param] = {
     "statement_ids": Param(
         None,
@@ -705,6 +721,15 @@ SEND_MAIL = OperatorAction("mail_delivery", "send-mail", "Send by mail", "send m
 
 # Of months and accounts, not of statements: its page is evbilling_web.bill_month.
 BILL_MONTH = OperatorAction("bill_month", "bill-month", "Bill the month", "bill months", _BILL_MONTH_PARAMS, None)
+# Of the ledger: its page is evbilling_web.books.
+EXPORT_JOURNAL = OperatorAction(
+    "export_journal",
+    "export-journal",
+    "Export the journal",
+    "export the journal",
+    _EXPORT_JOURNAL_PARAMS,
+    None,
+)
 
 # In the order in which pages offer them.
 ACTIONS = (

@@ -21,6 +21,7 @@ from evbilling_web.account_billing import routes as account_billing
 from evbilling_web.actions import bill_month, following
 from evbilling_web.actions import routes as actions
 from evbilling_web.approval_policy import routes as approval_policy
+from evbilling_web.books import routes as books
 from evbilling_web.briefly import Briefly
 from evbilling_web.due import routes as due
 from evbilling_web.guard import may_see, same_origin
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     approval_policy.router,
     bill_month.router,
     due.router,
+    books.router,
     following.router,
     mail.router,
     message.router,

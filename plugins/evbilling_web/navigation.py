@@ -9,4 +9,5 @@ NAVIGATION = (
     ("/accounts", "Account Billing"),
     ("/approval", "Approval"),
     ("/mail", "Mail"),
+    ("/books", "Books"),
 )

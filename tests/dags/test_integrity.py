@@ -46,6 +46,7 @@ ACTIONS = {
     "refund_payment",
     "correct_statements",
     "bill_month",
+    "export_journal",
 }
 # By the clock, and at anybody's word: it sends only what others have asked for, so it needn't wait to be let go.
 SWEEPS = {"mail_delivery"}

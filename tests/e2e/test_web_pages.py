@@ -380,6 +380,7 @@ PAGES = {
     "account": lambda stack: f"/evbilling/accounts/{billed_account(stack)}",
     "months": lambda stack: "/evbilling/months",
     "month": lambda stack: f"/evbilling/months/{MONTH}",
+    "books": lambda stack: "/evbilling/books?period=2026-12",
     "mail": lambda stack: "/evbilling/mail",
     "mail as sent": lambda stack: f"/evbilling/mail/{mailed(stack)}",
     "validation": lambda stack: f"/evbilling/validation/{validated(stack)}",

@@ -173,6 +173,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0033_missed_month_policies",
         "0034_mail_documents",
         "0035_due",
+        "0036_journal",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

@@ -152,6 +152,7 @@ PICTURES = (
     Picture("months", _at("/months")),
     Picture("month", _at(f"/months/{LAST}"), height=1500),
     Picture("mail", _at("/mail")),
+    Picture("books", _at("/books")),
     Picture("validation", _validation, schemes=("light",)),
     Picture("statements-narrow", _menu, schemes=("light",), width=390, height=780),
     Picture("statement-pdf", _pdf, schemes=("light",), width=820, height=1160),

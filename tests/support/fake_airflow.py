@@ -18,7 +18,7 @@ from fastapi import Body, Depends, FastAPI
 from starlette.exceptions import HTTPException
 
 from evbilling.errors import EvbillingError, TransientError
-from evbilling_airflow import actions, mail
+from evbilling_airflow import actions, books, mail
 from evbilling_airflow import connector_statements as steps
 
 # Of each DAG its Params, and its tasks in order.
@@ -37,6 +37,7 @@ DAGS: dict[str, tuple[Mapping[str, Param], Tasks]] = {
         (actions.SEND_MAIL, "request"),
     )
 }
+DAGS[actions.EXPORT_JOURNAL.dag_id] = (actions.EXPORT_JOURNAL.params, {"export": books.export_journal})
 DAGS["mail_delivery"][1]["deliver"] = mail.deliver_all
 
 

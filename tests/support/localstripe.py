@@ -14,9 +14,6 @@ Where it isn't like Stripe, as far as it matters here:
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +25,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 
-from tests.support.programs import do_without, free_ports, start_server, stop_server
+from tests.support.environments import python_with
+from tests.support.programs import free_ports, start_server, stop_server
 
 VERSION = "1.15.10"
 KEY = "sk_test_localstripe"
@@ -84,7 +82,9 @@ def running_localstripe(folder: Path) -> Generator[LocalStripe]:
     """A fresh localstripe that answers until the block ends; without it the test is skipped with a reason."""
     (port,) = free_ports(1)
     address = f"http://127.0.0.1:{port}"
-    process = start_server([str(_python()), "-c", _START, str(port)], folder, lambda: _answers(address))
+    process = start_server(
+        [str(python_with(f"localstripe=={VERSION}")), "-c", _START, str(port)], folder, lambda: _answers(address)
+    )
     translator = ThreadingHTTPServer(("127.0.0.1", 0), _translator(address))
     thread = threading.Thread(target=translator.serve_forever, daemon=True)
     thread.start()
@@ -95,24 +95,6 @@ def running_localstripe(folder: Path) -> Generator[LocalStripe]:
         translator.server_close()
         thread.join()
         stop_server(process)
-
-
-def _python() -> Path:
-    """The interpreter of the environment with localstripe, which is made once and kept in the temporary folder."""
-    home = Path(tempfile.gettempdir()) / f"evbilling-localstripe-{VERSION}-{sys.version_info[0]}.{sys.version_info[1]}"
-    python, made = home / "bin" / "python", home / "made"
-    if made.exists():
-        return python
-    steps = (
-        [sys.executable, "-m", "venv", "--clear", str(home)],
-        [str(python), "-m", "pip", "install", "--quiet", f"localstripe=={VERSION}"],
-    )
-    for step in steps:
-        done = subprocess.run(step, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            do_without(f"localstripe can't be installed: {done.stderr.strip()[-300:]}")
-    made.touch()
-    return python
 
 
 def _answers(address: str) -> bool:

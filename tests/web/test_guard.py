@@ -29,6 +29,8 @@ EXAMPLES = {
     "statement_id": "A-202611-000001",
     "account_id": "a",
     "dag_id": "nothing",
+    "export_id": "7",
+    "format_name": "csv",
 }
 ROUTES = [
     (method, route.path.format_map(EXAMPLES))  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
 """Where the commands find their databases: a variable, or the local environment if one is installed.
 
 A local environment is a module named by the entry point group `evbilling.environment`. It has `register(subcommands)`,
-which adds its commands, `url(kind)`, which returns a `postgresql://` URL or raises `NotReady`, and `airflow(user)`,
-which returns its Airflow with that user's login.
+which adds its commands, `url(kind)`, which returns a `postgresql://` URL or raises `NotReady`, `evidence()`,
+which returns where its evidence is, and `airflow(user)`, which returns its Airflow with that user's login.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ class Environment(Protocol):
     def url(self, kind: UrlKind) -> str:
         """The `postgresql://` URL of `kind`; raises `NotReady` if there is no such database."""
 
+    def evidence(self) -> str:
+        """The folder or URL of its evidence store; raises `NotReady` if there is none."""
+
     def airflow(self, user: str) -> AirflowApi:
         """Its Airflow's API, as `user`; raises `NotReady` if there is none."""
 
@@ -50,6 +53,18 @@ def resolve_url(kind: UrlKind) -> str:
     for environment in environments():
         return environment.url(kind)
     raise NotReady(f"no {kind.replace('_', ' ')} database is named", fix=f"set {variable}, or give --url")
+
+
+def resolve_evidence() -> str:
+    """The evidence store's folder or URL: the variable `EVIDENCE_URL`, else the local environment's.
+
+    Raises `NotReady` if there is neither.
+    """
+    if named := os.environ.get("EVIDENCE_URL"):
+        return named
+    for environment in environments():
+        return environment.evidence()
+    raise NotReady("no evidence store is named", fix="set EVIDENCE_URL, or give --evidence")
 
 
 def resolve_airflow(url: str | None, user: str | None) -> AirflowApi:

@@ -17,7 +17,7 @@ from evbilling.payments.actions import FAILED, ActionResult, describe
 from evbilling.payments.retries import explain
 from evbilling.read_models.month import failure_on_record
 from evbilling.read_models.statement_list import CurrentStatement, read_current
-from evbilling_airflow.actions import ACTIONS, BILL_MONTH, SEND_MAIL
+from evbilling_airflow.actions import ACTIONS, BILL_MONTH, EXPORT_JOURNAL, SEND_MAIL
 from evbilling_airflow.reporting import REFUSAL
 from evbilling_web import warehouse
 from evbilling_web.actions import dag_runs
@@ -30,7 +30,9 @@ router = APIRouter()
 
 # The run of a month is followed from where it was approved.
 _MONTH = APPROVE_MONTH.dag_id
-_LABELS = {action.dag_id: action.label for action in (*ACTIONS, BILL_MONTH)} | {_MONTH: "Issue and charge"}
+_LABELS = {action.dag_id: action.label for action in (*ACTIONS, BILL_MONTH, EXPORT_JOURNAL)} | {
+    _MONTH: "Issue and charge"
+}
 _UNREADABLE: dict[str, str | None] = {
     "what": "This page can't read the run's results.",
     "fix": "See its log in Airflow.",

@@ -12,6 +12,7 @@ begin
     execute format('create index on %I.%I (corrects_statement_id) where corrects_statement_id is not null',
                    p_schema, p_statement);
     execute format('alter table %I.%I add primary key (statement_id, entry)', p_schema, p_transfer);
+    execute format('create index on %I.%I (transfer_id)', p_schema, p_transfer);
     execute format('create unique index on %I.%I (statement_id, correction_id, kind) where correction_id is not null',
                    p_schema, p_transfer);
     execute format('create unique index on %I.%I (statement_id, attempt_id) where attempt_id is not null',
