@@ -31,6 +31,7 @@ from evbilling_web.missed_months import policy as missed_month_policy
 from evbilling_web.missed_months import routes as missed_months
 from evbilling_web.month import approval as month_approval
 from evbilling_web.month import routes as month
+from evbilling_web.payments import routes as payments
 from evbilling_web.service_levels import routes as service_levels
 from evbilling_web.statement import routes as statement
 from evbilling_web.statement_list import routes as statement_list
@@ -52,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     missed_month_policy.router,
     month.router,
     month_approval.router,
+    payments.router,
     service_levels.router,
     statement.router,
     statement_list.router,

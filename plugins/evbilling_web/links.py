@@ -16,7 +16,7 @@ _PLAIN = frozenset(f"{string.ascii_letters}{string.digits}._-".encode())
 _ESCAPED = re.compile(rb"~([0-9A-F]{2})")
 # The path of a page below the app and its query, in the characters that a browser leaves in an address.
 _OWN_PAGE = re.compile(
-    r"/(?:due|statements|accounts|months|mail)(?:/[A-Za-z0-9_.~%-]+)?(?:\?[A-Za-z0-9_.~!$&'()*+,;=:@/?%\[\]-]*)?"
+    r"/(?:due|statements|accounts|months|mail|books|payments)(?:/[A-Za-z0-9_.~%-]+)?(?:\?[A-Za-z0-9_.~!$&'()*+,;=:@/?%\[\]-]*)?"
 )
 _LONGEST = 2_000
 

@@ -9,5 +9,6 @@ NAVIGATION = (
     ("/accounts", "Account Billing"),
     ("/approval", "Approval"),
     ("/mail", "Mail"),
+    ("/payments", "Payments"),
     ("/books", "Books"),
 )

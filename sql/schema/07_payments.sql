@@ -59,6 +59,8 @@ create unique index a_gateway_payment_settles_one_attempt on billing.payment_att
 where outcome = 'succeeded';
 create index attempt_batch on billing.payment_attempt (batch, attempt_id) where outcome = 'pending';
 create index attempt_requested on billing.payment_attempt (requested_at);
+-- The page Payments lists them in this order.
+create index attempt_settled on billing.payment_attempt (settled_at, gateway_payment_id) where outcome = 'succeeded';
 
 create trigger attempt_is_settled_once before update or delete on billing.payment_attempt
 for each row execute function billing.refuse_change_of_attempt();
@@ -93,6 +95,7 @@ create table billing.paid_outside (
 );
 create index paid_outside_statement on billing.paid_outside (statement_id);
 create index paid_outside_reference on billing.paid_outside (reference);
+create index paid_outside_recorded on billing.paid_outside (recorded_at);
 create trigger paid_outside_is_immutable before update or delete on billing.paid_outside
 for each row execute function billing.refuse_change();
 create trigger paid_outside_is_not_emptied before truncate on billing.paid_outside

@@ -380,6 +380,8 @@ PAGES = {
     "account": lambda stack: f"/evbilling/accounts/{billed_account(stack)}",
     "months": lambda stack: "/evbilling/months",
     "month": lambda stack: f"/evbilling/months/{MONTH}",
+    "payments": lambda stack: "/evbilling/payments",
+    "breaks": lambda stack: "/evbilling/payments/breaks?state=all",
     "books": lambda stack: "/evbilling/books?period=2026-12",
     "mail": lambda stack: "/evbilling/mail",
     "mail as sent": lambda stack: f"/evbilling/mail/{mailed(stack)}",

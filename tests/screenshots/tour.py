@@ -152,6 +152,7 @@ PICTURES = (
     Picture("months", _at("/months")),
     Picture("month", _at(f"/months/{LAST}"), height=1500),
     Picture("mail", _at("/mail")),
+    Picture("payments", _at("/payments")),
     Picture("books", _at("/books")),
     Picture("validation", _validation, schemes=("light",)),
     Picture("statements-narrow", _menu, schemes=("light",), width=390, height=780),
