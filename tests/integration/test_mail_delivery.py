@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from evbilling.errors import BadInput, TransientError
-from evbilling.evidence import EvidenceStore, Stored
+from evbilling.evidence import Stored
 from evbilling.mail import SendRequest, delivery, outbox, preparation, request_send
 from evbilling.mail.letters import CONNECTOR_STATEMENT, FAILED_CHARGE
 from evbilling.mail.outbox import MailSelection
@@ -292,16 +292,6 @@ def _after_sending() -> None:
 
 
 def _after_keeping() -> None:
-    real = EvidenceStore.put_bytes
-
-    def put(self: EvidenceStore, *args: Any) -> Any:
-        real(self, *args)
-        _die()
-
-    EvidenceStore.put_bytes = put  # type: ignore[method-assign]
-
-
-def _after_reserving() -> None:
     SmtpSession.send = lambda *_: _die()  # type: ignore[method-assign, assignment, return-value]
     outbox.begin = lambda *_: _die()  # type: ignore[assignment, return-value]
 
@@ -314,7 +304,6 @@ def _deliver_and_die(services: Any, settings: Any, arm: Callable[[], None]) -> N
 @pytest.mark.parametrize(
     ("arm", "left", "got"),
     [
-        (_after_reserving, "pending", 0),
         (_after_keeping, "pending", 0),
         (_after_begin, "unknown", 0),
         (_after_sending, "unknown", 1),
@@ -323,7 +312,7 @@ def _deliver_and_die(services: Any, settings: Any, arm: Callable[[], None]) -> N
 def test_a_killed_task_sends_nothing_twice(
     world: PaymentWorld, office: PostOffice, arm: Callable[[], None], left: str, got: int
 ) -> None:
-    """Killed with messages reserved, kept, begun, or taken: the next try sends the others, and lists the doubt.
+    """Killed with messages kept, begun, or taken: the next try sends the others, and lists the doubt.
 
     Whatever the mail server got is kept, and what was begun has its file.
     """
