@@ -12,6 +12,7 @@ import pytest
 
 from evbilling.payments.retries.declines import explain
 from evbilling.period import Period
+from evbilling.read_models.month import reading
 from evbilling.read_models.month.figures import AGES, MonthOverview
 from evbilling.read_models.month.reading import month_overview, months
 from evbilling.read_models.month.state import month_state
@@ -101,6 +102,18 @@ def test_failures_count_each_statement_once(world: Months, period: Period) -> No
     attempts = failed.replace("distinct statement_id", "*")
     assert sum(figure.attempts for figure in month.failures) == one(world.admin_url, attempts, str(period))
     assert all(decline.explanation == explain(decline.code) for decline in month.declines)
+
+
+def test_codes_without_a_line_of_their_own_are_in_the_last(world: Months, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost: the lines add up to all statements, whatever number of codes is shown."""
+    every = overview(world).declines
+    assert len(every) > 2
+    monkeypatch.setattr(reading, "_CODES_SHOWN", 1)
+    first, rest = overview(world).declines
+    assert first == every[0]
+    assert (rest.code, rest.explanation) == ("", f"{len(every) - 1} other codes")
+    for field in ("statements", "unpaid", "attempts"):
+        assert getattr(rest, field) == sum(getattr(decline, field) for decline in every[1:])
 
 
 def test_a_statement_that_failed_twice_counts_by_its_last_decline(world: Months) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from unittest.mock import AsyncMock
@@ -75,7 +76,17 @@ def test_several_are_charged_and_each_says_what_came_of_it(pages: ActionPages) -
     failed, _, without, softly = pages.world.ids
     pages.world.set_method("a00000", VISA)
     pages.world.set_method("a00002", VISA)
+    planned = "select planned_at from finance.payment_plans where statement_id = %s and planned_at is not null"
+    before = pages.world.rows(planned, softly)
+    assert len(before) == 1
+    shown = words(pages.ask("rebill", softly).text)
+    assert "In the last 24 hours tried 1 time, 1 declined, last " in shown
+    assert "There wasn't enough money on the card." in shown
+    assert f"Next automatic try from {before[0][0].day} " in shown
     said = pages.do("rebill", failed, without, softly, reason="new cards")
+    # A try by hand doesn't move the planned one: it waits for the first gap as before, only spread over a day.
+    ((after,),) = pages.world.rows(planned, softly)
+    assert after < before[0][0] + timedelta(days=1)
     assert "Done in part. It didn't work for 1 of 3 statements." in said
     assert f"{softly} Name of a00003 Billing failure 9.52 EUR due declined (insufficient_funds): 9.52 EUR" in said
     assert "There wasn't enough money on the card" in said
@@ -661,6 +672,20 @@ def test_without_the_gateways_connection_a_rebill_says_so(
     answer = shared_pages.ask("rebill", shared_pages.world.ids[SOFTLY])
     assert answer.status_code == 400
     assert "there is no Airflow connection payment_gateway" in words(answer.text)
+
+
+def test_a_menu_says_why_a_statement_cannot_be_rebilled(pages: ActionPages) -> None:
+    """Declined for good or without a payment method: greyed out with the reason, until the payment method changes."""
+    offered = f"/evbilling/actions/rebill?statement={pages.world.ids[FAILED]}&"
+    for path in ("/due", "/statements?period=all"):
+        shown = pages.get(path).text
+        assert offered not in shown
+        assert "declined for good" in words(shown)
+        assert "no payment method is stored, so there is nothing to charge" in words(shown)
+    pages.world.set_method("a00000", VISA)
+    for path in ("/due", "/statements?period=all"):
+        assert offered in pages.get(path).text.replace("&amp;", "&")
+    assert "Why it is due Declined for good" in words(pages.get(f"/statements/{pages.world.ids[FAILED]}").text)
 
 
 def test_a_fragment_is_the_section_alone(shared_pages: ActionPages) -> None:

@@ -131,6 +131,18 @@ def test_failures_and_why(read: Any, world: Months) -> None:
     assert (sum(figure(row[3]) for row in table), sum(figure(row[4]) for row in table)) == (statements, attempts)
     assert all(figure(row[1]) + figure(row[2]) == figure(row[3]) for row in table)
     assert "There wasn't enough money on the card" in page.text
+    # What is still due for a code, and of an age, is one click away.
+    due = "select count(*) from finance.due where period = %s and last_decline_code = %s"
+    codes = [(row[1], row[3]) for row in page.tables["Why charges failed"][1:]]
+    for code, unpaid in codes:
+        assert unpaid == str(one(world.admin_url, due, str(LAST), code))
+        if unpaid != "0":
+            listed = read(f"/due?period={LAST}&decline={code}")
+            assert listed.text.count("Who has to act") == 1
+            assert f"{unpaid} statement" in listed.text
+            assert (unpaid, f"{PREFIX}/due?period={LAST}&decline={code}") in page.all_links
+    ages = {parse_qsl(urlsplit(link).query)[0] for _, link in page.all_links if link.startswith(f"{PREFIX}/due?age=")}
+    assert ("age", "0-30") in ages
 
 
 def test_receivables_with_credits_apart(read: Any, world: Months) -> None:

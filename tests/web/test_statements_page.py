@@ -162,6 +162,15 @@ def test_the_filter_lives_in_the_address(read: Any, world: str) -> None:
     assert page.totals[1][-1] == f"{total:,}"
 
 
+def test_an_id_wins_over_the_month(read: Any) -> None:
+    """Whatever month the form has; and an account's other months are one click away."""
+    assert shown(read("period=2026-12&id=A-202610-000007")) == ["A-202610-000007"]
+    assert all(one.startswith("A-202611-") for one in shown(read("period=2026-12&id=a-202611-")))
+    page = read("period=2026-12&account=acc-7")
+    assert {row["Period"].split("issued")[0] for row in page.rows if row} == {"2026-12"}
+    assert len({row["Period"].split("issued")[0] for row in read(page.links["Search all periods"]).rows if row}) == 3
+
+
 def test_pages_lead_on_and_back(read: Any, world: str) -> None:
     """Next until the end gives each statement once; Previous and First lead back."""
     first = page = read("period=all&sort=-balance")

@@ -159,6 +159,11 @@ statement's date.
 `finance.payment_plans.reason_id`. The month's end retries every statement that still has a try left, without waiting
 for the gap.
 
+A try by hand (Re-Bill) doesn't move the next automatic try, and leaves as many of them: only tries that weren't made by
+hand climb the gaps, and where there is none with a payment method, the first one by hand begins them. It counts for the
+most in 30 days and for unknown declines, and a decline for good or until the customer acts ends the automatic tries,
+whoever made it.
+
 {_reasons(PLAN_REASONS.items())}
 
 ## Why a statement isn't charged

@@ -7,13 +7,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from evbilling.errors import BadInput
 from evbilling.payments.actions import (
     ActionResult,
+    MethodTries,
     OutsidePayment,
     ReturnedPayment,
     WaitingAdjustment,
@@ -54,8 +55,9 @@ class Row:
     `now` is None for a statement that doesn't exist. `payer` and `method`: who is charged, and the payment method, if
     known; `payment`: the payment that would be undone. `collected`: the id and amount of a payment that the gateway has
     collected and that isn't recorded. `returned`: the one whose refund would be booked. `letter`: the message to
-    `payer`; `is_copy`: sent before. `preview`: what a correction is drawn from. `waiting`: adjustments that wait for a
-    second person; `is_undo`: a write-off is undone; `charged`: the payment at the gateway that can be refunded.
+    `payer`; `is_copy`: sent before. `tries`: what happened to `method` in the last day; `next_try`: the automatic one.
+    `preview`: what a correction is drawn from. `waiting`: adjustments that wait for a second person; `is_undo`: a
+    write-off is undone; `charged`: the payment at the gateway that can be refunded.
     """
 
     statement_id: str
@@ -66,6 +68,8 @@ class Row:
     refused: str | None = None
     payer: str | None = None
     method: str | None = None
+    tries: MethodTries | None = None
+    next_try: datetime | None = None
     payment: OutsidePayment | None = None
     collected: tuple[str, Decimal] | None = None
     returned: ReturnedPayment | None = None

@@ -17,7 +17,7 @@ from evbilling.read_models.due import AGE_SLUGS, DueFilter, DuePage, due_csv, ex
 from evbilling.read_models.statement_list import choices
 from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
-from evbilling_web.actions.offers import Offers
+from evbilling_web.actions.offers import Offers, why_not_rebill
 from evbilling_web.due.view import WHO_LABELS, DueAddress, balances, count_ages, count_reasons, matching
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
@@ -49,6 +49,7 @@ def due(request: Request) -> HTMLResponse:
         listed = _listed(connection, chosen, day)
         tabs = tabs_of(connection, figures)
     offers = Offers.to(request.state.reader)
+    refused = why_not_rebill(row for row, _ in listed.rows)
     matched = matching(figures, chosen.wanted, day)
     context: dict[str, Any] = {
         "chosen": chosen,
@@ -64,7 +65,9 @@ def due(request: Request) -> HTMLResponse:
         "balances": balances(matched) if listed.matches is None else {},
         "count": sum(one.statements for one in matched) if listed.matches is None else listed.matches,
         "is_anything_due": bool(figures),
-        "rows": [(row, stated, offers.on(action_facts(stated))) for row, stated in listed.rows],
+        "rows": [
+            (row, stated, offers.on(action_facts(stated), refused.get(row.statement_id))) for row, stated in listed.rows
+        ],
         "on_many": offers.on_many,
         "columns": _COLUMNS,
         "page_sizes": PAGE_SIZES,

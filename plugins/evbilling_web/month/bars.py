@@ -27,8 +27,10 @@ _DECLINE_CLASSES = {
 _COLLECTABLE = ("Billing failure", "Partly paid", "Issued")
 
 Figure = int | Decimal
-# The address of the list of statements in these statuses and this currency, of all periods or of the month alone.
+# The address of the month's list of statements in these statuses and this currency.
 ListAddress = Callable[..., str]
+# The address of what is due of this age, or of any, in this currency.
+DueAddress = Callable[[str | None, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _row_of_bars(parts: Sequence[tuple[str, Figure]], zero: float, scale: float)
     return bars
 
 
-def bar_tables(month: MonthOverview, list_address: ListAddress) -> list[BarTable]:
+def bar_tables(month: MonthOverview, list_address: ListAddress, due_address: DueAddress) -> list[BarTable]:
     """All bar tables of a month in order; those that would be empty are left out."""
     tables = [
         _history(month, "Connectors billed", lambda billed: billed.connectors),
@@ -98,7 +100,7 @@ def bar_tables(month: MonthOverview, list_address: ListAddress) -> list[BarTable
     owed = {figure.currency for figure in month.receivables}
     for currency in [*(c for c in month.currencies if c in owed), *sorted(owed.difference(month.currencies))]:
         figures = [figure for figure in month.receivables if figure.currency == currency]
-        tables.append(_receivables(currency, figures, f"{month.day.day} {month.day:%B %Y}", list_address))
+        tables.append(_receivables(currency, figures, f"{month.day.day} {month.day:%B %Y}", due_address))
     return tables
 
 
@@ -151,12 +153,13 @@ def _failures(figures: Sequence[FailureFigure]) -> BarTable:
     )
 
 
-def _receivables(currency: str, figures: Sequence[AgeFigure], day: str, list_address: ListAddress) -> BarTable:
+def _receivables(currency: str, figures: Sequence[AgeFigure], day: str, due_address: DueAddress) -> BarTable:
     rows = [
         BarRow(
             f.age.capitalize(),
             ((_AGE_KINDS[f.age], f.due), ("good hollow", f.credit)),
             _texts(f.statements, f.due, f.credits, f.credit, f.balance),
+            due_address(f.age, currency) if f.statements else None,
         )
         for f in figures
     ]
@@ -166,7 +169,7 @@ def _receivables(currency: str, figures: Sequence[AgeFigure], day: str, list_add
         ("Age", "Statements due", "Due", "Credits", "Credit", "Balance"),
         tuple(rows),
         keys=(("Credit", "good hollow"),) if any(f.credits for f in figures) else (),
-        link=("All statements due", list_address(_COLLECTABLE, currency, every_period=True)),
+        link=("All statements due", due_address(None, currency)),
     )
 
 

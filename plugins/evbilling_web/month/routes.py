@@ -12,6 +12,7 @@ from evbilling.approvals import asked_of
 from evbilling.errors import BadInput, NotReady
 from evbilling.missed_months import missed_months
 from evbilling.period import Period
+from evbilling.read_models.due import DueFilter
 from evbilling.read_models.month import MonthOverview, month_overview, month_state, months, steps_under_way
 from evbilling.read_models.plan import account_plan, changed_accounts, month_plan
 from evbilling.read_models.statement_list import StatementFilter
@@ -81,10 +82,12 @@ def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
         changes = changed_accounts(connection, plan, limit=_LARGEST) if plan else []
     root = request.scope.get("root_path", "")
 
-    def list_address(statuses: Sequence[str], currency: str | None = None, *, every_period: bool = False) -> str:
-        period = None if every_period else wanted
-        chosen = StatementFilter(("connector",), tuple(statuses), period, currency=currency)
+    def list_address(statuses: Sequence[str], currency: str | None = None) -> str:
+        chosen = StatementFilter(("connector",), tuple(statuses), wanted, currency=currency)
         return f"{root}/statements?{chosen.query()}"
+
+    def due_address(age: str | None, currency: str) -> str:
+        return f"{root}/due?{DueFilter(age=age, currency=currency).query()}"
 
     context = {
         "month": month,
@@ -93,7 +96,7 @@ def one_month(request: Request, period: str, user: SignedIn) -> HTMLResponse:
         "approval": approval,
         "plan": plan,
         "changes": changes,
-        "charts": bar_tables(month, list_address) if month.is_begun or month.receivables else [],
+        "charts": bar_tables(month, list_address, due_address) if month.is_begun or month.receivables else [],
         "list_address": list_address,
         "can_bill": _can_bill(month, now, is_partly_issued=approval.is_partly_issued),
         "name": f"{month.period.first_day:%B %Y}",

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from evbilling.errors import EvbillingError
 from evbilling.mail import FAILED_CHARGE, KIND_LABELS, STATE_LABELS, MailFilter, MailRow, mail_page
 from evbilling.payments.actions import load_action_facts
+from evbilling.read_models.due import read_due
 from evbilling.read_models.statement import (
     CONNECTOR,
     CORRECTION,
@@ -28,6 +29,7 @@ from evbilling.read_models.statement import (
 )
 from evbilling_web import warehouse
 from evbilling_web.actions.offers import offers
+from evbilling_web.due.view import WHO_LABELS
 from evbilling_web.mail.routes import STATE_BADGES
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
@@ -92,10 +94,13 @@ def statement_page(
         facts = load_action_facts(connection, [shown.header.statement_id])[shown.header.statement_id]
         shown = _from(connection, shown, after, connector, start, most)
         excluded = _some_excluded(connection, shown)
+        due = read_due(connection, [shown.header.statement_id])
         mails, _ = mail_page(connection, MailFilter(statement=shown.header.statement_id), most=_MAILS)
     context = {
         "view": shown,
         "header": shown.header,
+        "due": due[0] if due else None,
+        "who_labels": WHO_LABELS,
         "offers": offers(request.state.reader, facts),
         "unaccounted_payment": None if facts.is_charge_under_way else facts.unaccounted_payment,
         "excluded": excluded,

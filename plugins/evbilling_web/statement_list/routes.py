@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from evbilling.errors import BadInput
-from evbilling.read_models.due import figures_of
+from evbilling.read_models.due import figures_of, read_due
 from evbilling.read_models.statement_list import (
     STATUSES,
     TYPE_LABELS,
@@ -24,7 +24,7 @@ from evbilling.read_models.statement_list import (
     statements_csv,
 )
 from evbilling_web import warehouse
-from evbilling_web.actions.offers import Offers
+from evbilling_web.actions.offers import Offers, why_not_rebill
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, action_facts, tabs_of, totals_by_currency
@@ -55,6 +55,10 @@ def statements(request: Request) -> HTMLResponse:
         chosen = ListAddress.read(request.query_params.multi_items(), available.latest)
         listed = _listed(connection, chosen)
         tabs = tabs_of(connection, figures_of(connection))
+        due = read_due(
+            connection, [row.statement_id for row in listed.rows if row.has_failed and (row.balance or 0) > 0]
+        )
+    refused = why_not_rebill(due)
     offers = Offers.to(request.state.reader)
     context: dict[str, Any] = {
         "chosen": chosen,
@@ -65,7 +69,7 @@ def statements(request: Request) -> HTMLResponse:
         "listed": listed,
         "totals": totals_by_currency(listed.totals),
         "count": sum(one.statements for one in listed.totals),
-        "rows": [(row, offers.on(action_facts(row))) for row in listed.rows],
+        "rows": [(row, offers.on(action_facts(row), refused.get(row.statement_id))) for row in listed.rows],
         "on_many": offers.on_many,
         "columns": _COLUMNS,
         "page_sizes": PAGE_SIZES,

@@ -27,7 +27,7 @@ from evbilling.payments.actions.allowed import (
     status_if_undone,
 )
 from evbilling.payments.actions.expected import parse_totals, require_reason, total_by_currency, totals_text
-from evbilling.payments.actions.facts import load_action_facts
+from evbilling.payments.actions.facts import MethodTries, load_action_facts, tries_of_methods
 from evbilling.payments.actions.mark_as_paid import (
     MarkRequest,
     earliest_day,
@@ -59,6 +59,7 @@ __all__ = [
     "Code",
     "Debt",
     "MarkRequest",
+    "MethodTries",
     "OutsidePayment",
     "RebillRequest",
     "RefundPaymentRequest",
@@ -95,5 +96,6 @@ __all__ = [
     "status_if_undone",
     "total_by_currency",
     "totals_text",
+    "tries_of_methods",
     "waiting_adjustments",
 ]

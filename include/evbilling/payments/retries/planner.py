@@ -1,7 +1,8 @@
 """When to try a failed statement again: by what the declines mean, in growing gaps, under the card networks' cap. Pure.
 
 Instants are aware and UTC. A payment method's own attempts decide how it goes on; the attempts with all of them
-together count for the cap. A method that is used again after another one keeps its history.
+together count for the cap. A method that is used again after another one keeps its history. A try by hand counts for
+the cap and by what its decline means, but it climbs no gap, so it doesn't move the next automatic try.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class Policy:
 class Attempt:
     """A declined attempt at a statement, or one that counts for the cap. `payment_method` is what it was tried with.
 
-    `decline_class` is None if it wasn't declined: it succeeded, or its outcome isn't known.
+    `decline_class` is None if it wasn't declined: it succeeded, or its outcome isn't known. `is_by_hand`: Re-Bill made
+    it.
     """
 
     attempted_at: datetime
@@ -76,6 +78,7 @@ class Attempt:
     decline_code: str | None
     payment_method: str | None
     reached_gateway: bool
+    is_by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def plan_retry(
     if at is None:
         return Plan(statement_id, None, verdict.reason_id, verdict.detail)
     if verdict.reason_id == RETRY:
-        at += _offset(statement_id, len(attempts), policy)
+        at += _offset(statement_id, sum(not attempt.is_by_hand for attempt in attempts), policy)
     opens = _cap_opens(attempts, policy)
     if opens is not None and opens > max(at, now):
         return Plan(statement_id, opens, CAPPED, _capped_detail(policy, opens))
@@ -180,11 +183,16 @@ def _judge(attempts: Sequence[Attempt], payment_method: str | None, policy: Poli
     unknown = sum(attempt.decline_class is DeclineClass.UNKNOWN for attempt in own)
     if last.decline_class is DeclineClass.UNKNOWN and unknown >= policy.most_unknown:
         return _Verdict(None, UNKNOWN_DECLINE, f"declined {_times(unknown)} for a reason not known, last {on}")
-    declined = sum(attempt.decline_class in _LADDER for attempt in own)
-    text = f"declined {_times(declined)} with this payment method, last {on}"
-    if declined > len(policy.gaps_days):
+    declined = [attempt for attempt in own if attempt.decline_class in _LADDER]
+    text = f"declined {_times(len(declined))} with this payment method, last {on}"
+    # Where no try was automatic, the first one by hand begins the gaps.
+    climbed = [attempt for attempt in declined if not attempt.is_by_hand] or declined[:1]
+    if len(climbed) > len(policy.gaps_days):
         return _Verdict(None, GIVEN_UP, f"{text}: no automatic try is left")
-    return _Verdict(last.attempted_at + timedelta(days=policy.gaps_days[declined - 1]), RETRY, text)
+    # A decline that ended the automatic tries took away what was planned, so the gap begins after it.
+    ended = any(attempt.decline_class not in _LADDER for attempt in own[own.index(climbed[-1]) :])
+    begins = last if ended else climbed[-1]
+    return _Verdict(begins.attempted_at + timedelta(days=policy.gaps_days[len(climbed) - 1]), RETRY, text)
 
 
 def _with_method(attempts: Sequence[Attempt], payment_method: str | None) -> list[Attempt]:

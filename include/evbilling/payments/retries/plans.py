@@ -54,9 +54,9 @@ def load_attempts(connection: psycopg.Connection[Any], statement_ids: Iterable[s
     """The attempts that count for planning, by statement, oldest first; a statement without any is missing."""
     found: dict[str, list[Attempt]] = defaultdict(list)
     rows = fetch_all(connection, "payments/attempts", statements=list(statement_ids))
-    for statement_id, attempted_at, outcome, decline_class, code, method, reached in rows:
+    for statement_id, attempted_at, outcome, decline_class, code, method, reached, by_hand in rows:
         kind = DeclineClass(decline_class) if outcome == "declined" else None
-        found[statement_id].append(Attempt(attempted_at, kind, code, method, reached))
+        found[statement_id].append(Attempt(attempted_at, kind, code, method, reached, by_hand))
     return dict(found)
 
 

@@ -67,7 +67,10 @@ class FailureFigure:
 
 @dataclass(frozen=True, slots=True)
 class DeclineFigure:
-    """One decline code among a month's failures, counted as in FailureFigure, and what its financial admins read."""
+    """One decline code among a month's failures, counted as in FailureFigure, and what its financial admins read.
+
+    The last may be the rest, with an empty code.
+    """
 
     code: str
     decline_class: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from itertools import starmap
@@ -146,8 +147,16 @@ def _failures(rows: list[Row]) -> tuple[tuple[FailureFigure, ...], tuple[Decline
     codes.sort(key=lambda figure: (-figure.statements, -figure.attempts, figure.code))
     return (
         tuple(FailureFigure(kind, *counts) for kind, counts in classes.items() if counts[0]),
-        tuple(codes[:_CODES_SHOWN]),
+        # One more than are shown would take its own line all the same.
+        tuple(codes if len(codes) <= _CODES_SHOWN + 1 else [*codes[:_CODES_SHOWN], _rest(codes[_CODES_SHOWN:])]),
     )
+
+
+def _rest(codes: Sequence[DeclineFigure]) -> DeclineFigure:
+    """The codes that have no line of their own, in one."""
+    counts = [(code.attempts, code.statements, code.unpaid) for code in codes]
+    attempts, statements, unpaid = map(sum, zip(*counts, strict=True))
+    return DeclineFigure("", "", attempts, statements, unpaid, f"{len(codes)} other codes")
 
 
 def _receivables(rows: list[Row], day: date) -> tuple[AgeFigure, ...]:

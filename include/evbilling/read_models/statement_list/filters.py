@@ -36,6 +36,8 @@ _TYPES = {label: kind for kind, label in TYPE_LABELS.items()}
 
 # The start of an id: letter, period, number.
 _ID = re.compile(r"[ASC](-([0-9]{0,5}|[0-9]{6}(-[0-9]{0,10})?))?")
+# From this length on an id names its month.
+_ID_WITH_MONTH = len("A-202611")
 _MAX_LENGTH = 300
 ALL_PERIODS = "all"
 
@@ -61,16 +63,18 @@ class StatementFilter:
     def parse(cls, pairs: Pairs, latest: Period | None = None) -> StatementFilter:
         """The filter in an address's pairs of field and value; without a period, the latest.
 
-        An id is searched for in all periods. Raises `BadInput` whose `where` is the field.
+        An id is searched for in all periods; one that names its month is found there, whatever period is given. Raises
+        `BadInput` whose `where` is the field.
         """
         search = _search(last_value(pairs, "id"))
         period = last_value(pairs, "period")
+        chosen = _period(period) if period else None
         return cls(
             kinds=several_values(pairs, "type", TYPE_LABELS, dict.fromkeys(TYPE_LABELS) | _TYPES),
             statuses=tuple(
                 STATUSES[slug] for slug in several_values(pairs, "status", STATUSES, dict.fromkeys(STATUSES) | _SLUGS)
             ),
-            period=_period(period) if period else None if search else latest,
+            period=None if len(search) >= _ID_WITH_MONTH else chosen if period else None if search else latest,
             account=last_value(pairs, "account"),
             search=search,
             currency=_currency(last_value(pairs, "currency")),
@@ -153,9 +157,11 @@ def _currency(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """The column to sort by, and whether descending. Amounts are sorted as numbers, whatever their currency.
+    """The column to sort by, and whether descending. Amounts of different currencies aren't compared: one currency
+    comes after the other, in the order of their codes, whichever way amounts are sorted.
 
-    Account statements and corrections, which have no connectors and no balance, come last by these two.
+    Account statements and corrections, which have no connectors and no balance, come last by these two; sorted by
+    balance, last of their currency.
     """
 
     by: str = "statement"
@@ -176,6 +182,11 @@ class Sort:
     def types(self) -> tuple[type, ...]:
         """The types of the sort keys, before the statement's id."""
         return SORTS[self.by]
+
+    @property
+    def is_of_money(self) -> bool:
+        """True if it sorts by amounts, so one currency after the other."""
+        return Decimal in self.types
 
 
 SORTS: dict[str, tuple[type, ...]] = {

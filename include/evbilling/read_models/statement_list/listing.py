@@ -6,7 +6,7 @@ It reads the standings that are kept beside the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import starmap
@@ -157,7 +157,7 @@ def list_statements(
     place = Place.parse(token, sort) if token else None
     forward = before is None
     accounts = accounts_of(connection, wanted.account)
-    found = _page(connection, wanted, sort, accounts, place, forward=forward, limit=limit + 1)
+    found = _places(connection, wanted, sort, accounts, place, forward=forward, limit=limit + 1)
     page = make_page(found, limit, is_first=place is None, backwards=not forward)
     first, last = (page.rows[0].token(sort), page.rows[-1].token(sort)) if page.rows else (token, token)
     return StatementPage(
@@ -195,6 +195,35 @@ def accounts_of(connection: psycopg.Connection[Any], text: str) -> list[str] | N
     return [row[0] for row in rows]
 
 
+def _places(
+    connection: psycopg.Connection[Any],
+    wanted: StatementFilter,
+    sort: Sort,
+    accounts: list[str] | None,
+    place: Place | None,
+    *,
+    forward: bool,
+    limit: int,
+) -> list[Place]:
+    """The places of a page's rows, in the direction of reading: by money, of one currency after the other."""
+    if not sort.is_of_money or wanted.currency:
+        return _page(connection, wanted, sort, accounts, place, forward=forward, limit=limit)
+    found: list[Place] = []
+    at = _currency_of(connection, place.statement_id) if place else None
+    for currency in choices(connection).currencies[:: 1 if forward else -1]:
+        if len(found) < limit and (at is None or (currency >= at if forward else currency <= at)):
+            found += _page(
+                connection,
+                replace(wanted, currency=currency),
+                sort,
+                accounts,
+                place if currency == at else None,
+                forward=forward,
+                limit=limit - len(found),
+            )
+    return found
+
+
 def _page(
     connection: psycopg.Connection[Any],
     wanted: StatementFilter,
@@ -217,6 +246,14 @@ def _page(
     order = page_order(sort, forward=forward)
     rows = connection.execute(composed("page", branches=branches, order=order, limit=limit))
     return [Place(rank, tuple(values), statement_id) for rank, *values, statement_id in rows]
+
+
+def _currency_of(connection: psycopg.Connection[Any], statement_id: str) -> str | None:
+    """The currency of the statement that a place names; None if there is none."""
+    row = connection.execute(
+        "select currency from billing.statement where statement_id = %s", (statement_id,)
+    ).fetchone()
+    return row and row[0]
 
 
 def details_of(connection: psycopg.Connection[Any], ids: list[str]) -> list[ListedStatement]:

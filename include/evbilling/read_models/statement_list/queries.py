@@ -247,6 +247,8 @@ def export_parts(wanted: StatementFilter, sort: Sort, accounts: Sequence[str] | 
     keys = [f"{key} {direction}" for key in (*_JOINED_KEYS[sort.by], "s.statement_id")]
     if _OTHER_KEYS[sort.by] is None:
         keys.insert(0, "case s.kind when 'connector' then 0 else 1 end")
+    if sort.is_of_money:
+        keys.insert(0, "s.currency")
     return _joined(wanted, accounts) | {"order": SQL(", ".join(keys))}
 
 

@@ -70,6 +70,23 @@ def test_soft_declines_climb_the_gaps_and_end() -> None:
     )
 
 
+def test_a_try_by_hand_does_not_move_the_next() -> None:
+    """Neither its time nor how many are left; only a decline that ends automatic tries does."""
+    attempts = [declined(0), declined(1)]
+    before = plan(attempts, Policy(), day=1)
+    for day in (2, 3, 3.5, 9):
+        attempts.append(replace(declined(day), is_by_hand=True))
+        assert plan(attempts, Policy(), day=day).at == before.at
+    assert plan([*attempts, declined(10)], day=10).at == START + 15 * DAY
+    by_hand = replace(declined(11, DeclineClass.HARD), is_by_hand=True)
+    assert plan([*attempts, by_hand], day=11).reason_id == HARD_DECLINE
+    # What was planned ended with the customer's turn; tried again since, the gap begins anew.
+    asked = [declined(0), replace(declined(5, DeclineClass.NEEDS_CUSTOMER), is_by_hand=True)]
+    assert plan([*asked, replace(declined(8), is_by_hand=True)], day=8).at == START + 9 * DAY
+    # All by hand: the first begins the gaps.
+    assert plan([replace(declined(day), is_by_hand=True) for day in (0, 0.5)], day=1).at == START + DAY
+
+
 def test_a_plan_says_what_happened_and_when_it_goes_on() -> None:
     assert plan([declined(0), declined(1)], day=1).detail == (
         "declined 2 times with this payment method, last on 2026-11-02: next try from 2026-11-05 12:00 UTC"
@@ -262,14 +279,14 @@ class Year:
                 event in range(2, 12)
                 and may_try_now(self.attempts, self.method, self.policy, now, by_hand=True) is None
             ):
-                self._try(now, decline_class, reached)
+                self._try(now, decline_class, reached, by_hand=True)
             following = plan_retry(STATEMENT, self.attempts, self.method, self.policy, now)
             if following.at is not None and following.at <= now:
                 assert may_try_now(self.attempts, self.method, self.policy, now, by_hand=False) is None
                 self.automatic.append(self._try(now + timedelta(minutes=1), decline_class, reached))
 
-    def _try(self, at: datetime, decline_class: DeclineClass, reached: bool) -> Attempt:
-        attempt = Attempt(at, decline_class, None, self.method, reached)
+    def _try(self, at: datetime, decline_class: DeclineClass, reached: bool, *, by_hand: bool = False) -> Attempt:
+        attempt = Attempt(at, decline_class, None, self.method, reached, by_hand)
         self.attempts.append(attempt)
         return attempt
 
@@ -294,9 +311,10 @@ def test_a_year_day_by_day(policy: Policy, draws: st.DataObject) -> None:
         if not earlier:
             continue
         assert earlier[0].decline_class in {DeclineClass.SOFT, DeclineClass.UNKNOWN}
-        rung = sum(a.decline_class in {DeclineClass.SOFT, DeclineClass.UNKNOWN} for a in earlier)
-        assert rung <= len(policy.gaps_days)
-        assert attempt.attempted_at >= earlier[0].attempted_at + policy.gaps_days[rung - 1] * DAY
+        soft = [a for a in earlier if a.decline_class in {DeclineClass.SOFT, DeclineClass.UNKNOWN}]
+        climbed = [a for a in soft if not a.is_by_hand] or soft[-1:]
+        assert len(climbed) <= len(policy.gaps_days)
+        assert attempt.attempted_at >= climbed[0].attempted_at + policy.gaps_days[len(climbed) - 1] * DAY
         if earlier[0].decline_class is DeclineClass.UNKNOWN:
             assert sum(a.decline_class is DeclineClass.UNKNOWN for a in earlier) < policy.most_unknown
 
