@@ -266,8 +266,12 @@ def test_a_rest_that_is_rejected_is_left_to_a_new_run(world: World, actor: str |
     assert world.issued() == CANARY
     with pytest.raises(NotReady, match="the rest of plan 1 was rejected"):
         ask_about_rest(world.services, run_id)
-    with pytest.raises(BadInput, match="isn't billed yet"):
+    with pytest.raises(BadInput, match="2026-11 isn't billed yet: only its canary is issued"):
         stage(world.services, account_ids=("a",), airflow_dag_id="bill_month", reason="r")
+    # What is missing is missed by the month as a whole, which is how it is billed.
+    missed = "select distinct account_id, reason_id, reason from billing.missed_months_at('2026-12-01') order by 1"
+    why = ("NEVER-BILLED", "only the canary of the month is issued")
+    assert rows(world.url, missed) == [(account, *why) for account in ("a", "c", "held", "y")]
     level = "select state, reason_id from finance.service_levels where service_level = 'connector_statements'"
     assert rows(world.url, f"{level} and period = '2026-11'")[0][1] == "RUN_FAILED"
 

@@ -168,6 +168,16 @@ def test_a_canary_and_its_rest_are_decided_on_apart(
     shown = user.get(MONTH).text
     assert "Only the canary of November 2026 is issued." in shown
     assert ">Bill November 2026<" in shown
+    assert "only the canary issued" in user.get(f"{PREFIX}/months").text
+    # The plan whose rest was rejected isn't offered: a run would come to another.
+    bill = user.get(f"{PREFIX}/actions/bill-month?period=2026-11").text
+    assert "plans the statements that are missing" in bill
+    assert "Make the plan" in bill
+    run_id, *_ = stage(world.services, airflow_dag_id="bill_month", reason="r", dry_run=True)
+    assert plan_statements(world.services, run_id)["outcome"] == "dry_run"
+    bill = user.get(f"{PREFIX}/actions/bill-month?period=2026-11").text
+    assert "A person approves it on the month" in bill
+    assert "Issue and charge 17.85" in bill
 
 
 def test_the_policy_is_read_by_all_and_changed_by_who_may_change_settings(

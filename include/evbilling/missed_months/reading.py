@@ -16,7 +16,8 @@ NEVER_BILLED = "NEVER-BILLED"
 
 # Why a month is missed, as finance.missed_months has it.
 REASONS = {
-    NEVER_BILLED: "No run has billed the month: DAGs were paused, failed or didn't run",
+    NEVER_BILLED: "No run has billed the month, or only its canary: DAGs were paused, failed or didn't run, or a person"
+    " rejected the plan",
     "ENABLED-LATE": "A setting that charges the account for the month was recorded after the month was billed",
     "LEFT-OUT": "It was forgiven when the month was billed, and that was taken back",
 }
@@ -24,7 +25,7 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class MissedMonth:
-    """A month missed by one account, or by all its `accounts` if no run has billed it: `account_id` is None then.
+    """A month missed by one account, or by `accounts` if no run has billed the whole month: `account_id` is None then.
 
     `name` is the account's when it was last billed; `days_late` are whole days since it was due. `decision` is what
     the policies decide (bill, forgive, ask), and `why` the reason where that isn't what the policy says; None where
@@ -44,7 +45,7 @@ class MissedMonth:
 
     @property
     def is_whole(self) -> bool:
-        """No run has billed the month."""
+        """No run has billed the whole month."""
         return self.reason_id == NEVER_BILLED
 
 

@@ -12,8 +12,10 @@ begin
     if p_account_ids is not null and not exists (
         select from billing.run
         where period = p_period and dag_id = p_dag_id and state in ('issued', 'unchanged', 'differs')) then
-        raise exception '% isn''t billed yet, so nothing is missing', p_period
-            using errcode = 'EV004', hint = 'bill the whole month first';
+        raise exception '% isn''t billed yet%', p_period,
+            case when billing.is_partly_issued(p_period) then ': only its canary is issued'
+                 else ', so nothing is missing' end
+            using errcode = 'EV004', hint = 'bill the whole month from its page: that issues all that is missing';
     end if;
     insert into billing.run (
         dag_id, airflow_run_id, period, actor, code_version, source, deliver, shard_count, account_ids, airflow_dag_id)

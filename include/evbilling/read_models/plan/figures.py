@@ -99,6 +99,7 @@ class MonthPlan:
     on_hold: int
     first_billed: int
     made_at: datetime
+    canary_issued_at: datetime | None
     issued_at: datetime | None
     superseded_at: datetime | None
     superseded_by_run_id: int | None
@@ -113,6 +114,8 @@ class MonthPlan:
             return f"Issued on {self.issued_at:%-d %B %Y, %H:%M} UTC."
         if self.state == "superseded":
             return f"Superseded by run {self.superseded_by_run_id}: it can't be issued any more."
+        if self.canary_issued_at:
+            return f"Only its canary is issued, on {self.canary_issued_at:%-d %B %Y, %H:%M} UTC."
         if self.run_state == "failed":
             return f"Not issued: run {self.run_id} stopped."
         return "Not issued yet."

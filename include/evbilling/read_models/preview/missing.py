@@ -33,10 +33,14 @@ class MonthPlan:
 
 @dataclass(frozen=True, slots=True)
 class MonthToBill:
-    """Whether a month is billed, its plan if one was made that isn't issued, and the first of its accounts on hold."""
+    """Whether a month is billed, its plan if one was made that isn't issued, and the first of its accounts on hold.
+
+    `is_partly_issued`: its canary is issued and the rest isn't, so it isn't billed.
+    """
 
     period: Period
     is_billed: bool
+    is_partly_issued: bool
     plan: MonthPlan | None
     on_hold: tuple[str, ...]
 
@@ -59,11 +63,11 @@ class MissingStatement:
 def month_to_bill(connection: psycopg.Connection[Any], period: Period, *, most: int) -> MonthToBill:
     """How far a month is billed, with at most so many of its accounts on hold, the most money first."""
     row = fetch_one(connection, "read_models/preview/month_to_bill", period=str(period))
-    is_billed, plan_hash, made_at, statements, connectors, held, money = row
+    is_billed, is_partly_issued, plan_hash, made_at, statements, connectors, held, money = row
     by_currency = {currency: from_minor(total, unit) for currency, unit, total in money or ()}
     plan = MonthPlan(plan_hash, made_at, statements, connectors, held, by_currency) if plan_hash else None
     on_hold = fetch_all(connection, "read_models/preview/accounts_on_hold", period=str(period), limit=most)
-    return MonthToBill(period, is_billed, plan, tuple(account for (account,) in on_hold))
+    return MonthToBill(period, is_billed, is_partly_issued, plan, tuple(account for (account,) in on_hold))
 
 
 def preview_missing(

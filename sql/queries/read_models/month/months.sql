@@ -1,6 +1,6 @@
 -- Every month that was begun, the newest first, for the list of months: connector statements and their connectors,
--- account statements, quarantined accounts, tie-out checks and those that differ, and the state of the newest run of
--- connector statements. Each table has few rows of a month.
+-- account statements, quarantined accounts, tie-out checks and those that differ, the state of the newest run of
+-- connector statements, and whether only the canary is issued. Each table has few rows of a month.
 with summed as (
     select period, sum(statements) filter (where kind = 'connector') as statements,
            sum(connectors) filter (where kind = 'connector') as connectors,
@@ -17,6 +17,6 @@ with summed as (
 )
 select period, coalesce(s.statements, 0)::bigint, coalesce(s.connectors, 0)::bigint,
        coalesce(s.account_statements, 0)::bigint, coalesce(h.accounts, 0), coalesce(c.checks, 0), coalesce(c.not_ok, 0),
-       r.state
+       r.state, billing.is_partly_issued(period)
   from summed s full join run r using (period) left join held h using (period) left join checked c using (period)
  order by period desc;
