@@ -1,4 +1,4 @@
-"""The tasks that wait for a person: Airflow's own question, and the record of the answer in the warehouse; the canary.
+"""The tasks that wait for a person: Airflow's own question, and the record of the answer in the warehouse.
 
 The question is a pause and no record: whoever answers it is looked at again when the answer is recorded, and publishing
 goes by the record alone. A rejection, or no answer in time, fails the run.
@@ -11,13 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import Param, TaskGroup, get_current_context, task
+from airflow.sdk import Param, get_current_context, task
 
 from evbilling.errors import NotReady
-from evbilling_airflow import connector_statements as steps
-from evbilling_airflow import mail
 from evbilling_airflow.context import actor
-from evbilling_airflow.defaults import CHARGING_TIMEOUT, DELIVERY_TIMEOUT, GATEWAY_POOL
 from evbilling_airflow.reporting import says_why
 
 # As `evbilling.approvals` names them; a DAG file is parsed without the warehouse's libraries.
@@ -25,10 +22,11 @@ APPROVE, REJECT = "Issue and charge", "Reject"
 
 ASKED = "Wait until a person approves or rejects the plan: here, on the page Month, or by `evbilling approve`."
 ASKED_AGAIN = "Wait until a person has looked at the canary and approves or rejects the rest, as in `approve`."
+CANARY = "Accounts to issue first, an id a line; you are asked again about the rest. Empty: as the policy says."
 
 
-def _field(value: str, title: str, description: str) -> Param:
-    return Param(value, type="string", title=title, description=description, source="task")
+def _field(value: str, title: str, description: str, **more: str) -> Param:
+    return Param(value, type="string", title=title, description=description, source="task", **more)
 
 
 class AskForApproval(HITLOperator):
@@ -42,6 +40,7 @@ class AskForApproval(HITLOperator):
         # Those of the DAG, which a mapped task is given, are no fields of this form.
         kwargs.pop("params", None)
         self.is_asked = bool(waiting.get("is_asked", True))
+        canary = _field("", "Canary", CANARY, format="multiline")
         super().__init__(
             subject=waiting["subject"],
             body=waiting["body"],
@@ -50,6 +49,7 @@ class AskForApproval(HITLOperator):
             params={
                 "reason": _field("", "Reason", "Why; kept with the decision."),
                 "plan_hash": _field(waiting["plan_hash"], "Plan", "The plan that you decide on."),
+                **({} if waiting.get("scope") == "rest" else {"canary_accounts": canary}),
             },
             response_timeout=timedelta(hours=waiting["deadline_hours"]),
             **kwargs,
@@ -82,77 +82,55 @@ def ask(waiting: Any) -> Any:
     @task
     def record_decision(waiting: list[dict[str, Any]], answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Record in the warehouse who approved the plan; a rejection, or no answer in time, fails the run."""
-        record(get_current_context(), waiting, answers)
-        return [{"run_id": asked["run_id"]} for asked in waiting if asked["scope"] == "canary"]
+        scopes = record(get_current_context(), waiting, answers)
+        return [{"run_id": asked["run_id"]} for asked, scope in zip(waiting, scopes, strict=True) if scope == "canary"]
 
     return record_decision(waiting, answers)
 
 
-def canary_first(canaries: Any) -> Any:
-    """The tasks that issue, charge and mail a canary and ask about the rest; all are skipped if there is none.
+def ask_again(waiting: Any) -> Any:
+    """The two tasks that ask a person about the rest, once a canary is mailed; both are skipped if there is none."""
+    answers: Any = AskForApproval.partial(task_id="approve_rest", doc_md=ASKED_AGAIN).expand(waiting=waiting).output
 
-    Returns the last, which records the answer.
-    """
-    with TaskGroup("canary", prefix_group_id=False, tooltip="The first few statements, before a second word"):
+    @task
+    def record_rest(waiting: list[dict[str, Any]], answers: list[dict[str, Any]]) -> None:
+        """Record in the warehouse who approved the rest; a rejection, or no answer in time, fails the run."""
+        record(get_current_context(), waiting, answers)
 
-        @task(multiple_outputs=True, doc_md="Publish the statements of the plan's canary, and nothing else.")
-        def issue_canary(canary: dict[str, Any]) -> dict[str, Any]:
-            return steps.issue_canary(canary)
-
-        @task(
-            multiple_outputs=True,
-            pool=GATEWAY_POOL,
-            execution_timeout=CHARGING_TIMEOUT,
-            doc_md="Charge each statement of the canary once.",
-        )
-        def charge_canary(issued: dict[str, Any]) -> dict[str, Any]:
-            return steps.charge_canary(get_current_context(), issued)
-
-        @task(
-            multiple_outputs=True,
-            execution_timeout=DELIVERY_TIMEOUT,
-            doc_md="Mail the canary, and say what a person is asked about the rest.",
-        )
-        def deliver_canary(charged: dict[str, Any]) -> dict[str, Any]:
-            delivered = mail.deliver_statements(get_current_context(), "connector_statement")
-            return steps.ask_about_rest(charged) | delivered
-
-        issued: Any = issue_canary.expand(canary=canaries)
-        waiting: Any = deliver_canary.expand(charged=charge_canary.expand(issued=issued))
-        answers: Any = AskForApproval.partial(task_id="approve_rest", doc_md=ASKED_AGAIN).expand(waiting=waiting).output
-
-        @task
-        def record_rest(waiting: list[dict[str, Any]], answers: list[dict[str, Any]]) -> None:
-            """Record in the warehouse who approved the rest; a rejection, or no answer in time, fails the run."""
-            record(get_current_context(), waiting, answers)
-
-        return record_rest(waiting, answers)
+    return record_rest(waiting, answers)
 
 
 @says_why
 def record(
     context: Mapping[str, Any], waiting: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]
-) -> None:
-    """Record what was answered about each plan that a person was asked about, once.
+) -> list[str]:
+    """Record what was answered about each plan that a person was asked about, once; returns what each is about.
 
     Raises `NotReady` for a rejection or if nobody answered in time, `BadInput` for an answer that can't be accepted.
     """
+    from evbilling.approvals import accounts_in
     from evbilling.connector_statements import record_answer
     from evbilling_airflow.connections import services
 
+    scopes = []
     for asked, answer in zip(waiting, answers, strict=True):
+        scope = str(asked.get("scope", ""))
         # What an older release asked has no such word.
         if not asked.get("is_asked", True):
+            scopes.append(scope)
             continue
         person, given = answer["responded_by_user"], answer["params_input"]
-        record_answer(
+        decided = record_answer(
             services(with_platform=False),
             int(asked["run_id"]),
             plan_id=int(asked["plan_id"]),
             # The plan that the person has seen; nobody has who let the deadline pass.
             plan_hash=str((person and given.get("plan_hash")) or asked["plan_hash"]),
-            scope=str(asked["scope"]),
+            scope=scope,
             approved=answer["chosen_options"] == [APPROVE],
             actor=str(person["name"]) if person else None,
             reason=str(given.get("reason") or ""),
+            canary=() if scope == "rest" else accounts_in(str(given.get("canary_accounts") or "")),
         )
+        scopes.append(decided)
+    return scopes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import TriggerRule, get_current_context, task
+from airflow.sdk import TaskGroup, TriggerRule, get_current_context, task
 
 from evbilling_airflow import approval, mail
 from evbilling_airflow import connector_statements as steps
@@ -80,7 +80,41 @@ def month_tasks() -> None:
     # What a task gives is its result where another takes it: Airflow's types don't say so.
     issued: Any = issue_statements(validated)
     decided = approval.ask(plan(validated))
-    [decided, approval.canary_first(decided)] >> issued
+    [decided, canary_tasks(decided)] >> issued
     closed: Any = close_run(issued)
     charge(closed)
     closed >> deliver()
+
+
+def canary_tasks(canaries: Any) -> Any:
+    """Add the tasks that issue, charge and mail a canary and ask about the rest; all are skipped if there is none.
+
+    Returns the last, which records the answer.
+    """
+    with TaskGroup("canary", prefix_group_id=False, tooltip="The first few statements, before a second word"):
+
+        @task(multiple_outputs=True, doc_md="Publish the statements of the plan's canary, and nothing else.")
+        def issue_canary(canary: dict[str, Any]) -> dict[str, Any]:
+            return steps.issue_canary(canary)
+
+        @task(
+            multiple_outputs=True,
+            pool=GATEWAY_POOL,
+            execution_timeout=CHARGING_TIMEOUT,
+            doc_md="Charge each statement of the canary once.",
+        )
+        def charge_canary(issued: dict[str, Any]) -> dict[str, Any]:
+            return steps.charge_canary(get_current_context(), issued)
+
+        @task(
+            multiple_outputs=True,
+            execution_timeout=DELIVERY_TIMEOUT,
+            doc_md="Mail the canary, and say what a person is asked about the rest.",
+        )
+        def deliver_canary(charged: dict[str, Any]) -> dict[str, Any]:
+            delivered = mail.deliver_statements(get_current_context(), "connector_statement")
+            return steps.ask_about_rest(charged) | delivered
+
+        issued: Any = issue_canary.expand(canary=canaries)
+        waiting: Any = deliver_canary.expand(charged=charge_canary.expand(issued=issued))
+        return approval.ask_again(waiting)

@@ -224,13 +224,19 @@ def test_the_steps_of_a_month_follow_each_other(month: Any) -> None:
     assert {task.task_id for task in month.tasks if task.is_mapped} == MAPPED
 
 
-def test_the_question_has_two_answers_two_fields_and_an_end(month: Any) -> None:
-    """As the worker makes it of what `plan` returned: without an answer it is a rejection, and Params are no fields."""
+def test_the_question_has_two_answers_its_fields_and_an_end(month: Any) -> None:
+    """As the worker makes it of what `plan` returned: without an answer it is a rejection, and Params are no fields.
+
+    About the rest, no canary can be picked any more.
+    """
     waiting = {"is_asked": True, "subject": "s", "body": "b", "plan_hash": "0f", "deadline_hours": 48.0}
     asked = month.get_task("approve").unmap({"waiting": waiting})
     assert (asked.subject, asked.body) == ("s", "b")
     assert (asked.options, asked.defaults) == (["Issue and charge", "Reject"], ["Reject"])
-    assert {name: asked.params[name] for name in asked.params} == {"reason": "", "plan_hash": "0f"}
+    fields = {"reason": "", "plan_hash": "0f"}
+    assert {name: asked.params[name] for name in asked.params} == fields | {"canary_accounts": ""}
+    rest = month.get_task("approve_rest").unmap({"waiting": waiting | {"scope": "rest"}})
+    assert {name: rest.params[name] for name in rest.params} == fields
     assert asked.response_timeout == timedelta(hours=48)
 
 

@@ -314,7 +314,7 @@ class Race:
         self.table = f"staging.run_{self.run_id}_statement"
         self.epoch = one(world.url, "select epoch from billing.plan where plan_id = %s", self.planned["plan_id"])
 
-    def decide(self, who: str, *, approved: bool) -> int:
+    def decide(self, who: str, *, approved: bool) -> Scope:
         with self.world.services.warehouse() as connection:
             return decide(
                 connection,

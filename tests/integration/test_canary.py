@@ -67,9 +67,10 @@ class World:
         validate(self.services, run_id)
         return run_id, plan_statements(self.services, run_id)
 
-    def answer(self, run_id: int, waiting: dict[str, Any], **given: Any) -> None:
+    def answer(self, run_id: int, waiting: dict[str, Any], **given: Any) -> str:
         asked = {"plan_id": waiting["plan_id"], "plan_hash": waiting["plan_hash"], "scope": waiting["scope"]}
-        record_answer(self.services, run_id, **(asked | {"approved": True, "actor": "olga", "reason": "seen"} | given))
+        answer = asked | {"approved": True, "actor": "olga", "reason": "seen"} | given
+        return record_answer(self.services, run_id, **answer)
 
     def canary(self) -> tuple[int, dict[str, Any]]:
         """A month whose canary is issued; its run, and what is asked about the rest."""
@@ -210,6 +211,67 @@ def test_a_plan_without_a_canary_is_issued_whole(world: World, statements: int) 
     assert issue_statements(world.services, run_id)["statements"] == 6
 
 
+@pytest.mark.parametrize("statements", [0, 3])
+def test_whoever_approves_may_pick_the_canary(world: World, statements: int) -> None:
+    """Instead of those of the policy, or where it has none: with the decision, and only from what the plan issues."""
+    world.policy(Mode.ALWAYS, statements)
+    run_id, planned = world.plan()
+    waiting = planned["waiting"]
+    before = rows(world.url, "select account_id from billing.plan_canary order by 1")
+    for picked, why in (
+        (("c", "held"), "account held gets no statement by plan 1"),
+        (("nobody", "c", "other"), "account nobody and another one get no statement"),
+        (tuple(ACCOUNTS), "every statement of plan 1 is named"),
+    ):
+        with pytest.raises(BadInput, match=why):
+            world.answer(run_id, waiting, canary=picked)
+    with pytest.raises(BadInput, match="its hash is another"):
+        world.answer(run_id, waiting, canary=("c",), plan_hash="0" * 64)
+    with pytest.raises(BadInput, match="no reason"):
+        world.answer(run_id, waiting, canary=("c",), reason=" ")
+    assert rows(world.url, "select account_id from billing.plan_canary order by 1") == before
+    assert not rows(world.url, "select from billing.plan_decision")
+
+    # A task that is tried again.
+    assert [world.answer(run_id, waiting, canary=("y", "c")) for _ in range(2)] == ["canary", "canary"]
+    for other in (("c",), ("a", "c", "y")):
+        with pytest.raises(BadInput, match="was decided on already, with another canary"):
+            world.answer(run_id, waiting, canary=other)
+    picked = "select account_id, canary_picked_by from finance.plan_accounts where is_canary order by 1"
+    assert rows(world.url, picked) == [("c", "olga"), ("y", "olga")]
+    assert rows(world.url, "select scope, actor from finance.plan_approvals") == [("canary", "olga")]
+    with pytest.raises(BadInput, match="isn't approved"):
+        issue_statements(world.services, run_id)
+    assert issue_canary(world.services, run_id)["statements"] == 2
+    asked = ask_about_rest(world.services, run_id)["waiting"]
+    assert asked["subject"] == "2026-11 waits for approval: the rest, 4 statements, CHF 11.90, EUR 35.70"
+    world.answer(run_id, asked)
+    assert issue_statements(world.services, run_id)["statements"] == 4
+    assert world.issued() == [("c", 1), ("y", 2), ("a", 3), ("b", 4), ("d", 5), ("z", 6)]
+    assert close_run(world.services, run_id)["not_ok"] == []
+    check_standings(world.url)
+
+
+def test_of_two_picked_canaries_one_counts(world: World) -> None:
+    """Two people approve at once, each with other accounts."""
+    run_id, planned = world.plan()
+
+    def say(actor: str) -> str:
+        try:
+            return world.answer(run_id, planned["waiting"], actor=actor, canary=(actor[0], "y"))
+        except EvbillingError as error:
+            return error.what
+
+    with ThreadPoolExecutor(2) as threads:
+        said = sorted(threads.map(say, ("anna", "clara")))
+    ((actor,),) = rows(world.url, "select actor from billing.plan_decision")
+    assert said[0] == "canary"
+    assert "already" in said[1]
+    canary = rows(world.url, "select account_id, picked_by from billing.plan_canary order by 1")
+    assert canary == [(actor[0], actor), ("y", actor)]
+    assert issue_canary(world.services, run_id)["statements"] == 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -283,6 +345,8 @@ def test_a_rest_that_is_rejected_is_left_to_a_new_run(world: World, actor: str |
     call = "select billing.decide_on_plan(%s, %s, 'all', 'approved', 'policy', 'x', 'x')"
     with pytest.raises(BadInput, match="no policy can"), world.services.warehouse() as connection:
         connection.execute(call.encode(), (waiting["plan_id"], waiting["plan_hash"]))
+    with pytest.raises(BadInput, match="can't have a canary any more: it has statements already"):
+        world.answer(again, waiting, canary=("a",))
     world.answer(again, waiting)
     assert issue_statements(world.services, again)["statements"] == 3
     assert close_run(world.services, again)["not_ok"] == []

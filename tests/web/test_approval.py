@@ -44,7 +44,7 @@ class World:
         self.run_id, *_ = stage(self.services)
         self.planned = plan_statements(self.services, self.run_id)
 
-    def record(self, scope: str, *, approved: bool = True) -> None:
+    def record(self, scope: str, *, approved: bool = True, canary: tuple[str, ...] = ()) -> None:
         waiting = self.planned["waiting"]
         record_answer(
             self.services,
@@ -55,6 +55,7 @@ class World:
             approved=approved,
             actor="user",
             reason="r",
+            canary=canary,
         )
 
     def form(self, **changes: str) -> dict[str, str]:
@@ -150,16 +151,24 @@ def test_a_canary_and_its_rest_are_decided_on_apart(
     run_id = world.planned["waiting"]["run_id"]
     user = browser("user")
     assert "Waiting for approval" in user.get(MONTH).text
-    asked = user.post(f"{MONTH}/decision", data=world.form(scope="canary"))
+    assert "Pick another canary" in user.get(MONTH).text
+    picks = world.form(scope="canary", canary_accounts="nobody\r\na")
+    refused = user.post(f"{MONTH}/decision", data=picks)
+    assert refused.status_code == 400
+    assert "account nobody gets no statement by plan" in refused.text
+    asked = user.post(f"{MONTH}/decision", data=picks | {"canary_accounts": " a\r\n\r\na"})
     assert asked.status_code == 303
     answer_canary = ("manual__2026-11", "approve")
     assert set(fake_airflow.answers) == {answer_canary}
-    world.record("canary")
+    assert fake_airflow.answers[answer_canary][1]["params_input"]["canary_accounts"] == "a"
+    world.record("canary", canary=("a",))
     issue_canary(world.services, run_id)
     ask_about_rest(world.services, run_id)
     shown = user.get(MONTH).text
     assert "Issue and charge the rest" in shown
     assert "A-202611-000001" in shown
+    assert "1 statement, issued first and picked by" in shown
+    assert "Account IDs, one a line" not in shown
     assert user.post(f"{MONTH}/decision", data=world.form(scope="canary")).status_code == 404
     assert user.post(f"{MONTH}/decision", data=world.form(scope="rest", decision="reject")).status_code == 303
     assert set(fake_airflow.answers) == {answer_canary, ("manual__2026-11", "approve_rest")}
@@ -177,7 +186,7 @@ def test_a_canary_and_its_rest_are_decided_on_apart(
     assert plan_statements(world.services, run_id)["outcome"] == "dry_run"
     bill = user.get(f"{PREFIX}/actions/bill-month?period=2026-11").text
     assert "A person approves it on the month" in bill
-    assert "Issue and charge 17.85" in bill
+    assert "Issue and charge 5.95" in bill
 
 
 def test_the_policy_is_read_by_all_and_changed_by_who_may_change_settings(

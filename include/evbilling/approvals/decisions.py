@@ -120,11 +120,13 @@ def decide(
     approved: bool,
     actor: str | None,
     reason: str,
-) -> int:
-    """Record what a person decided on a plan, or, with no `actor`, that nobody did in time; returns the decision's id.
+    canary: Sequence[str] = (),
+) -> Scope:
+    """Record what a person decided on a plan, or, with no `actor`, that nobody did in time; returns what it is about.
 
-    Raises `StaleTry` if the plan was superseded, `BadInput` for another hash, without a reason, or if the policy's four
-    eyes don't let this person approve it.
+    `canary`: the accounts whose statements an approval of `scope` all or canary issues first; empty: those of the rule.
+    Raises `StaleTry` if the plan was superseded, `BadInput` for another hash, without a reason, if the policy's four
+    eyes don't let this person approve it, or for a canary that can't be one (`fault_in_canary`).
     """
     if actor is None:
         who, how, approved, reason = "deadline", "deadline", False, "nobody answered before the deadline"
@@ -132,9 +134,13 @@ def decide(
         who, how = actor, "person"
         task = task_of(scope)
         require_text("reason", reason, f"plan {plan_id}", missing=f"clear the task {task} and answer with a reason")
+    if canary and approved:
+        scope = Scope.CANARY
+        connection.execute("select billing.pick_canary(%s, %s, %s, %s)", (plan_id, plan_hash, list(canary), who))
     decision = "approved" if approved else "rejected"
     call = "select billing.decide_on_plan(%s, %s, %s, %s, %s, %s, %s)"
-    return int(select_value(connection, call, plan_id, plan_hash, str(scope), decision, how, who, reason))
+    select_value(connection, call, plan_id, plan_hash, str(scope), decision, how, who, reason)
+    return scope
 
 
 def why_not_theirs(connection: psycopg.Connection[Any], plan_id: int, actor: str) -> str | None:
@@ -144,6 +150,18 @@ def why_not_theirs(connection: psycopg.Connection[Any], plan_id: int, actor: str
     if changed is None:
         return None
     return f"You have changed {changed} that this plan goes by, so somebody else has to approve it."
+
+
+def fault_in_canary(connection: psycopg.Connection[Any], plan_id: int, account_ids: Sequence[str]) -> str | None:
+    """Why these accounts can't be issued first of a plan; None if they can."""
+    asked = "select billing.fault_in_canary(p, %s) from billing.plan p where plan_id = %s"
+    fault = select_value(connection, asked, list(account_ids), plan_id)
+    return None if fault is None else str(fault)
+
+
+def accounts_in(text: str) -> tuple[str, ...]:
+    """The account ids of a form's field, one a line."""
+    return tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 
 def is_partly_issued(connection: psycopg.Connection[Any], period: str) -> bool:
@@ -217,9 +235,11 @@ def decisions_of(connection: psycopg.Connection[Any], period: str) -> list[Decid
     return fetch_as(connection, Decided, "approvals/decided", period=period)
 
 
-def answer_of(asked: Asked, *, approved: bool, reason: str) -> dict[str, object]:
+def answer_of(asked: Asked, *, approved: bool, reason: str, canary: Sequence[str] = ()) -> dict[str, object]:
     """The body of a PATCH of Airflow's hitlDetails that answers the task that waits with this plan."""
     answer = {"reason": reason.strip(), "plan_hash": asked.plan_hash}
+    if canary:
+        answer["canary_accounts"] = "\n".join(canary)
     return {"chosen_options": [APPROVE if approved else REJECT], "params_input": answer}
 
 
@@ -236,7 +256,10 @@ def task_of(scope: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CanaryStatement:
-    """A statement of a plan's canary, its total in major units; the last three are None until it is issued."""
+    """A statement of a plan's canary, its total in major units, and how it is once it is issued.
+
+    `picked_by`: who named it when approving the plan; None if it is one by the rule.
+    """
 
     account_id: str
     account_name: str | None
@@ -246,6 +269,7 @@ class CanaryStatement:
     statement_id: str | None
     status: str | None
     mail: str | None
+    picked_by: str | None = None
 
 
 def canary_of(connection: psycopg.Connection[Any], plan_id: int) -> list[CanaryStatement]:

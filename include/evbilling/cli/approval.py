@@ -29,6 +29,13 @@ def register(subcommands: SubParsers) -> None:
     approve.add_argument(
         "--canary", action="store_true", help="only print the canary of the plan that waits, and its money"
     )
+    approve.add_argument(
+        "--canary-accounts",
+        nargs="+",
+        default=[],
+        metavar="ACCOUNT",
+        help="issue, charge and mail these accounts' statements first; the rest waits for --rest",
+    )
     for leaf in (approve, reject):
         leaf.add_argument("period", metavar="YYYY-MM")
         leaf.add_argument("--reason", help="why; kept with the decision")
@@ -42,7 +49,7 @@ def register(subcommands: SubParsers) -> None:
         )
         leaf.add_argument("--url", metavar="URL", help="the warehouse (default: the stack's, or its connection)")
         leaf.set_defaults(run=_run, approved=leaf is approve)
-    reject.set_defaults(canary=False)
+    reject.set_defaults(canary=False, canary_accounts=[])
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -50,7 +57,7 @@ def _run(args: argparse.Namespace) -> int:
 
     What waits after a canary is answered with --rest alone, so that nobody approves it by repeating a command.
     """
-    from evbilling.approvals import Scope, answer_of, asked_of, canary_of, decisions_of
+    from evbilling.approvals import Scope, answer_of, asked_of, canary_of, decisions_of, fault_in_canary
     from evbilling.cli.environment import resolve_airflow, resolve_url
     from evbilling.read_models.preview import month_to_bill
     from evbilling.typed_text import require_text
@@ -64,6 +71,8 @@ def _run(args: argparse.Namespace) -> int:
         asked = asked_of(connection, period)
         decided = decisions_of(connection, period)
         canary = canary_of(connection, asked.plan_id) if asked else []
+        picked = list(dict.fromkeys(args.canary_accounts))
+        fault = fault_in_canary(connection, asked.plan_id, picked) if asked and picked else None
         bill = month_to_bill(connection, month, most=0)
     made = bill.plan if args.approved and not bill.is_billed else None
     seen = asked or (made if made and made.plan_hash not in {one.plan_hash for one in decided} else None)
@@ -87,20 +96,25 @@ def _run(args: argparse.Namespace) -> int:
             if waits
             else f"see `evbilling plan {period}`",
         )
+    if picked and (asked is None or waits or fault):
+        raise BadInput(
+            fault or f"a canary can only be picked while the plan of {period} waits as a whole",
+            where="--canary-accounts",
+            fix="name accounts that the plan has a statement for, or none",
+        )
     api = resolve_airflow(args.airflow, args.user)
     if asked is None:
         return _issue_made(api, period, seen.plan_hash, args.reason.strip())
-    _answer(api, asked, answer_of(asked, approved=args.approved, reason=args.reason))
+    scope = Scope.CANARY if picked else Scope(asked.scope)
+    _answer(api, asked, answer_of(asked, approved=args.approved, reason=args.reason, canary=picked))
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with connected(url, what="warehouse") as connection:
             done = [
-                row
-                for row in decisions_of(connection, period)
-                if (row.plan_id, row.scope) == (asked.plan_id, asked.scope)
+                row for row in decisions_of(connection, period) if (row.plan_id, row.scope) == (asked.plan_id, scope)
             ]
         if done:
-            what = {Scope.CANARY: "the canary of ", Scope.REST: "the rest of "}.get(Scope(asked.scope), "")
+            what = {Scope.CANARY: "the canary of ", Scope.REST: "the rest of "}.get(scope, "")
             print(f"{what}plan {asked.plan_id} of {period} is {done[0].decision} by {done[0].actor}")
             return 0
         if _has_failed(api, asked):

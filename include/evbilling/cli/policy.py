@@ -6,8 +6,15 @@ import argparse
 import getpass
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from evbilling.period import Period
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from evbilling.missed_months import MissedMonthPolicy
+    from evbilling.service_levels import RecordedTimeLimit
 
 SubParsers = argparse._SubParsersAction
 
@@ -18,8 +25,6 @@ def register(subcommands: SubParsers[argparse.ArgumentParser]) -> None:
     leaves = policy.add_subparsers(title="commands", metavar="COMMAND", required=True)
     load = leaves.add_parser("load", help="record the policies of a CSV file: all of them or, if one is wrong, none")
     load.add_argument("file", type=Path, metavar="FILE.csv")
-    load.add_argument("--actor", help="who sets this (default: the OS user)")
-    load.add_argument("--reason", required=True, help="why; kept with the policy")
     load.set_defaults(run=run_load)
     show = leaves.add_parser("show", help="print the policies, the newest first, or the one in force")
     show.add_argument("--period", metavar="YYYY-MM", help="only the policy in force for that month")
@@ -28,8 +33,6 @@ def register(subcommands: SubParsers[argparse.ArgumentParser]) -> None:
     limit.add_argument("service_level", metavar="SERVICE_LEVEL", help="as in finance.service_levels")
     limit.add_argument("hours", metavar="HOURS", help="after the day's 00:00 UTC, the issue, …; or none: not expected")
     limit.add_argument("--from", dest="effective_from", metavar="YYYY-MM-DD", help="(default: today)")
-    limit.add_argument("--actor", help="who sets this (default: the OS user)")
-    limit.add_argument("--reason", required=True, help="why; kept with the time limit")
     limit.set_defaults(run=run_time_limit)
     limits = leaves.add_parser("time-limits", help="print the time limits in force, then all others, as CSV")
     limits.set_defaults(run=run_time_limits)
@@ -38,14 +41,15 @@ def register(subcommands: SubParsers[argparse.ArgumentParser]) -> None:
     missed.add_argument(
         "--account", metavar="ID", help="only of this account (default: of all without one of their own)"
     )
-    missed.add_argument("--actor", help="who sets this (default: the OS user)")
-    missed.add_argument("--reason", help="why; kept with the policy. Needed unless --dry-run")
-    missed.add_argument("--dry-run", action="store_true", help="only print what it would decide now")
+    missed.add_argument("--dry-run", action="store_true", help="only print what it would decide now, without a reason")
     missed.set_defaults(run=run_missed_month)
     recorded = leaves.add_parser(
         "missed-months", help="print the policies of missed months, those in force first, as CSV"
     )
     recorded.set_defaults(run=run_missed_months)
+    for leaf in (load, limit, missed):
+        leaf.add_argument("--actor", help="who sets this (default: the OS user)")
+        leaf.add_argument("--reason", required=leaf is not missed, help="why; kept with what is set")
     for leaf in (load, show, limit, limits, missed, recorded):
         leaf.add_argument("--url", metavar="URL", help="the warehouse (default: the stack's, or its connection)")
 
@@ -64,8 +68,6 @@ def run_load(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Print policies as CSV, with who, when and why; 1 if there are none."""
-    import csv
-
     from evbilling.approvals import COLUMNS, policy_for, recorded_policies, texts_of
     from evbilling.warehouse import connected
 
@@ -77,12 +79,7 @@ def run_show(args: argparse.Namespace) -> int:
     if not found:
         print("no approval policy: months are issued at once, unless a scheduled run begins late", file=sys.stderr)
         return 1
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*COLUMNS, "recorded_by", "recorded_at", "reason"])
-    for row in found:
-        who = (row.actor, f"{row.recorded_at:%Y-%m-%d %H:%M:%S}", row.reason)
-        writer.writerow([*texts_of(row.policy).values(), *who])
-    return 0
+    return _print(COLUMNS, found, lambda row: texts_of(row.policy).values())
 
 
 def run_time_limit(args: argparse.Namespace) -> int:
@@ -112,21 +109,17 @@ def run_time_limit(args: argparse.Namespace) -> int:
 
 def run_time_limits(args: argparse.Namespace) -> int:
     """Print every time limit as CSV, with who, when and why; those in force today first."""
-    import csv
-
     from evbilling.service_levels import time_limits
     from evbilling.warehouse import connected
 
     with connected(_warehouse(args), what="warehouse") as connection:
         found = time_limits(connection)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["service_level", "from", "hours", "in_force", "recorded_by", "recorded_at", "reason"])
-    for row in found:
+
+    def values(row: RecordedTimeLimit) -> tuple[object, ...]:
         hours = "none" if row.limit.hours is None else f"{row.limit.hours:f}"
-        when = f"{row.recorded_at:%Y-%m-%d %H:%M:%S}"
-        given = row.limit.service_level, row.limit.effective_from, hours, "yes" if row.is_in_force else "no"
-        writer.writerow([*given, row.actor, when, row.reason])
-    return 0
+        return row.limit.service_level, row.limit.effective_from, hours, "yes" if row.is_in_force else "no"
+
+    return _print(("service_level", "from", "hours", "in_force"), found, values)
 
 
 def run_missed_month(args: argparse.Namespace) -> int:
@@ -153,19 +146,26 @@ def run_missed_month(args: argparse.Namespace) -> int:
 
 def run_missed_months(args: argparse.Namespace) -> int:
     """Print every policy of missed months as CSV, with who, when and why; those in force first."""
-    import csv
-
     from evbilling.missed_months import policies
     from evbilling.warehouse import connected
 
     with connected(_warehouse(args), what="warehouse") as connection:
         found = policies(connection)
+
+    def values(row: MissedMonthPolicy) -> tuple[object, ...]:
+        return row.policy_id, row.account_id, row.policy, "yes" if row.is_in_force else "no"
+
+    return _print(("policy_id", "account_id", "policy", "in_force"), found, values)
+
+
+def _print(columns: Sequence[str], found: Sequence[Any], values: Callable[[Any], Iterable[object]]) -> int:
+    """Print what was recorded as CSV, a row each: its values in these columns, who, when and why; returns 0."""
+    import csv
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["policy_id", "account_id", "policy", "in_force", "recorded_by", "recorded_at", "reason"])
+    writer.writerow([*columns, "recorded_by", "recorded_at", "reason"])
     for row in found:
-        when = f"{row.recorded_at:%Y-%m-%d %H:%M:%S}"
-        in_force = "yes" if row.is_in_force else "no"
-        writer.writerow([row.policy_id, row.account_id or "", row.policy, in_force, row.actor, when, row.reason])
+        writer.writerow([*values(row), row.actor, f"{row.recorded_at:%Y-%m-%d %H:%M:%S}", row.reason])
     return 0
 
 

@@ -191,7 +191,8 @@ count in the mode `within_limits` alone; a late start, dropped four eyes and wha
 **The canary** (`canary_statements` of the policy): so many statements are issued, charged and mailed first, and the
 rest waits for a person, whatever the mode. It has the smallest statement of each currency, then the next smallest of
 each, and so on; equal ones by account id. They have the month's first numbers. A plan with no more statements than
-that has none, nor has a month that has statements already, nor a run of some accounts.
+that has none, nor has a month that has statements already, nor a run of some accounts. Whoever approves the plan may
+name other accounts with a statement in it instead, also where the policy has none.
 
 ## Breaks between the gateway and our record
 

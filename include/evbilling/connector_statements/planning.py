@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -51,14 +51,16 @@ def record_answer(
     approved: bool,
     actor: str | None,
     reason: str,
-) -> None:
+    canary: Sequence[str] = (),
+) -> str:
     """Record a person's decision on a run's plan, as `evbilling.approvals.decide`; the run fails if it isn't approved.
 
+    Returns what it is about: `canary` also where all was asked about, and these accounts were named to be issued first.
     Raises `NotReady` for a rejection or a deadline that passed; and whatever `decide` raises: nothing is recorded then.
     """
     with run_steps.running(services, run_id) as run:
         with services.warehouse() as connection:
-            approvals.decide(
+            decided = approvals.decide(
                 connection,
                 plan_id=plan_id,
                 plan_hash=plan_hash,
@@ -66,6 +68,7 @@ def record_answer(
                 approved=approved,
                 actor=actor,
                 reason=reason,
+                canary=canary,
             )
         is_rest = scope == approvals.Scope.REST
         what = f"the rest of {run.period}" if is_rest else f"the plan of {run.period}"
@@ -82,7 +85,8 @@ def record_answer(
                 where=f"plan {plan_id}",
                 fix="fix what is wrong with it, and bill the month from its page",
             )
-    log.info("plan %s of %s is approved (%s) by %s: %s", plan_id, run.period, scope, actor, reason.strip())
+    log.info("plan %s of %s is approved (%s) by %s: %s", plan_id, run.period, decided, actor, reason.strip())
+    return str(decided)
 
 
 def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[str, Any]:

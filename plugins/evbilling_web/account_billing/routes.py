@@ -25,7 +25,7 @@ from evbilling.settings import (
 )
 from evbilling_web import warehouse
 from evbilling_web.account_billing.view import AccountBilling, PreviewPanel, load_account, lookup, preview_panel
-from evbilling_web.forms import read_form
+from evbilling_web.forms import sent_form
 from evbilling_web.links import account_id_of, account_path, address
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
@@ -50,11 +50,6 @@ LABELS = {
 def now() -> datetime:
     """The warehouse's time; a function so that tests can set it."""
     return warehouse.now()
-
-
-async def sent_form(request: Request) -> Mapping[str, str]:
-    """The text fields of a submitted form."""
-    return {name: value for name, value in (await read_form(request)).items() if isinstance(value, str)}
 
 
 @router.get("/accounts", dependencies=[Depends(note_paused)])

@@ -27,7 +27,7 @@ from evbilling.period import Period
 from evbilling.settings import next_period
 from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
-from evbilling_web.forms import read_form
+from evbilling_web.forms import sent_form
 from evbilling_web.links import address
 from evbilling_web.rendering import page
 from evbilling_web.rights import CHANGE_SETTINGS, SignedIn, requires, why_not
@@ -35,11 +35,6 @@ from evbilling_web.rights import CHANGE_SETTINGS, SignedIn, requires, why_not
 router = APIRouter()
 
 _LATER = 12
-
-
-async def sent_form(request: Request) -> Mapping[str, str]:
-    """The text fields of a submitted form."""
-    return {name: value for name, value in (await read_form(request)).items() if isinstance(value, str)}
 
 
 @router.get("/approval")
@@ -55,7 +50,7 @@ def save(
     sent: Annotated[Mapping[str, str], Depends(sent_form)],
 ) -> Response:
     """Record the policy as the signed-in user; errors are shown beside their fields, and nothing typed is lost."""
-    typed = {name: sent.get(name, "").replace("\x00", "\ufffd") for name in (*COLUMNS, "reason", "seen")}
+    typed = {name: sent.get(name, "") for name in (*COLUMNS, "reason", "seen")}
     policy, errors = parse_policy(typed)
     if policy is None or errors:
         return _page(request, user, typed=typed, errors=errors, status=422)

@@ -20,7 +20,7 @@ from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
 from evbilling_web.actions.view import Form
 from evbilling_web.links import address
-from evbilling_web.missed_months.routes import MOST, sent_form
+from evbilling_web.missed_months.routes import MOST, Sent
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
 from evbilling_web.rights import CHANGE_SETTINGS, SignedIn, requires, why_not
@@ -68,7 +68,7 @@ def show(request: Request, user: SignedIn, account: str = "", policy: str = "", 
 def save(
     request: Request,
     user: Annotated[BaseUser, Depends(requires(CHANGE_SETTINGS))],
-    form: Annotated[Form, Depends(sent_form)],
+    form: Sent,
 ) -> Response:
     """Record the policy as the signed-in user, if it would still do what was shown."""
     account, policy = form.values.get("account", ""), form.get("policy")

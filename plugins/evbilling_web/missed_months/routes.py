@@ -25,7 +25,7 @@ from evbilling.read_models.preview import MissedAmount, preview_missed
 from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
 from evbilling_web.actions.view import Form
-from evbilling_web.forms import read_form
+from evbilling_web.forms import sent_form
 from evbilling_web.links import address, period_of, return_path
 from evbilling_web.rendering import page
 from evbilling_web.rights import CHANGE_SETTINGS, SignedIn, requires, why_not
@@ -61,13 +61,11 @@ class Selection:
         return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:32]
 
 
-async def sent_form(request: Request) -> Form:
-    """The text fields of a submitted form."""
-    fields = {name: value for name, value in (await read_form(request)).items() if isinstance(value, str)}
-    return Form(fields)
+def _form(sent: Annotated[Mapping[str, str], Depends(sent_form)]) -> Form:
+    return Form(sent)
 
 
-Sent = Annotated[Form, Depends(sent_form)]
+Sent = Annotated[Form, Depends(_form)]
 Allowed = Annotated[BaseUser, Depends(requires(CHANGE_SETTINGS))]
 
 

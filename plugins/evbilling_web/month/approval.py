@@ -16,10 +16,13 @@ from evbilling.approvals import (
     Asked,
     CanaryStatement,
     Decided,
+    Scope,
+    accounts_in,
     answer_of,
     asked_of,
     canary_of,
     decisions_of,
+    fault_in_canary,
     is_partly_issued,
     task_path,
     why_not_theirs,
@@ -70,7 +73,8 @@ async def decide(request: Request, period: str) -> Response:
     form = await read_form(request)
     wanted, sent = period_of(period), {name: value for name, value in form.items() if isinstance(value, str)}
     approved, reason = sent.get("decision") == "approve", sent.get("reason", "").strip()
-    asked, not_theirs = await run_in_threadpool(_look, wanted, request.state.reader.get_name())
+    picked = accounts_in(sent.get("canary_accounts", "").replace("\x00", "\ufffd")) if approved else ()
+    asked, not_theirs, fault = await run_in_threadpool(_look, wanted, request.state.reader.get_name(), picked)
     if asked is None or (sent.get("plan_hash"), sent.get("scope")) != (asked.plan_hash, asked.scope):
         raise NotReady(
             f"Nothing was done: the plan of {wanted} that you looked at doesn't wait any more. It was decided on, or"
@@ -79,9 +83,13 @@ async def decide(request: Request, period: str) -> Response:
         )
     if sent.get("decision") not in {"approve", "reject"}:
         raise BadInput("This form is incomplete, so nothing was done.", fix="Open it again.")
-    if not reason or (fault := fault_in(reason)):
-        why = f"The reason {fault}" if reason else "A decision needs a reason"
+    if not reason or (wrong := fault_in(reason)):
+        why = f"The reason {wrong}" if reason else "A decision needs a reason"
         raise BadInput(f"{why}, so nothing was done.", fix="Go back and give the reason in a few words.")
+    if fault:
+        raise BadInput(
+            f"Nothing was done: {fault}.", fix="Go back, and name accounts that the plan has a statement for, or none."
+        )
     if approved and not_theirs:
         raise NotReady(not_theirs, fix="Ask somebody else; you may reject it.")
     if await dag_runs.why_not_begun(request, asked.dag_id):
@@ -89,14 +97,19 @@ async def decide(request: Request, period: str) -> Response:
             f"Nothing was done: the DAG {asked.dag_id} is paused in Airflow, so the run wouldn't go on.",
             fix="Switch it on there. A month that is due is planned then, and waits too.",
         )
-    body = answer_of(asked, approved=approved, reason=reason)
+    body = answer_of(asked, approved=approved, reason=reason, canary=picked)
     await dag_runs.answer(request, task_path(asked), body, asked.dag_id)
     place = f"/runs/{asked.dag_id}/{asked.airflow_run_id}"
     back = f"/months/{wanted}"
     return RedirectResponse(address(request.scope.get("root_path", ""), place, back=back), status_code=303)
 
 
-def _look(period: Period, user: str) -> tuple[Asked | None, str | None]:
+def _look(period: Period, user: str, picked: Sequence[str]) -> tuple[Asked | None, str | None, str | None]:
+    """The plan that waits, why this user may not approve it, and why these accounts can't be its canary."""
     with warehouse.reading() as connection:
         asked = asked_of(connection, str(period))
-        return asked, why_not_theirs(connection, asked.plan_id, user) if asked else None
+        if asked is None:
+            return None, None, None
+        is_whole = picked and asked.scope != Scope.REST
+        fault = fault_in_canary(connection, asked.plan_id, picked) if is_whole else None
+        return asked, why_not_theirs(connection, asked.plan_id, user), fault

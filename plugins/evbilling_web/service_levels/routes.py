@@ -13,7 +13,7 @@ from evbilling.errors import BadInput
 from evbilling.service_levels import COUNTED_FROM, LEVELS, parse_time_limit, set_time_limit, time_limits
 from evbilling.warehouse import read_clock
 from evbilling_web import warehouse
-from evbilling_web.forms import read_form
+from evbilling_web.forms import sent_form
 from evbilling_web.links import address
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
@@ -23,12 +23,6 @@ from evbilling_web.service_levels.reading import current_levels
 router = APIRouter()
 
 _FIELDS = ("service_level", "effective_from", "hours", "reason")
-
-
-async def sent_form(request: Request) -> Mapping[str, str]:
-    """The text fields of a submitted form."""
-    form = await read_form(request)
-    return {name: value.replace("\x00", "\ufffd") for name, value in form.items() if isinstance(value, str)}
 
 
 @router.get("/service-levels", dependencies=[Depends(note_paused)])
@@ -76,6 +70,7 @@ def _page(
         "form": typed or {"service_level": "", "effective_from": str(today), "hours": "", "reason": ""},
         "today": today,
         "errors": errors or {},
+        "labels": {"service_level": "What", "effective_from": "From", "hours": "Hours"},
         "saved": saved,
         "refusal": why_not(user, CHANGE_SETTINGS),
     }

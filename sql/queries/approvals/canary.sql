@@ -5,7 +5,8 @@ select c.account_id, coalesce(s.account_name, a.account_name) as account_name,
        coalesce(s.total_minor, a.total_now_minor) as total_minor,
        coalesce(s.ac_count + s.dc_count, a.connectors_now) as connectors, s.statement_id, n.status::text as status,
        (select m.state from billing.mail m
-        where m.statement_id = s.statement_id and m.kind = 'connector_statement' and m.occasion = 'issue') as mail
+        where m.statement_id = s.statement_id and m.kind = 'connector_statement' and m.occasion = 'issue') as mail,
+       c.picked_by
 from billing.plan_canary c
 join billing.plan p using (plan_id)
 left join billing.plan_account a on a.plan_id = c.plan_id and a.account_id = c.account_id and a.total_now_minor > 0

@@ -15,10 +15,11 @@ select a.plan_id,
        a.expected_connectors,
        round(a.expected_minor / power(10::numeric, a.minor_unit), a.minor_unit) as expected_amount,
        a.is_first,
-       exists (select from billing.plan_canary c where c.plan_id = a.plan_id and c.account_id = a.account_id)
-           as is_canary
+       c.account_id is not null as is_canary,
+       c.picked_by as canary_picked_by
 from billing.plan_account a
-join billing.plan p using (plan_id);
+join billing.plan p using (plan_id)
+left join billing.plan_canary c on c.plan_id = a.plan_id and c.account_id = a.account_id;
 
 comment on view finance.plan_accounts is 'One row per plan, account and currency: what is planned beside the month compared with. A plan that was superseded before anybody decided on it has none';
 comment on column finance.plan_accounts.plan_id is 'Plan';
@@ -37,3 +38,4 @@ comment on column finance.plan_accounts.expected_connectors is 'Connectors that 
 comment on column finance.plan_accounts.expected_amount is 'Amount that was expected without the fault, tax included';
 comment on column finance.plan_accounts.is_first is 'True: it has had no connector statement before';
 comment on column finance.plan_accounts.is_canary is 'True: its statement is one of those that are issued first';
+comment on column finance.plan_accounts.canary_picked_by is 'Who named it for the canary when approving the plan; null: it isn''t in it, or by the policy''s rule';

@@ -236,7 +236,7 @@ class MonthOverview:
 class MonthLine:
     """A month in the list of months. `state` is that of its newest run of connector statements, None without one.
 
-    `is_partly_issued`: only its canary is issued. `overdue`: for how long it should have been billed, in words, or None.
+    `is_partly_issued`: only its canary is issued. `overdue`: for how long it should have been billed, in words.
     """
 
     period: Period
