@@ -188,11 +188,13 @@ def test_both_workers_did_some_of_it(machine: Machine, billed: str) -> None:
         (run,) = client.get(f"/api/v2/dags/{dag_id}/dagRuns")["dag_runs"]
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}/taskInstances"
         for task in client.get(path)["task_instances"]:
-            log = client.get(f"{path}/{task['task_id']}/logs/1", map_index=task["map_index"], full_content="true")
-            assert "Could not read" not in json.dumps(log)
             done.append(task["state"])
+            # A step that nobody has to answer is skipped, and has no log.
+            if task["state"] == "success":
+                log = client.get(f"{path}/{task['task_id']}/logs/1", map_index=task["map_index"], full_content="true")
+                assert "Could not read" not in json.dumps(log)
     client.close()
-    assert set(done) == {"success"}
+    assert set(done) == {"success", "skipped"}
     for worker in WORKERS:
         assert "received" in machine.log(worker), f"{worker} got no task"
 

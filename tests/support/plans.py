@@ -18,7 +18,7 @@ Changes = dict[tuple[str, str], dict[str, tuple[int, int]]]
 
 @dataclass(frozen=True)
 class Terms:
-    """What an account pays in a month, in minor units. `is_on_hold`: a fault quarantines it."""
+    """What an account pays in a month, in minor units. `is_on_hold`: a fault quarantines it, unless it is forgiven."""
 
     fee: int = 500
     dc_fee: int = 900
@@ -27,6 +27,11 @@ class Terms:
     exclude_private: bool = False
     currency: str = "EUR"
     is_on_hold: bool = False
+    is_forgiven: bool = False
+
+    @property
+    def is_decided(self) -> bool:
+        return not (self.is_on_hold or self.is_forgiven)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Month:
         found = {}
         for key, place in self.places.items():
             terms = self.terms.get(place.account_id)
-            if terms and not terms.is_on_hold:
+            if terms and terms.is_decided:
                 rule = (
                     "NOT-IN-SERVICE"
                     if not place.is_in_service
@@ -91,7 +96,7 @@ class Bill:
 
 
 def bills_of(month: Month) -> dict[str, Bill]:
-    """The bill of each account that isn't on hold; a total of 0 where nothing is owed."""
+    """The bill of each account that isn't on hold or forgiven; a total of 0 where nothing is owed."""
     decisions = month.decisions()
     nets, own = month.nets(decisions), defaultdict[str, dict[Key, tuple[str, str | None]]](dict)
     for (owner, key), found in decisions.items():
@@ -99,7 +104,7 @@ def bills_of(month: Month) -> dict[str, Bill]:
     return {
         account_id: Bill(terms, own[account_id], with_tax(nets[account_id], terms.tax_rate))
         for account_id, terms in month.terms.items()
-        if not terms.is_on_hold
+        if terms.is_decided
     }
 
 
@@ -164,10 +169,10 @@ def stage_month(connection: psycopg.Connection[Any], period: str, month: Month, 
                 ),
             )
         else:
-            reason = "FEE-INVALID" if bill is None else "FEE-ZERO" if _is_free(bill) else "NO-CONNECTORS"
+            reason = "FEE-ZERO" if bill and _is_free(bill) else "NO-CONNECTORS" if bill else _why_undecided(terms)
             connection.execute(
                 f"insert into staging.run_{run_id}_unbilled values (%s, %s, 'x', %s, 1, 5.00, %s)".encode(),
-                (account_id, reason, bill is None, terms.currency),
+                (account_id, reason, reason == "FEE-INVALID", terms.currency),
             )
     call("select billing.number_drafts(%s, %s)", run_id, epoch)
     return run_id, epoch
@@ -178,6 +183,17 @@ _FEE = {"AC": "fee", "DC": "dc_fee"}
 
 def _is_free(bill: Bill) -> bool:
     return any(rule == "FEE-ZERO" for _, rule in bill.decisions.values())
+
+
+def _why_undecided(terms: Terms) -> str:
+    return "FORGIVEN" if terms.is_forgiven else "FEE-INVALID"
+
+
+def _why_whole(terms: Terms | None, without_billing: str) -> str | None:
+    """The cause that explains all of an account, by its terms in the month in which it isn't billed."""
+    if terms is None:
+        return without_billing
+    return "FORGIVEN" if terms.is_forgiven else "ON-HOLD" if terms.is_on_hold else None
 
 
 def issue_month(connection: psycopg.Connection[Any], run_id: int, epoch: int) -> None:
@@ -221,15 +237,14 @@ class Recount:
 
     def _account(self, account_id: str, first: Bill | None, then: Bill | None, bill: Bill | None) -> None:
         was, is_now = bool(first and first.total), bool(bill and bill.total)
-        held_before = account_id in self.before.terms and self.before.terms[account_id].is_on_hold
-        held_now = account_id in self.now.terms and self.now.terms[account_id].is_on_hold
+        terms_then, terms_now = self.before.terms.get(account_id), self.now.terms.get(account_id)
         whole = None
         if was and is_now and first.terms.currency != bill.terms.currency:
             whole = "CURRENCY"
         elif was and not is_now:
-            whole = "ON-HOLD" if held_now else "NO-LONGER-BILLED" if account_id not in self.now.terms else None
+            whole = _why_whole(terms_now, "NO-LONGER-BILLED")
         elif is_now and not was:
-            whole = "ON-HOLD" if held_before else "FIRST-BILLED" if account_id not in self.before.terms else None
+            whole = _why_whole(terms_then, "FIRST-BILLED")
         if whole:
             if was:
                 self._add(account_id, first.terms.currency, whole, -then.billed, -then.total)

@@ -120,12 +120,15 @@ class Stack:
         return run_id
 
     def finish(self, run_id: str, dag_id: str = CONNECTOR_STATEMENTS) -> str:
-        """The state in which the run ends; fails the test if it doesn't."""
+        """The state in which the run ends; fails the test if it doesn't. What failed is in the test's output."""
         deadline = time.monotonic() + PATIENCE
         while (state := self.api.get(f"{path(dag_id)}/dagRuns/{run_id}")["state"]) not in {"success", "failed"}:
             if time.monotonic() > deadline:
                 pytest.fail(f"{run_id} is {state} after {PATIENCE:.0f} s: {self.tasks(run_id, dag_id)}")
             time.sleep(0.5)
+        for task_id, task in self.tasks(run_id, dag_id).items() if state == "failed" else ():
+            if task.state == "failed":
+                print(f"{run_id}, {task_id} failed:\n{self.log(run_id, task_id, dag_id)}")
         return str(state)
 
     def bill(self, run_id: str, period: str) -> str:
