@@ -143,5 +143,15 @@ def _failed(dag_run: DagRun) -> list[str]:
 
 def _annotate(dag_run: DagRun, note: str) -> None:
     """What a person wrote there stays."""
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy import select
+    from sqlalchemy.orm import object_session
+
+    if (session := object_session(dag_run)) is not None:
+        # The scheduler may begin the run in the moment in which a person ends it: two notes of one run are an error to
+        # whichever is second, so the second waits here and then sees the first.
+        with session.no_autoflush:
+            session.execute(select(DagRun.id).where(DagRun.id == dag_run.id).with_for_update())
+            session.expire(dag_run, ["dag_run_note"])
     if dag_run.dag_run_note is None or dag_run.dag_run_note.user_id is None:
         dag_run.note = note

@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from evbilling.errors import EvbillingError
@@ -60,6 +63,25 @@ def test_the_list_of_runs_reads_as_a_list_of_months(stack: Stack, billed: str) -
     assert re.fullmatch(rf"{MONTH}: {statements} statements issued, .*[\d,]+ collected, .*{mailed}.*", note)
     steps = "select step, state from billing.progress where airflow_run_id = %s"
     assert dict(stack.admin("warehouse", steps, billed)) == dict.fromkeys(STEPS, "done")
+
+
+def test_a_run_is_ended_in_the_moment_in_which_it_begins(stack: Stack, billed: str) -> None:
+    """The scheduler writes the run's note meanwhile, and whoever ends the run isn't refused."""
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    stack.trigger("ended", partition_key=MONTH, run_after=later)
+    begins = """with begun as (select id from dag_run where run_id = 'ended' for update)
+                insert into dag_run_note (dag_run_id, content, created_at, updated_at)
+                select id, '2026-10', now(), now() from begun"""
+    waits = "select count(*) from pg_stat_activity where datname = 'airflow' and wait_event_type = 'Lock'"
+    with psycopg.connect(stack.state.role_url("postgres", "airflow")) as scheduler, ThreadPoolExecutor() as person:
+        scheduler.execute(begins)
+        end = person.submit(stack.api.patch, f"{PATH}/dagRuns/ended", {"state": "failed"})
+        while stack.admin("airflow", waits) == [(0,)]:
+            assert not end.done(), end.result()
+            time.sleep(0.1)
+        scheduler.commit()
+        assert end.result()["state"] == "failed"
+    assert stack.api.get(f"{PATH}/dagRuns/ended")["note"] == f"{MONTH}: failed"
 
 
 def test_the_button_leads_to_the_results(stack: Stack, billed: str) -> None:
