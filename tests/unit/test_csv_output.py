@@ -10,9 +10,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evbilling.csv_output import csv_chunks
+from evbilling.csv_output import CSV_FORMS, csv_chunks
 from evbilling.read_models.statement_list.csv_export import statements_csv
-from evbilling.read_models.statement_list.listing import StatementLine
+from evbilling.read_models.statement_list.listing import ExportedStatement
 
 HOSTILE = [
     "=1+1",
@@ -68,6 +68,12 @@ def test_a_file_is_as_rfc_4180_has_it() -> None:
     assert piece == ("\ufeffa,b\r\n" + "".join(f"{line}\r\n" for line in lines)).encode()
 
 
+def test_a_german_spreadsheet_has_its_separator_and_decimal_sign() -> None:
+    """Only amounts change; a text with a separator is in quotes, and a formula stays a text."""
+    (piece,) = csv_chunks(["a", "b"], [["x;y, 1.5", Decimal("-1234.50")], ["=1", 7]], CSV_FORMS["semicolon"])
+    assert piece.decode("utf-8-sig") == 'a;b\r\n"x;y, 1.5";-1234,50\r\n\'=1;7\r\n'
+
+
 def test_pieces_come_as_rows_do() -> None:
     """The first piece is there long before the last row was asked for."""
     asked = []
@@ -79,7 +85,7 @@ def test_pieces_come_as_rows_do() -> None:
 
 def test_a_statement_in_finances_words() -> None:
     """One cell a word of the header; a hostile name is a text, a credit a number."""
-    line = StatementLine(
+    line = ExportedStatement(
         "A-202611-000001",
         "connector",
         "=acc",
@@ -94,6 +100,14 @@ def test_a_statement_in_finances_words() -> None:
         Decimal("2.000"),
         Decimal("-0.500"),
         "Paid",
+        None,
+        Decimal("1.261"),
+        Decimal("0.239"),
+        Decimal("0.19"),
+        date(2026, 11, 2),
+        "Payment gateway",
+        "pi_1",
+        None,
         None,
     )
     header, row = read(list(statements_csv([line])))
@@ -113,6 +127,14 @@ def test_a_statement_in_finances_words() -> None:
         "Balance due",
         "Status",
         "Corrects",
+        "Net",
+        "Tax",
+        "Tax rate",
+        "Paid on",
+        "Method",
+        "Payments",
+        "References",
+        "Last decline",
     ]
     assert row == [
         "A-202611-000001",
@@ -129,5 +151,13 @@ def test_a_statement_in_finances_words() -> None:
         "2.000",
         "-0.500",
         "Paid",
+        "",
+        "1.261",
+        "0.239",
+        "0.19",
+        "2026-11-02",
+        "Payment gateway",
+        "pi_1",
+        "",
         "",
     ]

@@ -318,7 +318,7 @@ def test_a_file_that_breaks_off_looks_broken(
 ) -> None:
     """The connection ends without the file's end, so that nobody takes half of it for all."""
 
-    def half(_: Any) -> Iterator[bytes]:
+    def half(_: Any, _form: Any) -> Iterator[bytes]:
         yield b"half"
         raise RuntimeError("the disk is full")
 

@@ -345,6 +345,31 @@ def test_the_csv_is_what_is_listed(client: TestClient, world: str) -> None:
     assert sorted(line[0] for line in lines) == expected(world, wanted) != []
 
 
+def test_the_csv_has_what_the_books_need(client: TestClient, world: str) -> None:
+    """Net and tax as issued, payments as finance.payments has them; for a German spreadsheet by the address."""
+    plain = client.get(f"{PREFIX}/statements.csv?period=all&type=connector").content.decode("utf-8-sig")
+    german = client.get(f"{PREFIX}/statements.csv?period=all&type=connector&csv=semicolon").content.decode("utf-8-sig")
+    found = {row["Statement"]: row for row in csv.DictReader(io.StringIO(plain))}
+    other = {row["Statement"]: row for row in csv.DictReader(io.StringIO(german), delimiter=";")}
+    with psycopg.connect(world) as connection:
+        issued = connection.execute(
+            "select statement_id, net_amount::text, tax_amount::text from finance.statements where kind = 'connector'"
+        ).fetchall()
+        paid = connection.execute(
+            """select statement_id, max(paid_on)::text, string_agg(payment_id, ' ' order by recorded_at, payment_id)
+               from finance.payments p where reversed_at is null and reverses_payment_id is null and not exists (
+                   select from finance.payments r where r.reverses_payment_id = p.payment_id)
+               group by statement_id"""
+        ).fetchall()
+    assert {(name, row["Net"], row["Tax"]) for name, row in found.items()} == set(issued)
+    assert {(name, row["Paid on"], row["Payments"]) for name, row in found.items() if row["Payments"]} == set(paid)
+    assert {name: row["Net"].replace(".", ",") for name, row in found.items()} == {
+        name: row["Net"] for name, row in other.items()
+    }
+    assert 'value="semicolon" selected' in client.get(f"{PREFIX}/statements?period=all&csv=semicolon").text
+    assert client.get(f"{PREFIX}/statements.csv?csv=x").status_code == 400
+
+
 @pytest.mark.parametrize("query", ["period=nonsense", "sort=lost", "id=X"])
 def test_a_csv_of_what_cannot_be_meant_is_refused(client: TestClient, query: str) -> None:
     """With a message instead of an empty file."""

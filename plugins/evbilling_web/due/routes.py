@@ -11,6 +11,7 @@ import psycopg
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
+from evbilling.csv_output import csv_form
 from evbilling.errors import BadInput
 from evbilling.payments.due import DUE_REASONS
 from evbilling.read_models.due import AGE_SLUGS, DueFilter, DuePage, due_csv, export_due, figures_of, list_due
@@ -100,6 +101,7 @@ def due_as_csv(request: Request) -> Response:
 def _pieces(pairs: list[tuple[str, str]]) -> Iterator[bytes]:
     """The file in pieces; the connection stays open until the last one has been sent."""
     wanted = DueFilter.parse(pairs)
+    form = csv_form(next((value for name, value in reversed(pairs) if name == "csv"), ""))
     with warehouse.reading() as connection:
         connection.execute("set local statement_timeout = '5min'")
-        yield from due_csv(export_due(connection, wanted, read_clock(connection).date()))
+        yield from due_csv(export_due(connection, wanted, read_clock(connection).date()), form)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from evbilling.csv_output import CSV_FORMS, CsvForm, csv_form
 from evbilling.mail import periods
 from evbilling.read_models.payment_list import (
     WAYS,
@@ -30,7 +31,12 @@ _Text = Annotated[str, Query(max_length=300)]
 
 @router.get("/payments")
 def payments(
-    request: Request, period: _Text = "", method: _Text = "", reference: _Text = "", before: _Text = ""
+    request: Request,
+    period: _Text = "",
+    method: _Text = "",
+    reference: _Text = "",
+    before: _Text = "",
+    csv: _Text = "",
 ) -> HTMLResponse:
     """A page of payments by month, method, and exact id or reference, the newest first."""
     wanted = _filter(period, method, reference)
@@ -43,16 +49,22 @@ def payments(
             "months": periods(connection),
             "breaks": open_breaks(connection),
             "ways": WAYS,
-            "chosen": {"period": period, "method": method, "reference": wanted.search or ""},
-            "query": {"period": period or None, "method": method or None, "reference": wanted.search},
+            "csv_forms": CSV_FORMS,
+            "chosen": {"period": period, "method": method, "reference": wanted.search or "", "csv": csv},
+            "query": {
+                "period": period or None,
+                "method": method or None,
+                "reference": wanted.search,
+                "csv": csv or None,
+            },
         }
     return page(request, "payments/payments.html", context)
 
 
 @router.get("/payments.csv")
-def payments_as_csv(period: _Text = "", method: _Text = "", reference: _Text = "") -> Response:
+def payments_as_csv(period: _Text = "", method: _Text = "", reference: _Text = "", csv: _Text = "") -> Response:
     """All payments that the same address lists, streamed from the warehouse."""
-    pieces = _pieces(_filter(period, method, reference))
+    pieces = _pieces(_filter(period, method, reference), csv_form(csv))
     # The first piece is read here, so that an error is reported before the file starts.
     content = chain([next(pieces)], pieces)
     disposition = {"Content-Disposition": f'attachment; filename="payments-{period or "all"}.csv"'}
@@ -77,11 +89,11 @@ def breaks(
     return page(request, "payments/breaks.html", context)
 
 
-def _pieces(wanted: PaymentFilter) -> Iterator[bytes]:
+def _pieces(wanted: PaymentFilter, form: CsvForm) -> Iterator[bytes]:
     """The file in pieces; the connection stays open until the last one has been sent."""
     with warehouse.reading() as connection:
         connection.execute("set local statement_timeout = '5min'")
-        yield from payments_csv(connection, wanted)
+        yield from payments_csv(connection, wanted, form)
 
 
 def _filter(period: str, method: str, reference: str) -> PaymentFilter:

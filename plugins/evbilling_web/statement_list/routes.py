@@ -10,6 +10,7 @@ import psycopg
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
+from evbilling.csv_output import CSV_FORMS, csv_form
 from evbilling.errors import BadInput
 from evbilling.read_models.due import figures_of, read_due
 from evbilling.read_models.statement_list import (
@@ -73,6 +74,7 @@ def statements(request: Request) -> HTMLResponse:
         "on_many": offers.on_many,
         "columns": _COLUMNS,
         "page_sizes": PAGE_SIZES,
+        "csv_forms": CSV_FORMS,
         "back": f"/statements?{chosen.query()}",
     }
     return page(request, "statement_list/statement_list.html", context, status=422 if chosen.errors else 200)
@@ -104,9 +106,10 @@ def statements_as_csv(request: Request) -> Response:
 
 def _pieces(pairs: list[tuple[str, str]]) -> Iterator[bytes]:
     """The file in pieces; the connection stays open until the last one has been sent."""
+    form = csv_form(next((value for name, value in reversed(pairs) if name == "csv"), ""))
     with warehouse.reading() as connection:
         wanted = StatementFilter.parse(pairs, choices(connection).latest)
         sort = Sort.parse(next((value for name, value in reversed(pairs) if name == "sort"), ""))
         # Sorting a million rows takes longer than the time limit of a page.
         connection.execute("set local statement_timeout = '5min'")
-        yield from statements_csv(export_rows(connection, wanted, sort))
+        yield from statements_csv(export_rows(connection, wanted, sort), form)

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import psycopg
 
+from evbilling.csv_output import CSV_FORMS
 from evbilling.errors import BadInput
 from evbilling.payments.actions import ActionFacts
 from evbilling.payments.due import WhoActs
@@ -54,6 +55,7 @@ class Address(Generic[F, S]):
     after: str | None = None
     before: str | None = None
     rows: int = PAGE_SIZES[0]
+    csv: str = ""
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -65,7 +67,7 @@ class Address(Generic[F, S]):
         parse_sort: Callable[[str], S],
     ) -> Self:
         """Read the address field by field, so that an invalid field doesn't affect the others."""
-        known = (*fields, "sort", "rows", "after", "before")
+        known = (*fields, "sort", "rows", "csv", "after", "before")
         address = cls([(name, value) for name, value in pairs if name in known], parse([]), parse_sort(""))
         good = list(address.pairs)
         for name in known:
@@ -79,6 +81,7 @@ class Address(Generic[F, S]):
         address.wanted = parse(good)
         address.after, address.before = address.text("after") or None, address.text("before") or None
         address.rows = next((rows for rows in PAGE_SIZES if str(rows) == address.text("rows")), PAGE_SIZES[0])
+        address.csv = address.text("csv") if address.text("csv") in CSV_FORMS else ""
         return address
 
     def note(self, wrong: BadInput) -> None:
@@ -95,6 +98,7 @@ class Address(Generic[F, S]):
         given = {
             "sort": str(self.sort) if self.sort != type(self.sort)() else None,
             "rows": str(self.rows) if self.rows != PAGE_SIZES[0] else None,
+            "csv": self.csv if self.csv != "comma" else None,
         } | changes
         return urlencode([*self.wanted.pairs(), *((name, value) for name, value in given.items() if value)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
-from evbilling.csv_output import csv_chunks
+from evbilling.csv_output import CSV_FORMS, CsvForm, csv_chunks
 from evbilling.read_models.due.listing import DueStatement
 
 _COLUMNS = {
@@ -28,6 +28,6 @@ _COLUMNS = {
 }
 
 
-def due_csv(rows: Iterable[DueStatement]) -> Iterator[bytes]:
+def due_csv(rows: Iterable[DueStatement], form: CsvForm = CSV_FORMS["comma"]) -> Iterator[bytes]:
     """The file in pieces, as `rows` come; amounts in major units of their currency."""
-    return csv_chunks(tuple(_COLUMNS), map(attrgetter(*_COLUMNS.values()), rows))
+    return csv_chunks(tuple(_COLUMNS), map(attrgetter(*_COLUMNS.values()), rows), form)

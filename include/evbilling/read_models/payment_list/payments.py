@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from evbilling.csv_output import csv_chunks
+from evbilling.csv_output import CsvForm, csv_chunks
 from evbilling.errors import BadInput
 from evbilling.paging import Page, all_rows, make_page
 from evbilling.period import Period
@@ -87,12 +87,12 @@ def list_payments(
     return make_page(_read(connection, wanted, before, most + 1), most, is_first=before is None)
 
 
-def payments_csv(connection: psycopg.Connection[Any], wanted: PaymentFilter) -> Iterator[bytes]:
+def payments_csv(connection: psycopg.Connection[Any], wanted: PaymentFilter, form: CsvForm) -> Iterator[bytes]:
     """All that the filter matches as a CSV file, in pieces."""
     rows: Iterator[ListedPayment] = all_rows(
         lambda before: _read(connection, wanted, before, _EXPORTED_AT_ONCE), attrgetter("key")
     )
-    return csv_chunks(tuple(_COLUMNS), map(attrgetter(*_COLUMNS.values()), rows))
+    return csv_chunks(tuple(_COLUMNS), map(attrgetter(*_COLUMNS.values()), rows), form)
 
 
 def _read(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
-from evbilling.csv_output import csv_chunks
-from evbilling.read_models.statement_list.listing import StatementLine
+from evbilling.csv_output import CSV_FORMS, CsvForm, csv_chunks
+from evbilling.read_models.statement_list.listing import ExportedStatement
 
 _COLUMNS = {
     "Statement": "statement_id",
@@ -24,9 +24,17 @@ _COLUMNS = {
     "Balance due": "balance",
     "Status": "status",
     "Corrects": "corrects_statement_id",
+    "Net": "net",
+    "Tax": "tax",
+    "Tax rate": "tax_rate",
+    "Paid on": "paid_on",
+    "Method": "method",
+    "Payments": "payment_ids",
+    "References": "payment_references",
+    "Last decline": "last_decline",
 }
 
 
-def statements_csv(lines: Iterable[StatementLine]) -> Iterator[bytes]:
+def statements_csv(lines: Iterable[ExportedStatement], form: CsvForm = CSV_FORMS["comma"]) -> Iterator[bytes]:
     """The file in pieces, as `lines` come; amounts in major units of their currency, empty where there are none."""
-    return csv_chunks(tuple(_COLUMNS), map(attrgetter(*_COLUMNS.values()), lines))
+    return csv_chunks(tuple(_COLUMNS), map(attrgetter(*_COLUMNS.values()), lines), form)

@@ -67,6 +67,23 @@ class StatementLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedStatement(StatementLine):
+    """A statement as bookkeeping takes it from the CSV; `tax_rate` is a fraction.
+
+    Of its payments that didn't go back whole: the last day, the methods, the ids and the references.
+    """
+
+    net: Decimal
+    tax: Decimal
+    tax_rate: Decimal
+    paid_on: date | None
+    method: str | None
+    payment_ids: str | None
+    payment_references: str | None
+    last_decline: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ListedStatement(StatementLine):
     """A statement on a page, with the facts that decide which actions are available.
 
@@ -170,13 +187,13 @@ def list_statements(
 
 def export_rows(
     connection: psycopg.Connection[Any], wanted: StatementFilter, sort: Sort = BY_STATEMENT
-) -> Iterator[StatementLine]:
+) -> Iterator[ExportedStatement]:
     """All filtered statements, in order; read a few thousand at a time, within the connection's transaction.
 
     Raises `BadInput` about the field `account`, as `list_statements` does.
     """
     query = composed("export", **export_parts(wanted, sort, accounts_of(connection, wanted.account)))
-    with connection.cursor(name="statements_export", row_factory=class_row(StatementLine)) as cursor:
+    with connection.cursor(name="statements_export", row_factory=class_row(ExportedStatement)) as cursor:
         cursor.itersize = _EXPORTED_AT_ONCE
         yield from cursor.execute(query)
 
