@@ -7,6 +7,7 @@ filters by them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,26 @@ CAUSES = (
     Cause("NO-LONGER-BILLED", "No longer billed", "All of an account that isn't billed per connector any more"),
     Cause("NOT-COMPARED", "Not compared", "All of an account, if there is no month before to compare with"),
 )
+
+_ORDER = {cause.id: place for place, cause in enumerate(CAUSES)}
+_LABELS = {cause.id: cause.label for cause in CAUSES}
+
+
+@dataclass(frozen=True, slots=True)
+class CauseFigure:
+    """How much one cause changes an account, or all accounts (`accounts`) of a currency."""
+
+    cause: str
+    connectors: int
+    amount: Decimal
+    accounts: int = 1
+
+    @property
+    def label(self) -> str:
+        """The cause as pages name it."""
+        return _LABELS.get(self.cause, self.cause)
+
+    @property
+    def place(self) -> int:
+        """Its place in the order in which the causes add."""
+        return _ORDER.get(self.cause, len(_ORDER))

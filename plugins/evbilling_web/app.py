@@ -24,6 +24,7 @@ from evbilling_web.approval_policy import routes as approval_policy
 from evbilling_web.books import routes as books
 from evbilling_web.briefly import Briefly
 from evbilling_web.due import routes as due
+from evbilling_web.explain import routes as explain
 from evbilling_web.guard import may_see, same_origin
 from evbilling_web.mail import message
 from evbilling_web.mail import routes as mail
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     bill_month.router,
     due.router,
     books.router,
+    explain.router,
     following.router,
     mail.router,
     message.router,

@@ -361,6 +361,13 @@ def mailed(stack: Stack) -> int:
     return int(found)
 
 
+def billed_connector(stack: Stack) -> str:
+    """The query of a connector that is billed in the month."""
+    query = "select charger_id, connector_id from finance.statement_lines where period = %s order by 1, 2 limit 1"
+    ((charger, connector),) = stack.finance(query, MONTH)
+    return f"charger={charger}&connector={connector}&period={MONTH}"
+
+
 def validated(stack: Stack) -> str:
     """The run that issued the month."""
     ((found,),) = stack.admin("warehouse", "select max(run_id) from billing.validation_result")
@@ -385,6 +392,7 @@ PAGES = {
     "books": lambda stack: "/evbilling/books?period=2026-12",
     "mail": lambda stack: "/evbilling/mail",
     "mail as sent": lambda stack: f"/evbilling/mail/{mailed(stack)}",
+    "connector": lambda stack: f"/evbilling/connector?{billed_connector(stack)}",
     "validation": lambda stack: f"/evbilling/validation/{validated(stack)}",
 }
 

@@ -205,7 +205,7 @@ def test_a_part_has_each_connector_in_one_of_its_shards(platform_db: str) -> Non
     found: dict[str, set[int]] = {}
     for number in range(2):
         read = source.read_part(Part(number, 2, 8), ["a"], [at], CountWindow(at, at))
-        for shard, table in read.shards:
+        for shard, table, _ in read.shards:
             chargers = table.column("charger_id").to_pylist()
             assert all(count == 2 for count in Counter(chargers).values())
             for charger in chargers:

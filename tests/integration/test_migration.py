@@ -176,6 +176,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0036_journal",
         "0037_payment_list",
         "0038_picked_canary",
+        "0039_names",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

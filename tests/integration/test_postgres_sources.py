@@ -110,7 +110,7 @@ def _compare(url: str, truth: Truth, utf8: psycopg.Connection[Any]) -> None:
     orphans = 0
     for number in range(_PARTS):
         read = source.read_part(Part(number, _PARTS, 2 * _PARTS), accounts, instants, window)
-        shards |= dict(read.shards)
+        shards |= {shard: table for shard, table, _ in read.shards}
         orphans += read.orphans
     found = _inventory(
         pa.concat_tables([shard.drop_columns("conflict").unify_dictionaries() for shard in shards.values()])

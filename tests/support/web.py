@@ -18,6 +18,7 @@ TABLE = [
     ("GET", "/statements/A-202611-000001", "viewer"),
     ("GET", "/statements/A-202611-000001.pdf", "viewer"),
     ("GET", "/statements/A-202611-000001/lines.csv", "viewer"),
+    ("GET", "/connector?charger=a-1&period=2026-11", "viewer"),
     ("GET", "/validation/7", "viewer"),
     ("GET", "/months", "viewer"),
     ("GET", "/months/2026-11", "viewer"),

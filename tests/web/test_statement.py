@@ -18,6 +18,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from evbilling.payments.actions import MarkRequest, mark_statements
+from evbilling.period import Period
 from evbilling.services import Services
 from tests.support.books import Books
 from tests.support.corrections import CorrectedMonth
@@ -78,6 +79,8 @@ def billed(site: Site, chargers: list[str], *, name: str = "Fleet GmbH", exclude
     site.platform.save()
     site.platform.execute("update platform.account set name = %s", name)
     site.platform.execute("update platform.app_user set full_name = 'Ann Smith'")
+    site.platform.execute("update platform.charger set name = 'Lobby', site = 'Lyon' where charger_id = 'b-1'")
+    site.platform.execute("update platform.charger set name = null, site = null where charger_id <> 'b-1'")
     settle_terms(site.services.warehouse_url, terms("acme", "5.00", fee_per_dc_connector=Decimal("7.50")))
     bill(site.services)
 
@@ -100,11 +103,13 @@ def test_a_connector_statement_says_all_it_has(site: Site) -> None:
         "2 AC, 2 DC",
         "5.00 EUR per connector, 7.50 EUR for DC",
         "2 chargers",
-        "b-1 1 AC · 1 DC 12.50 EUR",
-        "1 AC 5.00 EUR",
-        "2 DC 7.50 EUR",
+        "Lobby Lyon · b-1 1 AC · 1 DC 12.50 EUR",
+        "b-2 1 AC · 1 DC 12.50 EUR",
+        "1 AC IEC_62196_T2 5.00 EUR",
+        "2 DC IEC_62196_T2 7.50 EUR",
+        "Scope status at the count: Public",
         "NOT-IN-SERVICE The connector is planned or removed 2",
-        "z-planned-000 1 AC NOT-IN-SERVICE",
+        "z-planned-000 1 AC Public NOT-IN-SERVICE",
         "Nothing has been charged or paid yet",
         "The next one will list it",
         "Issue connector statements",
@@ -145,6 +150,69 @@ def test_what_takes_long_to_count_is_counted_on_demand(site: Site, monkeypatch: 
     assert "NOT-IN-SERVICE" in site.page(count=True)
 
 
+def test_it_says_why_it_differs_from_the_month_before(site: Site) -> None:
+    """By cause, adding up to the difference; connector by connector, by name; and where the connectors are."""
+    before, until = "2026-10-15T00:00:00Z", "2026-10-15T00:00:00Z"
+    for account in ("acme", "other"):
+        site.platform.plain_account(account, connectors=0)
+    site.platform.station("a-stays", "acme")
+    for charger, first, then in (("b-1", "other", "acme"), ("b-2", "other", "acme"), ("c-goes", "acme", "other")):
+        site.platform.charger(charger, first, ends=until)
+        site.platform.charger(charger, then, begins=before)
+        site.platform.connector(charger)
+    site.platform.charger("d-closes", "acme", ends=until)
+    site.platform.charger("d-closes", "acme", "Closed", begins=before)
+    site.platform.connector("d-closes")
+    site.platform.charger("e-starts", "acme")
+    site.platform.connector("e-starts", status="planned", ends=until)
+    site.platform.connector("e-starts", begins=before)
+    site.platform.charger("f-new", "acme", begins=before)
+    site.platform.connector("f-new", begins=before)
+    site.platform.charger("g-gone", "acme", ends=until)
+    site.platform.connector("g-gone", ends=until)
+    site.platform.save()
+    site.platform.execute("update platform.charger set site = 'Lyon' where charger_id in ('a-stays', 'b-1')")
+    settle_terms(site.services.warehouse_url, terms("acme", exclude_closed=True), terms("other"))
+    bill(site.services, "2026-10")
+    settle_terms(
+        site.services.warehouse_url, terms("acme", "6.00", effective_from=Period(2026, 11), exclude_closed=True)
+    )
+    bill(site.services, "2026-11")
+    text = plain(site.page())
+    for said in (
+        "Change since 2026-10 Compared with A-202610-000001, 4 connectors, 23.80 EUR with tax.",
+        f"Removed {MINUS}1 {MINUS}5.95 EUR",
+        "Moved between accounts +1 + 5.95 EUR",
+        "In service or not +1 + 5.95 EUR",
+        f"Scope status {MINUS}1 {MINUS}5.95 EUR",
+        "New +1 + 5.95 EUR",
+        "Fee 5.00 EUR → 6.00 EUR \N{EN DASH} + 5.95 EUR",
+        "Difference +1 + 11.90 EUR",
+        "New: 4 connectors",
+        "name Lyon · b-1 1 AC Came from another account Name of other",
+        "name site · e-starts 1 AC In service now",
+        "name site · f-new 1 AC New",
+        "No longer billed: 3 connectors",
+        "name site · c-goes 1 AC Went to another account Name of other",
+        "name site · d-closes 1 AC The charger is closed or private now",
+        "name site · g-gone 1 AC Removed",
+        "site 3 3 0 3 18.00 EUR",
+        "Lyon 2 2 0 2 12.00 EUR",
+        "All sites 5 5 0 5 30.00 EUR",
+    ):
+        assert said in text
+    document = words(site.get(f"/statements/{STATEMENT}.pdf").content)
+    for said in (
+        "Die Abrechnung A-202610-000001 umfasste 4 Anschlüsse und 23,80 €.",
+        "Die monatliche Gebühr wurde von 5,00 € auf 6,00 € geändert.",
+        "Differenz 1 11,90",
+        "name · c-goes site 1 An ein anderes Kundenkonto abgegeben",
+        "Lyon 2 0 12,00",
+    ):
+        assert said in document
+    assert "Change since" not in site.page("/statements/A-202610-000001")
+
+
 def test_names_that_mean_harm_are_text_everywhere(site: Site) -> None:
     """On the page, in the PDF and in the CSV: nothing runs, nothing is calculated, nothing is lost."""
     billed(site, HOSTILE, name=SCRIPT)
@@ -171,17 +239,21 @@ def test_the_files_are_attached_under_safe_names(site: Site) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert "Finanzverantwortlich: Ann Smith" in words(answer.content)
     assert "14,88 €" in words(answer.content)
+    assert "Lobby · b-1 Lyon 1 1 12,50" in words(answer.content)
     assert site.get(f"/statements/{STATEMENT}.pdf").content == answer.content
 
     answer = site.get(f"/statements/{STATEMENT}/lines.csv")
     assert answer.headers["content-disposition"] == f'attachment; filename="{STATEMENT}.csv"'
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert site.rows(f"/statements/{STATEMENT}/lines.csv")[1:] == [
-        [STATEMENT, "2026-11", "acme", "b-1", "1", "AC", "EUR", "5.00"],
-        [STATEMENT, "2026-11", "acme", "b-1", "2", "DC", "EUR", "7.50"],
+        [STATEMENT, "2026-11", "acme", "b-1", "1", "AC", "EUR", "5.00", "Lobby", "Lyon", "Public", "IEC_62196_T2"],
+        [STATEMENT, "2026-11", "acme", "b-1", "2", "DC", "EUR", "7.50", "Lobby", "Lyon", "Public", "IEC_62196_T2"],
     ]
     assert site.rows(f"/statements/{STATEMENT}/lines.csv", what="excluded")[1:] == [
-        ["2026-11", "acme", "z-planned-000", "1", "AC", "NOT-IN-SERVICE", "The connector is planned or removed"]
+        [
+            *("2026-11", "acme", "z-planned-000", "1", "AC", "NOT-IN-SERVICE", "The connector is planned or removed"),
+            *("", "", "Public", "IEC_62196_T2"),
+        ]
     ]
     assert site.get(f"/statements/{STATEMENT}/lines.csv", what="all").status_code == 422
 
@@ -279,7 +351,7 @@ def test_a_correction_and_what_it_corrects(
         f"Net {MINUS}5.00 EUR",
         f"Credit {MINUS}5.95 EUR",
         "1 connector changed",
-        "a-1 3 AC 5.00 EUR",
+        "name site · a-1 3 AC 5.00 EUR",
         f"{MINUS}5.00 EUR The connector is planned or removed NOT-IN-SERVICE",
         "a correction isn't paid separately",
         # Once said not to be sent, while it waited in the outbox.

@@ -12,7 +12,7 @@ from evbilling.errors import EvbillingError
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, with a `run` function as each subcommand's default."""
-    from evbilling.cli import approval, archive, check, journal, plan, policy, settings, warehouse
+    from evbilling.cli import approval, archive, check, explain, journal, plan, policy, settings, warehouse
     from evbilling.cli.environment import environments
 
     parser = argparse.ArgumentParser(
@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for environment in environments():
         environment.register(subcommands)
-    for commands in (warehouse, settings, policy, plan, approval, check, archive, journal):
+    for commands in (warehouse, settings, policy, plan, explain, approval, check, archive, journal):
         commands.register(subcommands)
     return parser
 

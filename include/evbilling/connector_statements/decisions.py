@@ -62,6 +62,9 @@ def _stage_shard(services: Services, run: runs.Run, shard: int, accounts: pd.Dat
     with services.warehouse() as connection:
         connection.execute("select billing.make_shard_table(%s, %s, %s)", (run.run_id, shard, epoch))
         staged = copy_frame(connection, sql.Identifier("staging", table), decided.decisions, frozen=True)
+        if registered.names_uri and registered.names_sha256:
+            names = services.evidence.get_table(registered.names_uri, registered.names_sha256)
+            copy_frame(connection, sql.Identifier("staging", f"{table}_names"), names, frozen=True)
         connection.execute(
             "select billing.close_shard(%s, %s, %s, %s, %s, %s, %s)",
             (run.run_id, shard, epoch, staged, summary.key, summary.sha256, Jsonb(profile)),

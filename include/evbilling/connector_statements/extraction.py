@@ -42,13 +42,21 @@ def extract_inventory(services: Services, run_id: int, number: int) -> dict[str,
 def _extract(services: Services, run: runs.Run, part: Part) -> None:
     # No transaction stays open on the warehouse while the source is read.
     read = _read(services, run, part)
-    for shard, table in read.shards:
+    for shard, table, names in read.shards:
         folder = run_steps.evidence_folder(run.period, run.run_id)
         stored = services.evidence.put_table(folder, f"inventory-{shard:03d}", table)
-        # Orphans are counted on the part's first shard.
-        orphans = read.orphans if shard == part.number else 0
+        named = services.evidence.put_table(folder, f"names-{shard:03d}", names)
         with services.warehouse() as connection:
-            runs.register_inventory(connection, run.run_id, shard, stored.key, stored.sha256, table.num_rows, orphans)
+            runs.register_inventory(
+                connection,
+                run.run_id,
+                shard,
+                inventory=(stored.key, stored.sha256),
+                names=(named.key, named.sha256),
+                rows=table.num_rows,
+                # Orphans are counted on the part's first shard.
+                orphans=read.orphans if shard == part.number else 0,
+            )
         services.progress.advance()
 
 
@@ -80,5 +88,10 @@ def _reuse(
     earlier = runs.get_shard(connection, earlier_run_id, shard)
     services.evidence.get_table(earlier.inventory_uri, earlier.inventory_sha256, columns=[])
     runs.register_inventory(
-        connection, run.run_id, shard, earlier.inventory_uri, earlier.inventory_sha256, earlier.extracted_rows
+        connection,
+        run.run_id,
+        shard,
+        inventory=(earlier.inventory_uri, earlier.inventory_sha256),
+        names=(earlier.names_uri, earlier.names_sha256),
+        rows=earlier.extracted_rows,
     )

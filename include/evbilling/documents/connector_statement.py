@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import partial
 
-from evbilling.documents.formats import amount, day, day_of, instant, money, number, percent
+from evbilling.documents.formats import amount, charger_name, day, day_of, instant, money, number, percent
 from evbilling.documents.heading import Issuer, statement_document
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, external_text, own_texts, row
-from evbilling.documents.rules import rule_says
+from evbilling.documents.rules import cause_says, rule_says
 from evbilling.languages import Words, words_of
 from evbilling.payments.retries import decline_of
 from evbilling.read_models.statement import MOST_COUNTED, Payment, StatementView
@@ -34,6 +35,9 @@ def contents(view: StatementView, locale: str, issuer: Issuer, addressee: str) -
                 _prices(view, locale, words),
                 _collection(view, locale, words),
                 _corrections(view, locale, words),
+                _change(view, locale, words),
+                _changed_connectors(view, words),
+                _sites(view, locale, words),
                 _excluded(view, locale, words),
                 _chargers(view, locale, words),
             )
@@ -178,6 +182,111 @@ def _corrections(view: StatementView, locale: str, words: Words) -> Section | No
     return Section(words.gettext("Corrections"), own_texts(sentence), Table(columns, rows))
 
 
+def _change(view: StatementView, locale: str, words: Words) -> Section | None:
+    """Why the statement differs from that of the last month billed before, connector by connector and by fee."""
+    change, header = view.change, view.header
+    if change is None or change.statement_before is None or not change.causes:
+        return None
+    price = partial(money, currency=header.currency, locale=locale)
+    sentences = [
+        words.ngettext(
+            "Statement %(statement)s was for %(count)s connector and %(total)s.",
+            "Statement %(statement)s was for %(count)s connectors and %(total)s.",
+            change.connectors_before,
+            statement=change.statement_before,
+            count=number(change.connectors_before, locale),
+            total=price(change.total_before),
+        )
+    ]
+    terms = header.terms
+    if terms and change.fee_before is not None and change.fee_before != terms.fee:
+        fees = {"before": price(change.fee_before), "now": price(terms.fee)}
+        sentences.append(words.gettext("The monthly fee changed from %(before)s to %(now)s.", **fees))
+    if terms and change.dc_fee_before is not None and change.dc_fee_before not in {terms.dc_fee, change.fee_before}:
+        fees = {"before": price(change.dc_fee_before), "now": price(terms.dc_fee)}
+        sentences.append(words.gettext("The monthly fee for DC changed from %(before)s to %(now)s.", **fees))
+    columns = (
+        Column(words.gettext("Why")),
+        Column(words.gettext("Connectors"), is_number=True),
+        Column(words.gettext("Amount, %(currency)s", currency=header.currency), is_number=True),
+    )
+    rows = tuple(
+        row(cause_says(cause.cause, words), number(cause.connectors, locale), _price(cause.amount, view, locale))
+        for cause in change.causes
+    )
+    foot = row(
+        words.gettext("Difference"), number(change.connectors_change, locale), _price(change.amount, view, locale)
+    )
+    return Section(words.gettext("What has changed"), own_texts(*sentences), Table(columns, rows, foot))
+
+
+def _changed_connectors(view: StatementView, words: Words) -> Section | None:
+    if view.change is None or not view.change.connectors:
+        return None
+    columns = (
+        Column(words.gettext("Charger"), share=1.4),
+        Column(words.gettext("Site")),
+        Column(words.gettext("Connector"), is_number=True),
+        Column(words.gettext("Why"), share=1.6),
+    )
+    rows = tuple(
+        row(
+            external_text(charger_name(one.charger_id, one.name)),
+            external_text(one.site or ""),
+            str(one.connector_id),
+            words.gettext(one.says),
+        )
+        for one in (*view.change.new, *view.change.gone)
+    )
+    some = words.gettext("There are more of them; the full list is available on request.")
+    return Section(
+        words.gettext("New connectors, and connectors no longer billed"),
+        own_texts(some) if view.change.has_more else (),
+        Table(columns, rows),
+    )
+
+
+def _sites(view: StatementView, locale: str, words: Words) -> Section | None:
+    if len(view.sites) < 2:
+        return None
+    columns = (
+        Column(words.gettext("Site")),
+        Column(words.gettext("AC connectors"), is_number=True),
+        Column(words.gettext("DC connectors"), is_number=True),
+        Column(words.gettext("Amount, %(currency)s", currency=view.header.currency), is_number=True),
+    )
+    shown, others = view.sites[:MOST_CHARGERS], view.sites[MOST_CHARGERS:]
+    rows = [
+        row(
+            external_text(site.site) if site.site else words.gettext("Without a site"),
+            number(site.ac_count, locale),
+            number(site.dc_count, locale),
+            _price(site.subtotal, view, locale),
+        )
+        for site in shown
+    ]
+    if others:
+        rows.append(
+            row(
+                words.gettext("Other sites"),
+                number(sum(site.ac_count for site in others), locale),
+                number(sum(site.dc_count for site in others), locale),
+                _price(sum((site.subtotal for site in others), Decimal(0)), view, locale),
+            )
+        )
+    foot = row(
+        words.gettext("Net"),
+        number(view.header.ac_count or 0, locale),
+        number(view.header.dc_count or 0, locale),
+        _price(view.header.net, view, locale),
+    )
+    return Section(words.gettext("Connectors by site"), table=Table(columns, tuple(rows), foot))
+
+
+def _price(value: Decimal, view: StatementView, locale: str) -> str:
+    return amount(value, view.header.currency, locale)
+
+
 def _excluded(view: StatementView, locale: str, words: Words) -> Section | None:
     if not view.excluded:
         return None
@@ -213,18 +322,28 @@ def _chargers(view: StatementView, locale: str, words: Words) -> Section:
         )
         return Section(title, own_texts(many))
     whole, price = partial(number, locale=locale), partial(amount, currency=header.currency, locale=locale)
+    has_sites = any(c.site for c in view.chargers)
     columns = (
         Column(words.gettext("Charger")),
+        *((Column(words.gettext("Site")),) if has_sites else ()),
         Column(words.gettext("AC connectors"), is_number=True),
         Column(words.gettext("DC connectors"), is_number=True),
         Column(words.gettext("Amount, %(currency)s", currency=header.currency), is_number=True),
     )
     rows = tuple(
-        row(external_text(c.charger_id), whole(c.ac_count), whole(c.dc_count), price(c.subtotal)) for c in view.chargers
+        row(
+            external_text(charger_name(c.charger_id, c.name)),
+            *((external_text(c.site or ""),) if has_sites else ()),
+            whole(c.ac_count),
+            whole(c.dc_count),
+            price(c.subtotal),
+        )
+        for c in view.chargers
     )
     count = view.charger_count
     foot = row(
         words.ngettext("%(count)s charger", "%(count)s chargers", count, count=whole(count)),
+        *(("",) if has_sites else ()),
         whole(header.ac_count or 0),
         whole(header.dc_count or 0),
         price(header.net),

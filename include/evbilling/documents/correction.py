@@ -6,7 +6,7 @@ isn't for customers.
 
 from __future__ import annotations
 
-from evbilling.documents.formats import amount, day, money, number, percent
+from evbilling.documents.formats import amount, charger_name, day, money, number, percent
 from evbilling.documents.heading import Issuer, statement_document
 from evbilling.documents.layout import Amount, Column, Document, Section, Table, Text, external_text, own_texts, row
 from evbilling.documents.rules import rule_says
@@ -101,7 +101,7 @@ def _lines(view: StatementView, locale: str, words: Words) -> Section:
 def _line(line: CorrectedConnector, currency: str, locale: str, words: Words) -> tuple[Text, ...]:
     before, after = ("-" if price is None else amount(price, currency, locale) for price in (line.before, line.after))
     return row(
-        external_text(line.charger_id),
+        external_text(charger_name(line.charger_id, line.name)),
         str(line.connector_id),
         before,
         after,

@@ -105,3 +105,8 @@ def _with_decimals(pattern: NumberPattern, decimals: int) -> NumberPattern:
     changed = copy.copy(pattern)
     changed.frac_prec = (decimals, decimals)
     return changed
+
+
+def charger_name(charger_id: str, name: str | None) -> str:
+    """What a charger is called, and its id; the id alone without a name."""
+    return f"{name} · {charger_id}" if name else charger_id

@@ -98,10 +98,11 @@ class Survey:
 class PartRead:
     """A part of the inventory as read: each of its shards, with its number, and what no shard can contain.
 
-    `orphans` are connectors around the count whose charger the source lacks, with a few examples.
+    A shard is its inventory and what its chargers are called (`CHARGER_NAMES`). `orphans` are connectors around the
+    count whose charger the source lacks, with a few examples.
     """
 
-    shards: Iterator[tuple[int, pa.Table]]
+    shards: Iterator[tuple[int, pa.Table, pa.Table]]
     orphans: int
     orphan_examples: tuple[str, ...]
 

@@ -27,7 +27,10 @@ ACCOUNT_STATEMENTS = "account_statements"
 
 @dataclass(frozen=True, slots=True)
 class RegisteredShard:
-    """One shard's evidence. The summary is None until the decisions are staged."""
+    """One shard's evidence. The summary is None until the decisions are staged.
+
+    The names of its chargers are None where its inventory was stored before names were kept.
+    """
 
     shard: int
     inventory_uri: str
@@ -37,6 +40,8 @@ class RegisteredShard:
     summary_sha256: str | None
     profile: dict[str, Any] | None
     orphans: int
+    names_uri: str | None = None
+    names_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +109,19 @@ def get_shard(connection: psycopg.Connection[Any], run_id: int, shard: int) -> R
 
 
 def register_inventory(
-    connection: psycopg.Connection[Any], run_id: int, shard: int, uri: str, sha256: str, rows: int, orphans: int = 0
+    connection: psycopg.Connection[Any],
+    run_id: int,
+    shard: int,
+    *,
+    inventory: tuple[str, str],
+    names: tuple[str | None, str | None],
+    rows: int,
+    orphans: int = 0,
 ) -> None:
-    """Register a shard's extracted inventory; a later extraction of the same shard replaces it."""
+    """Register a shard's extracted inventory and names (uri, sha256); a later extraction of it replaces them."""
     connection.execute(
-        "select billing.register_inventory(%s, %s, %s, %s, %s, %s)", (run_id, shard, uri, sha256, rows, orphans)
+        "select billing.register_inventory(%s, %s, %s, %s, %s, %s, %s, %s)",
+        (run_id, shard, *inventory, rows, orphans, *names),
     )
 
 

@@ -15,7 +15,7 @@ begin
     -- What the run was planned to issue is staged anew.
     perform billing.supersede_plans(period, p_run_id) from billing.plan
     where run_id = p_run_id and superseded_at is null and issued_at is null;
-    execute format('revoke insert on staging.%I from evbilling_writer', v_table);
+    execute format('revoke insert on staging.%I, staging.%I from evbilling_writer', v_table, v_table || '_names');
     execute format('select count(*) from staging.%I', v_table) into v_count;
     if v_count <> p_rows then
         raise exception 'shard % of run % holds % rows, % were written', p_shard, p_run_id, v_count, p_rows
@@ -27,6 +27,7 @@ begin
     select stage_table into v_earlier from billing.run_shard where run_id = p_run_id and shard = p_shard;
     if v_earlier is not null and to_regclass('staging.' || quote_ident(v_earlier)) is not null then
         execute format('drop table staging.%I', v_earlier);
+        execute format('drop table if exists staging.%I', v_earlier || '_names');
     end if;
     execute format('alter table staging.%I attach partition staging.%I for values with (modulus %s, remainder %s)',
                    'run_' || p_run_id, v_table, v_shards, p_shard);

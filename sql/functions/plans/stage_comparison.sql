@@ -193,17 +193,9 @@ begin
                 order by effective_from desc, setting_id desc limit 1) n on true
             where f.is_compared and f.is_other
         ), named as (
-            select c.*, case
-                    when not (was_there and is_there) then case when is_moved then 2 when was_there then 1 else 7 end
-                    when was_billable and is_billable then 6
-                    when 'BILLED-ELSEWHERE' in (rule_before, rule_now) then 2
-                    when 'NOT-IN-SERVICE' in (rule_before, rule_now) then 3
-                    when rule_now = 'SCOPE-CLOSED' and not f.closed_before then 5
-                    when rule_now = 'SCOPE-PRIVATE' and not f.private_before then 5
-                    when rule_before = 'SCOPE-CLOSED' and not f.closed_now then 5
-                    when rule_before = 'SCOPE-PRIVATE' and not f.private_now then 5
-                    else 4
-                end as place
+            select c.*, billing.place_of_cause(
+                       was_there, is_there, is_moved, was_billable, is_billable, rule_before, rule_now, f.closed_before,
+                       f.private_before, f.closed_now, f.private_now) as place
             from staging.%4$I c
             join account f using (account_id)
             left join moved m using (charger_id, connector_id)

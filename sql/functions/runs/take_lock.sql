@@ -4,7 +4,7 @@
 create or replace function billing.take_lock(p_scope text, p_wait interval default '30 seconds') returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '30s' as $$
 begin
-    if (p_scope in ('stage', 'settings', 'mail requests', 'alerts') or p_scope ~ '^files of run [0-9]+$')
+    if (p_scope in ('stage', 'settings', 'mail requests', 'alerts', 'names') or p_scope ~ '^files of run [0-9]+$')
        is distinct from true then
         raise exception 'there is no lock %', p_scope using errcode = 'EV004';
     end if;

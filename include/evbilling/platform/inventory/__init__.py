@@ -6,16 +6,19 @@ from evbilling.platform.inventory.conflicts import connector_keys, is_repeated, 
 from evbilling.platform.inventory.counting import (
     CHARGER_HISTORY,
     CONNECTOR_HISTORY,
+    Counted,
     CountInstants,
     count_inventory,
     count_strays,
     repeated_chargers,
 )
+from evbilling.platform.inventory.names import CHARGER_NAMES, legible
 from evbilling.platform.inventory.profile import KNOWN_VALUES, inventory_frame, profile_of
 from evbilling.platform.inventory.table import INVENTORY_SCHEMA, column_codes, column_values, one_chunk
 
 __all__ = [
     "CHARGER_HISTORY",
+    "CHARGER_NAMES",
     "CHARGER_ROWS",
     "CONNECTOR_HISTORY",
     "CONNECTOR_ROWS",
@@ -23,6 +26,7 @@ __all__ = [
     "KNOWN_VALUES",
     "AccountHistory",
     "CountInstants",
+    "Counted",
     "account_inventory",
     "alike_ids",
     "column_codes",
@@ -33,6 +37,7 @@ __all__ = [
     "folded",
     "inventory_frame",
     "is_repeated",
+    "legible",
     "one_chunk",
     "profile_of",
     "repeated_chargers",

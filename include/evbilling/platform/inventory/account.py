@@ -25,12 +25,15 @@ _VALIDITY = {"valid_from": _INSTANT, "valid_to": _INSTANT}
 CHARGER_ROWS = pa.schema({
     "charger_id": pa.string(),
     "account_id": pa.string(),
+    "name": pa.string(),
+    "site": pa.string(),
     "scope_status": pa.string(),
     **_VALIDITY,
 })
 CONNECTOR_ROWS = pa.schema({
     "charger_id": pa.string(),
     "connector_id": pa.int32(),
+    "standard": pa.string(),
     "power_type": pa.string(),
     "status": pa.string(),
     **_VALIDITY,
@@ -71,7 +74,7 @@ def account_inventory(history: AccountHistory, at: CountInstants) -> pa.Table:
     connector_rows = _around(history.connectors, window)
     chargers = _bounded(charger_rows, CHARGER_HISTORY, window)
     connectors = _bounded(connector_rows, CONNECTOR_HISTORY, window)
-    table = count_inventory(chargers, connectors, at)
+    table = count_inventory(chargers, connectors, at).inventory
     twice = is_repeated(connector_keys(table))
     counted_twice = table.column("charger_id").filter(pa.array(twice)).unique().cast(pa.string())
     shared = pa.array(repeated_chargers(chargers), pa.string())

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evbilling.platform.inventory.names import charger_names
 from evbilling.platform.inventory.table import (
     ENCODED,
     INVENTORY_SCHEMA,
@@ -30,6 +32,8 @@ _INSTANT = pa.timestamp("us", "UTC")
 CHARGER_HISTORY = pa.schema({
     "charger_id": ENCODED,
     "account_id": ENCODED,
+    "name": pa.string(),
+    "site": pa.string(),
     "scope_status": ENCODED,
     "began": _INSTANT,
     "ended": _INSTANT,
@@ -37,6 +41,7 @@ CHARGER_HISTORY = pa.schema({
 CONNECTOR_HISTORY = pa.schema({
     "charger_id": ENCODED,
     "connector_id": pa.int32(),
+    "standard": ENCODED,
     "power_type": ENCODED,
     "status": ENCODED,
     "began": _INSTANT,
@@ -61,8 +66,15 @@ class CountInstants:
         return cls(pa.array(account_ids, type=pa.string()), times)
 
 
-def count_inventory(chargers: pa.Table, connectors: pa.Table, at: CountInstants) -> pa.Table:
-    """The inventory, in order and of `INVENTORY_SCHEMA`: a row per connector and account at that account's instant.
+class Counted(NamedTuple):
+    """An inventory of `INVENTORY_SCHEMA`, and what its chargers are called, of `CHARGER_NAMES`; both in order."""
+
+    inventory: pa.Table
+    names: pa.Table
+
+
+def count_inventory(chargers: pa.Table, connectors: pa.Table, at: CountInstants) -> Counted:
+    """A row per connector and account at that account's instant, and a row per charger and account of these.
 
     `chargers` and `connectors` are of `CHARGER_HISTORY` and `CONNECTOR_HISTORY`, of one chunk, in any order. A charger
     that is at two accounts at their instants is there twice, and so is a connector with two rows at once.
@@ -78,7 +90,10 @@ def count_inventory(chargers: pa.Table, connectors: pa.Table, at: CountInstants)
     here, there = chargers.take(charger_row), connectors.take(connector_row)
     columns = {"account_id": here, "charger_id": here, "scope_status": here}
     rows = [columns.get(name, there).column(name) for name in INVENTORY_SCHEMA.names]
-    return sort_inventory(pa.table(rows, schema=INVENTORY_SCHEMA))
+    counted = pa.table(rows, schema=INVENTORY_SCHEMA)
+    counted = counted.append_column("standard", there.column("standard")).append_column("row", pa.array(charger_row))
+    counted = sort_inventory(counted)
+    return Counted(counted.select(INVENTORY_SCHEMA.names), charger_names(counted, chargers))
 
 
 def count_strays(chargers: pa.Table, connectors: pa.Table) -> int:

@@ -19,12 +19,14 @@ from evbilling.platform import contract
 from evbilling.platform.inventory import (
     CHARGER_HISTORY,
     CONNECTOR_HISTORY,
+    Counted,
     CountInstants,
     connector_keys,
     count_inventory,
     count_strays,
     folded,
     is_repeated,
+    legible,
     one_chunk,
     repeated_chargers,
     resembled,
@@ -124,7 +126,7 @@ class PostgresSource:
         around = {"first": window.first, "last": window.last}
         values = {"in_part": self._in_part(part), "shard": self._bucket(part.shards), **around}
         at = CountInstants.of(account_ids, instants)
-        inventory: dict[int, pa.Table] = {}
+        inventory: dict[int, Counted] = {}
         shared: list[str] = []
         counted_twice: list[str] = []
         strays = 0
@@ -141,11 +143,10 @@ class PostgresSource:
             for number in part.shard_numbers:
                 found = one_chunk(chargers.pop(number), CHARGER_HISTORY)
                 outlets = one_chunk(connectors.pop(number), CONNECTOR_HISTORY)
-                table = count_inventory(found, outlets, at)
+                inventory[number] = count_inventory(found, outlets, at)
                 strays += count_strays(found, outlets)
                 shared += repeated_chargers(found)
-                counted_twice += _chargers_of_repeated(table)
-                inventory[number] = table
+                counted_twice += _chargers_of_repeated(inventory[number].inventory)
             cursor.execute(self._query("charger_history", chargers=shared, **around))
             charger_history = cursor.fetch_arrow_table().to_pandas()
             cursor.execute(self._query("connector_history", chargers=counted_twice, **around))
@@ -155,9 +156,11 @@ class PostgresSource:
                 cursor.execute(self._query("orphans", **values))
                 orphans, examples = cursor.fetchone()
                 examples = self._with_resembled(cursor, examples or [])
+        # Each shard is let go once it is taken.
+        counted = ((number, inventory.pop(number)) for number in part.shard_numbers)
         shards = (
-            (number, with_conflicts(inventory.pop(number), charger_history, connector_history))
-            for number in part.shard_numbers
+            (number, with_conflicts(table, charger_history, connector_history), names)
+            for number, (table, names) in counted
         )
         return PartRead(shards, orphans, tuple(examples or ()))
 
@@ -247,8 +250,16 @@ def _by_shard(batches: Iterable[pa.RecordBatch], part: Part, schema: pa.Schema) 
         for number, kept in shards.items():
             mine = rows if len(shards) == 1 else rows.filter(pc.equal(shard, pa.scalar(number, shard.type)))
             if mine.num_rows:
-                kept.append(mine.cast(schema))
+                kept.append(_legible(mine.cast(schema)))
     return shards
+
+
+def _legible(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """`batch` with its texts for people as they are kept, before they fill the memory."""
+    for place, field in enumerate(batch.schema):
+        if field.type == pa.string():
+            batch = batch.set_column(place, field, legible(batch.column(place)))
+    return batch
 
 
 def _strangers(row: tuple[Any, ...]) -> Strangers:

@@ -6,30 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from evbilling.causes import CAUSES
-
-_ORDER = {cause.id: place for place, cause in enumerate(CAUSES)}
-_LABELS = {cause.id: cause.label for cause in CAUSES}
-
-
-@dataclass(frozen=True, slots=True)
-class CauseFigure:
-    """How much one cause changes an account, or all accounts (`accounts`) of a currency."""
-
-    cause: str
-    connectors: int
-    amount: Decimal
-    accounts: int = 1
-
-    @property
-    def label(self) -> str:
-        """The cause as pages name it."""
-        return _LABELS.get(self.cause, self.cause)
-
-    @property
-    def place(self) -> int:
-        """Its place in the order in which the causes add."""
-        return _ORDER.get(self.cause, len(_ORDER))
+from evbilling.causes import CauseFigure
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 import psycopg
 
+from evbilling.causes import CauseFigure
 from evbilling.period import Period
-from evbilling.read_models.plan.figures import AccountPlan, CauseFigure, CurrencyPlan, MonthPlan
+from evbilling.read_models.plan.figures import AccountPlan, CurrencyPlan, MonthPlan
 from evbilling.warehouse import fetch_all, fetch_as
 
 _HELD_SHOWN = 50
@@ -53,6 +54,14 @@ def _accounts(
     ):
         causes[account, currency].append(CauseFigure(*cause))
     return [replace(account, causes=_in_order(causes[account.account_id, account.currency])) for account in accounts]
+
+
+def causes_of(
+    connection: psycopg.Connection[Any], plan_id: int, account_id: str, currency: str
+) -> tuple[CauseFigure, ...]:
+    """Why one account of a plan differs from the month before, in one currency."""
+    rows = fetch_all(connection, "read_models/plan/changes", plan_id=plan_id, accounts=[account_id])
+    return _in_order([CauseFigure(*cause) for _, found, *cause in rows if found == currency])
 
 
 def _in_order(causes: Sequence[CauseFigure]) -> tuple[CauseFigure, ...]:

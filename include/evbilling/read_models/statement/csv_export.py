@@ -54,6 +54,14 @@ _CORRECTED = {
     "Difference": "line.difference",
     "Rule": "line.rule_id",
     "Why": "line.why",
+    "Charger name": "line.name",
+    "Site": "line.site",
+}
+_NAMES = {
+    "Charger name": "line.name",
+    "Site": "line.site",
+    "Scope status": "line.scope_status",
+    "Standard": "line.standard",
 }
 _BILLED = {
     "Statement": "header.statement_id",
@@ -64,6 +72,7 @@ _BILLED = {
     "Power type": "line.power_type",
     "Currency": "header.currency",
     "Net": "line.price",
+    **_NAMES,
 }
 _EXCLUDED = {
     "Period": "header.period",
@@ -73,6 +82,7 @@ _EXCLUDED = {
     "Power type": "line.power_type",
     "Rule": "line.rule_id",
     "Why": "line.says",
+    **_NAMES,
 }
 
 

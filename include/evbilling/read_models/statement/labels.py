@@ -31,6 +31,29 @@ _OUTCOMES = {
 }
 
 
+# Why a connector is billed now, and why it no longer is, by the id of the cause.
+_NEW = {
+    "MOVED": to_translate("Came from another account"),
+    "IN-SERVICE": to_translate("In service now"),
+    "SCOPE-STATUS": to_translate("The charger is no longer closed or private"),
+    "SETTINGS": to_translate("Such chargers are no longer excluded"),
+    "POWER-TYPE": to_translate("Another power type"),
+    "NEW": to_translate("New"),
+}
+_GONE = {
+    "REMOVED": to_translate("Removed"),
+    "MOVED": to_translate("Went to another account"),
+    "IN-SERVICE": to_translate("Planned or removed now"),
+    "SCOPE-STATUS": to_translate("The charger is closed or private now"),
+    "SETTINGS": to_translate("Such chargers are excluded now"),
+}
+
+
+def change_says(cause: str, *, is_billed: bool) -> str:
+    """Why a connector is billed now, or no longer, in a few words."""
+    return (_NEW if is_billed else _GONE).get(cause, cause)
+
+
 def item_label(kind: str) -> str:
     """What the items of an account statement of one kind are called."""
     return ITEM_LABELS.get(kind, kind.replace("_", " ").capitalize())

@@ -45,12 +45,15 @@ def charger_page(
         ChargerLines(
             row["charger_id"],
             tuple(
-                Line(number, power, major(price))
+                Line(number, power, major(price), (row["standards"] or {}).get(str(number), row["standard"]))
                 for number, power, price in zip(row["connectors"], row["power_types"], row["prices"], strict=True)
             ),
             row["ac_count"],
             row["dc_count"],
             major(row["subtotal_minor"]),
+            row["name"],
+            row["site"],
+            row["scope_status"],
         )
         for row in rows
     )
@@ -93,7 +96,8 @@ def corrected_page(
     most: int,
 ) -> tuple[CorrectedConnector, ...]:
     """The connectors that a correction changes, after that charger and connector, `most` at most."""
-    of = {"correction": correction_id, "minor_unit": header.minor_unit}
+    of = {"correction": correction_id, "minor_unit": header.minor_unit, "period": header.period}
+    of["account"] = header.account_id
     rows = _rows_after(connection, "correction_lines", after, most, **of)
     return tuple(map(_corrected, rows))
 

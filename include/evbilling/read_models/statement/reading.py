@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from evbilling.errors import NotReady
-from evbilling.read_models.statement import lines
+from evbilling.read_models.statement import change, lines
 from evbilling.read_models.statement.collection import Collection
 from evbilling.read_models.statement.view import (
     ACCOUNT,
@@ -34,6 +34,8 @@ T = TypeVar("T")
 # A PDF lists no more than this; it has the totals of the rest.
 MOST_CHARGERS = 1_000
 MOST_ITEMS = 1_000
+# Of more connectors, two months beside each other take seconds; the change by cause is shown all the same.
+_MOST_COMPARED = 200_000
 # The number of its connectors that a correction shows on the statement that it corrects.
 _MOST_BESIDE = 200
 
@@ -86,6 +88,7 @@ def _with_parts(
     is_connector, is_account, is_correction = (header.kind == k for k in (CONNECTOR, ACCOUNT, CORRECTION))
     # The decisions of a period belong to the account's only connector statement of revision 0.
     has_lines = is_connector and header.revision == 0 and not is_archived
+    is_compared = has_lines and is_excluded_counted and (header.connector_count or 0) <= _MOST_COMPARED
     payments = _read(connection, Payment, "payments", header) if is_connector else ()
     return StatementView(
         header=header,
@@ -107,6 +110,8 @@ def _with_parts(
         original=_original(connection, header) if header.corrects else None,
         corrected=lines.corrected_page(connection, header, header.statement_id, most=items) if is_correction else (),
         corrected_count=lines.corrected_count(connection, header) if is_correction else 0,
+        change=change.account_change(connection, header, is_detailed=is_compared) if is_connector else None,
+        sites=change.site_counts(connection, header) if is_compared else (),
         run=_run(connection, header),
         audit=_audit(connection, header),
     )

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from evbilling.read_models.statement.labels import item_label, outcome_says, plan_says, rule_says, trigger_label
+from evbilling.causes import CauseFigure
+from evbilling.read_models.statement.labels import (
+    change_says,
+    item_label,
+    outcome_says,
+    plan_says,
+    rule_says,
+    trigger_label,
+)
 
 CONNECTOR, ACCOUNT, CORRECTION = "connector", "account", "correction"
 
@@ -84,17 +92,24 @@ class Line:
     connector_id: int
     power_type: str
     price: Decimal
+    standard: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChargerLines:
-    """A charger's billed connectors: `lines` has the first of them, counts and subtotal cover all."""
+    """A charger's billed connectors: `lines` has the first of them, counts and subtotal cover all.
+
+    Its name, site and scope status are those at the count; None where they aren't known.
+    """
 
     charger_id: str
     lines: tuple[Line, ...]
     ac_count: int
     dc_count: int
     subtotal: Decimal
+    name: str | None = None
+    site: str | None = None
+    scope_status: str | None = None
 
     @property
     def connector_count(self) -> int:
@@ -103,13 +118,99 @@ class ChargerLines:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteCount:
+    """The billed connectors of one site; None: of chargers whose site isn't known."""
+
+    site: str | None
+    chargers: int
+    ac_count: int
+    dc_count: int
+    subtotal: Decimal
+
+    @property
+    def connector_count(self) -> int:
+        """Billed connectors of the site."""
+        return self.ac_count + self.dc_count
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedConnector:
+    """A connector that is billed now and wasn't before, or the reverse, or as another power type; `cause` is an id.
+
+    `other_account`: to which it went, or from which it came, if that one is billed for it.
+    """
+
+    charger_id: str
+    connector_id: int
+    power_type: str | None
+    is_billed: bool
+    was_billed: bool
+    other_account: str | None
+    other_name: str | None
+    name: str | None
+    site: str | None
+    cause: str
+
+    @property
+    def says(self) -> str:
+        """The cause in the customer's words, in English."""
+        return change_says(self.cause, is_billed=self.is_billed)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A connector statement beside the last month billed before it: the causes add up to the difference exactly.
+
+    Fees and tax rate of before are None if the account had no statement then. `connectors` are the first of them;
+    `has_more`: there are others.
+    """
+
+    compared_with: str
+    statement_before: str | None
+    connectors_before: int
+    connectors_now: int
+    total_before: Decimal
+    total_now: Decimal
+    fee_before: Decimal | None
+    dc_fee_before: Decimal | None
+    tax_rate_before: Decimal | None
+    causes: tuple[CauseFigure, ...]
+    connectors: tuple[ChangedConnector, ...]
+    has_more: bool
+
+    @property
+    def connectors_change(self) -> int:
+        """By how many connectors it differs."""
+        return self.connectors_now - self.connectors_before
+
+    @property
+    def amount(self) -> Decimal:
+        """By how much its total differs, tax included."""
+        return self.total_now - self.total_before
+
+    @property
+    def new(self) -> tuple[ChangedConnector, ...]:
+        """Those that are billed now."""
+        return tuple(one for one in self.connectors if one.is_billed)
+
+    @property
+    def gone(self) -> tuple[ChangedConnector, ...]:
+        """Those that are no longer billed."""
+        return tuple(one for one in self.connectors if not one.is_billed)
+
+
+@dataclass(frozen=True, slots=True)
 class BilledConnector:
-    """One billed connector of the account."""
+    """One billed connector of the account, named as at the count."""
 
     charger_id: str
     connector_id: int
     power_type: str
     price: Decimal
+    name: str | None = None
+    site: str | None = None
+    scope_status: str | None = None
+    standard: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +224,16 @@ class ExcludedByRule:
 
 @dataclass(frozen=True, slots=True)
 class ExcludedConnector:
-    """One connector of the account that isn't billed."""
+    """One connector of the account that isn't billed, named as at the count."""
 
     charger_id: str
     connector_id: int
     power_type: str | None
     rule_id: str
+    name: str | None = None
+    site: str | None = None
+    scope_status: str | None = None
+    standard: str | None = None
 
     @property
     def says(self) -> str:
@@ -224,6 +329,8 @@ class CorrectedConnector:
     after: Decimal | None
     rule_id: str | None
     why: str | None
+    name: str | None = None
+    site: str | None = None
 
     @property
     def difference(self) -> Decimal:
@@ -346,7 +453,9 @@ class StatementView:
     numbers in all. `is_archived`: the lines of its period have left the warehouse, so there are none here.
     `is_excluded_counted`: the excluded connectors were counted; if not, `excluded` is empty without meaning none.
     `due_here`: what of an account statement's balance comes from connector statements. `written_off`: what of a
-    connector statement is. `by_hand`: of a correction that doesn't follow from inventory and settings.
+    connector statement is. `by_hand`: of a correction that doesn't follow from inventory and settings. `change` and
+    `sites`: why a connector statement differs from the one before, and where its connectors are; of very many,
+    neither sites nor single connectors are read.
     """
 
     header: Header
@@ -370,6 +479,8 @@ class StatementView:
     due_here: Decimal = Decimal(0)
     written_off: Decimal = Decimal(0)
     by_hand: ByHand | None = None
+    change: Change | None = None
+    sites: tuple[SiteCount, ...] = ()
 
     @property
     def due_elsewhere(self) -> Decimal:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from evbilling.platform.inventory import (
     CHARGER_HISTORY,
     CONNECTOR_HISTORY,
+    Counted,
     CountInstants,
     count_inventory,
     repeated_chargers,
@@ -25,11 +26,14 @@ INSTANTS = {"acc-1": 0, "acc-2": 6, "acc-3": -9}
 hour = st.none() | st.integers(-10, 8)
 accounts = st.sampled_from([*INSTANTS, "not billed", None])
 ids = st.sampled_from(["c", "b", "a", "ä", "", None])
+texts = st.sampled_from(["", "Type 2", "CCS", "C" * 301, None])
 chargers_strategy = st.lists(
-    st.tuples(ids, accounts, st.sampled_from(["Public", "Closed", None]), hour, hour), max_size=8
+    st.tuples(ids, accounts, texts, texts, st.sampled_from(["Public", "Closed", None]), hour, hour), max_size=8
 )
 connectors_strategy = st.lists(
-    st.tuples(ids, st.none() | st.integers(0, 3), st.sampled_from(["AC", "DC"]), st.just("in_service"), hour, hour),
+    st.tuples(
+        ids, st.none() | st.integers(0, 3), texts, st.sampled_from(["AC", "DC"]), st.just("in_service"), hour, hour
+    ),
     max_size=10,
 )
 
@@ -52,6 +56,10 @@ def _table(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     return one_chunk(batches, schema)
 
 
+def _counted(chargers: list[Any], connectors: list[Any]) -> Counted:
+    return count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+
+
 def _count_instants() -> CountInstants:
     return CountInstants.of(list(INSTANTS), [_at(hours) or MIDNIGHT for hours in INSTANTS.values()])
 
@@ -65,12 +73,12 @@ def test_the_inventory_is_that_of_a_look_at_every_pair(chargers: list[Any], conn
     """Each connector is counted at the account of each charger row that held at that account's instant, as it did."""
     due = sorted(
         (account, charger, -1 if number is None else number, power, status, scope or "")
-        for charger, account, scope, *of_charger in chargers
-        for of, number, power, status, *of_connector in connectors
+        for charger, account, _, _, scope, *of_charger in chargers
+        for of, number, _, power, status, *of_connector in connectors
         if charger is not None and charger == of and account in INSTANTS
         if _holds(*of_charger, INSTANTS[account]) and _holds(*of_connector, INSTANTS[account])
     )
-    found = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    found = _counted(chargers, connectors).inventory
     assert found.schema == INVENTORY_SCHEMA
     rows = [tuple(row.values()) for row in found.to_pylist()]
     assert sorted((*row[:5], row[5] or "") for row in rows) == due
@@ -82,19 +90,20 @@ def test_the_inventory_is_that_of_a_look_at_every_pair(chargers: list[Any], conn
 def test_the_same_truth_is_the_same_table_in_whatever_order_it_comes(
     chargers: list[Any], connectors: list[Any], chance: random.Random
 ) -> None:
-    one = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    one = _counted(chargers, connectors)
     chance.shuffle(chargers)
     chance.shuffle(connectors)
-    other = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
-    assert one.equals(other)
+    other = _counted(chargers, connectors)
+    assert one.inventory.equals(other.inventory)
+    assert one.names.select(["account_id", "charger_id"]).equals(other.names.select(["account_id", "charger_id"]))
 
 
 def test_only_words_that_occur_are_kept_in_order_of_their_bytes() -> None:
     """What stands in the evidence doesn't depend on chargers of others, or on what came with the batch."""
-    chargers = [("z", "acc-1", "Public", None, None), ("é", "acc-2", "Closed", None, None)]
-    chargers += [("a", "not billed", "Private", None, None)]
-    connectors = [(charger, 1, "AC", "in_service", None, None) for charger in ("é", "z", "a", "orphan")]
-    found = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    chargers = [("z", "acc-1", None, None, "Public", None, None), ("é", "acc-2", None, None, "Closed", None, None)]
+    chargers += [("a", "not billed", None, None, "Private", None, None)]
+    connectors = [(charger, 1, None, "AC", "in_service", None, None) for charger in ("é", "z", "a", "orphan")]
+    found = _counted(chargers, connectors).inventory
     assert column_values(found, "charger_id").to_pylist() == ["z", "é"]
     assert column_values(found, "account_id").to_pylist() == ["acc-1", "acc-2"]
     assert column_values(found, "scope_status").to_pylist() == ["Closed", "Public"]
@@ -110,9 +119,9 @@ def test_repeated_chargers_are_those_with_more_than_one_row(chargers: list[Any])
 
 def test_an_instant_is_the_first_of_a_row_and_no_longer_the_last_of_one() -> None:
     """Touching rows: what begins at the instant counts, what ends at it doesn't."""
-    chargers = [("x", "acc-1", "Closed", None, 0), ("x", "acc-1", "Public", 0, None)]
-    connectors = [("x", 1, "AC", "planned", None, 0), ("x", 1, "DC", "in_service", 0, None)]
-    found = count_inventory(_table(chargers, CHARGER_HISTORY), _table(connectors, CONNECTOR_HISTORY), _count_instants())
+    chargers = [("x", "acc-1", "Old", None, "Closed", None, 0), ("x", "acc-1", "New", None, "Public", 0, None)]
+    connectors = [("x", 1, "A", "AC", "planned", None, 0), ("x", 1, "B", "DC", "in_service", 0, None)]
+    found = _counted(chargers, connectors).inventory
     assert found.select(["scope_status", "power_type", "status"]).to_pylist() == [
         {"scope_status": "Public", "power_type": "DC", "status": "in_service"}
     ]

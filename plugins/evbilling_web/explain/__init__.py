@@ -1,0 +1,1 @@
+"""The page that says why one connector was billed, or wasn't."""
