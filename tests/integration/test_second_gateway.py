@@ -10,18 +10,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evbilling.errors import EvbillingError, Mismatch
-from evbilling.payments.actions import Debt, RefundRequest, acknowledge_refund
+from evbilling.payments.actions import (
+    ActionResult,
+    Adjustment,
+    AdjustRequest,
+    Code,
+    Debt,
+    RefundPaymentRequest,
+    RefundRequest,
+    acknowledge_refund,
+    adjust_statement,
+    refund_payment,
+)
 from evbilling.payments.charge import charge_period
+from evbilling.payments.gateway.interface import Refund, RefundResult
 from evbilling.payments.reconciliation import Break, compare, settle_unknown
 from evbilling.payments.retries.runs import close_retries, month_end_retries, open_retries
 from evbilling_local.stack import EmbeddedPostgres
-from tests.support.broken_proxy import broken_proxy
+from tests.support.broken_proxy import BrokenProxy, broken_proxy
 from tests.support.localstripe import DECLINED, GOOD, KEY, LocalStripe, running_localstripe
 from tests.support.month import NOW, PERIOD
 from tests.support.payments import LONG_AGO, PaymentWorld, check_books, payment_world
@@ -107,6 +121,55 @@ def test_payment_by_payment_equal(world: PaymentWorld, gateway: LocalStripe) -> 
     assert sorted(b.gateway_payment_id for b in look(world, gateway)) == sorted(refunded)
     for statement, debt in zip(world.ids[:2], Debt, strict=True):
         acknowledge_refund(world.services, RefundRequest(f"r{statement}", "ann", "agreed", statement, debt))
+    assert look(world, gateway) == []
+    assert in_finance(world) == at_gateway(gateway)
+    check_books(world)
+
+
+class _Cut:
+    """A gateway behind a proxy that cuts the answers from the refund on."""
+
+    def __init__(self, gateway: Any, proxy: BrokenProxy | None) -> None:
+        self._gateway, self._proxy = gateway, proxy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    def refund(self, refund: Refund) -> RefundResult:
+        if self._proxy:
+            self._proxy.limit = self._proxy.carried + 100
+        result: RefundResult = self._gateway.refund(refund)
+        return result
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_refund_of_ours_is_booked(world: PaymentWorld, gateway: LocalStripe, retries: int) -> None:
+    """By its answer; without one by its metadata. What the client sends again is given back again, and is a break."""
+    with world.payment_services(url=gateway.url, key=KEY) as payments:
+        charge_period(payments, PERIOD, actor="ann", now=NOW)
+    answered, lost, again = world.ids[:3]
+    for statement in (answered, lost):
+        credit = AdjustRequest(f"c{statement}", "ann", "outage", statement, Adjustment.GOODWILL, Decimal("1.50"))
+        adjust_statement(world.services, credit)
+
+    def give_back(statement: str, proxy: BrokenProxy | None = None, **more: Any) -> ActionResult:
+        url = proxy.address if proxy else gateway.url
+        with world.payment_services(url=url, key=KEY, retries=retries) as payments:
+            asked = RefundPaymentRequest(f"r{statement}", "ann", "agreed", statement)
+            cut: Any = _Cut(payments.gateway, proxy)
+            return refund_payment(replace(payments, gateway=cut), replace(asked, **more))
+
+    assert give_back(answered).code is Code.REFUNDED
+    with broken_proxy(gateway.url, upwards=False, cut=True) as proxy:
+        assert give_back(lost, proxy).code is Code.OUTCOME_UNKNOWN
+    breaks = look(world, gateway)
+    assert world.one("select outcome from billing.refund_attempt where statement_id = %s", lost) == "succeeded"
+    assert [(b.kind, b.statement_id, b.recorded_minor - b.gateway_minor) for b in breaks] == (
+        [("refunded", lost, 150 * retries)] if retries else []
+    )
+    if retries:
+        acknowledge_refund(world.services, RefundRequest("seen", "ann", "sent twice", lost, Debt.DUE_AGAIN))
+    assert give_back(again, amount=Decimal("2.00"), is_due_again=True).balance_due == Decimal("2.00")
     assert look(world, gateway) == []
     assert in_finance(world) == at_gateway(gateway)
     check_books(world)
