@@ -33,7 +33,7 @@ from evbilling.read_models.statement import show_statement
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.books import Books
 from tests.support.corrections import correct
-from tests.support.month import NOW, one, rows
+from tests.support.month import NOW, PAID_ON, one, rows
 from tests.support.payments import SOFT, PaymentWorld, check_standings, payment_world, together
 from tests.support.reconciling import look, refund
 
@@ -165,6 +165,11 @@ def test_a_dispute_is_told_while_it_is_open_and_once_when_it_is_won(month: Payme
     assert month.tie_out() == []
     with pytest.raises(BadInput, match="has given back no payment"):
         acknowledge(month, statement)
+    goodwill = AdjustRequest("a", "ann", "outage", statement, Adjustment.GOODWILL, Decimal("2.00"))
+    adjust_statement(month.services, goodwill)
+    sent = AdjustRequest("b", "ann", "agreed", statement, Adjustment.REFUND_OUTSIDE)
+    with pytest.raises(BadInput, match=f"payment {payment} of {statement} is disputed"):
+        adjust_statement(month.services, replace(sent, paid_on=PAID_ON, reference="bank 7"))
     month.sandbox.dispute(payment, "won")
     require_even(month)
     query = "select kind, is_open from finance.payment_breaks order by kind"
@@ -172,7 +177,7 @@ def test_a_dispute_is_told_while_it_is_open_and_once_when_it_is_won(month: Payme
     seen = month.rows("select first_seen_at, gone_at from billing.payment_break where kind = 'dispute_won'")
     require_even(month)
     assert month.rows("select first_seen_at, gone_at from billing.payment_break where kind = 'dispute_won'") == seen
-    assert state(month, statement) == (Decimal("5.95"), 0, "Paid")
+    assert state(month, statement) == (Decimal("5.95"), Decimal("-2.00"), "Paid")
 
 
 def test_a_question_of_the_bank_is_a_dispute_until_it_is_closed(month: PaymentWorld) -> None:

@@ -307,13 +307,19 @@ def test_several_at_once_refund_within_the_credit(month: PaymentWorld) -> None:
 
 
 def test_above_the_limit_another_person_refunds(month: PaymentWorld) -> None:
-    paid = month.ids[0]
-    credit(month, paid, "3.00")
+    """What went back by bank counts with what goes back on the card."""
+    paid, partly = month.ids[:2]
+    for statement in (paid, partly):
+        credit(month, statement, "3.00")
     set_adjustment_limit(month.services.warehouse_url, "EUR", "2.00", "cfo", "four eyes")
+    sent = AdjustRequest("sent", "ann", "agreed", partly, Adjustment.REFUND_OUTSIDE, Decimal("1.50"))
+    assert adjust_statement(month.services, replace(sent, paid_on=PAID_ON, reference="bank 7")).code is Code.ADJUSTED
     with month.payment_services() as payments:
+        assert give_back(payments, partly, request_id="rest").code is Code.SECOND_PERSON
         assert give_back(payments, paid).code is Code.SECOND_PERSON
         assert refunded(month, paid) == 0
-        number = month.one("select adjustment_request_id from finance.adjustments where not is_carried_out")
+        query = "select adjustment_request_id from finance.adjustments where not is_carried_out and statement_id = %s"
+        number = month.one(query, paid)
         with pytest.raises(BadInput, match="is by ann too"):
             give_back(payments, paid, approves=number, request_id="x")
         assert give_back(payments, paid, approves=number, request_id="y", actor="bob").code is Code.REFUNDED

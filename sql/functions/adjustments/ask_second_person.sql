@@ -1,7 +1,8 @@
 -- Whether an adjustment may be carried out now. Returns null if it may; otherwise the number of the request that it is
 -- recorded as, until another person carries it out by naming that number. The limit is for what one person does of a
--- kind on one statement, in all, so that it can't be passed in parts. Refuses with EV004 a number that is of another
--- request, of the same person, or carried out already. The caller has locked the statement.
+-- kind on one statement, in all, so that it can't be passed in parts; what goes back by bank and on the card is of one
+-- kind. Refuses with EV004 a number that is of another request, of the same person, or carried out already. The caller
+-- has locked the statement.
 create or replace function billing.ask_second_person(
     p_request_id text, p_kind text, p_statement_id text, p_amount_minor bigint, p_facts jsonb, p_approves bigint,
     p_actor text, p_reason text)
@@ -34,7 +35,8 @@ begin
     if v_limit is null or v_limit >= p_amount_minor + (
            select coalesce(sum(d.amount_minor), 0) from (
                select a.amount_minor from billing.adjustment a
-               where a.statement_id = p_statement_id and a.kind = p_kind and a.actor = p_actor and a.approves is null
+               where a.statement_id = p_statement_id and a.actor = p_actor and a.approves is null
+                 and (a.kind = p_kind or p_kind like 'refund%' and a.kind = 'refund_outside')
                union all
                select r.amount_minor from billing.refund_attempt r
                where r.statement_id = p_statement_id and p_kind like 'refund%' and r.actor = p_actor

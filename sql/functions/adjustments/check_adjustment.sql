@@ -45,6 +45,13 @@ begin
                 using errcode = 'EV004', hint = 'credit it first, then send the credit back';
         end if;
         perform billing.require_returns_acknowledged(p_statement_id);
+        select min(g.gateway_payment_id) into v_payment
+        from billing.gateway_payment g join billing.payment_attempt a using (gateway_payment_id)
+        where a.statement_id = p_statement_id and a.outcome = 'succeeded' and g.dispute = 'opened';
+        if v_payment is not null then
+            raise exception 'payment % of % is disputed', v_payment, p_statement_id
+                using errcode = 'EV004', hint = 'wait for the bank''s decision: a lost dispute gives the money back too';
+        end if;
         if p_paid_on is null or p_paid_on > ((clock_timestamp() at time zone 'UTC') + interval '14 hours')::date
            or p_paid_on < v_statement.statement_date - interval '1 year' then
             raise exception 'paid_on is %', coalesce(p_paid_on::text, 'not given')
