@@ -92,11 +92,14 @@ def send_refund(services: PaymentServices, refund_id: int) -> tuple[Outcome, str
         raise TransientError(f"refund {refund_id} is being sent", where=statement_id, fix="it is tried again by itself")
     if does in {Outcome.SUCCEEDED, Outcome.REFUSED}:
         return Outcome(does), message
-    if does == "ask":
-        result = services.gateway.find_refund(payment_id, key) or RefundResult(
+    # Asked before it is sent: a warehouse that was restored has forgotten what was sent with this key, and the gateway
+    # forgets the key.
+    result = services.gateway.find_refund(payment_id, key)
+    if result is None and does == "ask":
+        result = RefundResult(
             Outcome.UNKNOWN, message="the gateway has no such refund yet; payment_reconciliation settles it"
         )
-    else:
+    elif result is None:
         metadata = {"evbilling_statement": statement_id}
         try:
             result = services.gateway.refund(Refund(key, payment_id, minor, currency, metadata, lease))

@@ -12,9 +12,7 @@ declare
     v_booked bigint;
     v_return bigint;
 begin
-    perform billing.lock_statements(array(select r.statement_id from billing.refund_attempt r
-                                          where r.refund_id = p_refund_id));
-    select * into strict v_refund from billing.refund_attempt r where r.refund_id = p_refund_id;
+    v_refund := billing.lock_refund(p_refund_id);
     if v_refund.outcome <> 'refused' then
         return v_refund.outcome = 'succeeded';
     end if;

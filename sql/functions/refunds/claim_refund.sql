@@ -9,9 +9,7 @@ declare
     v_refund billing.refund_attempt;
 begin
     perform billing.require_no_hold();
-    perform billing.lock_statements(array(select r.statement_id from billing.refund_attempt r
-                                          where r.refund_id = p_refund_id));
-    select * into strict v_refund from billing.refund_attempt r where r.refund_id = p_refund_id;
+    v_refund := billing.lock_refund(p_refund_id);
     does := case when v_refund.outcome in ('succeeded', 'refused') then v_refund.outcome
                  when v_refund.claimed_at > clock_timestamp() - p_lease then 'busy'
                  when v_refund.requested_at < clock_timestamp() - interval '23 hours' then 'ask'

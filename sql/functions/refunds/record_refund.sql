@@ -14,9 +14,7 @@ begin
     if (p_outcome in ('succeeded', 'refused', 'unknown')) is distinct from true then
         raise exception 'a refund can''t end as %', p_outcome using errcode = 'EV004';
     end if;
-    perform billing.lock_statements(array(select r.statement_id from billing.refund_attempt r
-                                          where r.refund_id = p_refund_id));
-    select * into strict v_refund from billing.refund_attempt r where r.refund_id = p_refund_id;
+    v_refund := billing.lock_refund(p_refund_id);
     if v_refund.outcome in ('succeeded', 'refused') then
         return case when p_outcome = 'succeeded' and v_refund.outcome = 'refused' then 'late' else v_refund.outcome end;
     end if;
