@@ -156,5 +156,4 @@ def test_causes_add_up_and_are_those_of_a_recount(connection: psycopg.Connection
 
     check()
     if full:
-        # Nothing is forgiven in these months; test_missed_months has that cause.
-        assert set(seen) == {cause.id for cause in CAUSES} - {"NOT-COMPARED", "FORGIVEN"}
+        assert set(seen) == {cause.id for cause in CAUSES} - {"NOT-COMPARED"}
