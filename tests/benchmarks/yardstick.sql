@@ -157,6 +157,8 @@ create index on billing.standing_2026_11 (status, connectors, statement_id);
 create index on billing.standing_2026_11 (status, billing.major(total_minor, minor_unit), statement_id);
 create index on billing.standing_2026_11 (status, billing.major(balance_minor, minor_unit), statement_id);
 create index on billing.standing_2026_11 (status, currency);
+create index on billing.standing_2026_11 (statement_id)
+    include (status, currency, minor_unit, balance_minor, has_failed) where balance_minor > 0;
 ------ attach them
 alter table billing.mail attach partition billing.mail_2026_11 for values from ('A-202611-') to ('A-202612-');
 alter table billing.standing attach partition billing.standing_2026_11 for values from ('A-202611-') to ('A-202612-');

@@ -149,7 +149,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
                drop table billing.lost_payment, billing.charging_hold, billing.charging_server, billing.alert_message,
                           billing.alert, billing.dag_event, billing.service_level_policy cascade;
                drop index billing.account_setting_first, billing.attempt_refused, billing.attempt_declined,
-                          billing.payment_plan_by_reason"""
+                          billing.payment_plan_by_reason, billing.standing_due"""
         )
     before, objects_before = state()
     assert migrate(warehouse_db.admin_url) == [
@@ -177,6 +177,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0037_payment_list",
         "0038_picked_canary",
         "0039_names",
+        "0040_standing_due",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

@@ -28,7 +28,7 @@ from evbilling_web import warehouse
 from evbilling_web.actions.offers import Offers, why_not_rebill
 from evbilling_web.paused import note_paused
 from evbilling_web.rendering import page
-from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, action_facts, tabs_of, totals_by_currency
+from evbilling_web.statement_list.view import PAGE_SIZES, ListAddress, Tab, action_facts, tabs_of, totals_by_currency
 
 router = APIRouter()
 
@@ -55,7 +55,7 @@ def statements(request: Request) -> HTMLResponse:
         available = choices(connection)
         chosen = ListAddress.read(request.query_params.multi_items(), available.latest)
         listed = _listed(connection, chosen)
-        tabs = tabs_of(connection, figures_of(connection))
+        tabs = _tabs(request, connection)
         due = read_due(
             connection, [row.statement_id for row in listed.rows if row.has_failed and (row.balance or 0) > 0]
         )
@@ -78,6 +78,16 @@ def statements(request: Request) -> HTMLResponse:
         "back": f"/statements?{chosen.query()}",
     }
     return page(request, "statement_list/statement_list.html", context, status=422 if chosen.errors else 200)
+
+
+def _tabs(request: Request, connection: psycopg.Connection[Any]) -> list[Tab]:
+    """The tabs, counted some seconds ago at most: counting takes longer than this list does."""
+    briefly, key = request.app.state.briefly, ("tabs", warehouse.services().warehouse_url)
+    tabs: list[Tab] | None = briefly.get(key)
+    if tabs is None:
+        tabs = tabs_of(connection, figures_of(connection))
+        briefly.put(key, tabs)
+    return tabs
 
 
 def _listed(connection: psycopg.Connection[Any], chosen: ListAddress) -> StatementPage:

@@ -11,5 +11,8 @@ begin
     execute format('create index on %I.%I (status, billing.major(balance_minor, minor_unit), statement_id)', p_schema,
                    p_standing);
     execute format('create index on %I.%I (status, currency)', p_schema, p_standing);
+    execute format('create index on %I.%I (statement_id) '
+                   'include (status, currency, minor_unit, balance_minor, has_failed) where balance_minor > 0',
+                   p_schema, p_standing);
 end
 $$;

@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Composable, Composed, Literal
 
 from evbilling.paging import all_rows, make_page
+from evbilling.payments import open_hold
 from evbilling.payments.due import BY_ID, NOT_ACCEPTED, ON_HOLD, OUTCOME_UNKNOWN, TO_BE_PLANNED, UNDER_WAY, DueReason
 from evbilling.payments.retries import explain, planner
 from evbilling.period import Period
@@ -193,9 +194,10 @@ def _places(
         conditions.append(_beyond(place, keys, rank, direction, forward=forward))
     low, high = wanted.id_range(day)
     at = place.statement_id if place and sort.by == "statement" else None
+    is_on_hold = open_hold(connection) is not None
     branches = [
         _composed("branch", source=source, conditions=SQL(" and ").join([*conditions, *own]), **parts)
-        for source, own in _sources(wanted, accounts, low, high, at, direction)
+        for source, own in _sources(wanted, accounts, low, high, at, direction, is_on_hold=is_on_hold)
     ]
     if not branches or low == high:
         return []
@@ -224,7 +226,14 @@ def _beyond(place: Place, keys: Sequence[str], rank: str, direction: str, *, for
 
 
 def _sources(
-    wanted: DueFilter, accounts: list[str] | None, low: str, high: str, at: str | None, direction: str
+    wanted: DueFilter,
+    accounts: list[str] | None,
+    low: str,
+    high: str,
+    at: str | None,
+    direction: str,
+    *,
+    is_on_hold: bool,
 ) -> Iterator[tuple[Composed, list[Composable]]]:
     """Where the statements may be, each in the order of its ids by an index, with what else each has to be."""
 
@@ -258,7 +267,8 @@ def _sources(
         for status in _STATUSES:
             yield within("standing", SQL("t.status = {}").format(Literal(status))), []
         return
-    reasons = wanted.reason_ids
+    # What isn't on hold would else be looked for among all that was never tried.
+    reasons = wanted.reason_ids - (frozenset(_AUTOMATIC) if is_on_hold else {ON_HOLD})
     plans = (reasons - _OPEN) | (frozenset(_AUTOMATIC) if ON_HOLD in reasons else frozenset())
     if NOT_ACCEPTED in reasons:
         plans |= {planner.FIRST_TRY, TO_BE_PLANNED}
