@@ -17,6 +17,9 @@ def register(subcommands: Subcommands) -> None:
     dictionary = subcommands.add_parser("dictionary", help="print the data dictionary of the finance views")
     dictionary.add_argument("--url", help="libpq URL of the warehouse (default: the local stack's)")
     dictionary.set_defaults(run=_dictionary)
+    dbt = subcommands.add_parser("dbt-sources", help="print the finance views as sources of dbt, with tests")
+    dbt.add_argument("--url", help="libpq URL of the warehouse (default: the local stack's)")
+    dbt.set_defaults(run=_dbt_sources)
     rules = subcommands.add_parser("rules", help="print the reference of rules, reasons and decline codes")
     rules.set_defaults(run=_rules)
     letters = subcommands.add_parser("letters", help="print every sentence of a letter, with the facts behind it")
@@ -41,6 +44,14 @@ def _dictionary(args: argparse.Namespace) -> int:
     from evbilling.cli.reference import data_dictionary
 
     print(data_dictionary(args.url or resolve_url("warehouse")), end="")
+    return 0
+
+
+def _dbt_sources(args: argparse.Namespace) -> int:
+    from evbilling.cli.dbt import dbt_sources
+    from evbilling.cli.environment import resolve_url
+
+    print(dbt_sources(args.url or resolve_url("warehouse")), end="")
     return 0
 
 
