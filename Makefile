@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test test-all check bench bench-overhead lock picture programs screenshots secrets words
+.PHONY: help setup demo up down status test test-all check types sql style collected ready bench bench-overhead lock picture programs screenshots secrets words
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,19 +28,34 @@ down: $(INSTALLED) ## stop the local stack; its data stays
 status: $(INSTALLED) ## what of the local stack runs, and where
 	@$(VENV)/bin/evbilling status
 
+# Side by side, the longest first: with an empty cache the types take half a minute, as long as all else together.
 check: $(INSTALLED) ## lint, format, types, import rules, SQL
+	@$(MAKE) --no-print-directory -j 2 types sql style
+
+types:
+	$(VENV)/bin/mypy
+
+sql:
+	$(VENV)/bin/sqlfluff lint sql
+
+style:
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/sqlfluff lint sql
+
+# A broken import ends it here; and what is compiled now, the workers of pytest needn't compile one beside the other.
+collected:
+	$(VENV)/bin/pytest --collect-only -qqq
+
+ready: $(INSTALLED)
+	@$(MAKE) --no-print-directory -j 2 types sql style programs collected
 
 # Hundreds of short processes of Python: where a shell forbids to keep compiled code, each would compile ours anew.
 test test-all: export PYTHONDONTWRITEBYTECODE :=
-test: check programs ## the gate: all checks, and every test that sees a fault of its own
+test: ready ## the gate: all checks, and every test that sees a fault of its own
 	$(VENV)/bin/pytest -n 3
 
-test-all: check programs ## the gate, every further case, and more examples: before a release
+test-all: ready ## the gate, every further case, and more examples: before a release
 	$(VENV)/bin/pytest -n 3 --full
 
 # What some tests need beside Python. Only root on Debian or Ubuntu can install it; for all others those tests say how to
