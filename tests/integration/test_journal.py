@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import threading
 from decimal import Decimal
@@ -22,8 +23,11 @@ from evbilling.books import (
     record_chart,
     stored_file,
 )
+from evbilling.cli.main import main
 from evbilling.errors import BadInput, EvbillingError
 from evbilling.period import Period
+from evbilling.platform.files import copy_into
+from evbilling.settings import read_settings, record_settings
 from evbilling.warehouse import connected, read_clock
 from tests.support.books import Books
 from tests.support.journals import (
@@ -234,6 +238,29 @@ def test_a_file_is_as_it_was_made(books: Books) -> None:
         stored_file(store, made, changed.format)
 
 
+def test_the_command_exports_lists_and_downloads(
+    books: Books, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is that of the record; a second export has nothing; a chart that isn't valid is one message."""
+    where = ["--url", books.writer]
+    kept = ["--evidence", books.services.evidence_url]
+    period, out = str(month(books)), tmp_path / "out.journal"
+    assert main(["journal", "export", period, "--format", "hledger", "--out", str(out), *kept, *where]) == 0
+    assert main(["journal", "list", *where]) == 0
+    printed = capsys.readouterr().out
+    assert hashlib.sha256(out.read_bytes()).hexdigest() in printed.splitlines()[-1]
+    again = tmp_path / "again.journal"
+    assert main(["journal", "download", "1", "--format", "hledger", "--out", str(again), *kept, *where]) == 0
+    assert again.read_bytes() == out.read_bytes()
+    assert main(["journal", "export", period, *kept, *where]) == 0
+    assert f"nothing is left to export of {period}" in capsys.readouterr().out
+    chart = tmp_path / "chart.toml"
+    assert main(["journal", "chart", *where]) == 0
+    chart.write_text(capsys.readouterr().out.replace('number = "8200"', 'number = "82000"'), encoding="utf-8")
+    assert main(["journal", "load-chart", str(chart), "--reason", "ours", *where]) == 2
+    assert "account revenue: number is '82000', and DATEV's have up to 4 digits" in capsys.readouterr().err
+
+
 @pytest.mark.full
 def test_beancount_and_a_reader_of_datev_compute_the_ledgers_balances(books: Books, tmp_path: Path) -> None:
     """Of five currencies; DATEV's in euro by the rates of the chart, each row balanced."""
@@ -255,3 +282,36 @@ def test_beancount_and_a_reader_of_datev_compute_the_ledgers_balances(books: Boo
     counted = one(books.warehouse.finance_url, "select 2 * count(*) from finance.ledger where currency <> 'KWD'")
     assert legs == counted
     assert sum(sums.values()) == Decimal(0)
+
+
+@pytest.mark.full
+def test_three_real_months(platform_db: str, warehouse_db: Any, real_data: Path, tmp_path: Path) -> None:
+    """The real inventory, an export after each: hledger and Beancount have the ledger's balances, Xero's lines none."""
+    with psycopg.connect(platform_db) as connection:
+        copy_into(connection, str(real_data), "platform")
+    record_settings(warehouse_db.writer_url, read_settings(real_data / "billing_settings.csv"), "ann")
+    world = Books(platform_db, warehouse_db, tmp_path / "evidence")
+    made = []
+    for period in ("2020-08", "2020-09", "2020-10"):
+        world.bill(period)
+        issued = "select statement_id from finance.statements where period = %s order by 1"
+        for (statement,) in rows(warehouse_db.finance_url, issued, period)[::7]:
+            world.pay(statement)
+        one_export = export(world)
+        assert one_export
+        made.append(one_export)
+    assert exported_ids(world) == ledger_ids(world)
+    balances = ledger_balances(warehouse_db.finance_url)
+    store = world.services.evidence
+    files = {name: [path for one in made for path in save(store, one, name, tmp_path)] for name in FORMATS}
+    assert hledger_balances(files["hledger"]) == balances
+    assert beancount_balances(files["beancount"], tmp_path) == balances
+    tables = {
+        name: [list(csv.DictReader(io.StringIO(path.read_text()))) for path in files[name]]
+        for name in ("xero", "quickbooks")
+    }
+    assert max(map(len, tables["xero"])) <= 300
+    assert sum(Decimal(row["*Amount"]) for table in tables["xero"] for row in table) == 0
+    entries = [row for table in tables["quickbooks"] for row in table]
+    sides = [sum(Decimal(row[side] or 0) for row in entries) for side in ("Debits", "Credits")]
+    assert sides[0] == sides[1] == one(warehouse_db.finance_url, "select sum(amount) from finance.ledger")

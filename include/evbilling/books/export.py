@@ -63,8 +63,9 @@ class Left:
         """Currency, account, debits and credits, in this order."""
         sides: dict[tuple[str, str], list[Decimal]] = {}
         for one in self.sums:
-            sides.setdefault((one.currency, one.debit_account), [Decimal(0), Decimal(0)])[0] += one.amount
-            sides.setdefault((one.currency, one.credit_account), [Decimal(0), Decimal(0)])[1] += one.amount
+            nothing = Decimal(0).quantize(one.amount)
+            sides.setdefault((one.currency, one.debit_account), [nothing, nothing])[0] += one.amount
+            sides.setdefault((one.currency, one.credit_account), [nothing, nothing])[1] += one.amount
         return [(*key, debits, credits_) for key, (debits, credits_) in sorted(sides.items())]
 
 

@@ -114,7 +114,9 @@ def _files(
                 parts.append([])
             parts[-1] += rows
         for number, rows in enumerate(parts, 1):
-            files[f"{prefix}-{batch.period}-{currency}-{number}.csv"] = _table(header, rows)
+            files[f"{prefix}-{batch.period}-{batch.postings[0].transfer_id}-{currency}-{number}.csv"] = _table(
+                header, rows
+            )
     return zipped(files)
 
 
