@@ -65,6 +65,14 @@ vacuum analyze billing.payment_attempt, billing.paid_outside, {transfers}
 ------ standings
 select billing.refresh_standing(array(
     select statement_id from billing.statement where kind = 'connector' and period = %(period)s))
+------ plans
+insert into billing.payment_plan (statement_id, planned_at, reason_id, detail)
+select statement_id, case when reason = 'RETRY' then now() + interval '1 day' end, reason, 'bench'
+from (select statement_id, (array['RETRY', 'RETRY', 'NO-METHOD', 'HARD-DECLINE', 'GIVEN-UP'])[
+                 1 + abs(hashtext(statement_id)) %% 5] as reason
+      from billing.standing s
+      where billing.period_of(statement_id) = %(period)s and status = 'Billing failure') s
+order by statement_id
 ------ account statements
 insert into billing.statement (
     statement_id, kind, period, account_id, number, run_id, account_name, financial_admin_id, time_zone, statement_date,

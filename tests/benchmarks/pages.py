@@ -23,7 +23,14 @@ from tests.support.postgres import PostgresServer
 _PREFIX = "/evbilling"
 _TRIES = 21
 _LAST = Period(2026, 11)
-PAGES = ("/statements", "/statements?status=billing-failure&period=all", "/months", f"/months/{_LAST}")
+PAGES = (
+    "/statements",
+    "/statements?status=billing-failure&period=all",
+    "/due",
+    "/due?who=customer",
+    "/months",
+    f"/months/{_LAST}",
+)
 
 
 def page_times(server: PostgresServer, accounts: int, months: int = 12) -> dict[str, Any]:

@@ -376,6 +376,7 @@ def validated(stack: Stack) -> str:
 
 PAGES = {
     "list": lambda stack: f"{LIST}?period=all",
+    "due": lambda stack: "/evbilling/due",
     "list with an error": lambda stack: f"{LIST}?period=never",
     "connector statement": lambda stack: f"{LIST}/{failures(stack)[0]}",
     "print view": lambda stack: f"{LIST}/{failures(stack)[0]}?view=print",

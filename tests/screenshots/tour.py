@@ -144,6 +144,7 @@ PICTURES = (
     Picture("statements", _menu, height=1000),
     Picture("in-airflow", _in_airflow, schemes=("light",)),
     Picture("mark-as-paid", _selected),
+    Picture("due", _at("/due"), height=1000),
     Picture("statement", _statement, height=1100),
     Picture("account-statement", _account_statement, height=1000),
     Picture("rebill", _rebill),
