@@ -52,7 +52,9 @@ def bring_up(with_airflow: bool = True, broker_url: str | None = None) -> StackS
         servers = [server for server in (SANDBOX, MAIL_SINK) if server.replaced_by not in replaced]
         names = [service.name for service in (*servers, *(AIRFLOW if with_airflow else ()))]
         state.wanted = sorted({*state.wanted, _POSTGRES, *names})
-        _start_postgres(state)
+        if _start_postgres(state) and with_airflow:
+            # What lost its database ends by itself, some seconds too late to be seen below; or it hangs.
+            stop(state, AIRFLOW)
         _choose_ports(state)
         for server in servers:
             with step(server.name.replace("-", " ").capitalize(), "starting") as line:
@@ -98,7 +100,8 @@ def statuses(state: StackState) -> list[ServiceStatus]:
     ]
 
 
-def _start_postgres(state: StackState) -> None:
+def _start_postgres(state: StackState) -> bool:
+    """Start Postgres with all databases; True if it wasn't running."""
     server = postgres_of(state)
     with step("Postgres", "starting") as line:
         was_running = server.is_running()
@@ -113,6 +116,7 @@ def _start_postgres(state: StackState) -> None:
     with step("Warehouse", "migrating") as line:
         applied = databases.migrate_warehouse(state.url("warehouse_admin"), state.role_passwords)
         line.result = f"migrated: {', '.join(applied)}" if applied else "up to date"
+    return not was_running
 
 
 def _choose_ports(state: StackState) -> None:
