@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from evbilling_airflow.reporting import report_event
 from evbilling_airflow.watching import watched
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def forgive_by_policy(context: Mapping[str, Any]) -> dict[str, int]:
         return {"forgiven": 0}
     here = services()
     now = here.now()
+    report_event(here, context, "missed_months", "forgive", "begun")
     with here.warehouse() as connection:
         forgiven = forgive_by_policy(
             connection,
@@ -49,6 +51,7 @@ def runs_to_trigger(context: Mapping[str, Any]) -> list[dict[str, Any]]:
         found = runs_by_policy(connection, now)
     if context["params"]["dry_run"]:
         return []
+    report_event(here, context, "missed_months", "list_runs", "done")
     return found
 
 

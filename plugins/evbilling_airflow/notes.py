@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Whose runs are annotated; those of other DAGs are none of our business.
 DAGS = frozenset({
     *("connector_statements", "account_statements", "correct_statements"),
-    *("payment_retries", "payment_reconciliation", "mail_delivery"),
+    *("payment_retries", "payment_reconciliation", "mail_delivery", "missed_months"),
 })
 # What Airflow keeps of a note.
 _MOST = 1000
@@ -59,6 +59,10 @@ def note_of(period: str | None, results: Mapping[str, Sequence[Any]], failed: It
         parts.append(f"{asked[0].get('still_unknown', 0):,} charges without an outcome")
     if "compare" in results:
         parts.append("gateway and warehouse agree")
+    if (forgiven := results.get("forgive")) and forgiven[0]["forgiven"]:
+        parts.append(f"{_count(forgiven[0]['forgiven'], 'month')} forgiven")
+    if (listed := results.get("list_runs")) and listed[0]:
+        parts.append(f"{_count(len(listed[0]), 'month')} to be billed")
     if delivered := [*results.get("deliver_canary", ()), *results.get("deliver", ())]:
         parts += _mailed(delivered)
     text = ", ".join(parts) or "nothing to do"
@@ -121,7 +125,7 @@ def _results(dag_run: DagRun) -> dict[str, list[Any]]:
     with session.no_autoflush:
         for row in session.scalars(query):
             result = XComModel.deserialize_value(row)
-            if isinstance(result, dict):
+            if isinstance(result, dict | list):
                 results.setdefault(row.task_id, []).append(result)
     return results
 

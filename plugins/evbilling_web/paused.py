@@ -42,7 +42,11 @@ class PausedDag:
 
 
 async def note_paused(request: Request) -> None:
-    """Keep for the page's template, as `paused`, which DAGs are paused; nothing where this user may not see that."""
+    """Keep for the page's template, as `paused`, which DAGs are paused; nothing where this user may not see that.
+
+    As `is_down`: the scheduler doesn't run, so nothing begins that isn't paused either.
+    """
+    request.state.is_down = await _is_down(request)
     briefly, key = request.app.state.briefly, ("paused", request.state.reader.get_id())
     if (kept := briefly.get(key)) is not None:
         request.state.paused = kept
@@ -55,6 +59,15 @@ async def note_paused(request: Request) -> None:
     since = await _since(request) if wanted else {}
     request.state.paused = tuple(PausedDag(dag_id, since.get(dag_id)) for dag_id in wanted)
     briefly.put(key, request.state.paused)
+
+
+async def _is_down(request: Request) -> bool:
+    briefly = request.app.state.briefly
+    if (kept := briefly.get("is_down")) is None:
+        answer = await ask(request, "/api/v2/monitor/health")
+        kept = answer.status_code == 200 and answer.json()["scheduler"]["status"] == "unhealthy"
+        briefly.put("is_down", kept)
+    return bool(kept)
 
 
 async def _since(request: Request) -> dict[str, datetime]:

@@ -6,7 +6,7 @@ create table billing.service_level_policy (
     service_level text not null constraint known_service_level check (
         service_level in (
             'connector_statements', 'account_statements', 'charges', 'payment_retries', 'payment_reconciliation',
-            'mail_delivery', 'gateway'
+            'mail_delivery', 'gateway', 'missed_months'
         )
     ),
     effective_from date not null,
@@ -31,7 +31,8 @@ values ('connector_statements', '1900-01-01', '18 hours', 'evbilling', 'default'
 ('payment_retries', '1900-01-01', '12 hours', 'evbilling', 'default'),
 ('payment_reconciliation', '1900-01-01', '9 hours', 'evbilling', 'default'),
 ('mail_delivery', '1900-01-01', '1 hour', 'evbilling', 'default'),
-('gateway', '1900-01-01', '0 hours', 'evbilling', 'default');
+('gateway', '1900-01-01', '0 hours', 'evbilling', 'default'),
+('missed_months', '1900-01-01', '22 hours', 'evbilling', 'default');
 
 -- Runs of the daily DAGs leave no other record when there is nothing to do. Of the monthly DAGs, what failed after the
 -- statements were published.

@@ -54,6 +54,9 @@ def test_a_daily_run_has_no_month() -> None:
     assert notes.note_of(None, {"ask_gateway": [{"still_unknown": 0}], "compare": [{}]}, None) == (
         "0 charges without an outcome, gateway and warehouse agree"
     )
+    missed = {"forgive": [{"forgiven": 1}], "list_runs": [[{"run_id": "policy-1"}, {"run_id": "policy-2"}]]}
+    assert notes.note_of(None, missed, None) == "1 month forgiven, 2 months to be billed"
+    assert notes.note_of(None, {"forgive": [{"forgiven": 0}], "list_runs": [[]]}, None) == "Nothing to do"
     assert notes.note_of(None, {}, None) == "Nothing to do"
 
 

@@ -24,6 +24,8 @@ DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 RUN = (
     "insert into billing.run (dag_id, airflow_run_id, period, state, actor, code_version, source, shard_count, failure)"
 )
+POLICY = "insert into billing.missed_month_policy (account_id, policy, actor, reason, recorded_at)"
+DAILY = ("payment_retries", "payment_reconciliation", "missed_months")
 EVENT = "insert into billing.dag_event (dag_id, airflow_run_id, task_id, period, event, detail, occurred_at)"
 
 
@@ -65,6 +67,7 @@ class Table:
         (level,) = newest
         period = f" {level.period}" if level.period else ""
         found = f"`{level.service_level}`{period}: {level.state}{f', `{level.reason_id}`' if level.reason_id else ''}"
+        found = "none" if about_level == "airflow" else found
         said = about(level, "", "began", "", "") if level.needs_somebody else None
         on_pages = "no page answers" if not has_pages else level.title if said else "none"
         line = f"| {what} | {found} | {on_pages} | {int(bool(said))} |"
@@ -95,8 +98,9 @@ def _daily(table: Table, dag_id: str, server: str, due: datetime) -> None:
     before = event(dag_id, "done", due - timedelta(days=1))
     hour = f"{due:%H:%M}"
     options: dict[str, Any] = {"about_level": dag_id}
-    other = {"payment_retries": "payment_reconciliation", "payment_reconciliation": "payment_retries"}[dag_id]
-    fine = event(other, "done", due - timedelta(hours=3))
+    fine = "; ".join(event(other, "done", due - timedelta(hours=3)) for other in DAILY if other != dag_id)
+    if dag_id == "missed_months":
+        fine += f"; {POLICY} values (null, 'forgive', 'a', 'r', '{NOVEMBER}')"
     table.row(f"`{dag_id}` is delayed, before {hour}", due - timedelta(minutes=1), before, fine, **options)
     table.row(f"`{dag_id}` is paused", due, before, fine, paused=(dag_id,), **options)
     table.row(
@@ -142,12 +146,13 @@ def test_the_table_of_what_is_late_is_what_happens(table: Table) -> None:
         event(dag_id, "done", DECEMBER + timedelta(hours=12))
         for dag_id in ("payment_retries", "payment_reconciliation")
     ]
+    at = due - timedelta(hours=1)
     table.row("`connector_statements` is delayed, before 18:00", due - timedelta(minutes=1), *daily, **month)
     table.row("`connector_statements` is paused", due, *daily, paused=("connector_statements",), **month)
     table.row("`connector_statements` doesn't begin", due, *daily, **month)
-    table.row("Airflow's scheduler is killed", due, *daily, is_down=True, **month)
-    server = "Airflow's API server, which has the pages, is killed"
-    table.row(server, due, *daily, is_down=True, has_pages=False, **month)
+    down: dict[str, Any] = {"about_level": "airflow", "is_down": True}
+    table.row("Airflow's scheduler is killed", at, *daily, **down)
+    table.row("Airflow's API server, which has the pages, is killed", at, *daily, has_pages=False, **down)
     table.row("`connector_statements` is killed", due, *daily, run("connector_statements", "2026-12", "open"), **month)
     broken = run("connector_statements", "2026-12", "failed", "platform")
     table.row("`connector_statements` fails: the platform doesn't answer", due, *daily, broken, **month)
@@ -162,12 +167,12 @@ def test_the_table_of_what_is_late_is_what_happens(table: Table) -> None:
                    '{DECEMBER + timedelta(hours=48)}', array['ALWAYS'], array['always']
             from billing.plan""",
     ]
-    at = due - timedelta(hours=1)
     table.row("a month waits for a person", at, *daily, *waits, about_level="approval")
 
     day = LAST
     _daily(table, "payment_reconciliation", "the gateway", day + timedelta(hours=9))
     _daily(table, "payment_retries", "the gateway", day + timedelta(hours=12))
+    _daily(table, "missed_months", "the platform", day + timedelta(hours=22))
 
     now = LAST + timedelta(hours=15)
     daily = [

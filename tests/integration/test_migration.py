@@ -178,6 +178,7 @@ def test_a_warehouse_at_the_last_migration_goes_on_without_a_change(
         "0038_picked_canary",
         "0039_names",
         "0040_standing_due",
+        "0041_level_of_missed_months",
     ]
     after, objects_after = state()
     assert {table: after[table] for table in before} == before

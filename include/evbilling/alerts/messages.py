@@ -28,13 +28,15 @@ _WHAT_TO_DO = {
     "charges": "The statements are issued and nobody collects them: clear the task charge.",
     "payment_retries": "Failed payments aren't tried again, though letters and pages promise it: start the DAG again.",
     "payment_reconciliation": "Nobody compares our payments with the gateway's: run payment_reconciliation.",
+    "missed_months": "Missed months aren't billed or forgiven as their policies say: run missed_months.",
     "mail_delivery": "Customers have no mail: look at the mail server, then run mail_delivery.",
     "gateway": "No payment is collected until it is corrected: see the message of the refused attempts.",
     "approval": "Look at the plan on the page of the month, then Issue and charge, or Reject.",
+    "airflow": "Nothing is billed, charged or mailed by itself: start the scheduler or the API server.",
     "warehouse": "Nothing is billed, charged or mailed without it: start the database, or correct its address.",
     "failed_run": "Read the message in Airflow's log of the task, correct the cause, and clear the task.",
 }
-_SEVERE = {"connector_statements", "charges", "gateway", "warehouse"}
+_SEVERE = {"connector_statements", "charges", "gateway", "airflow", "warehouse"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,21 +19,26 @@ LEVELS = {
     "charges": "charging the month's statements",
     "payment_retries": "the daily retries of failed payments",
     "payment_reconciliation": "the daily comparison with the payment gateway",
+    "missed_months": "the daily run of the policies of missed months",
     "mail_delivery": "sending mail",
     "gateway": "the payment gateway's answers",
     "approval": "the approval of the month",
+    "airflow": "Airflow",
 }
 
 RUN_FAILED = "RUN_FAILED"
 DAG_PAUSED = "DAG_PAUSED"
 AIRFLOW_DOWN = "AIRFLOW_DOWN"
 _MONTHLY = {"connector_statements", "account_statements", "charges"}
+_DAILY = {"payment_retries", "payment_reconciliation", "missed_months"}
 APPROVAL = "approval"
+# No row of the view: only who asks Airflow knows.
+AIRFLOW = "airflow"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceLevel:
-    """A row of finance.service_levels; `money` is in major units by currency."""
+    """A row of finance.service_levels, or that Airflow doesn't run; `money` is in major units by currency."""
 
     service_level: str
     period: str | None
@@ -62,26 +67,40 @@ class ServiceLevel:
 
     @property
     def needs_somebody(self) -> bool:
-        """True if it is late, waits for a person, its newest run failed, or it can't be done in time as Airflow is."""
-        return (
-            self.service_level == APPROVAL
-            or self.state == "late"
-            or self.reason_id in {RUN_FAILED, DAG_PAUSED, AIRFLOW_DOWN}
-        )
+        """True if it is late, waits for a person, its newest run failed, or its DAG is paused."""
+        return self.service_level == APPROVAL or self.state == "late" or self.reason_id in {RUN_FAILED, DAG_PAUSED}
 
     @property
     def title(self) -> str:
         """A line for a message: what is late, or failed, and since when."""
         name = f"{self.says[:1].upper()}{self.says[1:]}"
+        if self.service_level == AIRFLOW:
+            return f"{name} doesn't run"
         if self.service_level == APPROVAL:
             return f"{name}: waits for a person since {_instant(self.reason_since or self.due_at)}"
         if self.late_since:
             return f"{name}: late since {_instant(self.late_since)}"
         if self.reason_id == RUN_FAILED:
             return f"{name}: the run failed"
-        if self.reason_id == DAG_PAUSED:
-            return f"{name}: {self.dag_id} is paused"
-        return f"{name}: {'Airflow is down' if self.reason_id == AIRFLOW_DOWN else self.state}"
+        return f"{name}: {f'{self.dag_id} is paused' if self.reason_id == DAG_PAUSED else self.state}"
+
+
+_AIRFLOW_DOWN = ServiceLevel(
+    service_level=AIRFLOW,
+    period=None,
+    state="late",
+    due_at=None,
+    late_since=None,
+    done_at=None,
+    reason_id=AIRFLOW_DOWN,
+    reason="Airflow's scheduler or API server doesn't run",
+    reason_since=None,
+    accounts=None,
+    statements=None,
+    money={},
+    dag_id="",
+    airflow_run_id=None,
+)
 
 
 def read_service_levels(connection: psycopg.Connection[Any], now: datetime | None = None) -> list[ServiceLevel]:
@@ -95,11 +114,12 @@ def with_airflow(
 ) -> list[ServiceLevel]:
     """The levels with what Airflow alone knows: a paused DAG, or a server of its own that doesn't run, is the reason.
 
-    Of what is done already that counts for the daily runs: pages and letters promise the next one.
+    Of what is done already a paused DAG counts for the daily runs: pages and letters promise the next one. That a
+    server doesn't run is a level of its own, also if nothing is late yet.
     """
-    found = []
+    found = [_AIRFLOW_DOWN] if is_down else []
     for level in levels:
-        waits = level.state != "ok" or level.service_level in {"payment_retries", "payment_reconciliation"}
+        waits = level.state != "ok" or level.service_level in _DAILY
         is_explained = level.reason_id not in {None, "NO_RUN"}
         # A month that is issued goes on being charged only by clearing a task: pausing its DAG is no reason.
         if not waits or is_explained or level.service_level in {"charges", "gateway", APPROVAL}:
@@ -107,8 +127,8 @@ def with_airflow(
         elif level.dag_id in paused:
             reason = f"{level.dag_id} is paused in Airflow"
             found.append(replace(level, reason_id=DAG_PAUSED, reason=reason))
-        elif is_down and level.state != "ok":
-            found.append(replace(level, reason_id=AIRFLOW_DOWN, reason="Airflow's scheduler or API server doesn't run"))
+        elif is_down and level.state == "late":
+            found.append(replace(level, reason_id=AIRFLOW_DOWN, reason=_AIRFLOW_DOWN.reason))
         else:
             found.append(level)
     return found

@@ -23,6 +23,7 @@ COUNTED_FROM = {
     "charges": "the issue of the statements",
     "payment_retries": "00:00 UTC of each day",
     "payment_reconciliation": "00:00 UTC of each day",
+    "missed_months": "00:00 UTC of each day",
     "mail_delivery": "the time when the oldest message that waits was queued",
     "gateway": "the gateway's first refusal",
 }

@@ -1,4 +1,4 @@
-"""Service levels for pages: those of the warehouse, with the DAGs that are paused, where this user may see that."""
+"""Service levels for pages: those of the warehouse, with what Airflow says, where the page asks it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ def current_levels(request: Request) -> list[ServiceLevel]:
     with warehouse.reading() as connection:
         levels = read_service_levels(connection)
     request.app.state.briefly.put("levels", levels)
-    return _with_paused(request, levels)
+    return _with_airflow(request, levels)
 
 
-def _with_paused(request: Request, levels: list[ServiceLevel]) -> list[ServiceLevel]:
-    return with_airflow(levels, [dag.dag_id for dag in getattr(request.state, "paused", None) or ()])
+def _with_airflow(request: Request, levels: list[ServiceLevel]) -> list[ServiceLevel]:
+    paused = [dag.dag_id for dag in getattr(request.state, "paused", None) or ()]
+    return with_airflow(levels, paused, is_down=getattr(request.state, "is_down", False))
 
 
 def late_levels(request: Request) -> list[ServiceLevel]:
     """Those that need somebody, for the line on every page: a page is shown without it rather than not at all."""
     kept = request.app.state.briefly.get("levels")
     try:
-        levels = current_levels(request) if kept is None else _with_paused(request, kept)
+        levels = current_levels(request) if kept is None else _with_airflow(request, kept)
         return [level for level in levels if level.needs_somebody]
     except EvbillingError as error:
         log.warning("a page can't say what is late: %s", error.what)

@@ -1,5 +1,5 @@
--- The daily service levels as of p_now, from the day after the first statements were issued on: the first day without
--- a run that ended, or today.
+-- The daily service levels as of p_now: the first day without a run that ended, or today. Those of payments from the day
+-- after the first statements were issued on; missed months from the day after a policy was set that does something.
 -- requires: functions/service_levels/due_after.sql
 -- requires: functions/service_levels/first_line.sql
 create or replace function billing.day_levels(p_now timestamptz)
@@ -7,14 +7,23 @@ returns table (
     service_level text, period text, due_at timestamptz, done_at timestamptz, reason_id text, reason text,
     reason_since timestamptz, accounts bigint, statements bigint, money jsonb, dag_id text, airflow_run_id text)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-with daily as (
+with policy as (
+    select distinct on (p.account_id) p.policy, p.recorded_at from billing.missed_month_policy p
+    where p.recorded_at <= p_now
+    order by p.account_id, p.policy_id desc
+), daily as (
     select l.service_level, (p_now at time zone 'UTC')::date as today,
-           (select (min(r.settled_at) at time zone 'UTC')::date + 1
-            from billing.run r where r.dag_id = 'connector_statements' and r.state = 'issued') as begins_on,
+           case l.service_level
+               when 'missed_months' then
+                   (select (min(p.recorded_at) at time zone 'UTC')::date + 1 from policy p where p.policy <> 'ask')
+               else
+                   (select (min(r.settled_at) at time zone 'UTC')::date + 1
+                    from billing.run r where r.dag_id = 'connector_statements' and r.state = 'issued')
+           end as begins_on,
            (select n.occurred_at from billing.dag_event n
             where n.dag_id = l.service_level and n.event = 'done' and n.occurred_at <= p_now
             order by n.event_id desc limit 1) as done_at
-    from (values ('payment_retries'), ('payment_reconciliation')) l (service_level)
+    from (values ('payment_retries'), ('payment_reconciliation'), ('missed_months')) l (service_level)
 ), open as (
     select d.*, greatest(d.begins_on, (d.done_at at time zone 'UTC')::date + 1) as open_day from daily d
 ), waiting as (

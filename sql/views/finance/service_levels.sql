@@ -16,7 +16,7 @@ select l.service_level,
 from billing.service_levels_at(now()) l;
 
 comment on view finance.service_levels is 'One row per service level and month, day or moment: what should have happened by when, and whether it has';
-comment on column finance.service_levels.service_level is 'connector_statements and account_statements: the month is issued; charges: its statements are charged; payment_retries, payment_reconciliation: the daily run ended; mail_delivery: mail is sent; gateway: the gateway accepts our requests; approval: a month waits for a person';
+comment on column finance.service_levels.service_level is 'connector_statements and account_statements: the month is issued; charges: its statements are charged; payment_retries, payment_reconciliation, missed_months: the daily run ended; mail_delivery: mail is sent; gateway: the gateway accepts our requests; approval: a month waits for a person';
 comment on column finance.service_levels.period is 'Billing month YYYY-MM, or the day YYYY-MM-DD of a daily run; null for mail_delivery and gateway';
 comment on column finance.service_levels.state is 'ok: done, or nothing waits; due: not done, and not due yet; late: not done in time';
 comment on column finance.service_levels.due_at is 'By when it is to be done, by billing.service_level_policy; approval: the time of the reminder; null if nothing waits';
