@@ -1,4 +1,4 @@
-"""The only Airflow plugin of evbilling: its guarded pages, their place in Airflow's navigation, the notes of runs."""
+"""The only Airflow plugin of evbilling: its guarded pages, their place in Airflow's navigation, what runs call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from evbilling_airflow import notes
+from evbilling_airflow import ended_runs, notes
 from evbilling_web.navigation import NAVIGATION
 
 
@@ -15,7 +15,7 @@ class EvbillingPlugin(AirflowPlugin):
     """Pages below /evbilling, each behind Airflow's own sign-in."""
 
     name = "evbilling"
-    listeners: list[Any] = [notes]  # ruff: ignore[mutable-class-default]  # as Airflow declares it
+    listeners: list[Any] = [notes, ended_runs]  # ruff: ignore[mutable-class-default]  # as Airflow declares it
     external_views: list[Any] = [  # ruff: ignore[mutable-class-default]  # as Airflow declares it
         {
             "name": name,

@@ -430,7 +430,7 @@ def late(world: Late) -> Late:
 
 
 def test_a_month_that_waits_for_a_person(late: Late) -> None:
-    """It is rejected by the runbook's command."""
+    """It is rejected by the runbook's command; of another run, by ending it in Airflow."""
     policy = late.folder / "policy.csv"
     policy.write_text(f"effective_from,mode\n{WAITS},always\n", encoding="utf-8")
     command(late.stack.state.home, "policy", "load", str(policy), "--reason", "a test")
@@ -444,6 +444,16 @@ def test_a_month_that_waits_for_a_person(late: Late) -> None:
     assert late.stack.finish("waits") == "failed"
     late.ends("approval")
     assert late.verify("approval") == [[]]
+
+    late.stack.trigger("ended", partition_key=str(WAITS), conf=ANY_COUNT)
+    wait("a person is asked", lambda: late.task(CONNECTOR_STATEMENTS, "ended", "approve") == "awaiting_input")
+    assert late.check()[0] == 1
+    late.give_up(CONNECTOR_STATEMENTS, "ended")
+    wait("its plan is rejected", lambda: late.verify("approval") == [[]], 30)
+    late.ends("approval")
+    query = "select decision, decided_by, actor from finance.plan_approvals where period = %s order by plan_id"
+    assert late.stack.finance(query, str(WAITS)) == [("rejected", "person", "admin")] * 2
+    assert late.run_state(CONNECTOR_STATEMENTS, "ended") == ["failed"]
 
 
 def test_statements_that_nobody_charges(late: Late) -> None:

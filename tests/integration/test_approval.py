@@ -23,6 +23,7 @@ from evbilling.approvals import (
     parse_policy,
     record_policy,
     recorded_policies,
+    reject_ended_run,
     why_not_theirs,
 )
 from evbilling.connector_statements import issue_statements, plan_statements, record_answer
@@ -112,7 +113,7 @@ def test_a_plan_that_waits_is_issued_once_it_is_approved(world: World) -> None:
 
 
 def test_a_rejection_ends_the_run_and_a_new_one_asks_anew(world: World) -> None:
-    """By a person or by the deadline: nothing is issued, whatever is tried after it."""
+    """By a person, by the deadline or with its run: nothing is issued, whatever is tried after it."""
     world.policy()
     for actor, message in (("olga", "olga rejected the plan of 2026-11"), (None, "nobody approved the plan of")):
         run_id, planned = world.plan()
@@ -124,8 +125,14 @@ def test_a_rejection_ends_the_run_and_a_new_one_asks_anew(world: World) -> None:
             plan_statements(world.services, run_id)
         with pytest.raises(BadInput, match="isn't approved"):
             issue_statements(world.services, run_id)
+    run_id, planned = world.plan()
+    ended = one(world.url, "select array[dag_id, airflow_run_id] from billing.run where run_id = %s", run_id)
+    with world.services.warehouse() as connection:
+        assert reject_ended_run(connection, "bill_month", ended[1], "olga") == 0
+        assert [reject_ended_run(connection, *ended, "olga") for _ in range(2)] == [1, 0]
+    assert one(world.url, "select state from billing.run where run_id = %s", run_id) == "failed"
     by = [row[:3] for row in world.decided()]
-    assert by == [("rejected", "person", "olga"), ("rejected", "deadline", "deadline")]
+    assert by == [("rejected", "person", "olga"), ("rejected", "deadline", "deadline"), ("rejected", "person", "olga")]
     assert not any(published(world.url).values())
     run_id, planned = world.plan()
     world.answer(run_id, planned)

@@ -143,6 +143,12 @@ def decide(
     return scope
 
 
+def reject_ended_run(connection: psycopg.Connection[Any], dag_id: str, airflow_run_id: str, actor: str) -> int:
+    """Reject what waits for a person with a run that was ended in Airflow; returns how many plans, 0 if none waits."""
+    call = "select billing.reject_ended_run(%s, %s, %s)"
+    return int(select_value(connection, call, dag_id, airflow_run_id, actor))
+
+
 def why_not_theirs(connection: psycopg.Connection[Any], plan_id: int, actor: str) -> str | None:
     """Why this person may not approve the plan, by the policy's four eyes; None if they may."""
     asked = "select billing.changed_by(p, %s) from billing.plan p where plan_id = %s and billing.asks_four_eyes(p)"

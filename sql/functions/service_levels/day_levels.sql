@@ -1,5 +1,5 @@
--- The daily service levels as of p_now: the first day without a run that ended, or today. Those of payments from the day
--- after the first statements were issued on; missed months from the day after a policy was set that does something.
+-- The daily service levels as of p_now: the first day without a run that ended, or today. Those of payments from the
+-- day after the first statements were issued on; missed months from the day after a policy was set that does something.
 -- requires: functions/service_levels/due_after.sql
 -- requires: functions/service_levels/first_line.sql
 create or replace function billing.day_levels(p_now timestamptz)
