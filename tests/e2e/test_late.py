@@ -388,7 +388,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Late]:
         alerts = {"conn_type": "generic", "extra": {"webhook_url": f"{hooks.url}/json"}}
         given = GIVEN | {"AIRFLOW_CONN_ALERTS": json.dumps(alerts)}
         try:
-            command(home, "up", given=given)
+            command(home, "up", given=given, timeout=900)
             command(home, "platform", "sample", "--accounts", "12", "--connectors-per-account", "3")
             stack = Stack(home, given)
             world = Late(stack, given, hooks, office, folder)

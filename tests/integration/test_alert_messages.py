@@ -143,6 +143,18 @@ def test_a_warehouse_that_doesnt_answer_is_said_once(world: World, capsys: pytes
     assert [message["event"] for message in world.hooks.got["/json"]] == ["began", "ended"]
 
 
+def test_airflow_that_doesnt_run_is_said_while_nothing_is_due(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody listens, or what answers can't; once. Its end is said where it isn't asked any more."""
+    for address in (f"http://{LOOPBACK}:{free_port(0)}", world.hooks.url, ""):
+        content = json.loads(world.connections.read_text())
+        content["alerts"]["extra"]["airflow_url"] = address
+        world.connections.write_text(json.dumps(content))
+        assert world.check() == int(bool(address))
+    assert "Airflow doesn't run: Airflow's scheduler or API server doesn't run" in capsys.readouterr().out
+    sent = [(message["event"], message["cause"]) for message in world.hooks.got["/json"]]
+    assert sent == [("began", "airflow"), ("ended", "airflow")]
+
+
 @pytest.mark.parametrize(
     ("extra", "what"),
     [

@@ -30,6 +30,8 @@ def ask_airflow(url: str, login: str = "", password: str = "") -> AirflowState:
                 health = client.get("/api/v2/monitor/health")
             except httpx.TransportError:
                 return AirflowState(scheduler=False)
+            if health.is_server_error:
+                return AirflowState(scheduler=False)
             scheduler = health.raise_for_status().json()["scheduler"]["status"] == "healthy"
             if not login:
                 return AirflowState(scheduler)
