@@ -308,19 +308,20 @@ class Late:
         assert concerned == [newest] * code, what
         if level != "airflow":
             self._view_agrees(level, newest)
-        sent = [one for one in self.hooks.got.get("/json", []) if one["event"] != "ended"]
+        # That a run failed is said of some, too.
+        sent = [one for one in self.hooks.got.get("/json", []) if one["event"] != "ended" and one["alert"] == level]
         if why == "none is sent":
             assert sent == [], what
         else:
-            assert [one["why"] for one in sent if one["alert"] == level] == [why], (what, sent)
-            (message,) = [one for one in sent if one["alert"] == level]
+            (message,) = sent
+            assert message["why"] == why, what
             title = WHEN.sub("…", message["title"])
             assert line in {title, "no page answers"}
             subjects = [WHEN.sub("…", str(mail["Subject"])) for _, mail in self.office.kept]
-            assert subjects == [f"[evbilling] {title}"]
-            assert [one["dedup_key"] for one in self.hooks.got["/v2/enqueue"]] == [message["cause"]]
-            (slack,) = self.hooks.got["/slack"]
-            assert WHEN.sub("…", slack["text"]).startswith(f"*[evbilling] {title}*")
+            assert subjects.count(f"[evbilling] {title}") == 1
+            assert message["cause"] in {one["dedup_key"] for one in self.hooks.got["/v2/enqueue"]}
+            texts = [WHEN.sub("…", one["text"]) for one in self.hooks.got["/slack"]]
+            assert any(text.startswith(f"*[evbilling] {title}*") for text in texts)
         if line == "no page answers":
             with pytest.raises(httpx.TransportError):
                 self.line()
