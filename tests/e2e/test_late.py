@@ -127,10 +127,11 @@ class Late:
         self.platform(answers=True)
         self.faults({})
         self.slots(4)
-        for run in self.stack.api.get("/api/v2/dags/~/dagRuns?state=queued&state=running&limit=100")["dag_runs"]:
+        active = {"state": ["queued", "running"]}
+        for run in self.stack.api.get("/api/v2/dags/~/dagRuns", **active)["dag_runs"]:
             self.give_up(run["dag_id"], run["dag_run_id"])
-        active = "/api/v2/dags/~/dagRuns/~/taskInstances?state=queued&state=running"
-        wait("no task runs", lambda: not self.stack.api.get(active)["total_entries"])
+        tasks = "/api/v2/dags/~/dagRuns/~/taskInstances"
+        wait("no task runs", lambda: not self.stack.api.get(tasks, **active)["total_entries"])
         for dag_id in DAGS:
             self.pause(dag_id, is_paused=False)
         self.older("update billing.run set state = 'failed', failure = '', settled_at = now() where state = 'open'")
