@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.models.dagrun import DagRun, DagRunNote
 
 from evbilling_airflow import notes
 
@@ -64,15 +64,14 @@ def test_a_daily_run_has_no_month() -> None:
     ("dag_id", "there", "after"),
     [
         ("connector_statements", None, "2026-11"),
-        ("connector_statements", SimpleNamespace(user_id=None), "2026-11"),
-        ("connector_statements", SimpleNamespace(user_id="ann"), "ann's"),
+        ("connector_statements", DagRunNote("ours", None), "2026-11"),
+        ("connector_statements", DagRunNote("ann's", "ann"), "ann's"),
         ("somebody_elses", None, None),
     ],
 )
-def test_only_our_own_notes_are_written(dag_id: str, there: Any, after: str | None) -> None:
+def test_only_our_own_notes_are_written(dag_id: str, there: DagRunNote | None, after: str | None) -> None:
     """The note of a person stays, and so does a run of another DAG."""
-    run: Any = SimpleNamespace(dag_id=dag_id, partition_key="2026-11", conf={}, dag_run_note=there, note=None)
-    if there and there.user_id:
-        run.note = "ann's"
+    run = DagRun(dag_id=dag_id, run_id="r", run_type="manual", partition_key="2026-11")
+    run.dag_run_note = there
     notes.on_dag_run_running(run, "")
     assert run.note == after
