@@ -187,6 +187,7 @@ def test_what_is_no_month_is_refused_at_the_trigger(stack: Stack, body: dict[str
         stack.api.get(f"{PATH}/dagRuns/no-month")
 
 
+@pytest.mark.full
 def test_a_column_gone_from_the_platform_is_named(stack: Stack) -> None:
     """A platform that lacks a column stops the run before anything is read; mended, the same month is billed."""
     before = stack.published()

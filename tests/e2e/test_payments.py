@@ -118,7 +118,7 @@ def test_a_dry_run_of_rebill_only_says_it(stack: Stack, stated: str) -> None:
     assert at_sandbox(stack, "GET", "/_sandbox/requests")["total"] == requests
 
 
-def test_rebill_after_a_new_card(stack: Stack, stated: str) -> None:
+def test_rebill_after_a_new_card(stack: Stack, stated: str, full: bool) -> None:
     """A hard decline is refused while the card is the same; with another one it is collected and resolved."""
     statement = failed(stack, "hard")[0]
     conf = {"statement_ids": [statement], "reason": "asked for by the customer"}
@@ -129,8 +129,9 @@ def test_rebill_after_a_new_card(stack: Stack, stated: str) -> None:
     assert status(stack, statement) == ("Billing failure (resolved)", 0)
     stack.clear("new-card", "charge_again", "rebill")
     assert stack.finish("new-card", "rebill") == "success"
-    assert stack.run("rebill", "paid-already", conf=conf) == "failed"
-    assert "it is paid" in stack.log("paid-already", "charge_again", "rebill")
+    if full:
+        assert stack.run("rebill", "paid-already", conf=conf) == "failed"
+        assert "it is paid" in stack.log("paid-already", "charge_again", "rebill")
 
 
 @pytest.mark.full
