@@ -28,6 +28,7 @@ from evbilling.payments.actions import (
     set_adjustment_limit,
 )
 from evbilling.payments.gateway.interface import Outcome, Refund, RefundResult
+from evbilling.payments.refunds import send_refund
 from evbilling_local.stack import EmbeddedPostgres
 from tests.support.month import PAID_ON
 from tests.support.payments import PaymentWorld, check_standings, payment_world, together
@@ -304,6 +305,12 @@ def test_several_at_once_refund_within_the_credit(month: PaymentWorld) -> None:
     assert refunded(month, paid) == 200
     assert state(month, paid)[1] == Decimal("-1.00")
     require_even(month)
+
+
+def test_one_from_before_a_restore_says_what_to_do(month: PaymentWorld) -> None:
+    """Its row is gone with what was written after the backup; the gateway may have made it."""
+    with month.payment_services() as payments, pytest.raises(BadInput, match="isn't on record: the warehouse was res"):
+        send_refund(payments, 4711)
 
 
 def test_above_the_limit_another_person_refunds(month: PaymentWorld) -> None:
