@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pypdfium2
 
-from tests.screenshots.year import LAST
+from tests.screenshots.year import LAST, WAITS
 from tests.support.browser import Visitor
 from tests.support.stack import Stack
 
@@ -152,6 +152,7 @@ PICTURES = (
     Picture("account", _preview, height=1100),
     Picture("months", _at("/months")),
     Picture("month", _at(f"/months/{LAST}"), height=1500),
+    Picture("month-waiting", _at(f"/months/{WAITS}"), height=1300),
     Picture("mail", _at("/mail")),
     Picture("payments", _at("/payments")),
     Picture("books", _at("/books")),

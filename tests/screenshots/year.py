@@ -7,6 +7,7 @@ steps. Only what the pictures are taken of runs in Airflow.
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from evbilling.account_statements import assemble
 from evbilling.account_statements import close_run as close_account_run
 from evbilling.account_statements import issue_statements as issue_account_statements
 from evbilling.account_statements import validate as validate_accounts
+from evbilling.approvals import Mode, Policy, record_policy
 from evbilling.connector_statements import (
     apply_scope_rules,
     close_run,
@@ -33,13 +35,15 @@ from evbilling.payments.actions import MarkRequest, mark_statements
 from evbilling.payments.charge import charge_period
 from evbilling.period import Period
 from evbilling.run_steps import RunRequest
-from tests.support.stack import Stack, command
+from tests.support.stack import PATIENCE, Stack, command
 
 SAMPLE = ("--accounts", "400", "--seed", "1", "--today", "2026-11-20")
 MONTHS = [Period.parse(f"2025-{month:02d}") for month in (11, 12)] + [
     Period.parse(f"2026-{month:02d}") for month in range(1, 11)
 ]
 LAST = MONTHS[-1]
+# Is planned in Airflow, and waits for a person.
+WAITS = LAST.shifted(1)
 # As if the schedule had started each.
 _ACTOR = "airflow:scheduled"
 # Who stands at the head of the documents.
@@ -71,7 +75,25 @@ def make_year(home: Path) -> Stack:
     stack = Stack(home)
     if stack.admin("warehouse", "select 1 from billing.mail where state = 'pending' limit 1"):
         assert stack.run("mail_delivery", f"pictures-{datetime.now(UTC):%H%M%S}") == "success"
+    _plan(stack)
     return stack
+
+
+def _plan(stack: Stack) -> None:
+    """Have the month after the year wait for a person, unless it does."""
+    from evbilling_airflow.connections import services
+
+    query = "select 1 from finance.plan_approvals where period = %s and is_waiting"
+    if not stack.finance(query, str(WAITS)):
+        policy = Policy(WAITS, Mode.ALWAYS, canary_statements=3)
+        record_policy(
+            services().warehouse_url, policy, "admin", "each month is looked at, and three statements go first"
+        )
+        stack.trigger(f"pictures-{WAITS}", "bill_month", conf={"period": str(WAITS), "reason": "for the pictures"})
+    deadline = time.monotonic() + PATIENCE
+    while not stack.finance(query, str(WAITS)):
+        assert time.monotonic() < deadline
+        time.sleep(1)
 
 
 def _bill(period: Period) -> None:

@@ -83,8 +83,8 @@ LABELS = {
     "ask_first_month": "Ask for the first month ever",
     "four_eyes": "Four eyes",
     "deadline_hours": "Hours until a plan is rejected",
-    "remind_hours": "Hours before that in which a reminder goes out",
-    "late_after_hours": "A scheduled run that begins so many hours late asks",
+    "remind_hours": "Reminder, so many hours before that",
+    "late_after_hours": "Hours late from which a scheduled run waits",
     "canary_statements": "Statements that are issued first, as a canary",
 }
 COLUMNS = tuple(LABELS)
