@@ -177,7 +177,11 @@ class World:
         return rows(self.warehouse.finance_url, query, *values)
 
     def billing(self) -> dict[str, list[str]]:
-        return contents(self.warehouse.admin_url, leave_out=OF_THE_RUN_ITSELF)
+        """All rows but those of the run itself. Chargers of an account on hold are called as its newest run says."""
+        named = """select n::text from billing.charger_name n where exists (
+            select from billing.connector_decision d where d.account_id = n.account_id) order by 1"""
+        kept = contents(self.warehouse.admin_url, leave_out=OF_THE_RUN_ITSELF | {"charger_name"})
+        return kept | {"charger_name": [row for (row,) in rows(self.warehouse.admin_url, named)]}
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def _correct(
     with services.warehouse() as connection:
         if not dry_run:
             due = _due(connection, run.run_id, held, named)
-            connection.execute("select billing.keep_names(%s, %s)", (run.run_id, epoch))
+            connection.execute("select billing.keep_names(%s, %s, true)", (run.run_id, epoch))
             publish = "select * from billing.publish_corrections(%s, %s, %s, %s, %s, %s)"
             corrections, lines = select_row(connection, publish, run.run_id, epoch, held, named, run.actor, reason)
             _require_as_expected(expected, _issued_by(connection, run.run_id))

@@ -98,7 +98,7 @@ def _plan(services: Services, run: runs.Run, due_at: datetime | None) -> dict[st
         make = "select plan_id, plan_hash, statements, connectors, on_hold from billing.make_plan(%s, %s)"
         made = select_row(connection, make, run.run_id, epoch)
         # They are no part of the plan, and are kept before it is issued: its documents have them.
-        connection.execute("select billing.keep_names(%s, %s)", (run.run_id, epoch))
+        connection.execute("select billing.keep_names(%s, %s, false)", (run.run_id, epoch))
     plan = dict(zip(("plan_id", "plan_hash", *_COUNTS), made, strict=True))
     log.info(
         "%s planned: %s statements for %s connectors, %s accounts on hold; plan %s, %s",

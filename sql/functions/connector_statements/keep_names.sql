@@ -1,9 +1,11 @@
 -- Keeps what a run's chargers are called, of all that it has staged: a row for each that is new at its account or is
--- called otherwise than before. Returns how many. What is on an issued statement stays as it was; a charger that only a
--- correction adds to it is new. The caller holds the fence, so the run that publishes is the last that kept names.
+-- called otherwise than before. Returns how many. Of an account whose connectors are decided for the month nothing
+-- changes any more; a correction adds the chargers that are new to it. The caller holds the fence, so the run that
+-- publishes is the last that kept names.
 --
 -- A month that is planned after a later one changes nothing but itself.
-create or replace function billing.keep_names(p_run_id bigint, p_epoch bigint) returns bigint
+create or replace function billing.keep_names(p_run_id bigint, p_epoch bigint, p_corrects boolean)
+returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_mergejoin = off set work_mem = '64MB'
 as $$
 declare
@@ -38,13 +40,14 @@ begin
              and coalesce(k.until_period > %3$L, true)
         where (k.account_id is null
                or (k.name, k.site, k.scope_status, k.standard, k.standards)
-                  is distinct from (s.name, s.site, s.scope_status, s.standard, s.standards)
-               and not exists (select from billing.statement i where i.kind = 'connector' and i.period = %3$L
-                                 and i.account_id = s.account_id))
+                  is distinct from (s.name, s.site, s.scope_status, s.standard, s.standards))
+          and (%5$L and k.account_id is null
+               or not exists (select from billing.connector_decision d
+                              where d.period = %3$L and d.account_id = s.account_id))
           -- Longer ids are a fault of their account, and don't fit into the key.
           and greatest(length(s.account_id), length(s.charger_id)) <= 300
           and coalesce(s.account_id = any(%4$L::text[]), true) $q$,
-        v_named, v_staged, v_run.period, v_run.account_ids);
+        v_named, v_staged, v_run.period, v_run.account_ids, p_corrects);
     if v_next is not null then
         execute format($q$
             insert into billing.charger_name
