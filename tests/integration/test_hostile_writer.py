@@ -68,7 +68,9 @@ _DROP_THE_WRITERS = """
 do $$ declare r record; begin
     for r in select oid::regclass as name, relkind from pg_class
              where relnamespace = 'staging'::regnamespace and relowner = 'evbilling_writer'::regrole
-               and relkind in ('r', 'p', 'v', 'm', 'S') loop
+               and relkind in ('r', 'p', 'v', 'm', 'S')
+             -- The sequence of an identity column goes with its table, and not without it.
+             order by relkind = 'S' loop
         if exists (select from pg_class where oid = r.name) then
             execute format('drop %s %s cascade', case r.relkind when 'v' then 'view' when 'm' then 'materialized view'
                 when 'S' then 'sequence' else 'table' end, r.name);
